@@ -1,0 +1,103 @@
+"""What the zoo knows about a checkpoint and a family: strings and numbers only, standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place a checkpoint is published.
+
+    Attributes:
+        kind: "hub" (a Hugging Face repository), "modelscope", "archive" (a URL), "package" (an installed
+            Python package that carries the files).
+        id: repository id, URL, or "distribution:folder/inside".
+        revision: pinned commit; empty when no commit is known to us.
+        files: the files a conversion needs, where they differ from the family's usual ones.
+        sha256: file name -> digest, for the files whose digest is known.
+        size: bytes of the weight file, 0 when unknown.
+    """
+
+    kind: str
+    id: str
+    revision: str = ""
+    files: tuple[str, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Score:
+    """A published number: what was measured, on which split, and where it was published."""
+
+    task: str
+    metric: str
+    value: float
+    split: str
+    published_in: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One published checkpoint.
+
+    Attributes:
+        name: what a user types; the Hub id where there is one.
+        family: folder below zoo/models.
+        architecture: class name as config.json's `architectures` spells it.
+        config: the sizes, under config.json's own names.
+        parameters: number of distinct weights (tied ones counted once), 0 when unknown.
+        languages: BCP-47 codes, or a count such as "100 languages".
+        sources: in the order in which they are tried.
+        heads: tasks whose weights the files hold (without those a user can add fresh).
+        checked: what has been proven, in a sentence; says what has not.
+    """
+
+    name: str
+    family: str
+    architecture: str
+    config: Mapping[str, object]
+    parameters: int
+    languages: str
+    licence: str
+    sources: tuple[Source, ...]
+    heads: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    scores: tuple[Score, ...] = ()
+    checked: str = ""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How a class name of a config.json is run.
+
+    Attributes:
+        name: as config.json's `architectures` spells it, such as "XLMRobertaForTokenClassification".
+        module: dotted package that holds `config`, `model`, `keymap` and `tokenizer`.
+        task: the head the name implies; None for the bare network.
+    """
+
+    name: str
+    module: str
+    task: str | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """One folder below zoo/models.
+
+    Attributes:
+        model_types: config.json's `model_type` values it answers to when `architectures` is absent.
+        not_yet: why its models cannot be loaded yet; empty once they can.
+    """
+
+    name: str
+    title: str
+    paper: str
+    architectures: tuple[Architecture, ...]
+    model_types: tuple[str, ...]
+    cards: tuple[Card, ...]
+    not_yet: str = ""

@@ -1,0 +1,62 @@
+"""The errors of the zoo: what was given, why it does not work, what to type instead."""
+
+from __future__ import annotations
+
+
+class ZooError(Exception):
+    """An error that a user can act on; the commands print it in one paragraph and exit with `exit_code`.
+
+    Args:
+        message: what was given and why it does not work.
+        hint: what to type instead; printed on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class UsageError(ZooError):
+    """An argument that no model or file could make right."""
+
+    exit_code = 2
+
+
+class UnknownModelError(ZooError):
+    """A name that is neither in the registry nor a folder nor a repository."""
+
+    exit_code = 2
+
+
+class NotYetError(ZooError):
+    """A checkpoint or option that the zoo lists and cannot run yet."""
+
+
+class HubError(ZooError):
+    """A file that could not be had: missing, offline, cut off or with a wrong checksum."""
+
+
+class CheckpointError(ZooError):
+    """A weight file that is damaged, unsafe or not what its name says. Names file and tensor."""
+
+
+class KeyRuleError(ZooError):
+    """A key without a rule, or a target that is filled twice, never, or with a wrong shape."""
+
+
+class ParityError(ZooError):
+    """A conversion whose numbers differ from the original's by more than its tolerance."""
+
+
+class ConfigError(ZooError):
+    """A config.json or argument that describes a network the zoo does not implement."""
+
+
+class InputError(ZooError):
+    """Data for a model that it cannot take; names the item."""
