@@ -45,6 +45,7 @@ class Reference:
         spellings: how upstream files spell the ends of some keys, as (transformers', upstream's).
         padding_sides: where padding may stand.
         token_types: how many segment ids exist (1: the input is left out).
+        reserved_positions: rows of the position table that no token uses (padding index and those before it).
         special_ids: ids that random inputs leave out.
     """
 
@@ -56,6 +57,7 @@ class Reference:
     spellings: tuple[tuple[str, str], ...] = ()
     padding_sides: tuple[str, ...] = ("right", "left")
     token_types: int = 1
+    reserved_positions: int = 2
     special_ids: tuple[int, ...] = (0, 1, 2, 3)
     tokenizer_class: str = ""
     tolerance: Tolerance = field(default=Tolerance())

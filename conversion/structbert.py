@@ -18,6 +18,7 @@ REFERENCE = Reference(
     buffers=("bert.embeddings.position_ids",),
     spellings=((".LayerNorm.weight", ".LayerNorm.gamma"), (".LayerNorm.bias", ".LayerNorm.beta")),
     token_types=2,
+    reserved_positions=0,
     special_ids=(0, 100, 101, 102, 103),
     tokenizer_class="BertTokenizer",
 )
