@@ -46,7 +46,9 @@ FAMILY = Family(
     title="StructBERT",
     paper="https://arxiv.org/abs/1908.04577",
     architectures=tuple(
-        Architecture(twin + suffix, "zoo.models.structbert", task) for twin in TWINS for suffix, task in HEADS.items()
+        Architecture(twin + suffix, "zoo.models.structbert", task)
+        for twin in TWINS
+        for suffix, task in HEADS.items()
     ),
     model_types=("bert", "sbert", "structbert"),
     cards=(MINILM,),
