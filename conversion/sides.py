@@ -28,11 +28,11 @@ def cotangent(case: Case, name: str, shape: tuple[int, ...], real: np.ndarray) -
     return weights / np.float32(real.sum())
 
 
-def objective(side: Any, case: Case, found: dict[str, Any]) -> Any:
+def objective(side: Any, case: Case, found: dict[str, Any], pooler: bool = True) -> Any:
     """The scalar that is differentiated: the loss, plus a random projection of the encoder's outputs."""
     total = found.get("loss")
     for name in ("last_hidden_state", "pooler_output"):
-        if name in found:
+        if name in found and (pooler or name != "pooler_output"):
             value = found[name]
             term = (value * side.tensor(cotangent(case, name, tuple(value.shape), case.real))).sum()
             total = term if total is None else total + term
@@ -85,10 +85,10 @@ class TorchSide:
         """Every output as a float array."""
         return {k: v.numpy() for k, v in self._forward(case, with_head).items()}
 
-    def gradients(self, case: Case, with_head: bool) -> Iterator[tuple[str, np.ndarray]]:
+    def gradients(self, case: Case, with_head: bool, pooler: bool) -> Iterator[tuple[str, np.ndarray]]:
         """Every parameter's gradient of the objective, zeros where it has none."""
         self.model.zero_grad(set_to_none=True)
-        objective(self, case, self._forward(case, with_head)).backward()
+        objective(self, case, self._forward(case, with_head), pooler).backward()
         for name, parameter in self.model.named_parameters():
             grad = parameter.grad
             yield name, torch.zeros_like(parameter).numpy() if grad is None else grad.numpy()
