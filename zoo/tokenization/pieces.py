@@ -1,0 +1,33 @@
+"""What a tokenizer makes of one text before special tokens are added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Pieces(NamedTuple):
+    """The tokens of one text.
+
+    Attributes:
+        ids: [T] int64.
+        offsets: [T, 2], first character and the one after the last.
+        words: [T], the number of the word each token came from, for texts that were given as words.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray | None = None
+    words: np.ndarray | None = None
+
+
+class Engine(Protocol):
+    """What cuts text into tokens; knows nothing of special tokens around it."""
+
+    vocab: Mapping[str, int]
+    tokens: Sequence[str]
+
+    def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]: ...
+
+    def decode(self, tokens: list[str]) -> str: ...
