@@ -23,7 +23,7 @@ from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
 from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
 from zoo.errors import CheckpointError, ConfigError, UsageError
 from zoo.models.common.base import Model, Origin, group_of
-from zoo.models.common.sentence import is_sentence_folder, sentence_options
+from zoo.models.common.pooling import is_sentence_folder, sentence_options
 from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill, groups_of
 
 log = logging.getLogger("zoo")

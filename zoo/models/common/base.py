@@ -22,7 +22,7 @@ from zoo.errors import InputError, UsageError
 from zoo.models.common.config import EncoderConfig
 from zoo.models.common.heads import Head, MultipleChoice
 from zoo.models.common.outputs import Output
-from zoo.models.common.sentence import LENGTH_FILE
+from zoo.models.common.pooling import LENGTH_FILE
 from zoo.models.common.weights import disk_names
 from zoo.tokenization import Tokenizer
 from zoo.tokenization.load import FILES as TOKENIZER_FILES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.models.common.sentence import row_length
+from zoo.models.common.pooling import row_length
 from zoo.models.structbert.config import Config
 from zoo.tokenization import Tokenizer, load_tokenizer
 
