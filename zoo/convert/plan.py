@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -171,3 +172,9 @@ def keymap_of(certificate: Certificate) -> KeyMap:
     mark = {"family": certificate.family, "architecture": certificate.architecture}
     _, architecture = registry.family_of({"zoo": mark})
     return import_module(f"{architecture.module}.keymap").KEYMAP.prefer(architecture.task)
+
+
+def free_at(path: Path) -> int:
+    """Free bytes where a folder will be made."""
+    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    return shutil.disk_usage(there).free
