@@ -1,0 +1,45 @@
+"""Tensors in and out of files, without torch and without knowledge of models. See `open_checkpoint`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.checkpoint.apply import backward, forward
+    from zoo.checkpoint.dtypes import check_finite, narrow, widen, widened
+    from zoo.checkpoint.pdparams import write_pdparams
+    from zoo.checkpoint.publish import publish
+    from zoo.checkpoint.reader import Checkpoint, open_checkpoint
+    from zoo.checkpoint.safetensors_file import write_safetensors
+
+__all__ = [
+    "Checkpoint",
+    "backward",
+    "check_finite",
+    "forward",
+    "narrow",
+    "open_checkpoint",
+    "publish",
+    "widen",
+    "widened",
+    "write_pdparams",
+    "write_safetensors",
+]
+
+_HOMES = {
+    "apply": ("backward", "forward"),
+    "dtypes": ("check_finite", "narrow", "widen", "widened"),
+    "pdparams": ("write_pdparams",),
+    "publish": ("publish",),
+    "reader": ("Checkpoint", "open_checkpoint"),
+    "safetensors_file": ("write_safetensors",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports on first use: the key tables need `zoo.checkpoint.rules` and must not pay for numpy."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"zoo.checkpoint.{home}"), name)
+    raise AttributeError(f"module 'zoo.checkpoint' has no attribute '{name}'")

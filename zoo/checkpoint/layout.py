@@ -1,0 +1,106 @@
+"""Where the tensors of a file lie: what every format's parser gives, and the checks that all of them share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.checkpoint.dtypes import NUMPY
+from zoo.checkpoint.rules import TensorInfo
+from zoo.errors import CheckpointError
+
+MAX_DIMENSIONS = 32
+MAX_EXPANDED = 256 << 20  # bytes of a view that repeats elements of its storage
+
+
+def damaged(problem: str) -> CheckpointError:
+    """The error for a file that is not as its publisher wrote it."""
+    return CheckpointError(
+        problem, "The file is damaged or cut off: get it again and compare its sha256 with the publisher's."
+    )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a file.
+
+    Attributes:
+        start: byte offset of its first element; strides: steps in elements, None when contiguous.
+        utf8: bytes that its data takes as UTF-8 text (Python 2 compatible pickles write bytes so), 0 otherwise.
+        inline: data that is not in the file as it is; `start` counts from its beginning then.
+    """
+
+    info: TensorInfo
+    start: int
+    strides: tuple[int, ...] | None = None
+    utf8: int = 0
+    inline: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a parser finds in one file."""
+
+    format: str
+    tensors: Mapping[str, Stored]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_shape(name: str, shape: Any, file: Path) -> tuple[int, ...]:
+    """A shape from a file, as a tuple of sensible sizes.
+
+    Raises:
+        CheckpointError: it is no list of sizes, or no array could be that large.
+    """
+    sizes = tuple(shape) if isinstance(shape, list | tuple) else None
+    if sizes is None or len(sizes) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 1 << 48 for n in sizes):
+        raise damaged(f"'{name}' in {file} has the impossible shape {str(shape)[:100]}.")
+    if math.prod(n for n in sizes if n) >= 1 << 56:
+        raise damaged(f"'{name}' in {file} has the impossible shape {str(shape)[:100]}.")
+    return sizes
+
+
+def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides, in elements, of a contiguous array."""
+    return tuple(math.prod(shape[n + 1 :]) for n in range(len(shape)))
+
+
+def last_element(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """How many elements from the first to the last one, both counted; 0 for an empty tensor."""
+    if 0 in shape:
+        return 0
+    return 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+
+
+def view(stored: Stored, buffer: Any) -> np.ndarray:
+    """The tensor as a view of the file; only UTF-8 data is decoded into memory."""
+    info = stored.info
+    dtype = NUMPY[info.dtype]
+    start = stored.start
+    if stored.inline is not None:
+        buffer = stored.inline
+    elif stored.utf8:
+        try:
+            raw = str(memoryview(buffer)[start : start + stored.utf8], "utf-8").encode("latin-1")
+        except UnicodeError as error:
+            raise damaged(f"'{info.name}' has data that is not bytes ({error}).") from None
+        if len(raw) != math.prod(info.shape) * dtype.itemsize:
+            raise damaged(f"'{info.name}' has {len(raw)} bytes of data, which is not its size.")
+        buffer, start = raw, 0
+    if 0 in info.shape:
+        return np.empty(info.shape, dtype)
+    strides = None if stored.strides is None else tuple(step * dtype.itemsize for step in stored.strides)
+    return np.ndarray(info.shape, dtype, buffer, start, strides)
+
+
+def simplify(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...] | None:
+    """None for strides that mean a contiguous array (a step over one element has no meaning)."""
+    contiguous = row_major(shape)
+    same = all(n == 1 or a == b for n, a, b in zip(shape, strides, contiguous, strict=True))
+    return None if same or 0 in shape else strides

@@ -1,0 +1,175 @@
+"""Paddle's .pdparams: a pickled dict of numpy arrays, read in place and written tensor by tensor."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.checkpoint.dtypes import NAMES
+from zoo.checkpoint.layout import Content, Stored, check_shape, damaged, row_major
+from zoo.checkpoint.rules import TensorInfo
+from zoo.checkpoint.unpickle import PLAIN, Allowed, Blob, Builder, Machine, Opaque
+from zoo.errors import CheckpointError
+
+NAME_TABLE = "StructuredToParameterName@@"  # paddle.save's own names of parameters; no tensor
+PARTS = "UnpackBigParamInfor@@"  # how protocol 2 and 3 cut tensors above 1 GB
+
+
+class ArrayType:
+    """Stands for numpy.dtype(code): filled by `set_state` with the byte order."""
+
+    def __init__(self, code: Any = "", *rest: Any) -> None:
+        if not isinstance(code, str):
+            raise TypeError("a dtype without a code")
+        self.code, self.order = code, "|"
+
+    def set_state(self, state: Any) -> None:
+        """numpy's state of a dtype: (version, byte order, subarray, names, ...)."""
+        if not isinstance(state, tuple) or len(state) < 5 or state[2] is not None or state[3] is not None:
+            raise TypeError("a dtype with parts")
+        self.order = state[1]
+
+
+class Array:
+    """Stands for a numpy array: filled by `set_state`."""
+
+    shape: Any = None
+
+    def set_state(self, state: Any) -> None:
+        """numpy's state of an array: (version, shape, dtype, fortran, bytes)."""
+        if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], ArrayType):
+            raise TypeError("an array without shape, dtype and data")
+        _, self.shape, self.dtype, self.fortran, self.data = state
+
+
+def _empty(kind: Any, *rest: Any) -> Array:
+    if not isinstance(kind, Builder) or kind.name != "numpy.ndarray":
+        raise TypeError("an array of an unknown class")
+    return Array()
+
+
+def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C") -> Array:
+    array = Array()
+    array.set_state((1, shape, dtype, order == "F", data))
+    return array
+
+
+_FUNCTIONS: dict[str, Any] = {
+    "multiarray._reconstruct": _empty,
+    "multiarray.scalar": lambda *args: Opaque("numpy scalar"),
+    "numeric._frombuffer": _from_buffer,
+}
+ARRAYS: Allowed = {
+    "numpy.ndarray": Builder("numpy.ndarray", lambda *args: Array()),
+    "numpy.dtype": Builder("numpy.dtype", ArrayType),
+    **{
+        f"numpy.{core}.{name}": Builder(f"numpy.{core}.{name}", make)
+        for core in ("core", "_core")
+        for name, make in _FUNCTIONS.items()
+    },
+}
+ALLOWED: Allowed = {**PLAIN, **ARRAYS}
+
+
+def read_pdparams(data: memoryview, file: Path) -> Content:
+    """Parses a .pdparams file (any pickle protocol).
+
+    Raises:
+        CheckpointError: the pickle is damaged, unsafe or holds something else than a dict of arrays.
+    """
+    machine = Machine(data, file, ALLOWED)
+    root = machine.run()
+    if not isinstance(root, dict):
+        raise CheckpointError(f"{file} is a pickle of a {type(root).__name__}, not of a state dict.")
+    if root.get(PARTS):
+        raise CheckpointError(
+            f"{file} holds tensors cut into parts (pickle protocol 2 or 3).",
+            "Save it again with paddle.save(paddle.load(file), file, protocol=4).",
+        )
+    tensors = {}
+    for name, value in root.items():
+        array = value[1] if isinstance(value, tuple) and len(value) == 2 else value  # paddle.save's (name, array)
+        if isinstance(array, Array):
+            tensors[_name(name, file)] = _locate(name, array, file)
+    if not tensors:
+        found = ", ".join(str(key)[:40] for key in list(root)[:8])
+        raise CheckpointError(f"{file} is a pickle without arrays; it holds: {found or 'nothing'}.")
+    return Content("pdparams", tensors)
+
+
+def _name(name: Any, file: Path) -> str:
+    if not isinstance(name, str):
+        raise damaged(f"{file} has an array without a name (its key is {name!r:.60}).")
+    return name
+
+
+def _locate(name: str, array: Array, file: Path) -> Stored:
+    shape = check_shape(name, array.shape, file)
+    try:
+        dtype = np.dtype((">" if array.dtype.order == ">" else "<") + array.dtype.code)
+    except (TypeError, ValueError):
+        dtype = np.dtype("O")
+    if dtype not in NAMES:
+        raise CheckpointError(
+            f"'{name}' in {file} has elements of type '{array.dtype.order}{array.dtype.code[:20]}', "
+            "which the zoo does not read."
+        )
+    blob = array.data
+    size = math.prod(shape) * dtype.itemsize
+    if isinstance(blob, str):  # a short string of Python 2
+        blob = blob.encode()
+    held = len(blob) if isinstance(blob, bytes) else blob.size if isinstance(blob, Blob) else -1
+    text = isinstance(blob, Blob) and blob.utf8
+    if held < size or (held != size and not text):
+        raise damaged(f"'{name}' in {file} has no data or not the {size} bytes of its shape.")
+    strides = row_major(shape[::-1])[::-1] if array.fortran is True and len(shape) > 1 else None
+    info = TensorInfo(name, NAMES[dtype], shape)
+    if isinstance(blob, bytes):
+        return Stored(info, 0, strides, inline=blob)
+    return Stored(info, blob.start, strides, held if text else 0)
+
+
+def write_pdparams(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes what `paddle.load` (2.x and 3.x) reads as a state dict; one tensor in memory at a time.
+
+    Args:
+        arrays: our name -> array of any shape; a mapping that makes its arrays on access keeps memory constant.
+    """
+    with open(path, "wb") as file:
+        file.write(b"\x80\x04}")
+        for name in arrays:
+            array = np.ascontiguousarray(arrays[name]).reshape(np.shape(arrays[name]))
+            file.write(_text(name) + _array_head(array))
+            file.write(array.reshape(-1).view(np.uint8).data if array.size else b"")
+            file.write(b"tbs")
+        file.write(b".")
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    return b"X" + struct.pack("<I", len(raw)) + raw
+
+
+def _number(value: int) -> bytes:
+    return b"\x8a\x08" + struct.pack("<q", value)
+
+
+def _array_head(array: np.ndarray) -> bytes:
+    """Everything of a pickled array up to its bytes; the old module name is known to every numpy."""
+    code = array.dtype.str[1:]
+    order = "|" if array.dtype.itemsize == 1 else "<"
+    return b"".join(
+        (
+            b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n",
+            _number(0) + b"\x85C\x01b\x87R",
+            b"(K\x01(" + b"".join(_number(n) for n in array.shape) + b"t",
+            b"cnumpy\ndtype\n" + _text(code) + b"\x89\x88\x87R",
+            b"(K\x03" + _text(order) + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb",
+            b"\x89\x8e" + struct.pack("<Q", array.nbytes),
+        )
+    )

@@ -1,0 +1,132 @@
+"""Safetensors: a strict header reader, and a writer that streams.
+
+The format: 8 bytes with the size of the header, the header (JSON: name -> dtype, shape, data_offsets, and texts
+under `__metadata__`), then the tensors without gaps. https://github.com/huggingface/safetensors
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.checkpoint.dtypes import NUMPY
+from zoo.checkpoint.layout import Content, Stored, check_shape, damaged
+from zoo.checkpoint.rules import TensorInfo
+from zoo.errors import CheckpointError
+
+MAX_HEADER = 100_000_000  # what the format allows
+_METADATA = "__metadata__"
+
+
+def is_safetensors(data: memoryview) -> bool:
+    """True when a file starts as safetensors do; the rest is checked by `read_safetensors`."""
+    return len(data) >= 9 and data[8] == ord("{") and int.from_bytes(data[:8], "little") >= 2
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    done = dict(pairs)
+    if len(done) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"'{next(n for n in names if names.count(n) > 1)}' is in it twice")
+    return done
+
+
+def read_safetensors(data: memoryview, file: Path) -> Content:
+    """Parses and checks the header of a safetensors file.
+
+    Raises:
+        CheckpointError: the header is damaged, or tensors overlap, leave gaps or do not fill the file.
+    """
+    size = int.from_bytes(data[:8], "little")
+    if size > MAX_HEADER:
+        raise damaged(f"{file} says its header has {size} bytes; safetensors allow {MAX_HEADER}.")
+    if 8 + size > len(data):
+        raise damaged(f"{file} is cut off in its header ({len(data)} of {8 + size} bytes).")
+    try:
+        header = json.loads(bytes(data[8 : 8 + size]).decode("utf-8"), object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise damaged(f"The header of {file} is no valid JSON: {error}.") from None
+    if not isinstance(header, dict):
+        raise damaged(f"The header of {file} is no table of tensors.")
+    metadata = header.pop(_METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise damaged(f"The metadata of {file} holds something else than texts.")
+    found = [_entry(name, entry, file) for name, entry in header.items()]
+    at, room = 0, len(data) - 8 - size
+    for info, start, end in sorted(found, key=lambda item: item[1:]):
+        if start != at:
+            what = "overlaps the one before it" if start < at else f"leaves a gap of {start - at} bytes before it"
+            raise damaged(f"'{info.name}' in {file} {what}.")
+        at = end
+        if at > room:
+            raise damaged(f"{file} is cut off: '{info.name}' ends {at - room} bytes beyond the end of the file.")
+    if at != room:
+        raise damaged(f"{file} has {room - at} bytes behind its last tensor.")
+    return Content("safetensors", {i.name: Stored(i, 8 + size + start) for i, start, _ in found}, metadata)
+
+
+def _entry(name: str, entry: Any, file: Path) -> tuple[TensorInfo, int, int]:
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise damaged(f"'{name}' in {file} lacks dtype, shape or data_offsets, or has more.")
+    dtype, offsets = entry["dtype"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in NUMPY:
+        raise CheckpointError(f"'{name}' in {file} is of type {str(dtype)[:40]}, which the zoo does not read.")
+    shape = check_shape(name, entry["shape"], file)
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(n) is int and n >= 0 for n in offsets):
+        raise damaged(f"'{name}' in {file} has data_offsets that are no two positions.")
+    start, end = offsets
+    if end - start != (size := math.prod(shape) * NUMPY[dtype].itemsize):
+        raise damaged(f"'{name}' in {file} takes {end - start} bytes, its shape needs {size}.")
+    return TensorInfo(name, dtype, shape), start, end
+
+
+def header_bytes(infos: Iterable[TensorInfo], metadata: Mapping[str, str]) -> tuple[bytes, dict[str, int]]:
+    """The start of a safetensors file, padded so that data is aligned to 64 bytes; where each tensor goes."""
+    table: dict[str, Any] = {_METADATA: dict(metadata)} if metadata else {}
+    places, at = {}, 0
+    for info in infos:
+        if info.name in places:
+            raise CheckpointError(f"'{info.name}' would be written twice.")
+        places[info.name] = at
+        size = math.prod(info.shape) * NUMPY[info.dtype].itemsize
+        table[info.name] = {"dtype": info.dtype, "shape": list(info.shape), "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % 64)
+    start = 8 + len(text)
+    return len(text).to_bytes(8, "little") + text, {name: start + place for name, place in places.items()}
+
+
+def write_safetensors(
+    path: Path, infos: Sequence[TensorInfo], arrays: Iterator[np.ndarray], metadata: Mapping[str, str]
+) -> None:
+    """Writes a file tensor by tensor; no more than one is held.
+
+    Args:
+        infos: what the file holds, in order.
+        arrays: the tensors in the same order, any strides; bfloat16 as uint16.
+        metadata: texts for the header.
+
+    Raises:
+        CheckpointError: an array is missing, left over, or not what its info says.
+    """
+    head, _ = header_bytes(infos, metadata)
+    with open(path, "wb") as file:
+        file.write(head)
+        done = 0
+        for info, array in zip(infos, arrays, strict=False):
+            if array.shape != info.shape or array.dtype != NUMPY[info.dtype]:
+                raise CheckpointError(
+                    f"'{info.name}' is {array.dtype} {list(array.shape)} and was announced for {path} as "
+                    f"{info.dtype} {list(info.shape)}."
+                )
+            if array.size:
+                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            done += 1
+        if done != len(infos) or next(iter(arrays), None) is not None:
+            raise CheckpointError(f"{path}: {len(infos)} tensors were announced and not as many were given.")
