@@ -1,4 +1,4 @@
-"""What every test stands on: its own caches, no network, and the data folder beside the checkout if there is one."""
+"""What every test stands on: its own caches, no network, and the data folder beside the checkout, if any."""
 
 from __future__ import annotations
 

@@ -53,7 +53,9 @@ TABLE = (
     Row("zoo/tokenization/*", packages="numpy tokenizers sentencepiece", parts="zoo.errors zoo.tokenization"),
     # Networks. A family sees its own folder and the shared blocks, never another family.
     Row("zoo/models/common/*", packages=FRAMEWORKS, parts="zoo.errors zoo.env zoo.models.common"),
-    Row("zoo/models/*/tokenizer.py", packages="numpy", parts="zoo.errors zoo.tokenization zoo.models.common {here}"),
+    Row(
+        "zoo/models/*/tokenizer.py", packages="numpy", parts="zoo.errors zoo.tokenization zoo.models.common {here}"
+    ),
     Row("zoo/models/infoxlm/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.xlmr {here}"),
     Row("zoo/models/veco/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.xlmr {here}"),
     Row("zoo/models/*", packages=FRAMEWORKS, parts="zoo.errors zoo.env zoo.models.common {here}"),
