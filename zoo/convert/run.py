@@ -24,31 +24,21 @@ from zoo.checkpoint import (
     check_finite,
     forward,
     open_checkpoint,
-    publish,
     widen,
     widened,
     write_safetensors,
 )
+from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo, check_shapes, target_shapes
 from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, FileStamp, stamp
 from zoo.errors import CheckpointError, ConfigError, UsageError, ZooError
+from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
 
 WEIGHTS = "model.safetensors"
-TOKENIZER_FILES = (
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
 # What sentence-transformers writes beside a model: its pooling, and its longest text.
 SENTENCE_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json")
 Verify = Callable[..., Mapping[str, Any]]
