@@ -1,3 +1,26 @@
 """Pretrained models for PaddlePaddle whose conversion is proven. Importing it does not import paddle."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.loading import load as load
+    from zoo.registry import info as info
+    from zoo.registry import list_models as list_models
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "info", "list_models", "load"]
+
+_HOMES = {"info": "zoo.registry", "list_models": "zoo.registry", "load": "zoo.loading"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zoo' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

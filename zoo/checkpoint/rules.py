@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from zoo.errors import KeyRuleError
@@ -126,6 +126,16 @@ class KeyMap:
     @cached_property
     def _by_source(self) -> list[tuple[re.Pattern[str], Rule, int]]:
         return [(_regex(s), rule, n) for rule in self.rules for n, s in enumerate(rule.sources)]
+
+    def prefer(self, task: str | None) -> KeyMap:
+        """The same table with the rules of one head first.
+
+        Upstream names some heads alike ("classifier.weight" is a tagger's or a multiple-choice model's), so the
+        checkpoint's task decides; the first rule that matches wins. Reading backwards needs no preference.
+        """
+        group = f"{task}.".replace("-", "_")
+        rules = sorted(self.rules, key=lambda r: not any(t.startswith(group) for t in r.targets))
+        return replace(self, rules=tuple(rules))
 
     def match(self, key: str) -> tuple[Rule, int, dict[str, str]] | None:
         """The rule of an upstream key, which of the rule's sources it is, and the numbers in it."""

@@ -1,0 +1,175 @@
+"""What every command shares: how errors end, tables, progress. `rich` is imported on a terminal only."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from zoo.errors import ZooError
+
+
+def run(main: Callable[[], int | None], *, as_json: bool = False) -> int:
+    """Runs a command and returns its exit code.
+
+    A `ZooError` becomes one paragraph on stderr (with `as_json`, one object on stdout); Ctrl-C ends with 130 and
+    a closed pipe quietly. Anything else is a mistake of ours and keeps its traceback.
+    """
+    try:
+        return main() or 0
+    except ZooError as error:
+        if as_json:
+            print_json({"error": {"type": type(error).__name__, "message": error.message, "hint": error.hint}})
+        else:
+            print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (such as `head`) has gone; pointing stdout elsewhere keeps Python's own flush at exit quiet.
+        sys.stdout = open("/dev/null", "w")  # noqa: SIM115
+        return 0
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def size(count: int) -> str:
+    """Bytes for people: 524 MB, 2.24 GB (powers of ten, as the Hub shows them)."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}"
+    return f"{count} B"
+
+
+def table(
+    rows: Sequence[Sequence[str]], header: Sequence[str], *, right: Sequence[int] = (), fold: Sequence[int] = ()
+) -> None:
+    """Prints a table: ruled on a terminal, aligned text in a pipe.
+
+    Args:
+        rows: cells as text.
+        header: names of the columns.
+        right: columns of numbers.
+        fold: columns that may take several lines on a narrow terminal.
+    """
+    if sys.stdout.isatty():
+        _rich_table(rows, header, right, fold)
+        return
+    widths = [max(len(str(row[n])) for row in (header, *rows)) for n in range(len(header))]
+    for row in (header, *rows):
+        cells = (
+            f"{c:>{w}}" if n in right else f"{c:<{w}}" for n, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join(cells).rstrip())
+
+
+def _rich_table(
+    rows: Sequence[Sequence[str]], header: Sequence[str], right: Sequence[int], fold: Sequence[int]
+) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    ruled = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    for n, name in enumerate(header):
+        ruled.add_column(name, justify="right" if n in right else "left", overflow="fold", no_wrap=n not in fold)
+    for row in rows:
+        ruled.add_row(*(Text(cell) for cell in row))
+    Console().print(ruled)
+
+
+def fields(rows: Sequence[tuple[str, str]]) -> None:
+    """Prints names and values, one a line; long values are folded on a terminal."""
+    width = max(len(name) for name, _ in rows) + 2
+    columns = 0
+    if sys.stdout.isatty():
+        from shutil import get_terminal_size
+
+        columns = max(40, get_terminal_size().columns - width - 2)
+    for name, value in rows:
+        lines = (
+            textwrap.wrap(value, columns, break_long_words=False, break_on_hyphens=False) if columns else [value]
+        )
+        for n, line in enumerate(lines or [""]):
+            print(f"  {'' if n else name:<{width}}{line}".rstrip())
+
+
+class Progress:
+    """A bar on a terminal; in a log one line at the start, every 30 s, and at the end.
+
+    Args:
+        label: what is being done, such as a file name.
+        total: bytes (or steps) in all, 0 when unknown.
+        unit: formats an amount; bytes by default.
+    """
+
+    def __init__(
+        self, label: str, total: int, unit: Callable[[int], str] = size, stream: TextIO | None = None
+    ) -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self.done = 0
+        self.stream = stream or sys.stderr
+        self._said = 0.0
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Progress:
+        if self.stream.isatty():
+            from rich import progress
+            from rich.console import Console
+
+            columns = ("[progress.description]{task.description}", progress.BarColumn(), "{task.fields[amount]}")
+            self._bar = progress.Progress(
+                *columns, progress.TimeRemainingColumn(), console=Console(file=self.stream)
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(self.label, total=self.total or None, amount="")
+        else:
+            self._say()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        else:
+            self._say()
+
+    def to(self, done: int) -> None:
+        """Sets how much is done."""
+        self.done = done
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, amount=self._amount())
+        elif time.monotonic() - self._said > 30:
+            self._say()
+
+    def add(self, count: int) -> None:
+        """Adds to how much is done."""
+        self.to(self.done + count)
+
+    def _amount(self) -> str:
+        return f"{self.unit(self.done)} of {self.unit(self.total)}" if self.total else self.unit(self.done)
+
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        print(f"{self.label}: {self._amount()}", file=self.stream, flush=True)
+
+
+@contextmanager
+def status(message: str) -> Iterator[None]:
+    """A spinner on a terminal, nothing in a log: for steps that have no measure."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(message):
+        yield

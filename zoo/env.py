@@ -1,0 +1,123 @@
+"""The machine and the environment: cores, memory, folders, switches, versions. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+PACKAGES = (
+    "paddlepaddle",
+    "paddlepaddle-gpu",
+    "numpy",
+    "safetensors",
+    "huggingface_hub",
+    "tokenizers",
+    "sentencepiece",
+    "filelock",
+    "rich",
+    "torch",
+    "transformers",
+)
+TRUE = {"1", "true", "yes", "on"}
+
+
+def flag(name: str) -> bool:
+    """An on/off environment variable."""
+    return os.environ.get(name, "").strip().lower() in TRUE
+
+
+def offline() -> bool:
+    """True when nothing may be downloaded: ZOO_OFFLINE, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE."""
+    return any(flag(name) for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+
+
+def home() -> Path:
+    """Where the zoo keeps its files: $ZOO_HOME, else ~/.cache/zoo."""
+    return Path(os.environ.get("ZOO_HOME") or "~/.cache/zoo").expanduser()
+
+
+def hub_cache() -> Path:
+    """The Hugging Face cache, by the same variables that huggingface_hub reads."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if path := os.environ.get(name):
+            return Path(path).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("HF_HOME") or f"{cache}/huggingface").expanduser() / "hub"
+
+
+def hub_endpoint() -> str:
+    """The Hugging Face Hub or the mirror that $HF_ENDPOINT names."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def modelscope_endpoint() -> str:
+    """ModelScope, or the address that $MODELSCOPE_ENDPOINT or $MODELSCOPE_DOMAIN names."""
+    named = os.environ.get("MODELSCOPE_ENDPOINT") or os.environ.get("MODELSCOPE_DOMAIN") or "www.modelscope.cn"
+    return (named if "://" in named else f"https://{named}").rstrip("/")
+
+
+def versions() -> dict[str, str]:
+    """Python, and the installed packages that matter here; read from their metadata, nothing is imported."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": sys.version.split()[0]}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def cores() -> int:
+    """Cores this process may use: its affinity, and the CPU share that a container gives it."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return max(1, min(count, quota) if quota else count)
+
+
+def _cgroup_quota() -> int:
+    """Whole cores of a cgroup limit (version 2, then 1); 0 when there is none."""
+    base = Path("/sys/fs/cgroup")
+    try:
+        quota, period = (base / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (base / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (base / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return 0
+    if not quota.isdigit() or not int(period):
+        return 0
+    return max(1, -(-int(quota) // int(period)))
+
+
+def memory() -> int:
+    """Bytes of memory that are free to use, 0 when the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return 0
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+    except (OSError, ValueError):
+        return free
+    return min(free, max(0, limit - used))
+
+
+@lru_cache(maxsize=1)
+def use_all_cores() -> int:
+    """Lets paddle compute on every core (it starts with one); OMP_NUM_THREADS has the last word.
+
+    Called by the modules that import paddle first. Returns the number of threads.
+    """
+    from paddle.base import core
+
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    threads = int(wanted) if wanted.isdigit() and int(wanted) else cores()
+    core.set_num_threads(threads)
+    return threads

@@ -1,0 +1,211 @@
+"""From a name to a folder on this machine; the only package that talks to a hub.
+
+A name is one of
+    ./folder, /folder, ~/folder     a folder, converted or as upstream publishes it
+    xlm-roberta-base                a card of the zoo, by name or alias
+    BAAI/bge-m3, BAAI/bge-m3@rev    a repository of the Hugging Face Hub, or of the mirror in $HF_ENDPOINT
+    modelscope:iic/name[@rev]       a repository of ModelScope
+    hub:name[@rev]                  as without `hub:`, but never a folder that happens to have this name
+
+A card may be published in several places; they are tried in the order of the card. Weights come as safetensors
+where there is a choice, every file is checked against the digest that its source announces and against those that
+the card pins, and an interrupted download goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo import env, registry
+from zoo.cards import Card, Source
+from zoo.errors import HubError, UnknownModelError
+from zoo.hub.http import Missing, Unreachable
+
+log = logging.getLogger("zoo")
+
+REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
+FOLDER_MARKS = ("./", "../", "/", "~", ".\\", "..\\")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A model's files on this machine.
+
+    Attributes:
+        path: folder with config.json, tokenizer and weights.
+        name: the card's name, the repository id, or the folder as it was typed.
+        card: None for a folder or a repository that the zoo has no card of.
+        source: where the files came from; None for a folder.
+        revision: the commit, empty when the source has none.
+    """
+
+    path: Path
+    name: str
+    card: Card | None
+    source: Source | None
+    revision: str
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One line of a dry run: `size` is 0 when the source does not say."""
+
+    name: str
+    size: int
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a name means, before anything is fetched: a folder, or the sources to try."""
+
+    name: str
+    folder: Path | None
+    card: Card | None
+    sources: tuple[Source, ...]
+    revision: str
+
+
+def cache_dir() -> Path:
+    """Where the zoo keeps its files: $ZOO_HOME or ~/.cache/zoo."""
+    return env.home()
+
+
+def model_dir(name: str) -> Path:
+    """The folder of a converted model: `<cache_dir>/models/<org--name>`."""
+    return cache_dir() / "models" / folder_name(name)
+
+
+def folder_name(name: str) -> str:
+    """A model's name as one folder name: "org/name@rev" -> "org--name@rev"."""
+    return re.sub(r"[^\w.@-]", "--", name.removeprefix("hub:"))
+
+
+def refer(name: str | os.PathLike[str], revision: str | None = None) -> Reference:
+    """Reads a name; nothing is fetched.
+
+    Raises:
+        UnknownModelError: it is a folder that is not there, it could be two things, or nothing at all.
+    """
+    text = os.fspath(name)
+    if not isinstance(name, str) or text.startswith(FOLDER_MARKS) or text in (".", ".."):
+        return _folder(text, revision)
+    explicit = text.startswith(("hub:", "modelscope:"))
+    kind, _, rest = text.partition(":") if explicit else ("hub", "", text)
+    rest, at, pinned = rest.partition("@")
+    if at and revision and pinned != revision:
+        raise UnknownModelError(f"'{text}' and revision='{revision}' contradict each other.", "Give one of them.")
+    revision = revision or pinned
+    card = registry.lookup(rest) if kind == "hub" else None
+    if not explicit and Path(text).is_dir():
+        if card is None:
+            return _folder(text, revision)
+        raise UnknownModelError(
+            f"'{text}' is a folder here and also a model of the zoo.",
+            f"For the folder type './{text}', for the model 'hub:{text}'.",
+        )
+    if card is not None:
+        return Reference(card.name, None, card, _sources(card, revision), revision)
+    if not REPOSITORY.fullmatch(rest) or (at and not pinned):
+        raise UnknownModelError(
+            f"'{text}' is not a model of the zoo and cannot be one of a hub.", registry.suggest(rest)
+        )
+    shown = rest if kind == "hub" else f"{kind}:{rest}"
+    return Reference(shown, None, None, (Source(kind, rest, revision),), revision)
+
+
+def _folder(text: str, revision: str | None) -> Reference:
+    path = Path(text).expanduser()
+    if revision:
+        raise UnknownModelError(
+            f"'{text}' is a folder; it has no revision '{revision}'.", "Leave the revision out."
+        )
+    if path.is_file():
+        raise UnknownModelError(f"'{text}' is a file.", f"Give the folder that it is in: '{path.parent}'.")
+    if not path.is_dir():
+        raise UnknownModelError(
+            f"There is no folder '{text}'.", "A model of the zoo or of the Hub is written without './'."
+        )
+    return Reference(text, path, None, (), "")
+
+
+def _sources(card: Card, revision: str) -> tuple[Source, ...]:
+    """A revision the user asks for can only be had where there are revisions."""
+    if not revision:
+        return card.sources
+    kept = tuple(Source(s.kind, s.id, revision, s.files) for s in card.sources if s.kind in ("hub", "modelscope"))
+    if not kept:
+        raise UnknownModelError(f"{card.name} is published without revisions, so '@{revision}' cannot be had.")
+    return kept
+
+
+def resolve(name: str | os.PathLike[str], revision: str | None = None, files: str = "weights") -> Snapshot:
+    """The folder of a model on this machine; downloads what is missing.
+
+    Args:
+        name: see the top of this module.
+        revision: branch, tag or commit; "name@revision" means the same.
+        files: "weights" for everything, "config" for everything but the weights.
+
+    Raises:
+        UnknownModelError: the name means nothing.
+        HubError: the files could not be had; says what to do.
+    """
+    asked = refer(name, revision)
+    if asked.folder is not None:
+        return Snapshot(asked.folder, asked.name, None, None, "")
+    from zoo.hub.sources import Place
+
+    failures: list[HubError] = []
+    for source in asked.sources:
+        try:
+            path, commit = Place.of(source).snapshot(files)
+            return Snapshot(path, asked.name, asked.card, source, commit)
+        except HubError as error:
+            failures.append(error)
+            if len(asked.sources) > 1:
+                log.warning("%s: %s", source.id, error.message)
+    raise _explain(asked, failures)
+
+
+def plan(name: str | os.PathLike[str], revision: str | None = None) -> list[PlannedFile]:
+    """What `resolve` would fetch, and what is here already.
+
+    Raises:
+        UnknownModelError, HubError: as `resolve`.
+    """
+    asked = refer(name, revision)
+    if asked.folder is not None:
+        return []
+    from zoo.hub.sources import Place
+
+    failures: list[HubError] = []
+    for source in asked.sources:
+        try:
+            return Place.of(source).plan()
+        except HubError as error:
+            failures.append(error)
+    raise _explain(asked, failures)
+
+
+def _explain(asked: Reference, failures: list[HubError]) -> HubError | UnknownModelError:
+    """One error from those of every source."""
+    if asked.card is not None and not failures:
+        return HubError(f"{asked.name} has no address that a program can fetch.", asked.card.checked)
+    typed = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
+    if asked.card is None and isinstance(failures[0], Missing) and registry.nearest(asked.name):
+        return UnknownModelError(f"{failures[0].message}", registry.suggest(asked.name))
+    if env.offline() and all(isinstance(f, Unreachable) for f in failures):
+        switch = next(n for n in ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if env.flag(n))
+        return Unreachable(
+            f"{typed} is not on this machine ({failures[0].message}) and {switch} is set.",
+            f"On a connected machine: python -m zoo.convert {typed} --out DIR. Copy DIR here; zoo.load('./DIR').",
+        )
+    if len(failures) == 1:
+        return failures[0]
+    listed = "".join(f"\n  {s.kind} {s.id}: {f.message}" for s, f in zip(asked.sources, failures, strict=True))
+    return HubError(f"{typed} could not be had from any of its {len(failures)} sources:{listed}", failures[0].hint)

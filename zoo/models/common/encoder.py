@@ -1,0 +1,71 @@
+"""The post-norm transformer encoder of BERT: layers, the loop over them, the pooler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from paddle import Tensor, nn
+from paddle.nn import functional as F
+
+from zoo.models.common.attention import SelfAttention
+from zoo.models.common.config import EncoderConfig
+from zoo.models.common.layers import ACTIVATIONS, linear
+
+
+class FeedForward(nn.Layer):
+    """D -> F -> D with an activation between."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.inner = linear(config.hidden_size, config.intermediate_size, config.initializer_range)
+        self.outer = linear(config.intermediate_size, config.hidden_size, config.initializer_range)
+        self.activation = ACTIVATIONS[config.hidden_act]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.outer(self.activation(self.inner(x)))
+
+
+class EncoderLayer(nn.Layer):
+    """Attention and feed-forward, each with dropout, residual and LayerNorm after it (post-norm)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.attention = SelfAttention(
+            config.hidden_size,
+            config.num_attention_heads,
+            config.attention_probs_dropout_prob,
+            config.initializer_range,
+        )
+        self.attention_norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """x: [B, T, D]. mask: additive, [B, 1, 1, T]. Returns [B, T, D]."""
+        x = self.attention_norm(x + self.dropout(self.attention(x, mask)))
+        return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
+
+
+def run_layers(
+    layers: Iterable[nn.Layer], x: Tensor, mask: Tensor | None, keep_all: bool
+) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+    """Returns the last hidden state and, when all are kept, the embeddings and the result of every layer."""
+    kept = [x]
+    for layer in layers:
+        x = layer(x, mask)
+        if keep_all:
+            kept.append(x)
+    return x, tuple(kept) if keep_all else None
+
+
+class Pooler(nn.Layer):
+    """tanh of a Linear over the first token."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dense = linear(config.hidden_size, config.hidden_size, config.initializer_range)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [B, T, D]. Returns [B, D]."""
+        return F.tanh(self.dense(x[:, 0]))

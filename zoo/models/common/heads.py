@@ -1,0 +1,205 @@
+"""Task heads. A head takes what an encoder gives and adds its task's fields and, with labels, the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import paddle
+from paddle import Tensor, nn
+from paddle.nn import functional as F
+
+from zoo.errors import UsageError
+from zoo.models.common.config import EncoderConfig
+from zoo.models.common.layers import ACTIVATIONS, linear
+from zoo.models.common.losses import cross_entropy
+from zoo.models.common.outputs import Output
+
+
+class Head(nn.Layer):
+    """What every head offers.
+
+    Attributes:
+        needs_pooler: the encoder must have a pooler.
+        options: arguments, besides the config, that `build` needs to make the same head again.
+    """
+
+    needs_pooler = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.options: dict[str, object] = {}
+
+    def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
+        """Adds the task's fields. attention_mask: [B, T] or None. table: the word embeddings [V, D]."""
+        raise NotImplementedError
+
+    def loss(self, output: Output, labels: Tensor) -> Tensor:
+        """The loss of `output` against labels; a scalar."""
+        raise NotImplementedError
+
+
+class Classification(Head):
+    """One label per text, or a score, or several labels (as transformers tells them apart, by `problem_type`).
+
+    labels: [B] integers; [B] floats for regression; [B, C] floats for several labels.
+
+    Args:
+        config: sizes, `labels`, dropout.
+        dense: RoBERTa's head, with a Linear and tanh of its own on the first token; else BERT's, on the pooler.
+    """
+
+    def __init__(self, config: EncoderConfig, dense: bool) -> None:
+        super().__init__()
+        hidden, std = config.hidden_size, config.initializer_range
+        self.needs_pooler = not dense
+        self.problem_type = config.problem_type
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.dense = linear(hidden, hidden, std) if dense else None
+        self.output = linear(hidden, len(config.labels), std)
+
+    def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
+        if self.dense is None:
+            x = encoded.pooler_output
+        else:
+            x = F.tanh(self.dense(self.dropout(encoded.last_hidden_state[:, 0])))
+        return replace(encoded, logits=self.output(self.dropout(x)))  # [B, C]
+
+    def loss(self, output: Output, labels: Tensor) -> Tensor:
+        logits, kind = output.logits, self.problem_type
+        if kind is None:
+            whole = labels.dtype in (paddle.int32, paddle.int64)
+            one = "regression" if logits.shape[-1] == 1 else "single_label_classification"
+            kind = one if whole or logits.shape[-1] == 1 else "multi_label_classification"
+        if kind == "single_label_classification":
+            return cross_entropy(logits, labels)
+        labels = labels.astype(logits.dtype).reshape(logits.shape)
+        if kind == "regression":
+            return F.mse_loss(logits, labels)
+        return F.binary_cross_entropy_with_logits(logits, labels)
+
+
+class Tagging(Head):
+    """One label per token. labels: [B, T] integers, -100 does not count."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.output = linear(config.hidden_size, len(config.labels), config.initializer_range)
+
+    def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
+        return replace(encoded, logits=self.output(self.dropout(encoded.last_hidden_state)))  # [B, T, C]
+
+    def loss(self, output: Output, labels: Tensor) -> Tensor:
+        return cross_entropy(output.logits, labels)
+
+
+class QuestionAnswering(Head):
+    """Where an answer starts and ends. labels: [B, 2] integers, start and end; beyond the text does not count."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.output = linear(config.hidden_size, 2, config.initializer_range)
+
+    def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
+        start, end = self.output(encoded.last_hidden_state).unbind(axis=-1)  # [B, T] each
+        return replace(encoded, start_logits=start, end_logits=end)
+
+    def loss(self, output: Output, labels: Tensor) -> Tensor:
+        length = output.start_logits.shape[1]
+        start, end = labels.clip(min=0, max=length).unbind(axis=1)
+        return (cross_entropy(output.start_logits, start, length) + cross_entropy(output.end_logits, end, length)) / 2
+
+
+class MaskedLM(Head):
+    """The word behind a mask: Linear, activation, LayerNorm, then the word embeddings as decoder, plus a bias.
+
+    labels: [B, T] integers, -100 does not count.
+    """
+
+    def __init__(self, config: EncoderConfig, activation: str | None = None) -> None:
+        super().__init__()
+        if not config.tie_word_embeddings:
+            raise UsageError("config.json has tie_word_embeddings=false; the mlm head decodes with the word embeddings.")
+        self.dense = linear(config.hidden_size, config.hidden_size, config.initializer_range)
+        self.norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
+        self.bias = self.create_parameter([config.vocab_size], is_bias=True)
+        self.activation = ACTIVATIONS[activation or config.hidden_act]
+
+    def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
+        x = self.norm(self.activation(self.dense(encoded.last_hidden_state)))
+        return replace(encoded, logits=paddle.matmul(x, table, transpose_y=True) + self.bias)  # [B, T, V]
+
+    def loss(self, output: Output, labels: Tensor) -> Tensor:
+        return cross_entropy(output.logits, labels)
+
+
+class MultipleChoice(Head):
+    """The best of N texts. Inputs are [B, N, T]; logits [B, N]. labels: [B] integers."""
+
+    needs_pooler = True
+
+    def __init__(self, config: EncoderConfig, dropout: float | None = None) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(config.head_dropout if dropout is None else dropout)
+        self.output = linear(config.hidden_size, 1, config.initializer_range)
+
+    def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
+        return replace(encoded, logits=self.output(self.dropout(encoded.pooler_output)))  # [B x N, 1]
+
+    def loss(self, output: Output, labels: Tensor) -> Tensor:
+        return cross_entropy(output.logits, labels)
+
+
+POOLINGS = ("mean", "cls", "max")
+
+
+class Embedding(Head):
+    """One vector per text: a pooling over the tokens, then length 1. Has no parameters and no loss.
+
+    Args:
+        config: not used; every head takes it.
+        pooling: "mean" or "max" over the tokens that are not padding, or "cls", the first token.
+        normalize: divide by the Euclidean length.
+    """
+
+    def __init__(self, config: EncoderConfig, pooling: str = "mean", normalize: bool = True) -> None:
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise UsageError(f"pooling='{pooling}' is not one of {', '.join(POOLINGS)}.")
+        self.pooling = pooling
+        self.normalize = normalize
+        self.options = {"pooling": pooling, "normalize": normalize}
+
+    def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
+        x = encoded.last_hidden_state
+        if self.pooling == "cls":
+            pooled = x[:, 0]
+        elif attention_mask is None:
+            pooled = x.mean(axis=1) if self.pooling == "mean" else x.max(axis=1)
+        else:
+            seen = (attention_mask != 0).astype(x.dtype).unsqueeze(-1)  # [B, T, 1]
+            if self.pooling == "mean":
+                pooled = (x * seen).sum(axis=1) / seen.sum(axis=1).clip(min=1e-9)
+            else:
+                pooled = (x * seen - (1.0 - seen) * 6e4).max(axis=1)
+        return replace(encoded, embeddings=F.normalize(pooled, axis=-1) if self.normalize else pooled)  # [B, D]
+
+    def loss(self, output: Output, labels: Tensor) -> Tensor:
+        raise UsageError("The embedding head has no loss of its own; compute it from output.embeddings.")
+
+
+def make_head(
+    task: str, config: EncoderConfig, heads: Mapping[str, Callable[..., Head]], options: Mapping[str, object]
+) -> Head:
+    """The head of a task from a family's table.
+
+    Raises:
+        UsageError: a task the table does not have, or an option the head does not take.
+    """
+    if task not in heads:
+        raise UsageError(f"This network has no '{task}' head.", f"It has: {', '.join(heads)}.")
+    try:
+        return heads[task](config, **options)
+    except TypeError as error:
+        raise UsageError(f"The {task} head does not take {', '.join(options)}.") from error

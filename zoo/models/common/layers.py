@@ -1,0 +1,39 @@
+"""The smallest parts: a Linear with the family's initialisation, activations, the additive mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import paddle
+from paddle import Tensor, nn
+from paddle.nn import functional as F
+from paddle.nn.initializer import Normal
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate=True),
+    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate=True),
+    "relu": F.relu,
+}
+
+
+def linear(inputs: int, outputs: int, std: float) -> nn.Linear:
+    """A Linear whose weight [inputs, outputs] starts as N(0, std) and whose bias starts as 0 (paddle: Xavier)."""
+    return nn.Linear(inputs, outputs, weight_attr=paddle.ParamAttr(initializer=Normal(0.0, std)))
+
+
+def additive_mask(attention_mask: Tensor, dtype: paddle.dtype) -> Tensor:
+    """What is added to the attention scores: 0 where a token may be seen, a large negative number where not.
+
+    The number swallows any score, so a row without a single token gets equal weights, as in transformers. It is not
+    the smallest of its type: bfloat16 engines would round that to -inf, which makes such a row nan.
+
+    Args:
+        attention_mask: [B, T], 0 for padding; any type.
+        dtype: of the result.
+
+    Returns:
+        [B, 1, 1, T].
+    """
+    hidden = -6e4 if dtype == paddle.float16 else -1e30
+    return ((attention_mask == 0).astype(dtype) * hidden).unsqueeze([1, 2])

@@ -1,0 +1,39 @@
+"""Keys of StructBERT and BERT files, as transformers, SOFA and the older single-file pickles write them."""
+
+from __future__ import annotations
+
+from zoo.checkpoint.rules import KeyMap, copy, linear, norm, tie
+
+_LAYER = "bert.encoder.layer.{i}"
+
+KEYMAP = KeyMap(
+    base="bert.",
+    spellings=((".gamma", ".weight"), (".beta", ".bias")),
+    rules=(
+        *copy("bert.embeddings.word_embeddings.weight", "encoder.embeddings.word.weight"),
+        *copy("bert.embeddings.position_embeddings.weight", "encoder.embeddings.position.weight"),
+        *copy("bert.embeddings.token_type_embeddings.weight", "encoder.embeddings.token_type.weight"),
+        *norm("bert.embeddings.LayerNorm", "encoder.embeddings.norm"),
+        *linear(f"{_LAYER}.attention.self.query", "encoder.layers.{i}.attention.query"),
+        *linear(f"{_LAYER}.attention.self.key", "encoder.layers.{i}.attention.key"),
+        *linear(f"{_LAYER}.attention.self.value", "encoder.layers.{i}.attention.value"),
+        *linear(f"{_LAYER}.attention.output.dense", "encoder.layers.{i}.attention.output"),
+        *norm(f"{_LAYER}.attention.output.LayerNorm", "encoder.layers.{i}.attention_norm"),
+        *linear(f"{_LAYER}.intermediate.dense", "encoder.layers.{i}.feed_forward.inner"),
+        *linear(f"{_LAYER}.output.dense", "encoder.layers.{i}.feed_forward.outer"),
+        *norm(f"{_LAYER}.output.LayerNorm", "encoder.layers.{i}.feed_forward_norm"),
+        *linear("bert.pooler.dense", "encoder.pooler.dense"),
+        *linear("cls.predictions.transform.dense", "mlm.dense"),
+        *norm("cls.predictions.transform.LayerNorm", "mlm.norm"),
+        *copy("cls.predictions.bias", "mlm.bias"),
+        *tie("cls.predictions.decoder.weight", "encoder.embeddings.word.weight"),
+        *tie("cls.predictions.decoder.bias", "mlm.bias"),
+        *linear("classifier", "classification.output"),  # three heads share these keys: KEYMAP.prefer(task) decides
+        *linear("classifier", "tagging.output"),
+        *linear("classifier", "multiple_choice.output"),
+        *linear("qa_outputs", "qa.output"),
+        *norm("cls.seq_relationship", "unused.seq_relationship"),  # verbatim: no layer uses it
+        *copy("bert.embeddings.position_ids", "unused.position_ids"),
+        *copy("bert.embeddings.token_type_ids", "unused.token_type_ids"),
+    ),
+)

@@ -1,0 +1,87 @@
+"""XLM-RoBERTa (Conneau et al. 2020): RoBERTa's encoder over 100 languages. InfoXLM (Chi et al. 2021) is the same network.
+
+See zoo/models/common for the legend of shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from paddle import Tensor, nn
+
+from zoo.models.common.base import Model, TaskModel
+from zoo.models.common.embeddings import Embeddings, check_inputs, padded_positions, sequential_positions
+from zoo.models.common.encoder import EncoderLayer, Pooler, run_layers
+from zoo.models.common.heads import (
+    Classification,
+    Embedding,
+    Head,
+    MaskedLM,
+    MultipleChoice,
+    QuestionAnswering,
+    Tagging,
+    make_head,
+)
+from zoo.models.common.layers import additive_mask
+from zoo.models.common.outputs import Output
+from zoo.models.xlmr.config import Config
+
+
+class XLMR(Model):
+    """The encoder.
+
+    Args:
+        config: sizes.
+        pooler: add BERT's pooler. Published XLM-R files have none.
+    """
+
+    def __init__(self, config: Config, pooler: bool = False) -> None:
+        super().__init__(config)
+        self.embeddings = Embeddings(config, padded_positions=True)
+        self.layers = nn.LayerList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
+        self.pooler = Pooler(config) if pooler else None
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_hidden_states: bool = False,
+    ) -> Output:
+        """Encodes a batch; arguments as in `TaskModel.forward`."""
+        check_inputs(input_ids, inputs_embeds, attention_mask)
+        if position_ids is None:
+            padding = self.config.pad_token_id
+            if input_ids is not None:
+                position_ids = padded_positions(input_ids, padding)
+            else:
+                position_ids = sequential_positions(inputs_embeds, padding + 1)
+        x = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)  # [B, T, D]
+        mask = None if attention_mask is None else additive_mask(attention_mask, x.dtype)
+        x, kept = run_layers(self.layers, x, mask, output_hidden_states)
+        return Output(x, None if self.pooler is None else self.pooler(x), kept)
+
+
+HEADS: Mapping[str, Callable[..., Head]] = {
+    "mlm": partial(MaskedLM, activation="gelu"),
+    "classification": partial(Classification, dense=True),
+    "tagging": Tagging,
+    "qa": QuestionAnswering,
+    "multiple-choice": lambda config: MultipleChoice(config, config.hidden_dropout_prob),
+    "embedding": Embedding,
+}
+
+
+def build(config: Config, task: str | None = None, pooler: bool = False, **options: object) -> Model:
+    """The bare encoder, with or without a pooler, or the encoder with a head.
+
+    Raises:
+        UsageError: a task or an option this network does not have.
+    """
+    if task is None:
+        return XLMR(config, pooler)
+    head = make_head(task, config, HEADS, options)
+    return TaskModel(XLMR(config, pooler=head.needs_pooler), task, head)

@@ -1,0 +1,156 @@
+"""From a name or a config.json to what the zoo knows: cards, families, architectures. Imports no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib import import_module
+
+from zoo.cards import Architecture, Card, Family
+from zoo.errors import ConfigError, NotYetError, UnknownModelError
+from zoo.models import FAMILIES
+
+
+@lru_cache(maxsize=1)
+def families() -> tuple[Family, ...]:
+    """Every family, in the order of `zoo.models.FAMILIES`."""
+    return tuple(import_module(f"zoo.models.{name}").FAMILY for name in FAMILIES)
+
+
+@lru_cache(maxsize=1)
+def _by_key() -> dict[str, Card]:
+    """Names and aliases in lower case -> card. A spelling that two cards claim is a mistake of ours."""
+    cards: dict[str, Card] = {}
+    for family in families():
+        for card in family.cards:
+            for key in (card.name, *card.aliases):
+                if cards.setdefault(key.lower(), card) is not card:
+                    raise AssertionError(f"two cards are called '{key}'")
+    return cards
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the cards that match a wildcard pattern, in the order of the families.
+
+    Args:
+        pattern: as a shell reads it ("funnel*", "*large*"), any case. Matched against the name, the part of the
+            name after its organisation, the aliases and the family.
+    """
+    wanted = pattern.lower()
+    return [c.name for f in families() for c in f.cards if any(fnmatchcase(k, wanted) for k in _spellings(c))]
+
+
+def _spellings(card: Card) -> list[str]:
+    names = (card.name, *card.aliases)
+    return [n.lower() for n in (*names, *(n.rpartition("/")[2] for n in names), card.family)]
+
+
+def find(name: str) -> Card:
+    """The card with this name or alias, any case.
+
+    Raises:
+        UnknownModelError: no card has it; the message names the nearest ones.
+    """
+    card = lookup(name)
+    if card is None:
+        raise UnknownModelError(f"'{name}' is not a model of the zoo.", suggest(name))
+    return card
+
+
+info = find
+
+
+def lookup(name: str) -> Card | None:
+    """As `find`, but None when there is no such card."""
+    return _by_key().get(name.lower())
+
+
+def suggest(name: str) -> str:
+    """The sentence that follows a name nobody knows."""
+    near = nearest(name)
+    did_you_mean = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+    return f"{did_you_mean}See `python -m zoo list`. A folder is written './{name}'."
+
+
+def nearest(name: str, count: int = 2) -> list[str]:
+    """Names of the cards that are spelled almost like `name`."""
+    from difflib import get_close_matches
+
+    keys = {key: card.name for key, card in _by_key().items()}
+    keys |= {key.rpartition("/")[2]: card.name for key, card in _by_key().items()}
+    found = get_close_matches(name.lower(), keys, n=8, cutoff=0.75)
+    return list(dict.fromkeys(keys[k] for k in found))[:count]
+
+
+def family(name: str) -> Family:
+    """The family with this name.
+
+    Raises:
+        UnknownModelError: there is none.
+    """
+    for one in families():
+        if one.name == name.lower():
+            return one
+    raise UnknownModelError(f"'{name}' is not a family of the zoo.", f"Families: {', '.join(FAMILIES)}.")
+
+
+def require_ready(family: Family, name: str = "") -> None:
+    """Stops before anything is downloaded for a family whose models cannot be run yet.
+
+    Raises:
+        NotYetError: the family is listed only.
+    """
+    if family.not_yet:
+        ready = ", ".join(f.name for f in families() if not f.not_yet)
+        raise NotYetError(
+            f"{name or family.title} cannot be run: {family.not_yet}",
+            f"Families that can be loaded today: {ready}.",
+        )
+
+
+def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
+    """Who runs a config.json: by the zoo's own mark, else by `architectures`, else by `model_type`.
+
+    A class name that no family has is an error even when `model_type` is known: some files carry the model type
+    of another network, and the class is what the weights were saved from.
+
+    Raises:
+        ConfigError: no family knows the architecture, or the file names none.
+        NotYetError: the family is listed, but its models cannot be run yet.
+    """
+    mark = config.get("zoo")
+    classes = config.get("architectures")
+    named = [mark.get("architecture")] if isinstance(mark, Mapping) else []
+    named = named or (list(classes) if isinstance(classes, list | tuple) else [])
+    if named:
+        found = _by_class(named, mark.get("family") if isinstance(mark, Mapping) else None)
+    else:
+        found = _by_model_type(config.get("model_type"))
+    if found is None:
+        given = f"architecture {named[0]!r}" if named else f"model_type {config.get('model_type')!r}"
+        known = ", ".join(f.title for f in families() if not f.not_yet)
+        raise ConfigError(
+            f"config.json names the {given}, which no family of the zoo runs.",
+            f"The zoo runs the encoders of {known}, and BERT, RoBERTa and CamemBERT, which are the same networks.",
+        )
+    require_ready(found[0])
+    return found
+
+
+def _by_class(named: list[object], home: object) -> tuple[Family, Architecture] | None:
+    """`home` is the family that a converted folder was marked with; InfoXLM's files use XLM-R's class names."""
+    for one in families():
+        for architecture in one.architectures:
+            if architecture.name in named:
+                return next((f for f in families() if f.name == home), one), architecture
+    return None
+
+
+def _by_model_type(model_type: object) -> tuple[Family, Architecture] | None:
+    for one in families():
+        if model_type in one.model_types:
+            bare = [a for a in one.architectures if a.task is None]
+            wanted = str(model_type).replace("-", "") + "model"
+            return one, next((a for a in bare if a.name.lower() == wanted), bare[0])
+    return None
