@@ -127,7 +127,7 @@ def verify(
         parameters = run_original(reference, architecture, upstream, views, cases, store)
         for view in views:
             say(f"comparing {view.name}: {len(cases)} batches")
-            ours = PaddleSide(load(str(converted), task=task if view.head else "none"))
+            ours = PaddleSide(load(str(converted), task=task if view.head else "encoder"))
             for case in cases:
                 compare(figures, view, case, ours, store, keymap, parameters)
             del ours
