@@ -319,7 +319,7 @@ class ArchivePlace(Place):
         if not target.is_dir() and env.offline():
             raise Unreachable(f"{self.source.id} was never downloaded")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f".{target.name}.lock")):
+        with FileLock(target.with_name(f".{target.name}.fetch.lock")):
             if not target.is_dir():
                 self._unpack(target)
         choose(self.local(), kind, self.name, self.path, self.source.files)

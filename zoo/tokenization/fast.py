@@ -1,17 +1,18 @@
-"""The `tokenizers` library: BERT's WordPiece from a vocab.txt, and whatever a tokenizer.json describes."""
+"""The `tokenizers` library as an engine, and whatever a tokenizer.json describes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import tokenizers
-from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken
 
 from zoo.errors import CheckpointError, ZooError
+from zoo.tokenization.layout import Layout
 from zoo.tokenization.pieces import Pieces
 
 
@@ -38,13 +39,20 @@ def readable(file: Path) -> Iterator[None]:
 
 
 class Fast:
-    """A `tokenizers.Tokenizer` without the truncation and padding that its file may have baked in."""
+    """A `tokenizers.Tokenizer` without the truncation and padding that its file may have baked in.
 
-    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+    Args:
+        prepare: changes a text before the library sees it, to one of the same length.
+    """
+
+    def __init__(self, inner: tokenizers.Tokenizer, prepare: Callable[[str], str] | None = None) -> None:
         inner.no_truncation()
         inner.no_padding()
-        self.inner = inner
+        self.inner, self.prepare = inner, prepare
         self.vocab = inner.get_vocab(with_added_tokens=True)
+        # Byte-level BPE gives a word after a space another id than one without.
+        a, spaced = (inner.encode(text, add_special_tokens=False).ids for text in ("a", " a"))
+        self.before_word = "" if a == spaced else " "
         self.tokens = [""] * (max(self.vocab.values(), default=-1) + 1)
         for token, i in self.vocab.items():
             self.tokens[i] = token
@@ -52,7 +60,7 @@ class Fast:
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
         """Tokens of each text, without the special tokens around it."""
         encode = self.inner.encode_batch if offsets else self.inner.encode_batch_fast
-        rows = encode(list(texts), add_special_tokens=False)
+        rows = encode([self.prepare(t) for t in texts] if self.prepare else list(texts), add_special_tokens=False)
         if not offsets:
             return [Pieces(np.array(row.ids, np.int64)) for row in rows]
         return [Pieces(np.array(r.ids, np.int64), np.array(r.offsets, np.int64).reshape(-1, 2)) for r in rows]
@@ -62,24 +70,20 @@ class Fast:
         return self.inner.decoder.decode(tokens) if self.inner.decoder else " ".join(tokens)
 
 
-def wordpiece(
-    vocab: dict[str, int], specials: Sequence[str], unk: str, lower: bool, strip: bool | None, chinese: bool
-) -> Fast:
-    """BERT's rules over a vocabulary.
+def add_tokens(inner: tokenizers.Tokenizer, whole: Mapping[str, int]) -> None:
+    """Tokens that are kept whole where a text spells them.
 
-    Args:
-        specials: tokens that are kept whole where a text spells them.
-        lower: lower-case; also removes accents unless `strip` says otherwise.
-        chinese: cut around every CJK ideograph.
+    Raises:
+        CheckpointError: a new token would get another id than `whole` says.
     """
-    inner = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=unk, max_input_chars_per_word=100))
-    inner.normalizer = normalizers.BertNormalizer(
-        clean_text=True, handle_chinese_chars=chinese, strip_accents=strip, lowercase=lower
-    )
-    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    inner.decoder = decoders.WordPiece(prefix="##", cleanup=False)
-    inner.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in specials])
-    return Fast(inner)
+    order = sorted(whole, key=whole.__getitem__)
+    inner.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in order])
+    for token in order:
+        if inner.token_to_id(token) != whole[token]:
+            raise CheckpointError(
+                f"The added token '{token}' has the id {whole[token]} and would get {inner.token_to_id(token)}.",
+                "The ids of added tokens must follow the vocabulary without a gap.",
+            )
 
 
 def from_json(file: Path) -> Fast:
@@ -90,3 +94,23 @@ def from_json(file: Path) -> Fast:
     """
     with readable(file):
         return Fast(tokenizers.Tokenizer.from_str(file.read_text("utf-8")))
+
+
+def layout_of(inner: tokenizers.Tokenizer) -> Layout:
+    """Where a tokenizer.json puts special tokens, found by encoding a pair."""
+    a, b = (inner.encode(text, add_special_tokens=False) for text in ("a", "b"))
+    pair = inner.post_process(a, b)
+    whose = [
+        -1 if special else which for special, which in zip(pair.special_tokens_mask, pair.sequence_ids, strict=True)
+    ]
+    if 0 not in whose or 1 not in whose:
+        return Layout((), (), ())
+    first, second = whose.index(0), whose.index(1)
+    after_first, after_second = first + whose.count(0), second + whose.count(1)
+    kinds = (pair.type_ids[0], pair.type_ids[first], pair.type_ids[second])
+    return Layout(
+        tuple(pair.tokens[:first]),
+        tuple(pair.tokens[after_first:second]),
+        tuple(pair.tokens[after_second:]),
+        kinds if any(kinds) else None,
+    )

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError, UsageError
-from zoo.tokenization.fast import from_json, readable, wordpiece
+from zoo.tokenization.fast import from_json, layout_of, readable
 from zoo.tokenization.layout import BERT, ROBERTA, Layout
+from zoo.tokenization.pieces import Engine
 from zoo.tokenization.sentence import SentencePiece
-from zoo.tokenization.tokenizer import Tokenizer
+from zoo.tokenization.tokenizer import ROLES, Tokenizer
+from zoo.tokenization.wordpiece import wordpiece
 
-FILES = (
-    "vocab.txt",
-    "sentencepiece.bpe.model",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-)
+KINDS = {"sentencepiece": "sentencepiece.bpe.model", "wordpiece": "vocab.txt", "json": "tokenizer.json"}
+OPTIONS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+OTHERS = ("vocab.json", "merges.txt")  # not read, kept for other programs
+FILES = (*KINDS.values(), *OPTIONS, *OTHERS)
 BERT_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
-XLMR_TOKENS = {
+ROBERTA_TOKENS = {  # also XLM-R's
     "pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>", "bos": "<s>", "eos": "</s>"
 }  # fmt: skip
-FUNNEL_TOKENS = {
-    "pad": "<pad>", "unk": "<unk>", "cls": "<cls>", "sep": "<sep>", "mask": "<mask>", "bos": "<s>", "eos": "</s>"
-}  # fmt: skip
-NO_LIMIT = 10**6  # tokenizer_config.json writes "no limit" as 1e30
+FUNNEL_TOKENS = ROBERTA_TOKENS | {"cls": "<cls>", "sep": "<sep>"}
+NO_LIMIT = 10**6  # "no limit" is written as 1e30
 
 
 def load_tokenizer(
@@ -37,96 +32,98 @@ def load_tokenizer(
     kind: str | None = None,
     *,
     layout: Layout | None = None,
-    specials: dict[str, str] | None = None,
+    specials: Mapping[str, str] | None = None,
     max_length: int | None = None,
     lower: bool = True,
 ) -> Tokenizer:
-    """Builds the tokenizer of a model's folder.
+    """Builds the tokenizer of a model's folder, from the files in it and nothing else.
 
-    vocab.txt and sentencepiece.bpe.model are what a model was trained with, so they come before tokenizer.json,
-    which other programs may have rewritten.
+    sentencepiece.bpe.model and vocab.txt are what a model was trained with, so they come before tokenizer.json,
+    which other programs rewrite; it is used when it is alone.
 
     Args:
-        folder: holds vocab.txt, sentencepiece.bpe.model or tokenizer.json.
-        kind: "wordpiece", "sentencepiece" or "json"; None takes what the folder has. Without its own file each
-            falls back to tokenizer.json.
-        layout: where special tokens go; BERT's for WordPiece, RoBERTa's for SentencePiece.
-        specials: role -> token, where the family's names differ from the usual ones.
-        max_length: longest row of the model; the file's own limit when None.
-        lower: lower-casing where tokenizer_config.json does not say.
+        folder: holds sentencepiece.bpe.model, vocab.txt or tokenizer.json.
+        kind: "sentencepiece", "wordpiece" or "json"; None takes the first of them that the folder has. A kind
+            without its file falls back to tokenizer.json.
+        layout: where special tokens go; None for XLM-R's, BERT's, or what tokenizer.json says.
+        specials: role -> token, as the family names them; special_tokens_map.json and tokenizer_config.json win.
+        max_length: longest row of the model; what tokenizer_config.json says when None.
+        lower: whether WordPiece lower-cases when tokenizer_config.json does not say.
 
     Raises:
         CheckpointError: a file is missing or damaged.
+        UsageError: there is no such kind.
     """
     folder = Path(folder)
-    options = _options(folder)
-    has = {
-        kind: folder / name
-        for kind, name in {
-            "wordpiece": "vocab.txt",
-            "sentencepiece": "sentencepiece.bpe.model",
-            "json": "tokenizer.json",
-        }.items()
-        if (folder / name).is_file()
-    }
-    if kind not in (None, "wordpiece", "sentencepiece", "json"):
-        raise UsageError(f"There is no tokenizer kind '{kind}'.", "One of wordpiece, sentencepiece, json.")
-    found = (
-        next((k for k in (kind, "sentencepiece", "wordpiece", "json") if k in has), None)
-        if kind is None
-        else (kind if kind in has else "json")
-    )
-    if found not in has:
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"There is no tokenizer kind {kind!r}.", f"One of {', '.join(KINDS)}.")
+    order = KINDS if kind is None else (kind, "json")
+    found = next((k for k in order if (folder / KINDS[k]).is_file()), None)
+    if found is None:
         raise CheckpointError(
-            f"'{folder}' has no tokenizer: none of vocab.txt, sentencepiece.bpe.model, tokenizer.json.",
-            "Copy the model's tokenizer file into the folder.",
+            f"'{folder}' has no tokenizer: no {' and no '.join(KINDS[k] for k in order)}.",
+            "Copy the model's tokenizer files into the folder.",
         )
-    if max_length is None and (options.get("model_max_length") or NO_LIMIT) < NO_LIMIT:
-        max_length = int(options["model_max_length"])
-    files = [folder / name for name in FILES if (folder / name).is_file()]
-    if found == "sentencepiece":
-        engine: Any = SentencePiece(has["sentencepiece"].read_bytes(), has["sentencepiece"])
-        return Tokenizer(engine, layout or ROBERTA, {**XLMR_TOKENS, **(specials or {})}, max_length, files)
-    if found == "wordpiece":
-        tokens = {**BERT_TOKENS, **(specials or {})}
-        with readable(has["wordpiece"]):
-            vocab = read_vocab(has["wordpiece"])
-            engine = wordpiece(
-                vocab,
-                [t for t in tokens.values() if t in vocab],
-                tokens["unk"],
-                bool(options.get("do_lower_case", lower)),
-                options.get("strip_accents"),
-                options.get("tokenize_chinese_chars", True),
+    options, roles, added = _read_options(folder)
+    if max_length is None and 0 < (limit := options.get("model_max_length") or 0) < NO_LIMIT:
+        max_length = int(limit)
+    file = folder / KINDS[found]
+    with readable(file):
+        engine: Engine
+        if found == "sentencepiece":
+            roles = {**ROBERTA_TOKENS, **(specials or {}), **roles}
+            engine, usual = SentencePiece(file.read_bytes(), added, file), ROBERTA
+        elif found == "wordpiece":
+            vocab, roles = read_vocab(file), {**BERT_TOKENS, **(specials or {}), **roles}
+            if roles["unk"] not in vocab:
+                raise CheckpointError(f"'{file}' has no {roles['unk']}.", "Is it the vocabulary of this model?")
+            whole = {token: vocab[token] for token in roles.values() if token in vocab} | added
+            lower = bool(options.get("do_lower_case", lower))
+            chinese = bool(options.get("tokenize_chinese_chars", True))
+            engine, usual = (
+                wordpiece(vocab, whole, roles["unk"], lower, options.get("strip_accents"), chinese),
+                BERT,
             )
-        return Tokenizer(engine, layout or BERT, tokens, max_length, files)
-    engine = from_json(has["json"])
-    usual = XLMR_TOKENS if kind == "sentencepiece" or "<s>" in engine.vocab else BERT_TOKENS
-    return Tokenizer(
-        engine,
-        layout or (ROBERTA if usual is XLMR_TOKENS else BERT),
-        {**usual, **(specials or {})},
-        max_length,
-        files,
-    )
+        else:
+            engine = fast = from_json(file)
+            roles = {**_usual_roles(engine.vocab), **(specials or {}), **roles}
+            usual = layout_of(fast.inner)
+    files = [folder / name for name in FILES if (folder / name).is_file()]
+    return Tokenizer(engine, layout or usual, roles, max_length, files)
 
 
-def _options(folder: Path) -> dict[str, Any]:
-    file = folder / "tokenizer_config.json"
+def _usual_roles(vocab: Mapping[str, int]) -> dict[str, str]:
+    return BERT_TOKENS if BERT_TOKENS["cls"] in vocab else FUNNEL_TOKENS if "<cls>" in vocab else ROBERTA_TOKENS
+
+
+def _read_options(folder: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, int]]:
+    """tokenizer_config.json, the token of each role, and the ids of added tokens."""
+    options, specials, added = (_read_json(folder / name) for name in OPTIONS)
+    roles: dict[str, str] = {}
+    for role in ROLES:
+        value = options.get(f"{role}_token", specials.get(f"{role}_token"))
+        token = value.get("content") if isinstance(value, dict) else value
+        roles |= {role: token} if isinstance(token, str) else {}
+    ids = {token: i for token, i in added.items() if isinstance(i, int)}
+    decoder = options.get("added_tokens_decoder")
+    if isinstance(decoder, dict):
+        ids |= {v["content"]: int(i) for i, v in decoder.items() if isinstance(v, dict) and i.isdecimal()}
+    return options, roles, ids
+
+
+def _read_json(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        options = json.loads(file.read_text("utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"'{file}' is not JSON: {error}", "Download it again.") from error
-    if not isinstance(options, dict):
-        raise CheckpointError(f"'{file}' is not a JSON object.", "Download it again.")
-    return options
+        value = json.loads(file.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"'{file}' cannot be read: {error}", "Is the download complete?") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"'{file}' is not a JSON object.", "Is the download complete?")
+    return value
 
 
 def read_vocab(file: Path) -> dict[str, int]:
-    """Line number of each token of a vocab.txt."""
+    """Line number of each token of a vocab.txt. A token may be any sign, so only line feeds end a line."""
     lines = file.read_text("utf-8").split("\n")
-    if lines and not lines[-1]:
-        lines.pop()
-    return {line.rstrip("\r"): n for n, line in enumerate(lines)}
+    return {line: n for n, line in enumerate(lines[:-1] if not lines[-1] else lines)}

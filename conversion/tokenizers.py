@@ -1,0 +1,39 @@
+"""Token ids of our tokenizer beside those of transformers' and, for SentencePiece, of the model file itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from conversion.cases import lines
+from conversion.reference import Reference
+from zoo.loading import read_about
+
+FILES = ("vocab.txt", "sentencepiece.bpe.model", "tokenizer.json")
+
+
+def has_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in FILES)
+
+
+def encode(folder: Path, texts: list[str]) -> list[list[int]]:
+    """Ids of each text by our tokenizer; nothing when the folder has no tokenizer."""
+    if not has_tokenizer(folder):
+        return []
+    about = read_about(folder)
+    tokenizer = about.module("tokenizer").load(folder, about.config)
+    return [tokenizer(text)["input_ids"][0].tolist() for text in texts]
+
+
+def compare(reference: Reference, upstream: Path, converted: Path) -> dict[str, Any]:
+    """How many lines get other ids than from transformers' tokenizer of the same folder."""
+    if not has_tokenizer(upstream):
+        return {"lines": 0, "note": "the published folder has no tokenizer"}
+    theirs = getattr(transformers, reference.tokenizer_class).from_pretrained(str(upstream))
+    texts = lines()
+    original = [theirs(text)["input_ids"] for text in texts]
+    different = [t for t, a, b in zip(texts, encode(converted, texts), original, strict=True) if a != b]
+    found: dict[str, Any] = {"lines": len(texts), "different": len(different), "reference": type(theirs).__name__}
+    return found | ({"first": different[0]} if different else {})

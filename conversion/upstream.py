@@ -1,0 +1,46 @@
+"""How the published files look inside, where that is known: format, half tensors, old spellings, old buffers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zoo.cards import Card
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The form of a published weight file.
+
+    Attributes:
+        format: "safetensors", "torch-zip" or "torch-legacy".
+        half_linears: the weights of linear layers are float16 (infoxlm-base: its file is 942 MB, which only this fits).
+        old_spelling: LayerNorm.gamma and .beta.
+        buffers: the file holds position_ids.
+        prefix: what a training script put before every key.
+    """
+
+    file: str
+    format: str
+    half_linears: bool = False
+    old_spelling: bool = False
+    buffers: bool = False
+    prefix: str = ""
+
+
+SAFETENSORS = Upstream("model.safetensors", "safetensors")
+ZIP = Upstream("pytorch_model.bin", "torch-zip", buffers=True)
+LEGACY = Upstream("pytorch_model.bin", "torch-legacy", buffers=True)
+HALF = Upstream("pytorch_model.bin", "torch-legacy", half_linears=True, buffers=True)
+OLD_BERT = Upstream("pytorch_model.bin", "torch-legacy", old_spelling=True)
+
+FORMS = {
+    "microsoft/infoxlm-base": HALF,
+    "microsoft/infoxlm-large": ZIP,
+    "structbert-large": OLD_BERT,
+    "structbert-large-zh": OLD_BERT,
+}
+
+
+def upstream_of(card: Card) -> Upstream:
+    """The form of a card's file; safetensors where nothing else is known."""
+    return FORMS.get(card.name, SAFETENSORS)

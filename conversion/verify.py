@@ -1,0 +1,236 @@
+"""Compares a converted folder with its torch original: every output, every gradient, the tokenizer.
+
+Called by `python -m zoo.convert --verify`, before anything is published. One network is in memory at a time: the
+original's arrays wait on disk while ours runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from conversion import bisect, tokenizers
+from conversion.cases import Case, CaseMaker
+from conversion.reference import Reference, Tolerance, class_of, load_original, reference_of
+from conversion.sides import Arrays, PaddleSide, Store, TorchSide
+from conversion.texts import SENTENCES
+from zoo.checkpoint.apply import forward
+from zoo.checkpoint.rules import KeyMap
+from zoo.errors import ParityError
+from zoo.loading import load
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to run the network: with its head, or the encoder alone (where its pooler is not part of the head)."""
+
+    name: str
+    head: bool
+    pooler: bool
+
+    def shows(self, output: str) -> bool:
+        return output != "pooler_output" or self.pooler
+
+
+@dataclass
+class Figures:
+    """Differences so far; the worst of each output, the worst gradient."""
+
+    tolerance: Tolerance
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gradients: int = 0
+    below_floor: int = 0
+    worst_gradient: dict[str, Any] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    def output(self, name: str, case: Case, ours: np.ndarray, original: np.ndarray) -> None:
+        """Compares an output at real tokens; values above one are compared relative to the largest."""
+        gap, largest, mean = 0.0, 0.0, 0.0
+        for mine, theirs in zip(real_rows(ours, case), real_rows(original, case), strict=True):
+            apart = np.abs(mine.astype(np.float64) - theirs)
+            gap = max(gap, float(np.nan_to_num(apart, nan=np.inf).max(initial=0)))
+            largest, mean = max(largest, float(np.abs(theirs).max(initial=0))), mean + float(apart.mean())
+        limit = self.tolerance.output * max(1.0, largest)
+        if not gap <= limit:
+            self.failures.append(f"{name} of '{case.name}' differs by {gap:.3g}, more than {limit:.3g}")
+        known = self.outputs.get(name)
+        if known is None or gap / limit > known["max_abs"] / known["limit"]:
+            self.outputs[name] = {"max_abs": gap, "limit": limit, "largest": largest, "case": case.name}
+
+    def gradient(self, name: str, case: Case, ours: np.ndarray, original: np.ndarray, network: float) -> None:
+        """Compares a gradient relative to the parameter's largest, or to the floor (`network`: the largest of all)."""
+        largest = float(np.abs(original).max(initial=0))
+        gap = float(np.nan_to_num(np.abs(ours - original), nan=np.inf).max(initial=0))
+        scale = max(largest, self.tolerance.floor * network)
+        self.gradients += 1
+        self.below_floor += largest < scale
+        relative = gap / scale if scale else gap
+        if not relative <= self.tolerance.gradient:
+            self.failures.append(f"the gradient of {name} in '{case.name}' differs by {relative:.3g} of its largest")
+        if not self.worst_gradient or relative > self.worst_gradient["relative"]:
+            self.worst_gradient = {"name": name, "relative": relative, "absolute": gap, "case": case.name}
+
+
+def real_rows(array: np.ndarray, case: Case) -> Iterator[np.ndarray]:
+    """The part of an output that counts, a row at a time (logits of a large vocabulary do not fit twice)."""
+    real = case.real.reshape(-1, case.real.shape[-1])
+    if array.ndim >= 2 and array.shape[:2] == real.shape:
+        yield from (row[seen] for row, seen in zip(array, real, strict=True))
+    else:
+        yield np.asarray(array)
+
+
+def verify(
+    upstream: Path,
+    converted: Path,
+    family: str,
+    architecture: str,
+    task: str | None,
+    keymap: KeyMap,
+    names: set[str],
+    say: Say = lambda line: None,
+) -> dict[str, Any]:
+    """Figures of the comparison, for the certificate.
+
+    Args:
+        upstream: the published folder.
+        converted: the converted one, not yet published.
+        keymap: the table of this conversion.
+        names: tensors of the converted file.
+
+    Raises:
+        ParityError: something differs by more than the tolerance; says which sub-layer is the first and why.
+    """
+    started = time.monotonic()
+    reference = reference_of(family)
+    config = json.loads((converted / "config.json").read_text(encoding="utf-8"))
+    tokenizer = tokenizers.compare(reference, upstream, converted)
+    text_ids = tokenizers.encode(converted, SENTENCES)
+    cases = CaseMaker(reference, config, task).all(text_ids)
+    views = views_of(task, names)
+    figures = Figures(reference.tolerance)
+    with tempfile.TemporaryDirectory(prefix="zoo-verify-") as folder:
+        store = Store(Path(folder))
+        say(f"running the torch original ({reference.classes[architecture]})")
+        parameters = run_original(reference, architecture, upstream, views, cases, store)
+        for view in views:
+            say(f"comparing {view.name}: {len(cases)} batches")
+            ours = PaddleSide(load(str(converted), task=task if view.head else "encoder"))
+            for case in cases:
+                compare(figures, view, case, ours, store, keymap, parameters)
+            del ours
+            gc.collect()
+    report = {
+        "verdict": "differs" if figures.failures or tokenizer.get("different") else "equal within tolerance",
+        "reference": f"transformers {transformers.__version__} {class_of(reference, architecture).__name__}, "
+        f"torch {torch.__version__}, float32, CPU",
+        "tolerance": vars(reference.tolerance),
+        "cases": [{"name": c.name, "shape": list(c.inputs["input_ids"].shape)} for c in cases],
+        "outputs": figures.outputs,
+        "gradients": {
+            "compared": figures.gradients,
+            "below_floor": figures.below_floor,
+            "worst": figures.worst_gradient,
+        },
+        "tokenizer": tokenizer,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    if figures.failures:
+        say("looking for the first sub-layer that differs")
+        report["culprit"] = bisect.find(reference, architecture, task, upstream, converted, keymap)
+        raise ParityFailure(_sentence(figures, report["culprit"]), report)
+    if tokenizer.get("different"):
+        raise ParityFailure(
+            f"{tokenizer['different']} of {tokenizer['lines']} lines have other token ids than the original's "
+            f"tokenizer gives, the first is {tokenizer['first']!r}.",
+            report,
+        )
+    return report
+
+
+class ParityFailure(ParityError):
+    """A comparison over tolerance; `report` has every figure."""
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        super().__init__(message, "Nothing was published.")
+        self.report = report
+
+
+def _sentence(figures: Figures, culprit: dict[str, Any]) -> str:
+    more = f" ({len(figures.failures)} comparisons failed in all)" if len(figures.failures) > 1 else ""
+    return f"The converted network is not the original: {figures.failures[0]}{more}.\n{culprit['text']}"
+
+
+def views_of(task: str | None, names: set[str]) -> list[View]:
+    """With a head, and alone where the file has a pooler that no head shows."""
+    pooler = "encoder.pooler.dense.weight" in names
+    if task is None:
+        return [View("the encoder", False, pooler)]
+    head_has_it = task in ("classification", "multiple-choice") and pooler
+    alone = [View("the encoder with its pooler", False, True)] if pooler and not head_has_it else []
+    return [View(f"the network with its {task} head", True, head_has_it), *alone]
+
+
+def run_original(
+    reference: Reference, architecture: str, upstream: Path, views: list[View], cases: list[Case], store: Store
+) -> list[str]:
+    """Runs every batch through the original and keeps what it gives. Returns the names of its parameters."""
+    side = TorchSide(load_original(reference, architecture, upstream))
+    for view in views:
+        for case in cases:
+            group = f"{view.name}/{case.name}"
+            for name, array in side.outputs(case, view.head).items():
+                if view.shows(name):
+                    store.put(group, name, array)
+            if case.gradients:
+                for name, array in side.gradients(case, view.head, view.pooler):
+                    store.put(f"{group}/gradients", name, array)
+    names = [name for name, _ in side.model.named_parameters()]
+    del side
+    gc.collect()
+    return names
+
+
+def compare(
+    figures: Figures, view: View, case: Case, ours: PaddleSide, store: Store, keymap: KeyMap, parameters: list[str]
+) -> None:
+    """Compares one batch."""
+    group = f"{view.name}/{case.name}"
+    outputs = ours.outputs(case)
+    for name in store.names[group]:
+        if name not in outputs:
+            figures.failures.append(f"{name} is an output of the original and not of ours")
+            continue
+        figures.output(name, case, outputs[name], store.get(group, name))
+    del outputs
+    if case.gradients:
+        compare_gradients(figures, view, case, ours.gradients(case), store, keymap, parameters)
+
+
+def compare_gradients(
+    figures: Figures, view: View, case: Case, ours: Arrays, store: Store, keymap: KeyMap, parameters: list[str]
+) -> None:
+    """Compares the gradients of one batch, brought to Paddle's layout by the key table."""
+    group = f"{view.name}/{case.name}/gradients"
+    network = max(float(np.abs(store.get(group, name)).max(initial=0)) for name in parameters)
+    seen = set()
+    for step in keymap.plan(parameters).steps:
+        if step.rule.op == "tie" or not any(t in ours for t in step.targets):
+            continue
+        for target, original in forward(step, lambda name: store.get(group, name)).items():
+            figures.gradient(target, case, ours[target], original, network)
+            seen.add(target)
+    for name in ours.keys() - seen:
+        figures.failures.append(f"{name} is a parameter of ours and not of the original")

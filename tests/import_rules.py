@@ -1,0 +1,157 @@
+"""Who may import whom, as a table (see the README's architecture section), and the checker that reads it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+LIGHT = "zoo.errors zoo.cards"
+FRAMEWORKS = "paddle numpy"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the files of a pattern may import beside the standard library.
+
+    Attributes:
+        files: pattern of paths; the first row that matches a file counts.
+        packages: top-level names of other distributions.
+        parts: modules of this repository, with everything below them. `{here}` is the file's own folder.
+    """
+
+    files: str
+    packages: str = ""
+    parts: str = ""
+
+
+TABLE = (
+    # Standard library only: `list`, `info` and `--help` stay instant.
+    Row("zoo/errors.py"),
+    Row("zoo/cards.py"),
+    Row("zoo/__init__.py"),
+    Row("zoo/models/__init__.py"),
+    Row("zoo/models/common/__init__.py"),
+    Row("zoo/models/*/__init__.py", parts="zoo.cards"),
+    Row("zoo/models/*/keymap.py", parts="zoo.checkpoint.rules zoo.models.structbert.keymap zoo.models.xlmr.keymap"),
+    Row("zoo/checkpoint/rules.py", parts="zoo.errors"),
+    Row("zoo/registry.py", parts=f"{LIGHT} zoo.models"),
+    # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
+    Row("zoo/env.py", packages="paddle"),
+    Row("zoo/cli.py", packages="rich", parts="zoo.errors"),
+    Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub"),
+    Row("zoo/__main__.py", parts="zoo"),
+    # Files in, arrays out.
+    Row("zoo/checkpoint/*", packages="numpy safetensors filelock", parts=f"{LIGHT} zoo.checkpoint zoo.cli zoo.env"),
+    Row(
+        "zoo/hub/*",
+        packages="numpy safetensors filelock huggingface_hub",
+        parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.cli zoo.__version__",
+    ),
+    Row("zoo/tokenization/*", packages="numpy tokenizers sentencepiece", parts="zoo.errors zoo.tokenization"),
+    # Networks. A family sees its own folder and the shared blocks, never another family.
+    Row(
+        "zoo/models/common/*",
+        packages=FRAMEWORKS,
+        parts=f"{LIGHT} zoo.env zoo.checkpoint zoo.tokenization zoo.models.common",
+    ),
+    Row(
+        "zoo/models/*/tokenizer.py", packages="numpy", parts="zoo.errors zoo.tokenization zoo.models.common {here}"
+    ),
+    Row("zoo/models/infoxlm/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.xlmr {here}"),
+    Row("zoo/models/veco/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.xlmr {here}"),
+    Row("zoo/models/*", packages=FRAMEWORKS, parts="zoo.errors zoo.env zoo.models.common {here}"),
+    Row(
+        "zoo/loading.py",
+        packages=FRAMEWORKS,
+        parts=f"{LIGHT} zoo.registry zoo.env zoo.hub zoo.checkpoint zoo.models zoo.tokenization",
+    ),
+    # Commands. `convert` never sees finetune or tasks, and finetune never convert.
+    Row(
+        "zoo/convert/*",
+        packages="numpy filelock rich",
+        parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.tokenization zoo.loading"
+        " zoo.convert zoo.__version__ conversion",
+    ),
+    Row("zoo/metrics/*", packages="numpy", parts="zoo.errors zoo.metrics"),
+    Row("zoo/tasks/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.hub zoo.metrics zoo.tokenization zoo.tasks"),
+    Row(
+        "zoo/finetune/*",
+        packages=FRAMEWORKS,
+        parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
+        " zoo.tasks zoo.metrics zoo.finetune",
+    ),
+    Row(
+        "zoo/inference/*",
+        packages=FRAMEWORKS,
+        parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
+        " zoo.tasks zoo.inference",
+    ),
+    # Not in the wheel. The proof may use everything; the others only what a user can.
+    Row(
+        "conversion/*",
+        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers",
+        parts="zoo conversion",
+    ),
+    Row("benchmarks/*", packages="numpy paddle torch transformers scipy matplotlib rich", parts="zoo benchmarks"),
+    Row("examples/*", packages="numpy paddle rich", parts="zoo"),
+    Row("constraints/*"),
+)
+
+
+def imports(source: str, path: str) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of every import of a file, also inside functions; not those for type checkers only.
+
+    `from package import name` counts as `package.name`, because `name` may be a module.
+    """
+    package = Path(path).with_suffix("").parts[:-1]
+    stack: list[ast.AST] = [ast.parse(source)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            stack.extend(node.orelse)
+            continue
+        stack.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) - node.level + 1]] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{stem}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module") and node.args:
+            name = node.args[0]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                yield node.lineno, name.value
+
+
+def row_of(path: str, table: tuple[Row, ...] = TABLE) -> Row | None:
+    """The row that speaks for a file. `*` stops at a folder in the middle of a pattern, not at its end."""
+    for row in table:
+        deep = row.files.endswith("/*")
+        if fnmatchcase(path, row.files) and (deep or path.count("/") == row.files.count("/")):
+            return row
+    return None
+
+
+def violations(source: str, path: str, table: tuple[Row, ...] = TABLE) -> list[str]:
+    """What a file imports against the table, one line each."""
+    row = row_of(path, table)
+    if row is None:
+        return [f"{path}: no row of the table in tests/import_rules.py speaks for this file"]
+    here = ".".join(Path(path).parts[:-1])
+    parts = row.parts.format(here=here).split()
+    found = []
+    for line, name in imports(source, path):
+        top = name.partition(".")[0]
+        own = top in ("zoo", "conversion", "benchmarks", "tests", "examples")
+        if top in sys.stdlib_module_names or (not own and top in row.packages.split()):
+            continue
+        if own and any(name == part or name.startswith(f"{part}.") for part in parts):
+            continue
+        if own and row.parts and name == "zoo.__version__":
+            continue
+        found.append(f"{path}:{line}: imports {name}; may import {row.packages} {row.parts}".rstrip())
+    return found

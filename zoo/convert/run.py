@@ -1,0 +1,360 @@
+"""One conversion: resolve, open, plan, check, stream, verify, certify, publish."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import env, hub, registry
+from zoo.cards import Architecture, Card
+from zoo.checkpoint import (
+    Checkpoint,
+    check_finite,
+    forward,
+    open_checkpoint,
+    widen,
+    widened,
+    write_safetensors,
+)
+from zoo.checkpoint.publish import publish
+from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo, check_shapes, target_shapes
+from zoo.cli import Progress, size
+from zoo.convert import certificate as certificates
+from zoo.convert.certificate import Certificate, FileStamp, stamp
+from zoo.errors import CheckpointError, ConfigError, UsageError, ZooError
+from zoo.tokenization.load import FILES as TOKENIZER_FILES
+
+log = logging.getLogger("zoo")
+
+WEIGHTS = "model.safetensors"
+# What sentence-transformers writes beside a model: its pooling, and its longest text.
+SENTENCE_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json")
+Verify = Callable[..., Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one name: status is "converted" or "already done"."""
+
+    name: str
+    target: Path
+    status: str
+    certificate: Certificate
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A published folder, opened and understood."""
+
+    snapshot: hub.Snapshot
+    config: Mapping[str, Any]
+    family: str
+    architecture: Architecture
+    keymap: KeyMap
+
+    @property
+    def name(self) -> str:
+        return self.snapshot.name
+
+    @property
+    def files(self) -> list[Path]:
+        """config.json and the small files beside it; the weight files come from the checkpoint."""
+        names = ("config.json", *TOKENIZER_FILES, *SENTENCE_FILES)
+        return [self.snapshot.path / n for n in names if (self.snapshot.path / n).is_file()]
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a folder.
+
+    Raises:
+        ConfigError: there is none, or it is not a JSON object.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"'{folder}' has no config.json.", "Give the folder of a published model.") from error
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"'{path}' is not JSON ({error}).") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"'{path}' is not a JSON object.")
+    return config
+
+
+def understand(snapshot: hub.Snapshot) -> Upstream:
+    """Reads a published folder's config.json and finds the key table for it.
+
+    Raises:
+        UsageError: the folder is a converted one.
+        ConfigError, NotYetError: no family runs it, or not yet.
+    """
+    config = read_config(snapshot.path)
+    if "zoo" in config:
+        raise UsageError(
+            f"'{snapshot.name}' is converted already.", f"Load it as it is: zoo.load('{snapshot.name}')."
+        )
+    family, architecture = registry.family_of(config)
+    keymap = import_module(f"{architecture.module}.keymap").KEYMAP.prefer(architecture.task)
+    card = snapshot.card
+    return Upstream(snapshot, config, card.family if card else family.name, architecture, keymap)
+
+
+def different_from_card(config: Mapping[str, Any], card: Card | None) -> tuple[str, ...]:
+    """Sizes in config.json that are not the card's. The file decides, but the reader should know."""
+    if card is None:
+        return ()
+    differ = [k for k, v in card.config.items() if k in config and config[k] != v]
+    return tuple(f"config.json has {k}={config[k]!r}, the card of {card.name} {card.config[k]!r}" for k in differ)
+
+
+def finished(upstream: Upstream, target: Path, verify: bool) -> Certificate | None:
+    """The certificate of an earlier conversion of the same files by the same rules; None when there is work to do."""
+    old = Certificate.read(target)
+    if old is None or old.rules != certificates.rules_version(upstream.keymap) or (verify and not old.verified):
+        return None
+    weights = target / old.weights.name
+    if not weights.is_file() or weights.stat().st_size != old.weights.size:
+        return None
+    folder = upstream.snapshot.path
+    now = [folder / f.name for f in old.files]
+    if not all(p.is_file() and p.stat().st_size == f.size for p, f in zip(now, old.files, strict=True)):
+        return None
+    return old if certificates.same_files(map(stamp, now), old.files) else None
+
+
+def convert(name: str, target: Path, *, verify: Verify | None = None, stream: Any = None) -> Result:
+    """Converts one checkpoint into `target`.
+
+    Args:
+        name: card, repository, or folder, see zoo.hub.
+        target: folder to publish; appears whole or not at all.
+        verify: compares the new folder with the original before it is published (conversion.verify.verify).
+        stream: where progress goes; stderr by default.
+
+    Raises:
+        ZooError: what is wrong with the name, the files, the keys or the numbers. Nothing is published then.
+    """
+    started = time.monotonic()
+    upstream = understand(hub.resolve(name))
+    source = upstream.snapshot.path.resolve()
+    if target.resolve() == source or source in target.resolve().parents:
+        raise UsageError(f"'{target}' is inside the source, which is never written to.", "Give another --out.")
+    guard(target)
+    if old := finished(upstream, target, verify is not None):
+        return Result(upstream.name, target, "already done", old, time.monotonic() - started)
+    notes = different_from_card(upstream.config, upstream.snapshot.card)
+    for note in notes:
+        log.warning("%s", note)
+    try:
+        with disk_errors(target), open_checkpoint(source) as checkpoint, publish(target) as folder:
+            if old := finished(upstream, target, verify is not None):
+                raise _DoneByAnother(old)
+            done = _write(upstream, checkpoint, folder, notes, stream)
+            if verify is not None:
+                done = replace(done, parity=_compare(verify, upstream, folder, stream))
+            done.write(folder)
+    except _DoneByAnother as other:
+        return Result(upstream.name, target, "already done", other.certificate, time.monotonic() - started)
+    return Result(upstream.name, target, "converted", done, time.monotonic() - started)
+
+
+class _DoneByAnother(Exception):
+    """Another process published the same conversion while this one waited; leaves `publish` without publishing."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        self.certificate = certificate
+
+
+def _compare(verify: Verify, upstream: Upstream, folder: Path, stream: Any) -> dict[str, Any]:
+    """Has a written folder compared with its original."""
+    with open_checkpoint(folder / WEIGHTS) as written:
+        names = set(written.infos)
+    report = verify(
+        upstream=upstream.snapshot.path,
+        converted=folder,
+        family=upstream.family,
+        architecture=upstream.architecture.name,
+        task=_task(upstream, names),
+        keymap=upstream.keymap,
+        names=names,
+        say=lambda line: print(f"{upstream.name}: {line}", file=stream or sys.stderr, flush=True),
+    )
+    return dict(report)
+
+
+def guard(target: Path) -> None:
+    """Only a folder that this command wrote is replaced.
+
+    Raises:
+        UsageError: the target holds something else.
+    """
+    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / certificates.NAME).is_file()):
+        raise UsageError(f"'{target}' holds files that are not of a conversion; they stay.", "Give another --out.")
+
+
+def _task(upstream: Upstream, names: set[str]) -> str | None:
+    """The head of the file: the architecture's, if the file has its tensors."""
+    task = upstream.architecture.task
+    group = f"{task}.".replace("-", "_")
+    return task if any(n.startswith(group) for n in names) else None
+
+
+def _embedding(upstream: Upstream) -> dict[str, Any]:
+    """The pooling of a folder of sentence-transformers, whose own head has no weights."""
+    from zoo.models.common.pooling import is_sentence_folder, sentence_options
+
+    if upstream.architecture.task is not None or not is_sentence_folder(upstream.snapshot.path):
+        return {}
+    return {"task": "embedding", "options": sentence_options(upstream.snapshot.path)}
+
+
+def prepare(upstream: Upstream, checkpoint: Checkpoint) -> tuple[Plan, list[TensorInfo]]:
+    """The plan of a conversion, and the tensors that it will write, in order.
+
+    Raises:
+        KeyRuleError: a key without a rule, or tensors that are not config.json's network.
+    """
+    plan = upstream.keymap.plan(checkpoint.infos)
+    shapes = {name: info.shape for name, info in checkpoint.infos.items()}
+    written = [
+        TensorInfo(target, widened(checkpoint.infos[step.sources[0]].dtype), shape)
+        for step in plan.steps
+        for target, shape in target_shapes(step, shapes).items()
+    ]
+    from zoo.loading import layout  # paddle takes seconds to import; a dry run does without
+    from zoo.models.common.weights import groups_of
+
+    groups = groups_of([i.name for i in written])
+    expected = dict(layout(upstream.architecture, dict(upstream.config), groups))
+    expected |= {i.name: i.shape for i in written if i.name.startswith("unused.")}
+    check_shapes(plan, shapes, expected)
+    return plan, written
+
+
+def _write(
+    upstream: Upstream, checkpoint: Checkpoint, folder: Path, notes: tuple[str, ...], stream: Any
+) -> Certificate:
+    """Writes weights, config.json and the tokenizer's files into the folder; returns the certificate."""
+    plan, written = prepare(upstream, checkpoint)
+    total = sum(int(np.prod(i.shape)) * (8 if i.dtype.endswith("64") else 4) for i in written)
+    if (free := shutil.disk_usage(folder).free) < total:
+        raise CheckpointError(f"'{folder.parent}' has {size(free)} left and {size(total)} are needed.", "Give --out.")
+    source_keys = json.dumps({name: info.dtype for name, info in checkpoint.infos.items()})
+    with Progress(f"converting {upstream.name}", total, stream=stream) as progress:
+        write_safetensors(
+            folder / WEIGHTS, written, _arrays(plan, checkpoint, progress), {"source_keys": source_keys}
+        )
+    names = {i.name for i in written}
+    mark = {
+        "format": certificates.FORMAT,
+        "family": upstream.family,
+        "architecture": upstream.architecture.name,
+        "task": _task(upstream, names),
+        **_embedding(upstream),
+    }
+    text = json.dumps({**upstream.config, "zoo": mark}, indent=2, ensure_ascii=False)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+    for path in upstream.files[1:]:
+        copy = folder / path.relative_to(upstream.snapshot.path)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, copy)
+    source = upstream.snapshot.source
+    return Certificate(
+        name=upstream.name,
+        family=upstream.family,
+        architecture=upstream.architecture.name,
+        task=mark["task"],  # type: ignore[arg-type]
+        source={"kind": source.kind, "id": source.id, "revision": upstream.snapshot.revision}
+        if source
+        else {"kind": "folder", "id": upstream.snapshot.path.name, "revision": ""},
+        files=tuple(_stamp_in(upstream.snapshot.path, p) for p in (*checkpoint.files, *upstream.files)),
+        rules=certificates.rules_version(upstream.keymap),
+        coverage=certificates.coverage(plan, checkpoint.infos),
+        weights=stamp(folder / WEIGHTS),
+        checks=(
+            "every upstream key has a rule and every tensor of the network is filled once",
+            "every shape is the one that config.json's network has",
+            "every number is finite",
+            "every alias equals its tensor",
+        ),
+        versions=env.versions(),
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        notes=notes,
+    )
+
+
+def _stamp_in(folder: Path, path: Path) -> FileStamp:
+    """A file's stamp under its name within the source folder."""
+    name = path.relative_to(folder).as_posix() if folder in path.parents else path.name
+    return replace(stamp(path), name=name)
+
+
+def _arrays(plan: Plan, checkpoint: Checkpoint, progress: Progress) -> Iterator[np.ndarray]:
+    """Our tensors, one at a time, in the order of the plan."""
+    holder = {target: step for step in plan.steps if step.rule.op != "tie" for target in step.targets}
+    for step in plan.steps:
+        if step.rule.op == "tie":
+            _check_alias(step, holder[step.targets[0]], checkpoint)
+            continue
+        for array in forward(step, lambda name: _read(name, checkpoint)).values():
+            progress.add(array.nbytes)
+            yield array
+
+
+def _read(name: str, checkpoint: Checkpoint) -> np.ndarray:
+    """A tensor as float32 (integers as they are), finite."""
+    array = widen(checkpoint.read(name), checkpoint.infos[name].dtype)
+    check_finite(name, array, checkpoint.path)
+    return array
+
+
+def _check_alias(alias: Step, step: Step, checkpoint: Checkpoint) -> None:
+    """An alias is left out of our file, so it must hold what its tensor holds.
+
+    Raises:
+        CheckpointError: it holds other numbers.
+    """
+    name, other = alias.sources[0], step.sources[0]
+    one, two = checkpoint.read(name), checkpoint.read(other)
+    if one.__array_interface__["data"] == two.__array_interface__["data"] and one.shape == two.shape:
+        return
+    same = one.shape == two.shape and np.array_equal(
+        widen(one, checkpoint.infos[name].dtype), widen(two, checkpoint.infos[other].dtype)
+    )
+    if not same:
+        raise CheckpointError(
+            f"'{name}' should be the same tensor as '{other}' (rule {alias.rule}) and holds other numbers.",
+            "The zoo has no untied variant of this network.",
+        )
+
+
+class disk_errors:  # noqa: N801 - used as a statement
+    """Turns a full disk and a forbidden folder into a sentence."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ZooError) or not isinstance(error, OSError):
+            return
+        where = f"'{self.target.parent}'"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CheckpointError(f"{where} is full; nothing was published.", "Make room, or give --out.") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise UsageError(f"{where} cannot be written to ({error.strerror}).", "Give another --out.") from error

@@ -1,0 +1,104 @@
+"""BERT's WordPiece on the `tokenizers` library, and the characters on which the library and BERT disagree.
+
+The library's tables are those of an old Unicode, it drops private-use characters, which BERT keeps, leaves some
+ideographs of extension E uncut, and lower-cases every sigma alike. A text with such a character is given a
+stand-in for it, character by character so that offsets stay right, that the library treats as BERT treats the
+original. Vocabularies do not hold these characters, and neither do they hold the stand-ins.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers
+
+from zoo.tokenization.fast import Fast, add_tokens
+
+# Blocks with a character on which they disagree for any Unicode from 13 to 16; found by comparing all of Unicode.
+BLOCKS = (
+    "\u061d\u07fd\u0890-\u0897\u0898-\u089f\u08c8-\u08e2\u09fd-\u09fe\u0a76\u0afa-\u0aff\u0b55\u0c04\u0c3c\u0c77\u0c84"
+    "\u0cf3\u0d00\u0d3b-\u0d3c\u0d81\u0eba\u0ece\u166d\u1734\u180f\u1885-\u1886\u1abf-\u1aff\u1b4e-\u1b4f\u1b7d-\u1b7f"
+    "\u1c89-\u1c8a\u1df6-\u1dfb\u2e43-\u2e5d\ua7cb-\ua7dc\ua82c\ua8c5\ua8ff\ua9bd\ue000-\uf8ff"
+    "\U00010000-\U0001efff\U0002b820-\U0002ceaf\U000e0000-\U0010ffff"
+)
+SIGMA = "Σ"
+LETTERS, SIGNS, IDEOGRAPHS = range(0x16A0, 0x16EB), range(0x2E18, 0x2E2F), range(0x20000, 0x2A6D7)
+STRIPPED, REMOVED = "\u0301", "\u200d"
+
+
+class StandIns:
+    """Replaces what the library gets wrong; see the top of the file."""
+
+    def __init__(self, vocab: Iterable[str], lower: bool, strip: bool) -> None:
+        alphabet = set().union(*vocab)
+        self._letter, self._sign, self._ideograph = (
+            next(chr(code) for code in block if chr(code) not in alphabet) for block in (LETTERS, SIGNS, IDEOGRAPHS)
+        )
+        self._alphabet, self._lower, self._strip = alphabet, lower, strip
+        self._pattern = re.compile(f"[{BLOCKS}{SIGMA if lower else ''}]")
+
+    def __call__(self, text: str) -> str:
+        """A text of the same length."""
+        if text.isascii() or not self._pattern.search(text):
+            return text
+        if self._lower and SIGMA in text:
+            text = _lower_sigmas(text)
+        return self._pattern.sub(self._stand_in, text)
+
+    def _stand_in(self, found: re.Match[str]) -> str:
+        char = found.group()
+        category = unicodedata.category(char)
+        if char in self._alphabet:
+            return char
+        if _is_removed(char):
+            return REMOVED
+        if category.startswith("P"):
+            return self._sign
+        if 0x2B820 <= ord(char) <= 0x2CEAF:
+            return self._ideograph
+        return STRIPPED if self._strip and category == "Mn" else self._letter
+
+
+def _is_removed(char: str) -> bool:
+    return char in "\0\ufffd" or (unicodedata.category(char) in ("Cc", "Cf") and char not in "\t\n\r")
+
+
+def _lower_sigmas(text: str) -> str:
+    """Lower-cases the sigmas alone: the last letter of a word has a form of its own."""
+    # İ is the one letter whose lower case is longer than itself.
+    kept = "".join(c for c in text if not _is_removed(c)).replace("İ", "I")
+    lowered = iter([low for char, low in zip(kept, kept.lower(), strict=True) if char == SIGMA])
+    return "".join(next(lowered) if char == SIGMA else char for char in text)
+
+
+def wordpiece(
+    vocab: dict[str, int],
+    whole: Mapping[str, int],
+    unk: str = "[UNK]",
+    lower: bool = True,
+    strip: bool | None = None,
+    chinese: bool = True,
+) -> Fast:
+    """BERT's rules over a vocabulary.
+
+    Args:
+        vocab: token -> id, line by line of vocab.txt.
+        whole: special and added tokens with their ids; kept whole where a text spells them.
+        lower: lower-case.
+        strip: remove accents; as `lower` says when None.
+        chinese: cut around every ideograph.
+
+    Raises:
+        CheckpointError: an added token would get another id than the file says.
+    """
+    inner = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=unk, max_input_chars_per_word=100))
+    inner.normalizer = normalizers.BertNormalizer(
+        clean_text=True, handle_chinese_chars=chinese, strip_accents=strip, lowercase=lower
+    )
+    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    inner.decoder = decoders.WordPiece(prefix="##", cleanup=False)
+    add_tokens(inner, whole)
+    return Fast(inner, StandIns(vocab, lower, lower if strip is None else strip))
