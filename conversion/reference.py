@@ -54,6 +54,8 @@ class Reference:
     Attributes:
         config_class: transformers' configuration class.
         classes: architecture as config.json spells it -> transformers' class that computes the same.
+        published: what the family's config.json files say beside the sizes (the defaults of transformers' classes
+            are BERT's).
         base: prefix of the encoder in a class with a head.
         buffers: keys of old files that no class has any more -> how many positions they count.
         spellings: how upstream files spell the ends of some keys, as (transformers', upstream's).
@@ -66,6 +68,7 @@ class Reference:
     family: str
     config_class: str
     classes: Mapping[str, str]
+    published: Mapping[str, object]
     base: str
     buffers: tuple[str, ...] = ()
     spellings: tuple[tuple[str, str], ...] = ()
@@ -94,7 +97,7 @@ def class_of(reference: Reference, architecture: str) -> type[torch.nn.Module]:
 
 
 def config_of(reference: Reference, config: Mapping[str, object], **extra: object) -> Any:
-    """transformers' configuration from a config.json's own values (the defaults of its classes are BERT's)."""
+    """transformers' configuration from a config.json's own values ; what it leaves out has transformers' default."""
     plain = {k: v for k, v in config.items() if k not in ("dtype", "torch_dtype", "transformers_version", "zoo")}
     made = getattr(transformers, reference.config_class)(**plain | extra)
     made._attn_implementation = "eager"
