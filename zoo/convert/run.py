@@ -132,7 +132,7 @@ def finished(upstream: Upstream, target: Path, verify: bool) -> Certificate | No
     now = [folder / f.name for f in old.files]
     if not all(p.is_file() and p.stat().st_size == f.size for p, f in zip(now, old.files, strict=True)):
         return None
-    return old if certificates.same_files(map(stamp, now), old.files) else None
+    return old if certificates.same_files((_stamp_in(folder, p) for p in now), old.files) else None
 
 
 def convert(name: str, target: Path, *, verify: Verify | None = None, stream: Any = None) -> Result:
