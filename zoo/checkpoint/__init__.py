@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.checkpoint.apply import backward, forward
+    from zoo.checkpoint.archive import extract
     from zoo.checkpoint.dtypes import check_finite, narrow, widen, widened
     from zoo.checkpoint.pdparams import write_pdparams
     from zoo.checkpoint.publish import publish
     from zoo.checkpoint.reader import Checkpoint, open_checkpoint
     from zoo.checkpoint.safetensors_file import write_safetensors
+    from zoo.checkpoint.stream import Report, stream, target_infos
 
 __all__ = [
     "Checkpoint",
+    "Report",
     "backward",
     "check_finite",
+    "extract",
     "forward",
     "narrow",
     "open_checkpoint",
     "publish",
+    "stream",
+    "target_infos",
     "widen",
     "widened",
     "write_pdparams",
@@ -29,11 +35,13 @@ __all__ = [
 
 _HOMES = {
     "apply": ("backward", "forward"),
+    "archive": ("extract",),
     "dtypes": ("check_finite", "narrow", "widen", "widened"),
     "pdparams": ("write_pdparams",),
     "publish": ("publish",),
     "reader": ("Checkpoint", "open_checkpoint"),
     "safetensors_file": ("write_safetensors",),
+    "stream": ("Report", "stream", "target_infos"),
 }
 
 

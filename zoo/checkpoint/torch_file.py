@@ -15,8 +15,9 @@ from typing import Any
 from zoo.checkpoint.dtypes import NUMPY
 from zoo.checkpoint.layout import MAX_EXPANDED, Content, Stored, check_shape, damaged, last_element, simplify
 from zoo.checkpoint.pdparams import ARRAYS
+from zoo.checkpoint.pickle_values import PLAIN, Allowed, Builder, Namespace, Opaque
 from zoo.checkpoint.rules import TensorInfo
-from zoo.checkpoint.unpickle import PLAIN, Allowed, Builder, Machine, Namespace, Opaque
+from zoo.checkpoint.unpickle import Machine
 from zoo.checkpoint.zip_file import members
 from zoo.errors import CheckpointError
 
