@@ -1,4 +1,4 @@
-"""Token ids of our tokenizer beside those of transformers' and, for SentencePiece, of the model file itself."""
+"""Token ids of our tokenizer beside those of transformers' tokenizer of the same folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def encode(folder: Path, texts: list[str]) -> list[list[int]]:
         return []
     about = read_about(folder)
     tokenizer = about.module("tokenizer").load(folder, about.config)
-    return [tokenizer(text)["input_ids"][0].tolist() for text in texts]
+    return [tokenizer(text, truncation=False)["input_ids"][0].tolist() for text in texts]
 
 
 def compare(reference: Reference, upstream: Path, converted: Path) -> dict[str, Any]:

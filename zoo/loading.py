@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,14 +20,15 @@ from zoo import env, hub, registry
 from zoo.cards import Architecture, Card, Family
 from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
 from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
-from zoo.errors import CheckpointError, ConfigError, UsageError
+from zoo.errors import ConfigError, UsageError
 from zoo.models.common.base import Model, Origin, group_of
 from zoo.models.common.pooling import is_sentence_folder, sentence_options
-from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill, groups_of
+from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
 
 log = logging.getLogger("zoo")
 env.use_all_cores()
 
+SOURCE_KEYS = "source_keys"  # in the metadata of a file that a conversion wrote
 TASKS = ("mlm", "classification", "tagging", "qa", "multiple-choice", "embedding")
 
 
@@ -71,9 +71,10 @@ def load(
     place = _place(device)
     folder, card = _find(name_or_path, revision)
     about = read_about(folder)
-    task, options = _task(task, about, options)
     config = _with_labels(about, labels)
     with open_checkpoint(folder) as checkpoint:
+        saved = bool(about.mark) and SOURCE_KEYS not in checkpoint.metadata
+        task, options = _task(task, about, options, saved)
         weights = Weights.of(checkpoint, about)
         pooler = any(name.startswith(POOLER) for name in weights.shapes)
         with _lazily():
@@ -97,8 +98,8 @@ def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[st
     Args:
         architecture: from `zoo.registry.family_of`.
         config: config.json.
-        groups: first parts of the wanted names ("encoder", "mlm", ...), and "encoder.pooler" for the optional pooler:
-            what `zoo.models.common.weights.groups_of` says of the names of a file. `unused` is passed over.
+        groups: first parts of the wanted names ("encoder", "mlm", ...), and "encoder.pooler" for the optional
+            pooler: what `zoo.models.common.weights.groups_of` says of a file's names. `unused` is passed over.
 
     Raises:
         ConfigError: config.json describes a network the zoo does not implement.
@@ -219,15 +220,17 @@ def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[P
     return found.path, found.card
 
 
-def _task(task: str | None, about: About, options: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """The head to load, and its arguments."""
+def _task(
+    task: str | None, about: About, options: dict[str, Any], saved: bool
+) -> tuple[str | None, dict[str, Any]]:
+    """The head to load, and its arguments. `saved`: the files were written by `Model.save`."""
     if task not in (None, "encoder", *TASKS):
         raise UsageError(f"task='{task}' is not one of {', '.join(TASKS)}, encoder.")
     sentence = is_sentence_folder(about.folder)
     if task is None:
         own = about.own_task
         task = "embedding" if own is None and sentence else own
-        task = None if task == "mlm" and not about.mark else task
+        task = None if task == "mlm" and not saved else task
     if task == "encoder":
         task = None
     if task == "embedding":

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -85,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: argparse.Namespace) -> int:
+    warnings.filterwarnings("ignore", message="No ccache found")  # paddle says this on import; nothing is compiled
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = plan.names_of(arguments.names, arguments.all)
     several = len(names) > 1 or arguments.all or names != arguments.names

@@ -159,7 +159,9 @@ def is_done(target: Path, sizes: Mapping[str, int], verify: bool) -> bool:
         old = Certificate.read(target)
     except ZooError:
         return False
-    if old is None or (verify and not old.verified) or old.rules != rules_version(keymap_of(old)):
+    if old is None or (verify and not old.verified):
+        return False
+    if old.rules != rules_version(keymap_for({"family": old.family, "architecture": old.architecture})):
         return False
     weights = target / old.weights.name
     if not weights.is_file() or weights.stat().st_size != old.weights.size:
@@ -167,9 +169,8 @@ def is_done(target: Path, sizes: Mapping[str, int], verify: bool) -> bool:
     return all(sizes.get(file.name, file.size) in (0, file.size) for file in old.files)
 
 
-def keymap_of(certificate: Certificate) -> KeyMap:
-    """The key table of a converted folder."""
-    mark = {"family": certificate.family, "architecture": certificate.architecture}
+def keymap_for(mark: Mapping[str, object]) -> KeyMap:
+    """The key table behind the "zoo" object of a converted folder's config.json."""
     _, architecture = registry.family_of({"zoo": mark})
     return import_module(f"{architecture.module}.keymap").KEYMAP.prefer(architecture.task)
 

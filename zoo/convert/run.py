@@ -40,7 +40,13 @@ log = logging.getLogger("zoo")
 
 WEIGHTS = "model.safetensors"
 # What sentence-transformers writes beside a model: its pooling, and its longest text.
-SENTENCE_FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "1_Pooling/config.json")
+SENTENCE_FILES = (
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+)
+COMPANIONS = (*TOKENIZER_FILES, *SENTENCE_FILES)
 Verify = Callable[..., Mapping[str, Any]]
 
 
@@ -72,7 +78,7 @@ class Upstream:
     @property
     def files(self) -> list[Path]:
         """config.json and the small files beside it; the weight files come from the checkpoint."""
-        names = ("config.json", *TOKENIZER_FILES, *SENTENCE_FILES)
+        names = ("config.json", *COMPANIONS)
         return [self.snapshot.path / n for n in names if (self.snapshot.path / n).is_file()]
 
 
@@ -132,7 +138,7 @@ def finished(upstream: Upstream, target: Path, verify: bool) -> Certificate | No
     now = [folder / f.name for f in old.files]
     if not all(p.is_file() and p.stat().st_size == f.size for p, f in zip(now, old.files, strict=True)):
         return None
-    return old if certificates.same_files(map(stamp, now), old.files) else None
+    return old if certificates.same_files((_stamp_in(folder, p) for p in now), old.files) else None
 
 
 def convert(name: str, target: Path, *, verify: Verify | None = None, stream: Any = None) -> Result:

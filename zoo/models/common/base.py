@@ -31,9 +31,9 @@ FORMAT = 1  # of the "zoo" object in config.json
 ELEMENT = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
 
 
-def group_of(task: str) -> str:
+def group_of(task: str | None) -> str:
     """The first part of the names of a head's tensors: the task, spelled as a Python name."""
-    return task.replace("-", "_")
+    return (task or "").replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -160,14 +160,14 @@ class TaskModel(Model):
         Raises:
             InputError: both or neither of input_ids and inputs_embeds, a wrong rank, an id without a row.
         """
-        tensors = (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        tensors = [input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds]
         choices = 0
         if isinstance(self.head, MultipleChoice):
             given = input_ids if input_ids is not None else inputs_embeds
             if given is None or given.ndim < 3:
-                raise InputError("A multiple-choice model takes input_ids [B, N, T]: N choices for each of B texts.")
+                raise InputError("A multiple-choice model takes input_ids [B, N, T]: N choices for each text.")
             choices = given.shape[1]
-            tensors = tuple(t if t is None else t.flatten(0, 1) for t in tensors)  # [B x N, T]
+            tensors = [t if t is None else t.flatten(0, 1) for t in tensors]  # [B x N, T]
         encoded = self.encoder(*tensors, output_hidden_states=output_hidden_states)
         output = self.head(encoded, tensors[1], self.encoder.embeddings.word.weight)
         if choices:

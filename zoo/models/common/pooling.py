@@ -43,11 +43,12 @@ def sentence_options(folder: Path) -> dict[str, Any]:
     config = _read(file)
     if not isinstance(config, dict):
         raise CheckpointError(f"{file} is not a JSON object.", "Get it again.")
-    named = config.get("pooling_mode")
-    modes = named if isinstance(named, list) else [named] if named else [k for k, on in config.items() if _on(k, on)]
+    named = config.get("pooling_mode") or [key for key, on in config.items() if _on(key, on)]
+    modes = named if isinstance(named, list) else [named]
     found = [_MODES.get(mode, mode) for mode in modes]
     if len(found) != 1 or found[0] not in _MODES.values():
-        raise NotYetError(f"{file} asks for the pooling {' + '.join(modes) or 'none'}; the zoo has cls, mean and max.")
+        asked = " + ".join(map(str, modes)) or "none"
+        raise NotYetError(f"{file} asks for the pooling {asked}; the zoo has one of cls, mean and max.")
     return {"pooling": found[0], "normalize": "Normalize" in kinds}
 
 

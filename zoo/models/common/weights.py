@@ -66,8 +66,8 @@ def check_names(
 def attach(parameter: paddle.Tensor, array: np.ndarray, dtype: str, place: core.Place) -> None:
     """Makes an array the value of a parameter.
 
-    On the CPU a float32 array is used where it lies. It must be writable memory of its own, such as a private map of
-    a file: an optimiser's step then changes the memory and never the file.
+    On the CPU a float32 array is used where it lies. It must be writable memory of its own, such as a private map
+    of a file: an optimiser's step then changes the memory and never the file.
     """
     if array.dtype != np.float32:
         raise TypeError(f"{parameter.name}: {array.dtype} must be widened first")  # set_state_dict would assert
