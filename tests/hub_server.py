@@ -11,6 +11,7 @@ on per path: `server.fault("*/config.json", status=503, times=2)`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -195,7 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
         if rest[:1] == ["tree"]:
             return self._json([self._tree(e) for e in files])
         siblings = [{"rfilename": e.name, "size": e.size, "blobId": e.blob, **self._lfs(e)} for e in files]
-        self._json({"id": repository, "modelId": repository, "sha": commit(folder), "siblings": siblings, "tags": []})
+        self._json(
+            {"id": repository, "modelId": repository, "sha": commit(folder), "siblings": siblings, "tags": []}
+        )
 
     def _lfs(self, entry: Entry) -> dict[str, object]:
         return {"lfs": {"sha256": entry.sha256, "size": entry.size, "pointerSize": 134}} if entry.large else {}
@@ -300,10 +303,8 @@ def main() -> None:
     with HubServer(Path(sys.argv[1])) as server:
         for name, value in server.environment.items():
             print(f"export {name}={value}", flush=True)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":

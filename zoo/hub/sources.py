@@ -322,16 +322,14 @@ class ArchivePlace(Place):
 
     def _unpack(self, target: Path) -> None:
         from zoo.checkpoint.archive import extract
-        from zoo.checkpoint.publish import publish
 
         archive = target.with_name(self.source.id.rsplit("/", 1)[-1])
         pinned = self.source.sha256.get(archive.name, "")
         digest = download(self.source.id, archive, total=self.source.size, sha256=pinned)
         try:
-            with publish(target) as folder:
-                extract(archive, folder)
-                origin = {"url": self.source.id, "sha256": digest, "bytes": archive.stat().st_size}
-                (folder / "origin.json").write_text(json.dumps(origin, indent=2) + "\n")
+            extract(archive, target)
+            origin = {"url": self.source.id, "sha256": digest, "bytes": archive.stat().st_size}
+            (target / "origin.json").write_text(json.dumps(origin, indent=2) + "\n")
         finally:
             archive.unlink(missing_ok=True)
 
