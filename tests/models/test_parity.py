@@ -14,7 +14,9 @@ PAD = {"xlmr": 1, "structbert": 0}
 pytestmark = pytest.mark.torch
 
 
-def batch(family: str, length: int, padding: str, seed: int = 0, shape: tuple[int, ...] = (3,)) -> dict[str, np.ndarray]:
+def batch(
+    family: str, length: int, padding: str, seed: int = 0, shape: tuple[int, ...] = (3,)
+) -> dict[str, np.ndarray]:
     """Random ids with up to half of a row padded on one side, or none."""
     rng = np.random.default_rng(seed)
     ids = rng.integers(2, 50, (*shape, length))
@@ -48,7 +50,9 @@ def close(theirs: torch.Tensor, mine: paddle.Tensor, tolerance: float = 5e-6) ->
 @pytest.mark.parametrize("family", FAMILIES)
 def test_hidden_states(family: str, length: int, padding: str) -> None:
     peer = torch_model(family, None)
-    theirs, mine = run(peer, paddle_model(family, None, peer), batch(family, length, padding), output_hidden_states=True)
+    theirs, mine = run(
+        peer, paddle_model(family, None, peer), batch(family, length, padding), output_hidden_states=True
+    )
     assert len(mine.hidden_states) == len(theirs.hidden_states) == 4
     for one, other in zip(theirs.hidden_states, mine.hidden_states, strict=True):
         close(one, other)  # padded slots too: they have the same finite numbers

@@ -73,7 +73,9 @@ class TaskModel(Model):
         if isinstance(self.head, MultipleChoice):
             given = input_ids if input_ids is not None else inputs_embeds
             if given is None or given.ndim < 3:
-                raise InputError("A multiple-choice model takes input_ids [B, N, T]: N choices for each of B texts.")
+                raise InputError(
+                    "A multiple-choice model takes input_ids [B, N, T]: N choices for each of B texts."
+                )
             choices = given.shape[1]
             tensors = tuple(t if t is None else t.flatten(0, 1) for t in tensors)  # [B x N, T]
         encoded = self.encoder(*tensors, output_hidden_states=output_hidden_states)

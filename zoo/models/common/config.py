@@ -61,7 +61,9 @@ class EncoderConfig:
         for name, values in SUPPORTED.items():
             if name in config and config[name] not in values and config[name] != config.get("hidden_size"):
                 known = ", ".join(repr(v) for v in values if v is not None)
-                raise ConfigError(f"config.json has {name}={config[name]!r}; the zoo's network knows {known or 'none'}.")
+                raise ConfigError(
+                    f"config.json has {name}={config[name]!r}; the zoo's network knows {known or 'none'}."
+                )
         known_fields = {f.name: f for f in fields(cls) if f.name not in ("labels", "source")}
         values = {name: config[name] for name in known_fields if name in config}
         for name, value in values.items():
@@ -78,8 +80,10 @@ class EncoderConfig:
         """config.json's content: what was read, with today's fields on top."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("labels", "source")}
         changed = {k: v for k, v in own.items() if k in self.source or v != _default(self, k)}
-        named = {"id2label": {str(n): label for n, label in enumerate(self.labels)},
-                 "label2id": {label: n for n, label in enumerate(self.labels)}}
+        named = {
+            "id2label": {str(n): label for n, label in enumerate(self.labels)},
+            "label2id": {label: n for n, label in enumerate(self.labels)},
+        }
         return {**self.source, **changed, **named}
 
     @property

@@ -47,7 +47,9 @@ class Embeddings(nn.Layer):
         super().__init__()
         hidden, std, padding = config.hidden_size, config.initializer_range, config.pad_token_id
         self.word = Embedding(config.vocab_size, hidden, std, padding)
-        self.position = Embedding(config.max_position_embeddings, hidden, std, padding if padded_positions else None)
+        self.position = Embedding(
+            config.max_position_embeddings, hidden, std, padding if padded_positions else None
+        )
         self.token_type = Embedding(config.type_vocab_size, hidden, std)
         self.norm = nn.LayerNorm(hidden, epsilon=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
@@ -83,7 +85,9 @@ def check_ids(name: str, ids: Tensor, rows: int) -> None:
     low, high = int(ids.min()), int(ids.max())
     if low < 0 or high >= rows:
         hint = "Cut the text to the model's max_length." if name == "position_ids" else ""
-        raise InputError(f"{name} holds {low if low < 0 else high}; the model's table has rows 0 to {rows - 1}.", hint)
+        raise InputError(
+            f"{name} holds {low if low < 0 else high}; the model's table has rows 0 to {rows - 1}.", hint
+        )
 
 
 def check_inputs(input_ids: Tensor | None, inputs_embeds: Tensor | None, attention_mask: Tensor | None) -> None:

@@ -108,7 +108,9 @@ class QuestionAnswering(Head):
     def loss(self, output: Output, labels: Tensor) -> Tensor:
         length = output.start_logits.shape[1]
         start, end = labels.clip(min=0, max=length).unbind(axis=1)
-        return (cross_entropy(output.start_logits, start, length) + cross_entropy(output.end_logits, end, length)) / 2
+        return (
+            cross_entropy(output.start_logits, start, length) + cross_entropy(output.end_logits, end, length)
+        ) / 2
 
 
 class MaskedLM(Head):
@@ -120,7 +122,9 @@ class MaskedLM(Head):
     def __init__(self, config: EncoderConfig, activation: str | None = None) -> None:
         super().__init__()
         if not config.tie_word_embeddings:
-            raise UsageError("config.json has tie_word_embeddings=false; the mlm head decodes with the word embeddings.")
+            raise UsageError(
+                "config.json has tie_word_embeddings=false; the mlm head decodes with the word embeddings."
+            )
         self.dense = linear(config.hidden_size, config.hidden_size, config.initializer_range)
         self.norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
         self.bias = self.create_parameter([config.vocab_size], is_bias=True)
