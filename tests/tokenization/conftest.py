@@ -61,7 +61,9 @@ def sample(assets: Path) -> list[str]:
     """A few lines of every file: 112 languages, tables, JSON, markup."""
     found = []
     for file in files(assets.parent / "data"):
-        with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as text:
+        with (
+            gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as text
+        ):
             found += [line[:2000].rstrip("\n") for _, line in zip(range(8), text, strict=False)]
     assert len(found) > 2000
     return found

@@ -19,7 +19,9 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MODELS = ("english", "chinese")
 # What BERT and the library may see differently, glued together at random.
 HARD = "aZéÉİßΣςÅ\u0301\u0308\u0345 \t\n\r\0\x01\x1c\x7f\x85\xa0\xad\u200b\u200d\u2028\u3000\ufeff\ufffd'-._@中国㐀𠀀𫠠豈한ᄒ가ひﾊﾟ㎏ﬁ😀🏽\ue000\U000f0000\u0897\u1c89"
-WORDS = st.lists(st.one_of(st.sampled_from([*HARD, *SPECIALS, "un", "##able", "ΑΣ"]), st.text(max_size=3)), max_size=25)
+WORDS = st.lists(
+    st.one_of(st.sampled_from([*HARD, *SPECIALS, "un", "##able", "ΑΣ"]), st.text(max_size=3)), max_size=25
+)
 
 
 def differing(tokenizer: Tokenizer, texts: list[str], lower: bool = True) -> list[str]:
@@ -49,7 +51,11 @@ def test_equals_berts_rules_on_whole_corpora(model: str, assets: Path, request: 
 
 
 def characters(step: int) -> list[str]:
-    codes = [*range(0, 0x3000, max(step // 64, 1)), *range(0x3000, sys.maxunicode + 1, step), *range(0xE000, 0xE010)]
+    codes = [
+        *range(0, 0x3000, max(step // 64, 1)),
+        *range(0x3000, sys.maxunicode + 1, step),
+        *range(0xE000, 0xE010),
+    ]
     return [chr(code) for code in codes if not 0xD800 <= code < 0xE000]
 
 
@@ -129,7 +135,7 @@ def test_a_cased_model_keeps_case_and_accents(assets: Path, tmp_path: Path) -> N
 def test_a_line_separator_is_a_token_of_the_chinese_vocabulary(chinese: Tokenizer) -> None:
     assert chinese.vocab_size == 21128
     assert chinese.convert_tokens_to_ids("\u2028") == 343
-    assert chinese.convert_ids_to_tokens([21127]) == ['##😎']
+    assert chinese.convert_ids_to_tokens([21127]) == ["##😎"]
 
 
 @pytest.mark.torch

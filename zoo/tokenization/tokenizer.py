@@ -148,14 +148,7 @@ class Tokenizer:
             UsageError: an option that does not exist.
         """
         strategy = "longest_first" if truncation is True else truncation
-        if strategy not in (*STRATEGIES, False):
-            raise UsageError(f"truncation={truncation!r} does not exist.", f"One of True, False, {STRATEGIES}.")
-        if padding not in (True, False, "max_length") or padding_side not in ("left", "right"):
-            raise UsageError(f"padding={padding!r}, padding_side={padding_side!r} does not exist.")
-        if stride is not None and text_pair is not None and strategy == "longest_first":
-            raise UsageError("stride does not go with 'longest_first' for pairs.", "truncation='only_second'.")
-        if strategy == "only_second" and text_pair is None:
-            raise UsageError("truncation='only_second' needs a text_pair.", "truncation=True cuts a single text.")
+        _check_options(strategy, padding, padding_side, stride, pad_to_multiple_of, text_pair is not None)
         limit = self.max_length if max_length is None else max_length
         if padding == "max_length" and limit is None:
             raise UsageError("padding='max_length' needs a max_length.")
@@ -243,3 +236,25 @@ class Tokenizer:
         for file in self.files:
             if file.parent.resolve() != Path(folder).resolve():
                 shutil.copyfile(file, Path(folder) / file.name)
+
+
+def _check_options(
+    strategy: bool | str, padding: bool | str, side: str, stride: int | None, multiple: int | None, pair: bool
+) -> None:
+    """Raises UsageError for an option that does not exist or does not go with another."""
+    if strategy not in (*STRATEGIES, False):
+        raise UsageError(
+            f"truncation={strategy!r} does not exist.", f"One of True, False, {', '.join(STRATEGIES)}."
+        )
+    if padding not in (True, False, "max_length"):
+        raise UsageError(f"padding={padding!r} does not exist.", "One of True, False, 'max_length'.")
+    if side not in ("left", "right"):
+        raise UsageError(f"padding_side={side!r} does not exist.", "One of 'left', 'right'.")
+    if stride is not None and stride < 0:
+        raise UsageError(f"stride={stride} does not exist.", "Give 0 or more shared tokens.")
+    if multiple is not None and multiple < 1:
+        raise UsageError(f"pad_to_multiple_of={multiple} does not exist.", "Give 1 or more.")
+    if strategy == "longest_first" and pair and stride is not None:
+        raise UsageError("A stride does not go with 'longest_first' for pairs.", "truncation='only_second'.")
+    if strategy == "only_second" and not pair:
+        raise UsageError("truncation='only_second' needs a text_pair.", "truncation=True cuts a single text.")
