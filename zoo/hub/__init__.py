@@ -92,6 +92,8 @@ def refer(name: str | os.PathLike[str], revision: str | None = None) -> Referenc
         UnknownModelError: it is a folder that is not there, it could be two things, or nothing at all.
     """
     text = os.fspath(name)
+    if not text:
+        raise UnknownModelError("An empty name means no model.", registry.suggest("name"))
     if not isinstance(name, str) or text.startswith(FOLDER_MARKS) or text in (".", ".."):
         return _folder(text, revision)
     explicit = text.startswith(("hub:", "modelscope:"))

@@ -207,8 +207,8 @@ class HubPlace(Place):
                 f"{place} has no revision '{self.source.revision}'.", f"See {env.hub_endpoint()}/{self.name}."
             ) from None
         except errors.EntryNotFoundError as error:
-            if isinstance(error, errors.LocalEntryNotFoundError):
-                raise Unreachable(f"{shown} cannot be reached.", "Is this machine connected?") from None
+            if isinstance(error, errors.LocalEntryNotFoundError):  # what it is about is in its cause
+                raise _unexpected(error.__cause__ or error, shown) from None
             raise Missing(f"{place} has no file {file}.") from None
         except errors.HFValidationError:
             raise Missing(f"'{self.name}' cannot be the name of a repository.", "It looks like org/name.") from None
@@ -216,7 +216,7 @@ class HubPlace(Place):
             raise _unexpected(error, shown) from None
 
 
-def _unexpected(error: Exception, shown: str) -> HubError:
+def _unexpected(error: BaseException, shown: str) -> HubError:
     """A network failure of whichever HTTP client this version of huggingface_hub uses."""
     if (no := getattr(error, "errno", None)) and no in (28, 122):
         return HubError("The disk is full.", "Free some space, or set HF_HOME.")
@@ -282,16 +282,11 @@ class ModelScopePlace(Place):
         found = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
         return {p.relative_to(folder).as_posix(): RemoteFile(p.name, p.stat().st_size) for p in found}
 
-    def path(self, name: str) -> Path:
-        if ".." in Path(name).parts or Path(name).is_absolute():
-            raise HubError(f"{self.name} lists the file '{name}', which lies outside of it.")
-        return self.folder() / name
-
     def fetch(self, file: RemoteFile) -> Path:
-        target = self.path(file.name)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target, folder = self.path(file.name), self.folder()
+        folder.parent.mkdir(parents=True, exist_ok=True)
         query = urlencode({"Revision": self.revision, "FilePath": file.name})
-        with FileLock(target.with_name(f".{target.name}.lock")):
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not target.exists():
                 download(f"{self._api}?{query}", target, total=file.size, sha256=file.sha256)
         return target
