@@ -207,7 +207,9 @@ def guard(target: Path) -> None:
     Raises:
         UsageError: the target holds something else.
     """
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / certificates.NAME).is_file()):
+    if target.is_file() or (
+        target.is_dir() and any(target.iterdir()) and not (target / certificates.NAME).is_file()
+    ):
         raise UsageError(f"'{target}' holds files that are not of a conversion; they stay.", "Give another --out.")
 
 
@@ -257,7 +259,9 @@ def _write(
     plan, written = prepare(upstream, checkpoint)
     total = sum(int(np.prod(i.shape)) * (8 if i.dtype.endswith("64") else 4) for i in written)
     if (free := shutil.disk_usage(folder).free) < total:
-        raise CheckpointError(f"'{folder.parent}' has {size(free)} left and {size(total)} are needed.", "Give --out.")
+        raise CheckpointError(
+            f"'{folder.parent}' has {size(free)} left and {size(total)} are needed.", "Give --out."
+        )
     source_keys = json.dumps({name: info.dtype for name, info in checkpoint.infos.items()})
     with Progress(f"converting {upstream.name}", total, stream=stream) as progress:
         write_safetensors(
@@ -361,6 +365,8 @@ class disk_errors:  # noqa: N801 - used as a statement
             return
         where = f"'{self.target.parent}'"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise CheckpointError(f"{where} is full; nothing was published.", "Make room, or give --out.") from error
+            raise CheckpointError(
+                f"{where} is full; nothing was published.", "Make room, or give --out."
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise UsageError(f"{where} cannot be written to ({error.strerror}).", "Give another --out.") from error
