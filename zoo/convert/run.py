@@ -6,7 +6,9 @@ import errno
 import json
 import logging
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -229,6 +231,18 @@ def _embedding(upstream: Upstream) -> dict[str, Any]:
     return {"task": "embedding", "options": sentence_options(upstream.snapshot.path)}
 
 
+def _network() -> tuple[Any, Any]:
+    """What knows a network's tensors. It imports paddle, which takes seconds (a dry run does without) and puts a
+    signal handler of its own on SIGTERM; ours comes back."""
+    handler = signal.getsignal(signal.SIGTERM)
+    from zoo.loading import layout
+    from zoo.models.common.weights import groups_of
+
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+    return layout, groups_of
+
+
 def prepare(upstream: Upstream, checkpoint: Checkpoint) -> tuple[Plan, list[TensorInfo]]:
     """The plan of a conversion, and the tensors that it will write, in order.
 
@@ -242,9 +256,7 @@ def prepare(upstream: Upstream, checkpoint: Checkpoint) -> tuple[Plan, list[Tens
         for step in plan.steps
         for target, shape in target_shapes(step, shapes).items()
     ]
-    from zoo.loading import layout  # paddle takes seconds to import; a dry run does without
-    from zoo.models.common.weights import groups_of
-
+    layout, groups_of = _network()
     groups = groups_of([i.name for i in written])
     expected = dict(layout(upstream.architecture, dict(upstream.config), groups))
     expected |= {i.name: i.shape for i in written if i.name.startswith("unused.")}
