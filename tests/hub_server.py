@@ -11,6 +11,7 @@ on per path: `server.fault("*/config.json", status=503, times=2)`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -58,6 +59,13 @@ class Request:
     headers: dict[str, str]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up in the middle are part of the tests."""
+
+
 class HubServer:
     """Serves `root`; use it as a context manager."""
 
@@ -65,8 +73,9 @@ class HubServer:
         self.root = root
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.plain_listing = False  # leave sizes and digests out of listings, as some mirrors do
         handler = type("Handler", (_Handler,), {"hub": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self._http = _Server(("127.0.0.1", port), handler)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         # Another host name, as on the real Hub: clients follow redirects within a host by themselves.
         self.cdn = f"http://localhost:{self._http.server_address[1]}"
@@ -194,11 +203,14 @@ class _Handler(BaseHTTPRequestHandler):
         files = list(entries(folder))
         if rest[:1] == ["tree"]:
             return self._json([self._tree(e) for e in files])
-        siblings = [{"rfilename": e.name, "size": e.size, "blobId": e.blob, **self._lfs(e)} for e in files]
-        self._json({"id": repository, "modelId": repository, "sha": commit(folder), "siblings": siblings, "tags": []})
+        siblings = [{"rfilename": e.name} | ({} if self.hub.plain_listing else self._details(e)) for e in files]
+        self._json(
+            {"id": repository, "modelId": repository, "sha": commit(folder), "siblings": siblings, "tags": []}
+        )
 
-    def _lfs(self, entry: Entry) -> dict[str, object]:
-        return {"lfs": {"sha256": entry.sha256, "size": entry.size, "pointerSize": 134}} if entry.large else {}
+    def _details(self, entry: Entry) -> dict[str, object]:
+        lfs = {"lfs": {"sha256": entry.sha256, "size": entry.size, "pointerSize": 134}} if entry.large else {}
+        return {"size": entry.size, "blobId": entry.blob, **lfs}
 
     def _tree(self, entry: Entry) -> dict[str, object]:
         lfs = {"lfs": {"oid": entry.sha256, "size": entry.size, "pointerSize": 134}} if entry.large else {}
@@ -300,10 +312,8 @@ def main() -> None:
     with HubServer(Path(sys.argv[1])) as server:
         for name, value in server.environment.items():
             print(f"export {name}={value}", flush=True)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import pytest
 from tests.hub_server import HubServer, commit
 from zoo import env, hub, registry
 from zoo.cards import Source
-from zoo.errors import HubError, UnknownModelError
+from zoo.errors import HubError, NotYetError, UnknownModelError
 from zoo.hub import http as plain_http
 
 CONFIG = json.dumps({"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4})
@@ -87,7 +87,7 @@ def test_shards_and_the_modules_of_a_sentence_model(server: HubServer) -> None:
 def test_a_missing_shard_is_named(server: HubServer) -> None:
     index = json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors"}})
     server.add("org/torn", {"config.json": CONFIG, "model.safetensors.index.json": index})
-    with pytest.raises(HubError, match="lacks model-00001-of-00002.safetensors"):
+    with pytest.raises(HubError, match=r"lacks model-00001-of-00002\.safetensors"):
         hub.resolve("org/torn")
 
 
@@ -116,7 +116,11 @@ def test_the_second_time_nothing_is_downloaded(server: HubServer) -> None:
 
 def test_branches_commits_and_how_they_are_written(server: HubServer) -> None:
     other = server.add("org/tiny@v1", {"config.json": CONFIG, "model.safetensors": b"old"})
-    for found in (hub.resolve("org/tiny@v1"), hub.resolve("org/tiny", revision="v1"), hub.resolve("hub:org/tiny@v1")):
+    for found in (
+        hub.resolve("org/tiny@v1"),
+        hub.resolve("org/tiny", revision="v1"),
+        hub.resolve("hub:org/tiny@v1"),
+    ):
         assert (found.path / "model.safetensors").read_bytes() == b"old"
         assert found.revision == commit(other)
     assert hub.resolve("org/tiny", revision=commit(other)).revision == commit(other)
@@ -172,7 +176,9 @@ def test_a_server_that_recovers_goes_unnoticed(server: HubServer, status: int) -
 
 @pytest.mark.parametrize("status", [500, 503, 418])
 @pytest.mark.parametrize("path", ["/api/*", "*/resolve/*/model.safetensors", "/cdn/*"])
-def test_a_server_that_stays_broken_is_an_error_and_leaves_nothing(server: HubServer, status: int, path: str) -> None:
+def test_a_server_that_stays_broken_is_an_error_and_leaves_nothing(
+    server: HubServer, status: int, path: str
+) -> None:
     server.fault(path, status=status)
     with pytest.raises(HubError) as error:
         hub.resolve("org/tiny")
@@ -185,13 +191,14 @@ def test_a_cut_connection_goes_on_where_it_stopped(server: HubServer) -> None:
     server.add("org/big", TINY | {"model.safetensors": content})
     server.fault("/cdn/*", cut=11 << 20, times=1)
     assert (hub.resolve("org/big").path / "model.safetensors").read_bytes() == content
-    # The client library keeps whole pieces of 10 MB.
-    assert [r.headers.get("Range") for r in server.asked("/cdn/*", "GET")] == [None, f"bytes={10 << 20}-"]
+    first, second = (r.headers.get("Range") for r in server.asked("/cdn/*", "GET"))
+    # Some versions of the client library keep whole pieces of 10 MB only.
+    assert first is None and second in (f"bytes={10 << 20}-", f"bytes={11 << 20}-")
 
 
 def test_a_download_that_was_interrupted_is_finished_by_the_next_try(server: HubServer) -> None:
     server.fault("/cdn/*", cut=40_000, times=1)
-    server.fault("/cdn/*", status=500, times=8)
+    server.fault("/cdn/*", status=500)
     with pytest.raises(HubError):
         hub.resolve("org/tiny")
     assert "model.safetensors" not in leftovers()
@@ -205,6 +212,14 @@ def test_other_content_under_the_right_etag_is_thrown_away(server: HubServer) ->
     with pytest.raises(HubError, match=r"model\.safetensors of org/tiny has sha256"):
         hub.resolve("org/tiny")
     assert not [p for p in env.hub_cache().rglob("*") if p.is_file() and p.read_bytes()[:4] == b"\1\0\3\2"]
+    assert (hub.resolve("org/tiny").path / "model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_a_mirror_that_announces_digests_in_its_etags_only(server: HubServer) -> None:
+    server.plain_listing = True
+    server.fault("/cdn/*", damage=True, times=1)
+    with pytest.raises(HubError, match="sha256"):
+        hub.resolve("org/tiny")
     assert (hub.resolve("org/tiny").path / "model.safetensors").read_bytes() == WEIGHTS
 
 
@@ -222,6 +237,21 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HubError) as error:
         hub.resolve("org/tiny")
     assert "connected" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(28, "disk is full"), (13, "cannot be written"), (30, "cannot be written")]
+)
+def test_what_the_system_refuses(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
+    with pytest.raises(HubError, match=said) as error:
+        hub.resolve("org/tiny")
+    assert "HF_HOME" in error.value.hint
 
 
 def test_a_full_disk_is_noticed_before_the_download(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,8 +456,14 @@ def test_a_package_is_used_where_it_lies(minilm_snapshot: Path) -> None:
 
 def test_a_card_without_address_says_so() -> None:
     with pytest.raises(HubError, match="no address") as error:
-        hub.resolve("palm-en-base")
+        hub.plan("palm-en-base")
     assert "Google Drive" in error.value.hint
+
+
+def test_a_family_that_comes_later_is_not_downloaded(server: HubServer) -> None:
+    with pytest.raises(NotYetError, match="funnel-transformer/xlarge cannot be run"):
+        hub.resolve("funnel-xlarge")
+    assert not server.requests
 
 
 def test_plan_says_what_would_be_fetched(server: HubServer) -> None:

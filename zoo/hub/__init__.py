@@ -155,17 +155,20 @@ def resolve(name: str | os.PathLike[str], revision: str | None = None, files: st
 
     Raises:
         UnknownModelError: the name means nothing.
+        NotYetError: the zoo cannot run this family yet; nothing was downloaded.
         HubError: the files could not be had; says what to do.
     """
     asked = refer(name, revision)
     if asked.folder is not None:
         return Snapshot(asked.folder, asked.name, None, None, "")
-    from zoo.hub.sources import Place
+    if asked.card is not None and files == "weights":
+        registry.require_ready(registry.family(asked.card.family), asked.card.name)
+    from zoo.hub.sources import place_of
 
     failures: list[HubError] = []
     for source in asked.sources:
         try:
-            path, commit = Place.of(source).snapshot(files)
+            path, commit = place_of(source).snapshot(files)
             return Snapshot(path, asked.name, asked.card, source, commit)
         except HubError as error:
             failures.append(error)
@@ -183,12 +186,12 @@ def plan(name: str | os.PathLike[str], revision: str | None = None) -> list[Plan
     asked = refer(name, revision)
     if asked.folder is not None:
         return []
-    from zoo.hub.sources import Place
+    from zoo.hub.sources import place_of
 
     failures: list[HubError] = []
     for source in asked.sources:
         try:
-            return Place.of(source).plan()
+            return place_of(source).plan()
         except HubError as error:
             failures.append(error)
     raise _explain(asked, failures)
