@@ -1,4 +1,4 @@
-"""Rows: special tokens, truncation, windows, padding and words; against the `tokenizers` library where it does it."""
+"""Rows: special tokens, truncation, windows, padding and words; against the `tokenizers` library."""
 
 from __future__ import annotations
 
