@@ -13,6 +13,7 @@ from zoo.tokenization.layout import BERT, ROBERTA, Layout
 from zoo.tokenization.pieces import Engine
 from zoo.tokenization.sentence import SentencePiece
 from zoo.tokenization.tokenizer import ROLES, Tokenizer
+from zoo.tokenization.unigram import added_of, model_of
 from zoo.tokenization.wordpiece import wordpiece
 
 KINDS = {"sentencepiece": "sentencepiece.bpe.model", "wordpiece": "vocab.txt", "json": "tokenizer.json"}
@@ -24,6 +25,7 @@ ROBERTA_TOKENS = {  # also XLM-R's
     "pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>", "bos": "<s>", "eos": "</s>"
 }  # fmt: skip
 FUNNEL_TOKENS = ROBERTA_TOKENS | {"cls": "<cls>", "sep": "<sep>"}
+OTHER_IDS = ("camembert",)  # the same file names as XLM-R, other ids for the same pieces
 NO_LIMIT = 10**6  # "no limit" is written as 1e30
 
 
@@ -39,7 +41,8 @@ def load_tokenizer(
     """Builds the tokenizer of a model's folder, from the files in it and nothing else.
 
     sentencepiece.bpe.model and vocab.txt are what a model was trained with, so they come before tokenizer.json,
-    which other programs rewrite; it is used when it is alone.
+    which other programs rewrite; it is used when it is alone. One that holds XLM-R's model gets the original's ids
+    all the same, unless `kind` is "json".
 
     Args:
         folder: holds sentencepiece.bpe.model, vocab.txt or tokenizer.json.
@@ -57,16 +60,19 @@ def load_tokenizer(
     folder = Path(folder)
     if kind is not None and kind not in KINDS:
         raise UsageError(f"There is no tokenizer kind {kind!r}.", f"One of {', '.join(KINDS)}.")
-    order = KINDS if kind is None else (kind, "json")
+    order = [*KINDS] if kind is None else [kind, "json"]
+    if _read_json(folder / "config.json").get("model_type") in OTHER_IDS:
+        order = ["json"]
     found = next((k for k in order if (folder / KINDS[k]).is_file()), None)
     if found is None:
         raise CheckpointError(
             f"'{folder}' has no tokenizer: no {' and no '.join(KINDS[k] for k in order)}.",
             "Copy the model's tokenizer files into the folder.",
         )
-    options, roles, added = _read_options(folder)
-    if max_length is None and 0 < (limit := options.get("model_max_length") or 0) < NO_LIMIT:
-        max_length = int(limit)
+    with readable(folder / OPTIONS[0]):
+        options, roles, added = _read_options(folder)
+        if max_length is None and 0 < (limit := options.get("model_max_length") or 0) < NO_LIMIT:
+            max_length = int(limit)
     file = folder / KINDS[found]
     with readable(file):
         engine: Engine
@@ -84,6 +90,9 @@ def load_tokenizer(
                 wordpiece(vocab, whole, roles["unk"], lower, options.get("strip_accents"), chinese),
                 BERT,
             )
+        elif kind != "json" and (model := model_of(document := _read_json(file))):
+            roles = {**ROBERTA_TOKENS, **(specials or {}), **roles}
+            engine, usual = SentencePiece(model, added_of(document) | added, file), ROBERTA
         else:
             engine = fast = from_json(file)
             roles = {**_usual_roles(engine.vocab), **(specials or {}), **roles}
