@@ -200,7 +200,10 @@ def test_progress_in_a_log_is_two_lines(capsys: pytest.CaptureFixture[str]) -> N
     with cli.Progress("model.bin", 2_000_000) as progress:
         for _ in range(1000):
             progress.add(2000)
-    assert capsys.readouterr().err == "model.bin: 0 B of 2 MB\nmodel.bin: 2 MB of 2 MB\n"
+    assert capsys.readouterr().err == "model.bin: 2 kB of 2 MB\nmodel.bin: 2 MB of 2 MB\n"
+    with cli.Progress("model.bin", 0):
+        pass
+    assert capsys.readouterr().err == "", "nothing came, so there is nothing to say"
 
 
 def test_sizes_for_people() -> None:

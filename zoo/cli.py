@@ -104,7 +104,7 @@ def fields(rows: Sequence[tuple[str, str]]) -> None:
 
 
 class Progress:
-    """A bar on a terminal; in a log one line at the start, every 30 s, and at the end.
+    """A bar on a terminal; in a log one line when it gets going, every 30 s, and at the end.
 
     Args:
         label: what is being done, such as a file name.
@@ -133,22 +133,20 @@ class Progress:
             )
             self._bar.start()
             self._task = self._bar.add_task(self.label, total=self.total or None, amount="")
-        else:
-            self._say()
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-        else:
+        elif self._said:
             self._say()
 
     def to(self, done: int) -> None:
         """Sets how much is done."""
         self.done = done
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, amount=self._amount())
-        elif time.monotonic() - self._said > 30:
+            self._bar.update(self._task, completed=done, total=self.total or None, amount=self._amount())
+        elif not self._said or time.monotonic() - self._said > 30:
             self._say()
 
     def add(self, count: int) -> None:
