@@ -154,7 +154,9 @@ def load_original(reference: Reference, architecture: str, folder: Path) -> torc
         encoder.pooler = None
     missing = set(model.state_dict()) - set(tensors) - set(getattr(model, "_tied_weights_keys", None) or {})
     if missing:
-        raise ConfigError(f"The torch original needs '{min(missing)}', which '{weight_file(folder)}' does not have.")
+        raise ConfigError(
+            f"The torch original needs '{min(missing)}', which '{weight_file(folder)}' does not have."
+        )
     model.load_state_dict(tensors, strict=False)
     model.tie_weights()
     return model.float()

@@ -133,9 +133,7 @@ def test_heads_losses_and_gradients(family: str, task: str, kind: str) -> None:
     peer = torch_model(family, task, **changes)
     model = paddle_model(family, task, peer)
     theirs = peer(**{k: torch.from_numpy(v) for k, v in {**inputs, **labels}.items()})
-    mine = model(
-        **{k: paddle.to_tensor(v) for k, v in inputs.items()}, labels=paddle.to_tensor(our_labels(labels))
-    )
+    mine = model(**{k: paddle.to_tensor(v) for k, v in inputs.items()}, labels=paddle.to_tensor(our_labels(labels)))
     for name in ("start_logits", "end_logits") if task == "qa" else ("logits",):
         close(theirs[name], getattr(mine, name))
     close(theirs.loss, mine.loss)

@@ -1,4 +1,7 @@
-"""Tensors in and out of files, without torch and without knowledge of models. See `open_checkpoint`."""
+"""Tensors in and out of files, without torch and without knowledge of models. See `open_checkpoint`.
+
+`publish` is not among the names here because its module has the same: `from zoo.checkpoint.publish import publish`.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,9 @@ if TYPE_CHECKING:
     from zoo.checkpoint.archive import extract
     from zoo.checkpoint.dtypes import check_finite, narrow, widen, widened
     from zoo.checkpoint.pdparams import write_pdparams
-    from zoo.checkpoint.publish import publish
     from zoo.checkpoint.reader import Checkpoint, open_checkpoint
     from zoo.checkpoint.safetensors_file import write_safetensors
-    from zoo.checkpoint.stream import Report, stream, target_infos
+    from zoo.checkpoint.streaming import Report, stream, target_infos
 
 __all__ = [
     "Checkpoint",
@@ -24,7 +26,6 @@ __all__ = [
     "forward",
     "narrow",
     "open_checkpoint",
-    "publish",
     "stream",
     "target_infos",
     "widen",
@@ -38,10 +39,9 @@ _HOMES = {
     "archive": ("extract",),
     "dtypes": ("check_finite", "narrow", "widen", "widened"),
     "pdparams": ("write_pdparams",),
-    "publish": ("publish",),
     "reader": ("Checkpoint", "open_checkpoint"),
     "safetensors_file": ("write_safetensors",),
-    "stream": ("Report", "stream", "target_infos"),
+    "streaming": ("Report", "stream", "target_infos"),
 }
 
 

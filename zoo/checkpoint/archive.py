@@ -15,12 +15,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from zoo.checkpoint.layout import damaged
-from zoo.checkpoint.publish import publish
 from zoo.errors import CheckpointError
 
 MAX_MEMBERS = 10_000
 MAX_RATIO, MAX_SMALL = 20, 64 << 20  # weights hardly shrink: what grows more than this is a bomb
 _MAX_READ = 16 << 20
+MAX_TAIL = 16  # MB of padding behind the last member
 _BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -50,39 +50,47 @@ class _Limited:
 
 
 def extract(archive: Path, into: Path) -> list[Path]:
-    """Unpacks a .tar, .tar.gz or .zip; `into` appears complete or not at all.
-
-    Only plain files and folders are unpacked, below `into`.
+    """Unpacks a .tar, .tar.gz or .zip into an empty folder; only plain files and folders, and only below it.
 
     Returns:
         The files, in the order of the archive.
 
     Raises:
         CheckpointError: the archive is damaged or of another kind, or a member is a link or device, has a path
-            that leads out, comes twice or grows beyond reason. Nothing is left behind.
+            that leads out, comes twice or grows beyond reason; or `into` is not empty. Nothing is left behind.
     """
     archive, into = Path(archive), Path(into)
     if not archive.is_file():
         raise CheckpointError(f"There is no archive '{archive}'.")
-    limit = archive.stat().st_size * MAX_RATIO + MAX_SMALL
-    names: list[PurePosixPath] = []
-    with publish(into) as folder:
-        try:
-            for name, size, source in _members(archive):
-                path = _inside(name, archive)
-                limit -= size
-                if limit < 0 or len(names) >= MAX_MEMBERS:
-                    raise CheckpointError(
-                        f"{archive} unpacks to more than {MAX_RATIO} times its size or {MAX_MEMBERS} files, "
-                        "which no model does."
-                    )
-                if path in names:
-                    raise CheckpointError(f"'{name}' is twice in {archive}; which one is meant is unclear.")
-                names.append(path)
-                _write(source, folder / path, size)
-        except _BROKEN as error:
+    if into.exists() and not (into.is_dir() and not any(into.iterdir())):
+        raise CheckpointError(f"'{into}' is not an empty folder; an archive was to be unpacked there.")
+    into.mkdir(parents=True, exist_ok=True)
+    try:
+        return [into / name for name in _unpack(archive, into)]
+    except BaseException as error:
+        for path in into.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if isinstance(error, _BROKEN):
             raise damaged(f"{archive} cannot be unpacked: {error}.") from None
-    return [into / name for name in names]
+        raise
+
+
+def _unpack(archive: Path, folder: Path) -> list[PurePosixPath]:
+    limit = archive.stat().st_size * MAX_RATIO + MAX_SMALL
+    names: dict[PurePosixPath, None] = {}
+    for name, size, source in _members(archive):
+        path = _inside(name, archive)
+        limit -= size
+        if limit < 0 or len(names) >= MAX_MEMBERS:
+            raise CheckpointError(
+                f"{archive} unpacks to more than {MAX_RATIO} times its size or {MAX_MEMBERS} files, "
+                "which no model does."
+            )
+        if path in names:
+            raise CheckpointError(f"'{name}' is twice in {archive}; which one is meant is unclear.")
+        names[path] = None
+        _write(source, folder / path, size)
+    return list(names)
 
 
 def _members(archive: Path) -> Iterator[tuple[str, int, Any]]:
@@ -94,6 +102,10 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Any]]:
     elif start[:2] == b"\x1f\x8b":
         with gzip.open(archive) as packed:
             yield from _tar_members(archive, packed)  # type: ignore[arg-type]
+            for _ in range(MAX_TAIL):  # only at its end does gzip compare the checksum
+                if not packed.read(1 << 20):
+                    return
+            raise ValueError("there is more behind its end")
     else:
         with open(archive, "rb") as plain:
             yield from _tar_members(archive, plain)
@@ -120,6 +132,9 @@ def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int, Any
                 yield member.name, member.size, packed.extractfile(member)
             else:
                 _inside(member.name, archive)
+        file.seek(packed.offset)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise EOFError("it is cut off")
 
 
 def _refused(name: str, archive: Path) -> CheckpointError:

@@ -186,10 +186,6 @@ def read_zip(data: memoryview, file: Path) -> Content:
             "If it is an archive of a model folder, unpack it and give the folder.",
         )
     root = pickles[0].removesuffix("data.pkl")
-    if f"{root}constants.pkl" in entries:
-        raise CheckpointError(
-            f"{file} is a TorchScript program; only state dicts are read.", "Save its state_dict()."
-        )
     if (order := entries.get(f"{root}byteorder")) and bytes(data[slice(*order)]) != b"little":
         raise CheckpointError(f"{file} was written on a big-endian machine, which the zoo does not read.")
     storages: dict[str, Storage] = {}

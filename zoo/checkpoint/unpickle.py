@@ -16,7 +16,7 @@ from typing import Any
 from zoo.checkpoint.pickle_values import Allowed, Blob, Builder, Namespace, Opaque, dict_key
 from zoo.errors import CheckpointError
 
-MAX_OPERATIONS = 4_000_000  # an object costs up to 100 bytes, so a pickle can take at most some 400 MB
+MAX_OPERATIONS = 2_000_000  # an object costs up to 100 bytes, so a pickle can take at most some 200 MB
 MAX_TEXT = 64 << 20  # all strings of a pickle together
 LONG_STRING = 1 << 16  # from here on a string stays in the file
 

@@ -67,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
         help="compare with the torch original before publishing: every output, every gradient, the tokenizer. Needs "
         "a checkout with the extra 'verify' installed",
     )
-    made.add_argument("--dry-run", action="store_true", help="show what would be done and what it needs; do nothing")
+    made.add_argument(
+        "--dry-run", action="store_true", help="show what would be done and what it needs; do nothing"
+    )
     made.add_argument("--jobs", type=_positive, default=1, metavar="N", help="models at a time (default 1)")
     made.add_argument("--json", action="store_true", help="results as one JSON document on stdout")
     return made
@@ -236,7 +238,12 @@ def _show(rows: Sequence[Planned], arguments: argparse.Namespace) -> int:
     else:
         header = ("model", "licence", "to fetch", "here", "memory", "disk", "state")
         cells = [
-            (r.name, r.licence, *(cli.size(n) if n else "-" for n in (r.fetch, r.cached, r.memory, r.disk)), r.state)
+            (
+                r.name,
+                r.licence,
+                *(cli.size(n) if n else "-" for n in (r.fetch, r.cached, r.memory, r.disk)),
+                r.state,
+            )
             for r in rows
         ]
         cli.table(cells, header, right=(2, 3, 4, 5))

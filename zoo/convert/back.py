@@ -168,7 +168,9 @@ def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: A
     plan, dtypes = way_back(source, checkpoint)
     shapes = {name: info.shape for name, info in checkpoint.infos.items()}
     infos = [
-        TensorInfo(key, dtypes[key], shape) for step in plan.steps for key, shape in source_shapes(step, shapes).items()
+        TensorInfo(key, dtypes[key], shape)
+        for step in plan.steps
+        for key, shape in source_shapes(step, shapes).items()
     ]
     total = sum(4 * math.prod(i.shape) for i in infos)
 
@@ -190,4 +192,3 @@ def _write_paddlenlp(source: Converted, checkpoint: Checkpoint, out: Path, strea
 
 def _write_config(out: Path, config: Mapping[str, Any]) -> None:
     (out / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-

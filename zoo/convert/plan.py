@@ -124,7 +124,9 @@ def survey(job: Job, verify: bool) -> Planned:
     except ZooError as error:
         return Planned(job.name, _licence(card), 0, 0, 0, 0, str(job.target), "cannot be had", error.message)
     if asked.folder is not None:
-        weights = sum(p.stat().st_size for p in asked.folder.iterdir() if p.suffix in (".safetensors", ".bin", ".pt"))
+        weights = sum(
+            p.stat().st_size for p in asked.folder.iterdir() if p.suffix in (".safetensors", ".bin", ".pt")
+        )
         sizes: dict[str, int] = {}
     else:
         sizes = {f.name: f.size for f in files}

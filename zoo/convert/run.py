@@ -6,7 +6,9 @@ import errno
 import json
 import logging
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -207,7 +209,9 @@ def guard(target: Path) -> None:
     Raises:
         UsageError: the target holds something else.
     """
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / certificates.NAME).is_file()):
+    if target.is_file() or (
+        target.is_dir() and any(target.iterdir()) and not (target / certificates.NAME).is_file()
+    ):
         raise UsageError(f"'{target}' holds files that are not of a conversion; they stay.", "Give another --out.")
 
 
@@ -227,6 +231,18 @@ def _embedding(upstream: Upstream) -> dict[str, Any]:
     return {"task": "embedding", "options": sentence_options(upstream.snapshot.path)}
 
 
+def _network() -> tuple[Any, Any]:
+    """What knows a network's tensors. It imports paddle, which takes seconds (a dry run does without) and puts a
+    signal handler of its own on SIGTERM; ours comes back."""
+    handler = signal.getsignal(signal.SIGTERM)
+    from zoo.loading import layout
+    from zoo.models.common.weights import groups_of
+
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+    return layout, groups_of
+
+
 def prepare(upstream: Upstream, checkpoint: Checkpoint) -> tuple[Plan, list[TensorInfo]]:
     """The plan of a conversion, and the tensors that it will write, in order.
 
@@ -240,9 +256,7 @@ def prepare(upstream: Upstream, checkpoint: Checkpoint) -> tuple[Plan, list[Tens
         for step in plan.steps
         for target, shape in target_shapes(step, shapes).items()
     ]
-    from zoo.loading import layout  # paddle takes seconds to import; a dry run does without
-    from zoo.models.common.weights import groups_of
-
+    layout, groups_of = _network()
     groups = groups_of([i.name for i in written])
     expected = dict(layout(upstream.architecture, dict(upstream.config), groups))
     expected |= {i.name: i.shape for i in written if i.name.startswith("unused.")}
@@ -257,7 +271,9 @@ def _write(
     plan, written = prepare(upstream, checkpoint)
     total = sum(int(np.prod(i.shape)) * (8 if i.dtype.endswith("64") else 4) for i in written)
     if (free := shutil.disk_usage(folder).free) < total:
-        raise CheckpointError(f"'{folder.parent}' has {size(free)} left and {size(total)} are needed.", "Give --out.")
+        raise CheckpointError(
+            f"'{folder.parent}' has {size(free)} left and {size(total)} are needed.", "Give --out."
+        )
     source_keys = json.dumps({name: info.dtype for name, info in checkpoint.infos.items()})
     with Progress(f"converting {upstream.name}", total, stream=stream) as progress:
         write_safetensors(
@@ -361,6 +377,8 @@ class disk_errors:  # noqa: N801 - used as a statement
             return
         where = f"'{self.target.parent}'"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise CheckpointError(f"{where} is full; nothing was published.", "Make room, or give --out.") from error
+            raise CheckpointError(
+                f"{where} is full; nothing was published.", "Make room, or give --out."
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise UsageError(f"{where} cannot be written to ({error.strerror}).", "Give another --out.") from error

@@ -98,8 +98,7 @@ def from_json(file: Path) -> Fast:
 
 def layout_of(inner: tokenizers.Tokenizer) -> Layout:
     """Where a tokenizer.json puts special tokens, found by encoding a pair."""
-    a, b = (inner.encode(text, add_special_tokens=False) for text in ("a", "b"))
-    pair = inner.post_process(a, b)
+    pair = inner.encode("a", "b")
     whose = [
         -1 if special else which for special, which in zip(pair.special_tokens_mask, pair.sequence_ids, strict=True)
     ]

@@ -65,32 +65,26 @@ def windows(sample: int, a: int, b: int, room: int | None, strategy: str, stride
         stride: tokens that neighbouring rows share; None keeps only the first row.
 
     Raises:
-        InputError: the text that must not be cut leaves no room for the other one.
+        InputError: max_length leaves no room for the text that is cut.
     """
     if room is None or a + b <= room:
         yield Window(sample, 0, a, 0, b)
         return
-    if strategy == "longest_first":
-        if room < 0:
-            raise InputError(f"Item {sample}: max_length leaves no room for text.", "Give a larger max_length.")
-        if stride is None or not b:
-            kept = longest_first(a, b, room)
-            if stride is None:
-                yield Window(sample, 0, kept[0], 0, kept[1])
-                return
-    second = strategy == "only_second" and b > 0
+    if strategy == "longest_first" and room >= 0 and stride is None:
+        a, b = longest_first(a, b, room)
+        yield Window(sample, 0, a, 0, b)
+        return
+    second = strategy == "only_second"
     whole, cut = (a, b) if second else (b, a)
-    step_room = room - whole
-    if step_room <= (stride or 0):
+    wide, shared = room - whole, stride or 0
+    if wide <= shared:
+        kept, shortened = ("first", "second") if second else ("second", "first")
         raise InputError(
-            f"Item {sample}: its {'first' if second else 'second'} text has {whole} tokens, so max_length leaves "
-            f"{max(step_room, 0)} for the other one, and a stride of {stride or 0} needs more than that.",
+            f"Item {sample}: its {kept} text has {whole} tokens, so max_length leaves {max(wide, 0)} for the "
+            f"{shortened}, which must be more than the stride, {shared}.",
             "Give a larger max_length, a smaller stride, or shorten the text first.",
         )
-    start = 0
-    while True:
-        stop = min(start + step_room, cut)
+    starts = range(0, 1 if stride is None else cut - shared, wide - shared)
+    for start in starts:
+        stop = min(start + wide, cut)
         yield Window(sample, 0, a, start, stop) if second else Window(sample, start, stop, 0, b)
-        if stop == cut or stride is None:
-            return
-        start += step_room - stride

@@ -38,3 +38,16 @@ class Engine(Protocol):
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]: ...
 
     def decode(self, tokens: list[str]) -> str: ...
+
+
+def join(words: list[Pieces], offsets: bool, shift: int) -> Pieces:
+    """Tokens of a text that was given as words; `shift` characters were put before each."""
+    spans = None
+    if offsets:
+        spans = np.concatenate([np.zeros((0, 2), np.int64), *(w.offsets for w in words if w.offsets is not None)])
+        spans = np.maximum(spans - shift, 0)
+    return Pieces(
+        np.concatenate([np.zeros(0, np.int64), *(w.ids for w in words)]),
+        spans,
+        np.repeat(np.arange(len(words)), [len(w.ids) for w in words]),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 
 from zoo.errors import InputError, UsageError
 from zoo.tokenization.layout import Layout, Window, windows
-from zoo.tokenization.pieces import Engine, Pieces
+from zoo.tokenization.pieces import Engine, Pieces, join
+from zoo.tokenization.texts import check, listed
 
 Text = str | Sequence[str]
 ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
@@ -134,109 +135,101 @@ class Tokenizer:
             padding_side: "right", or "left" for generation.
             pad_to_multiple_of: pads further, to a multiple of this.
             is_split_into_words: the texts are lists of words.
-            return_offsets: adds `offsets`, `sequence_ids` and, for words, `word_ids`.
+            return_offsets: adds `offsets` and `sequence_ids`.
 
         Returns:
             int64 arrays: input_ids, attention_mask and, for families that have them, token_type_ids, all [B, T];
-            on demand offsets [B, T, 2] (characters of the text, or of the word, as given; 0 for special tokens),
-            sequence_ids [B, T] (0 first text, 1 second, -1 special), word_ids [B, T] (-1 special), and with
-            `stride` overflow_to_sample [B]. B is 1 for a single text.
+            with return_offsets offsets [B, T, 2] (characters of the text as it was given, or of the word; 0 for
+            special tokens) and sequence_ids [B, T] (0 first text, 1 second, -1 special); for words word_ids
+            [B, T] (-1 special); with a stride overflow_to_sample [B]. B is 1 for a single text.
 
         Raises:
             InputError: a text is not a str, is not valid Unicode, or leaves no room; names the item.
             UsageError: an option that does not exist.
         """
         strategy = "longest_first" if truncation is True else truncation
-        if strategy not in (*STRATEGIES, False):
-            raise UsageError(f"truncation={truncation!r} does not exist.", f"One of True, False, {STRATEGIES}.")
-        if padding not in (True, False, "max_length") or padding_side not in ("left", "right"):
-            raise UsageError(f"padding={padding!r}, padding_side={padding_side!r} does not exist.")
+        _check_options(strategy, padding, padding_side, stride, pad_to_multiple_of, text_pair is not None)
         limit = self.max_length if max_length is None else max_length
-        first = self._pieces(_batch(text, is_split_into_words), return_offsets, is_split_into_words)
-        second = None
-        if text_pair is not None:
-            second = self._pieces(_batch(text_pair, is_split_into_words), return_offsets, is_split_into_words)
-            if len(second) != len(first):
-                raise InputError(f"{len(first)} first texts and {len(second)} second texts do not make pairs.")
-        room = None if limit is None or not strategy else limit - self.layout.size(second is not None)
+        if padding == "max_length" and limit is None:
+            raise UsageError("padding='max_length' needs a max_length.")
+        first = self._pieces(text, return_offsets, is_split_into_words)
+        second = None if text_pair is None else self._pieces(text_pair, return_offsets, is_split_into_words)
+        if second is not None and len(second) != len(first):
+            raise InputError(f"{len(first)} first texts and {len(second)} second texts do not make pairs.")
+        around = self.layout.size(second is not None)
+        room = None if limit is None or not strategy else limit - around
         rows = [
             row
             for n, a in enumerate(first)
             for row in windows(n, len(a.ids), len(second[n].ids) if second else 0, room, str(strategy), stride)
         ]
-        lengths = np.array(
-            [self.layout.size(second is not None) + r.a_stop - r.a_start + r.b_stop - r.b_start for r in rows],
-            np.int64,
+        lengths = np.array([around + r.a_stop - r.a_start + r.b_stop - r.b_start for r in rows], np.int64)
+        width = max(int(lengths.max(initial=0)), limit or 0 if padding == "max_length" else 0)
+        width = -(-width // (pad_to_multiple_of or 1)) * (pad_to_multiple_of or 1)
+        widths = np.full_like(lengths, width) if padding else lengths
+        starts = np.cumsum(widths) - (lengths if padding_side == "left" else widths)
+        flat = self._fill(rows, first, second, starts, int(widths.sum()))
+        batch: dict[str, Any] = (
+            {name: values.reshape(len(rows), width, *values.shape[1:]) for name, values in flat.items()}
+            if padding
+            else {name: np.split(values, starts[1:]) if rows else [] for name, values in flat.items()}
         )
-        width = int(lengths.max(initial=0))
-        if padding == "max_length":
-            if limit is None:
-                raise UsageError("padding='max_length' needs a max_length.")
-            width = max(width, limit)
-        if pad_to_multiple_of:
-            width = -(-width // pad_to_multiple_of) * pad_to_multiple_of
-        begins = width - lengths if padding_side == "left" else np.zeros_like(lengths)
-        batch = self._fill(rows, first, second, begins, lengths, width)
-        if not return_offsets:
-            batch = {
-                name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in batch
-            }
-        if padding is False:
-            batch = {
-                k: [r[b : b + n] for r, b, n in zip(v, begins, lengths, strict=True)] for k, v in batch.items()
-            }
         if stride is not None:
             batch["overflow_to_sample"] = np.array([row.sample for row in rows], np.int64)
         return batch
 
     def _fill(
-        self,
-        rows: list[Window],
-        first: list[Pieces],
-        second: list[Pieces] | None,
-        begins: np.ndarray,
-        lengths: np.ndarray,
-        width: int,
-    ) -> dict[str, Any]:
-        """Padded arrays from the windows."""
-        shape = (len(rows), width)
-        column = np.arange(width)
-        mask = (column >= begins[:, None]) & (column < (begins + lengths)[:, None])
-        out = {
-            "input_ids": np.full(shape, self.pad_token_id or 0, np.int64),
-            "attention_mask": mask.astype(np.int64),
-        }
+        self, rows: list[Window], first: list[Pieces], second: list[Pieces] | None, starts: np.ndarray, size: int
+    ) -> dict[str, np.ndarray]:
+        """All rows one after the other in arrays of `size` tokens; row n begins at starts[n]."""
+        example = first[0] if first else Pieces(np.zeros(0, np.int64))
+        ids, mask = np.full(size, self.pad_token_id or 0, np.int64), np.zeros(size, np.int64)
+        out = {"input_ids": ids, "attention_mask": mask}
         types = self.layout.types
         if types:
-            out["token_type_ids"] = np.zeros(shape, np.int64)
-        offsets = bool(first) and first[0].offsets is not None
-        if offsets:
-            out["offsets"] = np.zeros((*shape, 2), np.int64)
-            out["sequence_ids"] = np.full(shape, -1, np.int64)
-            if first[0].words is not None:
-                out["word_ids"] = np.full(shape, -1, np.int64)
-        ids = out["input_ids"]
-        for n, (row, at) in enumerate(zip(rows, begins.tolist(), strict=True)):
-            texts = [(first[row.sample], row.a_start, row.a_stop, self._middle if second else self._end)]
-            if second:
-                texts.append((second[row.sample], row.b_start, row.b_stop, self._end))
-            ids[n, at : at + len(self._start)] = self._start
+            out["token_type_ids"] = np.zeros(size, np.int64)
+        if example.offsets is not None:
+            out["offsets"] = np.zeros((size, 2), np.int64)
+            out["sequence_ids"] = np.full(size, -1, np.int64)
+        if example.words is not None:
+            out["word_ids"] = np.full(size, -1, np.int64)
+        for row, begin in zip(rows, starts.tolist(), strict=True):
+            at = begin + len(self._start)
+            ids[begin:at] = self._start
             if types:
-                out["token_type_ids"][n, at : at + len(self._start)] = types[0]
-            at += len(self._start)
-            for which, (pieces, start, stop, after) in enumerate(texts):
+                out["token_type_ids"][begin:at] = types[0]
+            for which, pieces, start, stop, after in self._parts(row, first, second):
                 end = at + stop - start
-                ids[n, at:end] = pieces.ids[start:stop]
-                ids[n, end : end + len(after)] = after
+                last = end + len(after)
+                ids[at:end] = pieces.ids[start:stop]
+                ids[end:last] = after
                 if types:
-                    out["token_type_ids"][n, at : end + len(after)] = types[1 + which]
-                if offsets:
-                    out["offsets"][n, at:end] = pieces.offsets[start:stop]  # type: ignore[index]
-                    out["sequence_ids"][n, at:end] = which
-                    if pieces.words is not None:
-                        out["word_ids"][n, at:end] = pieces.words[start:stop]
-                at = end + len(after)
+                    out["token_type_ids"][at:last] = types[1 + which]
+                if pieces.offsets is not None:
+                    out["offsets"][at:end] = pieces.offsets[start:stop]
+                    out["sequence_ids"][at:end] = which
+                if pieces.words is not None:
+                    out["word_ids"][at:end] = pieces.words[start:stop]
+                at = last
+            mask[begin:at] = 1
         return out
+
+    def _parts(
+        self, row: Window, first: list[Pieces], second: list[Pieces] | None
+    ) -> Iterator[tuple[int, Pieces, int, int, np.ndarray]]:
+        """Which text, its tokens, the slice of them in this row, and the special tokens after it."""
+        yield 0, first[row.sample], row.a_start, row.a_stop, self._end if second is None else self._middle
+        if second is not None:
+            yield 1, second[row.sample], row.b_start, row.b_stop, self._end
+
+    def _pieces(self, text: Any, offsets: bool, words: bool) -> list[Pieces]:
+        texts = listed(text, words)
+        check(texts, words)
+        if not words:
+            return self.engine.encode(texts, offsets)
+        before = self.engine.before_word
+        flat = iter(self.engine.encode([before + word for text in texts for word in text], offsets))
+        return [join([next(flat) for _ in text], offsets, len(before)) for text in texts]
 
     def save(self, folder: Path) -> None:
         """Copies the files it was built from into a folder."""
@@ -244,55 +237,24 @@ class Tokenizer:
             if file.parent.resolve() != Path(folder).resolve():
                 shutil.copyfile(file, Path(folder) / file.name)
 
-    def _pieces(self, texts: list[Any], offsets: bool, words: bool) -> list[Pieces]:
-        _check(texts, words)
-        if not words:
-            return self.engine.encode(texts, offsets)
-        before = self.engine.before_word
-        flat = iter(self.engine.encode([before + word for text in texts for word in text], offsets))
-        return [_join([next(flat) for _ in text], offsets, len(before)) for text in texts]
 
-
-def _join(words: list[Pieces], offsets: bool, shift: int) -> Pieces:
-    """Tokens of a text that was given as words; `shift` characters were put before each."""
-    spans = None
-    if offsets:
-        spans = np.concatenate([np.zeros((0, 2), np.int64), *(w.offsets for w in words if w.offsets is not None)])
-        spans = np.maximum(spans - shift, 0)
-    return Pieces(
-        np.concatenate([np.zeros(0, np.int64), *(w.ids for w in words)]),
-        spans,
-        np.repeat(np.arange(len(words)), [len(w.ids) for w in words]),
-    )
-
-
-def _batch(text: Any, words: bool) -> list[Any]:
-    """A list of texts, also from a single one."""
-    if isinstance(text, str):
-        return [text.split()] if words else [text]
-    if not isinstance(text, Sequence) or isinstance(text, (bytes, bytearray)):
-        raise InputError(f"A {type(text).__name__} is not a text.", "Give a str or a list of str.")
-    return [text] if words and (not text or isinstance(text[0], str)) else list(text)
-
-
-def _check(texts: list[Any], words: bool) -> None:
-    """Raises InputError for the first item that is not text."""
-    for n, text in enumerate(texts):
-        if words and (not isinstance(text, Sequence) or isinstance(text, (str, bytes))):
-            raise InputError(f"Item {n} is a {type(text).__name__}, not a list of words.")
-        for word in text if words else (text,):
-            if not isinstance(word, str):
-                raise InputError(f"Item {n} is {_name(word)}, not a text.", "Give a str for each item.")
-            if not word.isascii():
-                try:
-                    word.encode()
-                except UnicodeEncodeError as error:
-                    raise InputError(
-                        f"Item {n} has {word[error.start]!a} at character {error.start}: half of a surrogate pair, "
-                        "which is not a character.",
-                        "Replace it first: text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace').",
-                    ) from None
-
-
-def _name(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+def _check_options(
+    strategy: bool | str, padding: bool | str, side: str, stride: int | None, multiple: int | None, pair: bool
+) -> None:
+    """Raises UsageError for an option that does not exist or does not go with another."""
+    if strategy not in (*STRATEGIES, False):
+        raise UsageError(
+            f"truncation={strategy!r} does not exist.", f"One of True, False, {', '.join(STRATEGIES)}."
+        )
+    if padding not in (True, False, "max_length"):
+        raise UsageError(f"padding={padding!r} does not exist.", "One of True, False, 'max_length'.")
+    if side not in ("left", "right"):
+        raise UsageError(f"padding_side={side!r} does not exist.", "One of 'left', 'right'.")
+    if stride is not None and stride < 0:
+        raise UsageError(f"stride={stride} does not exist.", "Give 0 or more shared tokens.")
+    if multiple is not None and multiple < 1:
+        raise UsageError(f"pad_to_multiple_of={multiple} does not exist.", "Give 1 or more.")
+    if strategy == "longest_first" and pair and stride is not None:
+        raise UsageError("A stride does not go with 'longest_first' for pairs.", "truncation='only_second'.")
+    if strategy == "only_second" and not pair:
+        raise UsageError("truncation='only_second' needs a text_pair.", "truncation=True cuts a single text.")

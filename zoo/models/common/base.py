@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -20,7 +21,7 @@ from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import InputError, UsageError
 from zoo.models.common.config import EncoderConfig
-from zoo.models.common.heads import Head, MultipleChoice
+from zoo.models.common.heads import Head, MultipleChoice, make_head
 from zoo.models.common.outputs import Output
 from zoo.models.common.pooling import LENGTH_FILE
 from zoo.models.common.weights import disk_names
@@ -173,3 +174,32 @@ class TaskModel(Model):
         if choices:
             output = replace(output, logits=output.logits.reshape([-1, choices]))
         return output if labels is None else replace(output, loss=self.head.loss(output, labels))
+
+
+def assemble(
+    encoder: Callable[[bool], Model],
+    config: EncoderConfig,
+    task: str | None,
+    pooler: bool,
+    heads: Mapping[str, Callable[..., Head]],
+    options: Mapping[str, object],
+) -> Model:
+    """What every family's `build` does: the bare encoder, or the encoder with a head from the family's table.
+
+    Args:
+        encoder: makes the encoder, with or without a pooler.
+        config: sizes and labels.
+        task: the head; None for none.
+        pooler: for the bare encoder; a head knows for itself whether it needs one.
+        heads: task -> head.
+        options: arguments of the head.
+
+    Raises:
+        UsageError: a task or an option this network does not have.
+    """
+    if task is None:
+        if options:
+            raise UsageError(f"An encoder without a head does not take {', '.join(options)}.")
+        return encoder(pooler)
+    head = make_head(task, config, heads, options)
+    return TaskModel(encoder(head.needs_pooler), task, head)

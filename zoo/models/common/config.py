@@ -69,6 +69,8 @@ class EncoderConfig:
         if made.hidden_size % made.num_attention_heads or width != made.hidden_size:
             name = "embedding_size" if width != made.hidden_size else "num_attention_heads"
             raise ConfigError(f"config.json has {name}={config.get(name)!r} and hidden_size={made.hidden_size}.")
+        if made.layer_norm_eps > 1e-3:
+            raise ConfigError(f"config.json has layer_norm_eps={made.layer_norm_eps!r}; paddle takes up to 0.001.")
         if made.pad_token_id is not None and not 0 <= made.pad_token_id < made.vocab_size:
             raise ConfigError(f"config.json has pad_token_id={made.pad_token_id} and vocab_size={made.vocab_size}.")
         return made

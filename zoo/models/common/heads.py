@@ -203,4 +203,6 @@ def make_head(
     try:
         return heads[task](config, **options)
     except TypeError as error:
+        if not options:
+            raise
         raise UsageError(f"The {task} head does not take {', '.join(options)}.") from error

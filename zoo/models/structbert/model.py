@@ -10,7 +10,7 @@ from functools import partial
 
 from paddle import Tensor, nn
 
-from zoo.models.common.base import Model, TaskModel
+from zoo.models.common.base import Model, assemble
 from zoo.models.common.embeddings import Embeddings, check_inputs, sequential_positions
 from zoo.models.common.encoder import EncoderLayer, Pooler, run_layers
 from zoo.models.common.heads import (
@@ -21,7 +21,6 @@ from zoo.models.common.heads import (
     MultipleChoice,
     QuestionAnswering,
     Tagging,
-    make_head,
 )
 from zoo.models.common.layers import additive_mask
 from zoo.models.common.outputs import NOT_COMPUTED, Output
@@ -77,7 +76,4 @@ def build(config: Config, task: str | None = None, pooler: bool = False, **optio
     Raises:
         UsageError: a task or an option this network does not have.
     """
-    if task is None:
-        return StructBERT(config, pooler)
-    head = make_head(task, config, HEADS, options)
-    return TaskModel(StructBERT(config, pooler=head.needs_pooler), task, head)
+    return assemble(lambda with_pooler: StructBERT(config, with_pooler), config, task, pooler, HEADS, options)

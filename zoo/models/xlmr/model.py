@@ -11,7 +11,7 @@ from functools import partial
 
 from paddle import Tensor, nn
 
-from zoo.models.common.base import Model, TaskModel
+from zoo.models.common.base import Model, assemble
 from zoo.models.common.embeddings import Embeddings, check_inputs, padded_positions, sequential_positions
 from zoo.models.common.encoder import EncoderLayer, Pooler, run_layers
 from zoo.models.common.heads import (
@@ -22,7 +22,6 @@ from zoo.models.common.heads import (
     MultipleChoice,
     QuestionAnswering,
     Tagging,
-    make_head,
 )
 from zoo.models.common.layers import additive_mask
 from zoo.models.common.outputs import NOT_COMPUTED, Output
@@ -82,7 +81,4 @@ def build(config: Config, task: str | None = None, pooler: bool = False, **optio
     Raises:
         UsageError: a task or an option this network does not have.
     """
-    if task is None:
-        return XLMR(config, pooler)
-    head = make_head(task, config, HEADS, options)
-    return TaskModel(XLMR(config, pooler=head.needs_pooler), task, head)
+    return assemble(lambda with_pooler: XLMR(config, with_pooler), config, task, pooler, HEADS, options)
