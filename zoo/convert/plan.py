@@ -171,10 +171,10 @@ def is_done(target: Path, sizes: Mapping[str, int], verify: bool) -> bool:
     return all(sizes.get(file.name, file.size) in (0, file.size) for file in old.files)
 
 
-def keymap_for(mark: Mapping[str, object]) -> KeyMap:
-    """The key table behind the "zoo" object of a converted folder's config.json."""
+def keymap_for(mark: Mapping[str, object], table: str = "KEYMAP") -> KeyMap:
+    """A key table behind the "zoo" object of a converted folder's config.json: KEYMAP or PADDLENLP."""
     _, architecture = registry.family_of({"zoo": mark})
-    return import_module(f"{architecture.module}.keymap").KEYMAP.prefer(architecture.task)
+    return getattr(import_module(f"{architecture.module}.keymap"), table).prefer(architecture.task)
 
 
 def free_at(path: Path) -> int:
