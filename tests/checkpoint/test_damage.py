@@ -66,7 +66,11 @@ def test_cut_off_anywhere(valid: Path) -> None:
     whole = valid.read_bytes()
     want = read_all(valid)
     for size in sorted(
-        {*range(0, len(whole), len(whole) // 200), *range(min(400, len(whole))), *range(len(whole) - 200, len(whole))}
+        {
+            *range(0, len(whole), len(whole) // 200),
+            *range(min(400, len(whole))),
+            *range(len(whole) - 200, len(whole)),
+        }
     ):
         valid.write_bytes(whole[:size])
         try:
