@@ -23,7 +23,7 @@ help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
 
 demo: $(VENV)/core  ## convert the real all-MiniLM-L6-v2, certify it, embed sentences, print the nearest (no torch needed)
-	$(PY) examples/demo.py
+	$(PY) -m examples.demo
 
 test: lint types unit  ## what every change must pass: lint, types, import rules, unit tests, torch parity, wheel
 

@@ -101,7 +101,7 @@ def find(
     side = "right"
     case = CaseMaker(reference, config, task, seed=1).random("bisection", [16, 7], side)
     original = TorchSide(load_original(reference, architecture, upstream))
-    ours = PaddleSide(load(str(converted), task=task))
+    ours = PaddleSide(load(str(converted), task=task or "encoder"))
     pairs = pairs_of(original, keymap)
     trace = Trace(
         case,

@@ -56,7 +56,9 @@ class CaseMaker:
         lengths = sorted({*(n for n in LENGTHS if n < self.longest), self.longest})
         unpadded = [self.random(f"length {n}", [n], gradients=n == min(16, self.longest)) for n in lengths]
         rows = [min(n, self.longest) for n in PADDED]
-        padded = [self.random(f"padded {side}", rows, side, gradients=True) for side in self.reference.padding_sides]
+        padded = [
+            self.random(f"padded {side}", rows, side, gradients=True) for side in self.reference.padding_sides
+        ]
         rows_of_text = [ids[: self.longest] for ids in text_ids if max(ids) < self.vocab]
         texts = [self.case("text", rows_of_text[:12], "right")] if rows_of_text else []
         return [*unpadded, *padded, *texts]

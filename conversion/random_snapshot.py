@@ -75,7 +75,7 @@ def header(card: Card) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Key -> element type and shape of a card's published file, from the transformers class at its true size."""
     reference, form = reference_of(card.family), upstream_of(card)
     with torch.device("meta"):
-        model = build(reference, card.architecture, card.config)
+        model = build(reference, card.architecture, {**reference.published, **card.config})
         return {k: (_dtype(t), tuple(t.shape)) for k, t in stored(reference, form, model)}
 
 
@@ -100,7 +100,7 @@ def write(
     """
     reference, form = reference_of(card.family), form or upstream_of(card)
     architecture = architecture or card.architecture
-    values = {**card.config, **(config or {}), "architectures": [architecture]}
+    values = {**reference.published, **card.config, **(config or {}), "architectures": [architecture]}
     model = build(reference, architecture, values)
     randomise(model, seed)
     tensors = dict(stored(reference, form, model))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,27 @@ WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "en_model", "ch_model"
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What "equal" means: largest absolute difference of an output at real tokens; largest difference of a gradient
-    relative to the parameter's largest gradient. A gradient below `floor` times the network's largest one is
-    compared with that instead: the true gradient of a key bias is zero, so its own size is rounding noise."""
+    """What "equal" means.
+
+    Attributes:
+        output: largest absolute difference at real tokens (relative to the output's largest value above one).
+        gradient: largest difference relative to the parameter's largest gradient. A gradient below `floor` times the
+            network's largest one is compared with that instead: the true gradient of a key bias is zero, so its own
+            size is rounding noise.
+        exact: both of these in float64, where rounding cannot be the reason. What is over tolerance in float32 must
+            pass this, which is ten thousand times stricter.
+        rounding: a float32 difference beyond this is no rounding; it is not tried in float64.
+    """
 
     output: float = 1e-5
     gradient: float = 1e-5
     floor: float = 1e-3
+    exact: float = 1e-9
+    rounding: float = 1e-3
+
+    def doubled(self) -> Tolerance:
+        """For the comparison in float64."""
+        return replace(self, output=self.exact, gradient=self.exact, rounding=0)
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,8 @@ class Reference:
     Attributes:
         config_class: transformers' configuration class.
         classes: architecture as config.json spells it -> transformers' class that computes the same.
+        published: what the family's config.json files say beside the sizes (the defaults of transformers' classes
+            are BERT's).
         base: prefix of the encoder in a class with a head.
         buffers: keys of old files that no class has any more -> how many positions they count.
         spellings: how upstream files spell the ends of some keys, as (transformers', upstream's).
@@ -52,6 +68,7 @@ class Reference:
     family: str
     config_class: str
     classes: Mapping[str, str]
+    published: Mapping[str, object]
     base: str
     buffers: tuple[str, ...] = ()
     spellings: tuple[tuple[str, str], ...] = ()
@@ -80,7 +97,7 @@ def class_of(reference: Reference, architecture: str) -> type[torch.nn.Module]:
 
 
 def config_of(reference: Reference, config: Mapping[str, object], **extra: object) -> Any:
-    """transformers' configuration from a config.json's own values (the defaults of its classes are BERT's)."""
+    """transformers' configuration from a config.json's own values ; what it leaves out has transformers' default."""
     plain = {k: v for k, v in config.items() if k not in ("dtype", "torch_dtype", "transformers_version", "zoo")}
     made = getattr(transformers, reference.config_class)(**plain | extra)
     made._attn_implementation = "eager"
@@ -137,7 +154,9 @@ def load_original(reference: Reference, architecture: str, folder: Path) -> torc
         encoder.pooler = None
     missing = set(model.state_dict()) - set(tensors) - set(getattr(model, "_tied_weights_keys", None) or {})
     if missing:
-        raise ConfigError(f"The torch original needs '{min(missing)}', which '{weight_file(folder)}' does not have.")
+        raise ConfigError(
+            f"The torch original needs '{min(missing)}', which '{weight_file(folder)}' does not have."
+        )
     model.load_state_dict(tensors, strict=False)
     model.tie_weights()
     return model.float()

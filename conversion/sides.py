@@ -42,11 +42,12 @@ def objective(side: Any, case: Case, found: dict[str, Any], pooler: bool = True)
 class TorchSide:
     """The original. Tensors are named as torch names its parameters."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.model = model
+    def __init__(self, model: torch.nn.Module, double: bool = False) -> None:
+        self.model = model.double() if double else model
+        self.dtype = torch.float64 if double else torch.float32
 
     def tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array)
+        return torch.from_numpy(array).to(self.dtype)
 
     def _forward(self, case: Case, with_head: bool) -> dict[str, Any]:
         inputs = {k: torch.from_numpy(v) for k, v in case.inputs.items()}
@@ -111,12 +112,13 @@ class TorchSide:
 class PaddleSide:
     """Ours. Tensors are named as on disk, so a bare encoder's have `encoder.` before them."""
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, model: Any, double: bool = False) -> None:
+        self.model = model.to(dtype="float64") if double else model
+        self.dtype = "float64" if double else "float32"
         self.prefix = "" if model.task else "encoder."
 
     def tensor(self, array: np.ndarray) -> paddle.Tensor:
-        return paddle.to_tensor(array)
+        return paddle.to_tensor(array).astype(self.dtype)
 
     def _forward(self, case: Case) -> dict[str, Any]:
         inputs = {k: paddle.to_tensor(v) for k, v in case.inputs.items()}
@@ -136,7 +138,7 @@ class PaddleSide:
         self.model.clear_gradients(set_to_zero=False)
         objective(self, case, self._forward(case)).backward()
         return {
-            self.prefix + name: (np.zeros(p.shape, np.float32) if p.grad is None else p.grad.numpy())
+            self.prefix + name: (np.zeros(p.shape, self.dtype) if p.grad is None else p.grad.numpy())
             for name, p in self.model.named_parameters()
         }
 

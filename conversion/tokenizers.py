@@ -1,4 +1,4 @@
-"""Token ids of our tokenizer beside those of transformers' and, for SentencePiece, of the model file itself."""
+"""Token ids of our tokenizer beside those of transformers' tokenizer of the same folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import transformers
 
 from conversion.cases import lines
 from conversion.reference import Reference
-from zoo.loading import load_model_tokenizer
+from zoo.loading import read_about
 
 FILES = ("vocab.txt", "sentencepiece.bpe.model", "tokenizer.json")
 
@@ -22,8 +22,9 @@ def encode(folder: Path, texts: list[str]) -> list[list[int]]:
     """Ids of each text by our tokenizer; nothing when the folder has no tokenizer."""
     if not has_tokenizer(folder):
         return []
-    tokenizer = load_model_tokenizer(folder)
-    return [tokenizer(text)["input_ids"][0].tolist() for text in texts]
+    about = read_about(folder)
+    tokenizer = about.module("tokenizer").load(folder, about.config)
+    return [tokenizer(text, truncation=False)["input_ids"][0].tolist() for text in texts]
 
 
 def compare(reference: Reference, upstream: Path, converted: Path) -> dict[str, Any]:

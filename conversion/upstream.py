@@ -36,8 +36,8 @@ OLD_BERT = Upstream("pytorch_model.bin", "torch-legacy", old_spelling=True)
 FORMS = {
     "microsoft/infoxlm-base": HALF,
     "microsoft/infoxlm-large": ZIP,
-    "structbert-large": OLD_BERT,
-    "structbert-large-zh": OLD_BERT,
+    "structbert-en-large": OLD_BERT,
+    "structbert-zh-large": OLD_BERT,
 }
 
 

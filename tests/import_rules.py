@@ -42,6 +42,7 @@ TABLE = (
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle"),
     Row("zoo/cli.py", packages="rich", parts="zoo.errors"),
+    Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub"),
     Row("zoo/__main__.py", parts="zoo"),
     # Files in, arrays out.
     Row("zoo/checkpoint/*", packages="numpy safetensors filelock", parts=f"{LIGHT} zoo.checkpoint zoo.cli zoo.env"),
@@ -52,7 +53,11 @@ TABLE = (
     ),
     Row("zoo/tokenization/*", packages="numpy tokenizers sentencepiece", parts="zoo.errors zoo.tokenization"),
     # Networks. A family sees its own folder and the shared blocks, never another family.
-    Row("zoo/models/common/*", packages=FRAMEWORKS, parts="zoo.errors zoo.env zoo.models.common"),
+    Row(
+        "zoo/models/common/*",
+        packages=FRAMEWORKS,
+        parts=f"{LIGHT} zoo.env zoo.checkpoint zoo.tokenization zoo.models.common",
+    ),
     Row(
         "zoo/models/*/tokenizer.py", packages="numpy", parts="zoo.errors zoo.tokenization zoo.models.common {here}"
     ),
@@ -68,8 +73,8 @@ TABLE = (
     Row(
         "zoo/convert/*",
         packages="numpy filelock rich",
-        parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.convert"
-        " zoo.__version__ conversion",
+        parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.tokenization zoo.loading"
+        " zoo.convert zoo.__version__ conversion",
     ),
     Row("zoo/metrics/*", packages="numpy", parts="zoo.errors zoo.metrics"),
     Row("zoo/tasks/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.hub zoo.metrics zoo.tokenization zoo.tasks"),

@@ -101,3 +101,15 @@ class Family:
     model_types: tuple[str, ...]
     cards: tuple[Card, ...]
     not_yet: str = ""
+
+
+def scores(
+    published_in: str, split: str, metric: str, values: Mapping[str, float], note: str = ""
+) -> tuple[Score, ...]:
+    """A table of published numbers: task -> value."""
+    return tuple(Score(task, metric, value, split, published_in, note) for task, value in values.items())
+
+
+def per_language(task: str, languages: str, values: str) -> dict[str, float]:
+    """A row of a table as it is printed: ("XNLI", "en fr", "89.1 85.1") -> {"XNLI/en": 89.1, "XNLI/fr": 85.1}."""
+    return {f"{task}/{lang}": float(v) for lang, v in zip(languages.split(), values.split(), strict=True)}

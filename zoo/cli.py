@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,10 +49,19 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def table(rows: Sequence[Sequence[str]], header: Sequence[str], *, right: Sequence[int] = ()) -> None:
-    """Prints a table: ruled on a terminal, aligned text in a pipe. `right` are the columns of numbers."""
+def table(
+    rows: Sequence[Sequence[str]], header: Sequence[str], *, right: Sequence[int] = (), fold: Sequence[int] = ()
+) -> None:
+    """Prints a table: ruled on a terminal, aligned text in a pipe.
+
+    Args:
+        rows: cells as text.
+        header: names of the columns.
+        right: columns of numbers.
+        fold: columns that may take several lines on a narrow terminal.
+    """
     if sys.stdout.isatty():
-        _rich_table(rows, header, right)
+        _rich_table(rows, header, right, fold)
         return
     widths = [max(len(str(row[n])) for row in (header, *rows)) for n in range(len(header))]
     for row in (header, *rows):
@@ -61,18 +71,36 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str], *, right: Sequen
         print("  ".join(cells).rstrip())
 
 
-def _rich_table(rows: Sequence[Sequence[str]], header: Sequence[str], right: Sequence[int]) -> None:
+def _rich_table(
+    rows: Sequence[Sequence[str]], header: Sequence[str], right: Sequence[int], fold: Sequence[int]
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    ruled = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    ruled = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     for n, name in enumerate(header):
-        ruled.add_column(name, justify="right" if n in right else "left", overflow="fold", no_wrap=n == 0)
+        ruled.add_column(name, justify="right" if n in right else "left", overflow="fold", no_wrap=n not in fold)
     for row in rows:
         ruled.add_row(*(Text(cell) for cell in row))
     Console().print(ruled)
+
+
+def fields(rows: Sequence[tuple[str, str]]) -> None:
+    """Prints names and values, one a line; long values are folded on a terminal."""
+    width = max(len(name) for name, _ in rows) + 2
+    columns = 0
+    if sys.stdout.isatty():
+        from shutil import get_terminal_size
+
+        columns = max(40, get_terminal_size().columns - width - 2)
+    for name, value in rows:
+        lines = (
+            textwrap.wrap(value, columns, break_long_words=False, break_on_hyphens=False) if columns else [value]
+        )
+        for n, line in enumerate(lines or [""]):
+            print(f"  {'' if n else name:<{width}}{line}".rstrip())
 
 
 class Progress:

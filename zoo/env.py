@@ -115,9 +115,24 @@ def use_all_cores() -> int:
 
     Called by the modules that import paddle first. Returns the number of threads.
     """
+    wanted = _wanted_threads()
     from paddle.base import core
 
-    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    threads = int(wanted) if wanted.isdigit() and int(wanted) else cores()
-    core.set_num_threads(threads)
-    return threads
+    core.set_num_threads(wanted or cores())
+    if not wanted:
+        # Paddle has written its 1 there on import, and child processes and torch would obey it.
+        os.environ.pop("OMP_NUM_THREADS", None)
+    return wanted or cores()
+
+
+def _wanted_threads() -> int:
+    """The user's OMP_NUM_THREADS, 0 when there is none."""
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    if "paddle" in sys.modules and text == "1":
+        try:  # the variables as this process was started with
+            start = dict(v.partition("=")[::2] for v in Path("/proc/self/environ").read_text().split("\0"))
+        except OSError:
+            return 0
+        text = start.get("OMP_NUM_THREADS", "")
+    first = text.split(",")[0].strip()
+    return int(first) if first.isdigit() else 0

@@ -53,6 +53,8 @@ class KeyRuleError(ZooError):
 class ParityError(ZooError):
     """A conversion whose numbers differ from the original's by more than its tolerance."""
 
+    exit_code = 3
+
 
 class ConfigError(ZooError):
     """A config.json or argument that describes a network the zoo does not implement."""

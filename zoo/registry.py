@@ -104,7 +104,8 @@ def require_ready(family: Family, name: str = "") -> None:
     if family.not_yet:
         ready = ", ".join(f.name for f in families() if not f.not_yet)
         raise NotYetError(
-            f"{name or family.title}: {family.not_yet}", f"Families that can be loaded today: {ready}."
+            f"{name or family.title} cannot be run: {family.not_yet}",
+            f"Families that can be loaded today: {ready}.",
         )
 
 

@@ -9,6 +9,7 @@ import paddle
 import torch
 import transformers
 
+from zoo.checkpoint import forward
 from zoo.models.common.base import Model
 
 SUFFIX = {
@@ -47,23 +48,18 @@ def paddle_model(family: str, task: str | None, peer: torch.nn.Module) -> Model:
     """Our model with the peer's weights."""
     module = f"zoo.models.{family}"
     config = import_module(f"{module}.config").Config.from_dict(peer.config.to_dict())
-    keymap = import_module(f"{module}.keymap").KEYMAP.prefer(task)
     build = import_module(f"{module}.model").build
     model = build(config, task, pooler=True) if task is None else build(config, task)
-    state = ours(keymap, {k: v.detach().numpy() for k, v in peer.state_dict().items()})
-    if task is None:
-        state = {k.removeprefix("encoder."): v for k, v in state.items()}
+    state = ours({k: v.detach().numpy() for k, v in peer.state_dict().items()}, family, task)
     missing, unexpected = model.set_state_dict({k: paddle.to_tensor(v) for k, v in state.items()})
     assert not missing and not unexpected
     return model.eval()
 
 
-def ours(keymap: object, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Upstream tensors by our names."""
-    out = {}
+def ours(state: dict[str, np.ndarray], family: str, task: str | None) -> dict[str, np.ndarray]:
+    """Upstream arrays by our names, through the family's key table."""
+    keymap = import_module(f"zoo.models.{family}.keymap").KEYMAP.prefer(task)
+    out: dict[str, np.ndarray] = {}
     for step in keymap.plan(state).steps:
-        if step.rule.op == "tie":
-            continue
-        (source,), (target,) = step.sources, step.targets
-        out[target] = state[source].T if step.rule.op == "transpose" else state[source]
-    return out
+        out |= forward(step, state.__getitem__)
+    return out if task else {k.removeprefix("encoder."): v for k, v in out.items()}

@@ -1,4 +1,7 @@
-"""Tensors in and out of files, without torch and without knowledge of models. See `open_checkpoint`."""
+"""Tensors in and out of files, without torch and without knowledge of models. See `open_checkpoint`.
+
+`publish` is not among the names here because its module has the same: `from zoo.checkpoint.publish import publish`.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.checkpoint.apply import backward, forward
+    from zoo.checkpoint.archive import extract
     from zoo.checkpoint.dtypes import check_finite, narrow, widen, widened
     from zoo.checkpoint.pdparams import write_pdparams
-    from zoo.checkpoint.publish import publish
     from zoo.checkpoint.reader import Checkpoint, open_checkpoint
     from zoo.checkpoint.safetensors_file import write_safetensors
+    from zoo.checkpoint.streaming import Report, stream, target_infos
 
 __all__ = [
     "Checkpoint",
+    "Report",
     "backward",
     "check_finite",
+    "extract",
     "forward",
     "narrow",
     "open_checkpoint",
-    "publish",
+    "stream",
+    "target_infos",
     "widen",
     "widened",
     "write_pdparams",
@@ -29,11 +36,12 @@ __all__ = [
 
 _HOMES = {
     "apply": ("backward", "forward"),
+    "archive": ("extract",),
     "dtypes": ("check_finite", "narrow", "widen", "widened"),
     "pdparams": ("write_pdparams",),
-    "publish": ("publish",),
     "reader": ("Checkpoint", "open_checkpoint"),
     "safetensors_file": ("write_safetensors",),
+    "streaming": ("Report", "stream", "target_infos"),
 }
 
 

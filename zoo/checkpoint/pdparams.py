@@ -12,8 +12,9 @@ import numpy as np
 
 from zoo.checkpoint.dtypes import NAMES
 from zoo.checkpoint.layout import Content, Stored, check_shape, damaged, row_major
+from zoo.checkpoint.pickle_values import PLAIN, Allowed, Blob, Builder, Opaque
 from zoo.checkpoint.rules import TensorInfo
-from zoo.checkpoint.unpickle import PLAIN, Allowed, Blob, Builder, Machine, Opaque
+from zoo.checkpoint.unpickle import Machine
 from zoo.errors import CheckpointError
 
 NAME_TABLE = "StructuredToParameterName@@"  # paddle.save's own names of parameters; no tensor

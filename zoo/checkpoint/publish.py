@@ -10,6 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from zoo.errors import CheckpointError
+
 
 @contextmanager
 def publish(target: Path) -> Iterator[Path]:
@@ -17,9 +19,14 @@ def publish(target: Path) -> Iterator[Path]:
 
     An older folder at `target` stays as it is until then. Other processes that publish the same target wait. What a
     killed process left behind is removed by the next one.
+
+    Raises:
+        CheckpointError: `target` is a file.
     """
     target = Path(os.path.abspath(target))
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and not target.is_dir():
+        raise CheckpointError(f"'{target}' is a file; a folder was to be written there.", "Give another --out.")
     with FileLock(target.parent / f".{target.name}.lock"):
         work, old = (target.parent / f".{target.name}.{kind}" for kind in ("tmp", "old"))
         _tidy(target, work, old)

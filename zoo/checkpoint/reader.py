@@ -37,7 +37,7 @@ class Checkpoint:
     """The tensors of a weight file or of the shards of one. A context manager.
 
     Attributes:
-        path: what was opened. files: the weight files themselves.
+        path: what was opened. files: the weight files themselves. buffers: file -> its bytes, mapped.
         format: "safetensors", "torch-zip", "torch-legacy" or "pdparams".
         infos: name -> dtype and shape, in the order of the file.
         metadata: texts of a safetensors header. extras: the plain arguments of a fairseq file, {} for others.
@@ -46,6 +46,7 @@ class Checkpoint:
     def __init__(self, path: Path, parts: list[tuple[Path, memoryview, Content]]) -> None:
         self.path = path
         self.files = tuple(file for file, _, _ in parts)
+        self.buffers = {file: data for file, data, _ in parts}
         self.format = parts[0][2].format
         self.metadata: dict[str, str] = {}
         self.extras: dict[str, Any] = {}
@@ -80,6 +81,7 @@ class Checkpoint:
     def close(self) -> None:
         """Lets go of the files; arrays that are still in use keep their own hold on them."""
         self._places.clear()
+        self.buffers.clear()
 
     def __enter__(self) -> Checkpoint:
         return self

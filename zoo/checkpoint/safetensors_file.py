@@ -71,8 +71,8 @@ def read_safetensors(data: memoryview, file: Path) -> Content:
 
 
 def _entry(name: str, entry: Any, file: Path) -> tuple[TensorInfo, int, int]:
-    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise damaged(f"'{name}' in {file} lacks dtype, shape or data_offsets, or has more.")
+    if not isinstance(entry, dict) or not set(entry) >= {"dtype", "shape", "data_offsets"}:
+        raise damaged(f"'{name}' in {file} lacks dtype, shape or data_offsets.")
     dtype, offsets = entry["dtype"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in NUMPY:
         raise CheckpointError(f"'{name}' in {file} is of type {str(dtype)[:40]}, which the zoo does not read.")

@@ -15,8 +15,9 @@ from typing import Any
 from zoo.checkpoint.dtypes import NUMPY
 from zoo.checkpoint.layout import MAX_EXPANDED, Content, Stored, check_shape, damaged, last_element, simplify
 from zoo.checkpoint.pdparams import ARRAYS
+from zoo.checkpoint.pickle_values import PLAIN, Allowed, Builder, Namespace, Opaque
 from zoo.checkpoint.rules import TensorInfo
-from zoo.checkpoint.unpickle import PLAIN, Allowed, Builder, Machine, Namespace, Opaque
+from zoo.checkpoint.unpickle import Machine
 from zoo.checkpoint.zip_file import members
 from zoo.errors import CheckpointError
 
@@ -185,10 +186,6 @@ def read_zip(data: memoryview, file: Path) -> Content:
             "If it is an archive of a model folder, unpack it and give the folder.",
         )
     root = pickles[0].removesuffix("data.pkl")
-    if f"{root}constants.pkl" in entries:
-        raise CheckpointError(
-            f"{file} is a TorchScript program; only state dicts are read.", "Save its state_dict()."
-        )
     if (order := entries.get(f"{root}byteorder")) and bytes(data[slice(*order)]) != b"little":
         raise CheckpointError(f"{file} was written on a big-endian machine, which the zoo does not read.")
     storages: dict[str, Storage] = {}

@@ -13,6 +13,7 @@ _END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _ENTRY, _LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 MAX_MEMBERS = 1_000_000
 _FULL = 0xFFFFFFFF
+_SAVE = "Load it with torch.jit.load and save its state_dict()."
 
 
 def members(data: memoryview, file: Path) -> dict[str, tuple[int, int]]:
@@ -54,6 +55,8 @@ def _members(data: memoryview, file: Path) -> dict[str, tuple[int, int]]:
         size, packed, offset = _wide(extra, size, packed, offset)
         if name in found:
             raise CheckpointError(f"'{name}' is twice in the zip archive {file}; which one is meant is unclear.")
+        if "/code/" in name:
+            raise CheckpointError(f"{file} is a TorchScript program; only state dicts are read.", _SAVE)
         if method != 0 or size != packed:
             raise CheckpointError(
                 f"'{name}' is compressed in the zip archive {file}; torch stores its members as they are.",

@@ -6,6 +6,9 @@ import errno
 import json
 import logging
 import shutil
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,31 +21,34 @@ import numpy as np
 
 from zoo import env, hub, registry
 from zoo.cards import Architecture, Card
-from zoo.checkpoint import Checkpoint, check_finite, open_checkpoint, widen, write_safetensors
-from zoo.checkpoint.apply import forward
+from zoo.checkpoint import (
+    Checkpoint,
+    check_finite,
+    forward,
+    open_checkpoint,
+    widen,
+    widened,
+    write_safetensors,
+)
 from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo, check_shapes, target_shapes
 from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, FileStamp, stamp
 from zoo.errors import CheckpointError, ConfigError, UsageError, ZooError
-from zoo.loading import layout
+from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
 
 WEIGHTS = "model.safetensors"
-WIDE = {"F16": "F32", "BF16": "F32", "F64": "F32"}
-TOKENIZER_FILES = (
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
+# What sentence-transformers writes beside a model: its pooling, and its longest text.
+SENTENCE_FILES = (
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
 )
+COMPANIONS = (*TOKENIZER_FILES, *SENTENCE_FILES)
 Verify = Callable[..., Mapping[str, Any]]
 
 
@@ -73,8 +79,8 @@ class Upstream:
 
     @property
     def files(self) -> list[Path]:
-        """config.json and the tokenizer's files; the weight files come from the checkpoint."""
-        names = ("config.json", *TOKENIZER_FILES)
+        """config.json and the small files beside it; the weight files come from the checkpoint."""
+        names = ("config.json", *COMPANIONS)
         return [self.snapshot.path / n for n in names if (self.snapshot.path / n).is_file()]
 
 
@@ -134,7 +140,7 @@ def finished(upstream: Upstream, target: Path, verify: bool) -> Certificate | No
     now = [folder / f.name for f in old.files]
     if not all(p.is_file() and p.stat().st_size == f.size for p, f in zip(now, old.files, strict=True)):
         return None
-    return old if certificates.same_files(map(stamp, now), old.files) else None
+    return old if certificates.same_files((_stamp_in(folder, p) for p in now), old.files) else None
 
 
 def convert(name: str, target: Path, *, verify: Verify | None = None, stream: Any = None) -> Result:
@@ -160,26 +166,41 @@ def convert(name: str, target: Path, *, verify: Verify | None = None, stream: An
     notes = different_from_card(upstream.config, upstream.snapshot.card)
     for note in notes:
         log.warning("%s", note)
-    with disk_errors(target), open_checkpoint(source) as checkpoint, publish(target) as folder:
-        if old := finished(upstream, target, verify is not None):  # another process was faster
-            return Result(upstream.name, target, "already done", old, time.monotonic() - started)
-        done = _write(upstream, checkpoint, folder, notes, stream)
-        if verify is not None:
-            with open_checkpoint(folder / WEIGHTS) as written:
-                names = set(written.infos)
-            parity = verify(
-                upstream=source,
-                converted=folder,
-                family=upstream.family,
-                architecture=upstream.architecture.name,
-                task=_task(upstream, names),
-                keymap=upstream.keymap,
-                names=names,
-                say=lambda line: print(f"{upstream.name}: {line}", file=stream, flush=True) if stream else None,
-            )
-            done = replace(done, parity=dict(parity))
-        done.write(folder)
+    try:
+        with disk_errors(target), open_checkpoint(source) as checkpoint, publish(target) as folder:
+            if old := finished(upstream, target, verify is not None):
+                raise _DoneByAnother(old)
+            done = _write(upstream, checkpoint, folder, notes, stream)
+            if verify is not None:
+                done = replace(done, parity=_compare(verify, upstream, folder, stream))
+            done.write(folder)
+    except _DoneByAnother as other:
+        return Result(upstream.name, target, "already done", other.certificate, time.monotonic() - started)
     return Result(upstream.name, target, "converted", done, time.monotonic() - started)
+
+
+class _DoneByAnother(Exception):
+    """Another process published the same conversion while this one waited; leaves `publish` without publishing."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        self.certificate = certificate
+
+
+def _compare(verify: Verify, upstream: Upstream, folder: Path, stream: Any) -> dict[str, Any]:
+    """Has a written folder compared with its original."""
+    with open_checkpoint(folder / WEIGHTS) as written:
+        names = set(written.infos)
+    report = verify(
+        upstream=upstream.snapshot.path,
+        converted=folder,
+        family=upstream.family,
+        architecture=upstream.architecture.name,
+        task=_task(upstream, names),
+        keymap=upstream.keymap,
+        names=names,
+        say=lambda line: print(f"{upstream.name}: {line}", file=stream or sys.stderr, flush=True),
+    )
+    return dict(report)
 
 
 def guard(target: Path) -> None:
@@ -201,6 +222,27 @@ def _task(upstream: Upstream, names: set[str]) -> str | None:
     return task if any(n.startswith(group) for n in names) else None
 
 
+def _embedding(upstream: Upstream) -> dict[str, Any]:
+    """The pooling of a folder of sentence-transformers, whose own head has no weights."""
+    from zoo.models.common.pooling import is_sentence_folder, sentence_options
+
+    if upstream.architecture.task is not None or not is_sentence_folder(upstream.snapshot.path):
+        return {}
+    return {"task": "embedding", "options": sentence_options(upstream.snapshot.path)}
+
+
+def _network() -> tuple[Any, Any]:
+    """What knows a network's tensors. It imports paddle, which takes seconds (a dry run does without) and puts a
+    signal handler of its own on SIGTERM; ours comes back."""
+    handler = signal.getsignal(signal.SIGTERM)
+    from zoo.loading import layout
+    from zoo.models.common.weights import groups_of
+
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+    return layout, groups_of
+
+
 def prepare(upstream: Upstream, checkpoint: Checkpoint) -> tuple[Plan, list[TensorInfo]]:
     """The plan of a conversion, and the tensors that it will write, in order.
 
@@ -210,13 +252,12 @@ def prepare(upstream: Upstream, checkpoint: Checkpoint) -> tuple[Plan, list[Tens
     plan = upstream.keymap.plan(checkpoint.infos)
     shapes = {name: info.shape for name, info in checkpoint.infos.items()}
     written = [
-        TensorInfo(target, WIDE.get(dtype := checkpoint.infos[step.sources[0]].dtype, dtype), shape)
+        TensorInfo(target, widened(checkpoint.infos[step.sources[0]].dtype), shape)
         for step in plan.steps
         for target, shape in target_shapes(step, shapes).items()
     ]
-    groups = {i.name.partition(".")[0] for i in written} - {"unused"}
-    if any(i.name.startswith("encoder.pooler.") for i in written):
-        groups.add("encoder.pooler")
+    layout, groups_of = _network()
+    groups = groups_of([i.name for i in written])
     expected = dict(layout(upstream.architecture, dict(upstream.config), groups))
     expected |= {i.name: i.shape for i in written if i.name.startswith("unused.")}
     check_shapes(plan, shapes, expected)
@@ -244,11 +285,14 @@ def _write(
         "family": upstream.family,
         "architecture": upstream.architecture.name,
         "task": _task(upstream, names),
+        **_embedding(upstream),
     }
     text = json.dumps({**upstream.config, "zoo": mark}, indent=2, ensure_ascii=False)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     for path in upstream.files[1:]:
-        shutil.copyfile(path, folder / path.name)
+        copy = folder / path.relative_to(upstream.snapshot.path)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, copy)
     source = upstream.snapshot.source
     return Certificate(
         name=upstream.name,

@@ -92,6 +92,8 @@ def refer(name: str | os.PathLike[str], revision: str | None = None) -> Referenc
         UnknownModelError: it is a folder that is not there, it could be two things, or nothing at all.
     """
     text = os.fspath(name)
+    if not text:
+        raise UnknownModelError("An empty name means no model.", registry.suggest("name"))
     if not isinstance(name, str) or text.startswith(FOLDER_MARKS) or text in (".", ".."):
         return _folder(text, revision)
     explicit = text.startswith(("hub:", "modelscope:"))
@@ -194,6 +196,8 @@ def plan(name: str | os.PathLike[str], revision: str | None = None) -> list[Plan
 
 def _explain(asked: Reference, failures: list[HubError]) -> HubError | UnknownModelError:
     """One error from those of every source."""
+    if asked.card is not None and not failures:
+        return HubError(f"{asked.name} has no address that a program can fetch.", asked.card.checked)
     typed = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
     if asked.card is None and isinstance(failures[0], Missing) and registry.nearest(asked.name):
         return UnknownModelError(f"{failures[0].message}", registry.suggest(asked.name))

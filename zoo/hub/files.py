@@ -74,8 +74,10 @@ def choose(
         HubError: there is no weight file that the zoo reads, or a shard is missing.
     """
     names = sorted(names)
+    if outside := [n for n in names if n.startswith("/") or ".." in n.split("/")]:
+        raise HubError(f"{where} lists the file '{outside[0]}', which lies outside of it.")
     small = [n for n in names if any(fnmatchcase(n, p) for p in SMALL)]
-    if kind == "config":
+    if kind == "config" and small:
         return small
     if only:
         weights = [n for n in names if any(fnmatchcase(n, p) for p in only)]

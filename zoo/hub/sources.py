@@ -207,8 +207,8 @@ class HubPlace(Place):
                 f"{place} has no revision '{self.source.revision}'.", f"See {env.hub_endpoint()}/{self.name}."
             ) from None
         except errors.EntryNotFoundError as error:
-            if isinstance(error, errors.LocalEntryNotFoundError):
-                raise Unreachable(f"{shown} cannot be reached.", "Is this machine connected?") from None
+            if isinstance(error, errors.LocalEntryNotFoundError):  # what it is about is in its cause
+                raise _unexpected(error.__cause__ or error, shown) from None
             raise Missing(f"{place} has no file {file}.") from None
         except errors.HFValidationError:
             raise Missing(f"'{self.name}' cannot be the name of a repository.", "It looks like org/name.") from None
@@ -216,7 +216,7 @@ class HubPlace(Place):
             raise _unexpected(error, shown) from None
 
 
-def _unexpected(error: Exception, shown: str) -> HubError:
+def _unexpected(error: BaseException, shown: str) -> HubError:
     """A network failure of whichever HTTP client this version of huggingface_hub uses."""
     if (no := getattr(error, "errno", None)) and no in (28, 122):
         return HubError("The disk is full.", "Free some space, or set HF_HOME.")
@@ -282,16 +282,11 @@ class ModelScopePlace(Place):
         found = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
         return {p.relative_to(folder).as_posix(): RemoteFile(p.name, p.stat().st_size) for p in found}
 
-    def path(self, name: str) -> Path:
-        if ".." in Path(name).parts or Path(name).is_absolute():
-            raise HubError(f"{self.name} lists the file '{name}', which lies outside of it.")
-        return self.folder() / name
-
     def fetch(self, file: RemoteFile) -> Path:
-        target = self.path(file.name)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target, folder = self.path(file.name), self.folder()
+        folder.parent.mkdir(parents=True, exist_ok=True)
         query = urlencode({"Revision": self.revision, "FilePath": file.name})
-        with FileLock(target.with_name(f".{target.name}.lock")):
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not target.exists():
                 download(f"{self._api}?{query}", target, total=file.size, sha256=file.sha256)
         return target
@@ -319,7 +314,7 @@ class ArchivePlace(Place):
         if not target.is_dir() and env.offline():
             raise Unreachable(f"{self.source.id} was never downloaded")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f".{target.name}.lock")):
+        with FileLock(target.with_name(f".{target.name}.fetch.lock")):
             if not target.is_dir():
                 self._unpack(target)
         choose(self.local(), kind, self.name, self.path, self.source.files)
@@ -327,16 +322,14 @@ class ArchivePlace(Place):
 
     def _unpack(self, target: Path) -> None:
         from zoo.checkpoint.archive import extract
-        from zoo.checkpoint.publish import publish
 
         archive = target.with_name(self.source.id.rsplit("/", 1)[-1])
         pinned = self.source.sha256.get(archive.name, "")
         digest = download(self.source.id, archive, total=self.source.size, sha256=pinned)
         try:
-            with publish(target) as folder:
-                extract(archive, folder)
-                origin = {"url": self.source.id, "sha256": digest, "bytes": archive.stat().st_size}
-                (folder / "origin.json").write_text(json.dumps(origin, indent=2) + "\n")
+            extract(archive, target)
+            origin = {"url": self.source.id, "sha256": digest, "bytes": archive.stat().st_size}
+            (target / "origin.json").write_text(json.dumps(origin, indent=2) + "\n")
         finally:
             archive.unlink(missing_ok=True)
 

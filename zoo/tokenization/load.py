@@ -20,6 +20,7 @@ from zoo.tokenization.wordpiece import wordpiece
 KINDS = {"sentencepiece": "sentencepiece.bpe.model", "wordpiece": "vocab.txt", "json": "tokenizer.json"}
 OPTIONS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 OTHERS = ("vocab.json", "merges.txt")  # not read, kept for other programs
+FILES = (*KINDS.values(), *OPTIONS, *OTHERS)
 BERT_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 ROBERTA_TOKENS = {  # also XLM-R's
     "pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>", "bos": "<s>", "eos": "</s>"
@@ -103,7 +104,7 @@ def load_tokenizer(
             engine = fast = from_json(file)
             roles = {**_usual_roles(engine.vocab), **(specials or {}), **roles}
             usual = layout_of(fast.inner)
-    files = [folder / name for name in (*KINDS.values(), *OPTIONS, *OTHERS) if (folder / name).is_file()]
+    files = [folder / name for name in FILES if (folder / name).is_file()]
     return Tokenizer(engine, layout or usual, roles, max_length, files)
 
 

@@ -2,19 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
+import paddle
 from paddle import Tensor, nn
 
-from zoo.errors import InputError
+from zoo.cards import Card
+from zoo.checkpoint import write_safetensors
+from zoo.checkpoint.publish import publish
+from zoo.checkpoint.rules import TensorInfo
+from zoo.errors import InputError, UsageError
 from zoo.models.common.config import EncoderConfig
-from zoo.models.common.heads import Head, MultipleChoice
+from zoo.models.common.heads import Head, MultipleChoice, make_head
 from zoo.models.common.outputs import Output
+from zoo.models.common.pooling import LENGTH_FILE
+from zoo.models.common.weights import disk_names
+from zoo.tokenization import Tokenizer
+from zoo.tokenization.load import FILES as TOKENIZER_FILES
+
+FORMAT = 1  # of the "zoo" object in config.json
+ELEMENT = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
 
 
-def group_of(task: str) -> str:
+def group_of(task: str | None) -> str:
     """The first part of the names of a head's tensors: the task, spelled as a Python name."""
-    return task.replace("-", "_")
+    return (task or "").replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model came from.
+
+    Attributes:
+        family: folder below zoo/models.
+        architecture: upstream's class name of the network with this head.
+        module: package with the architecture's `tokenizer`.
+        folder: what the model was loaded from.
+    """
+
+    family: str
+    architecture: str
+    module: str
+    folder: Path
+    card: Card | None
 
 
 class Model(nn.Layer):
@@ -23,12 +61,67 @@ class Model(nn.Layer):
     Attributes:
         config: sizes and labels.
         task: the head; None for the bare encoder.
+        origin: set by `zoo.load`; None for a network that was built from a config alone.
     """
 
     def __init__(self, config: EncoderConfig, task: str | None = None) -> None:
         super().__init__()
         self.config = config
         self.task = task
+        self.origin: Origin | None = None
+
+    @property
+    def card(self) -> Card | None:
+        """The zoo's card of the checkpoint, if it has one."""
+        return self.origin.card if self.origin else None
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of the folder the model was loaded from; read on first use.
+
+        Raises:
+            UsageError: the network was built from a config alone.
+            CheckpointError: the folder has no tokenizer, or a damaged one.
+        """
+        origin = self._origin()
+        return import_module(f"{origin.module}.tokenizer").load(origin.folder, self.config)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes a folder that `zoo.load` opens: weights, config.json and the tokenizer's files.
+
+        The folder appears finished or not at all, and replaces an older one of that name.
+
+        Raises:
+            UsageError: the network was built from a config alone, so nothing says what it is.
+        """
+        origin = self._origin()
+        tensors = disk_names(self, bare=self.task is None)
+        infos = [TensorInfo(name, ELEMENT[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
+        with publish(Path(folder)) as work:
+            arrays = (tensor.numpy() for tensor in tensors.values())
+            write_safetensors(work / "model.safetensors", infos, arrays, {"format": "paddle"})
+            text = json.dumps(self._description(origin), indent=2, ensure_ascii=False)
+            (work / "config.json").write_text(text + "\n", "utf-8")
+            for name in (*TOKENIZER_FILES, LENGTH_FILE):
+                if (origin.folder / name).is_file():
+                    shutil.copyfile(origin.folder / name, work / name)
+
+    def _description(self, origin: Origin) -> dict[str, Any]:
+        """config.json, with the "zoo" object that says which head the weights have."""
+        mark: dict[str, Any] = {
+            "format": FORMAT,
+            "family": origin.family,
+            "architecture": origin.architecture,
+            "task": self.task,
+        }
+        if isinstance(self, TaskModel) and self.head.options:
+            mark["options"] = self.head.options
+        return {**self.config.to_dict(), "architectures": [origin.architecture], "zoo": mark}
+
+    def _origin(self) -> Origin:
+        if self.origin is None:
+            raise UsageError("This network was built from a config alone.", "Load it with zoo.load.")
+        return self.origin
 
 
 class TaskModel(Model):
@@ -68,18 +161,45 @@ class TaskModel(Model):
         Raises:
             InputError: both or neither of input_ids and inputs_embeds, a wrong rank, an id without a row.
         """
-        tensors = (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        tensors = [input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds]
         choices = 0
         if isinstance(self.head, MultipleChoice):
             given = input_ids if input_ids is not None else inputs_embeds
             if given is None or given.ndim < 3:
-                raise InputError(
-                    "A multiple-choice model takes input_ids [B, N, T]: N choices for each of B texts."
-                )
+                raise InputError("A multiple-choice model takes input_ids [B, N, T]: N choices for each text.")
             choices = given.shape[1]
-            tensors = tuple(t if t is None else t.flatten(0, 1) for t in tensors)  # [B x N, T]
+            tensors = [t if t is None else t.flatten(0, 1) for t in tensors]  # [B x N, T]
         encoded = self.encoder(*tensors, output_hidden_states=output_hidden_states)
         output = self.head(encoded, tensors[1], self.encoder.embeddings.word.weight)
         if choices:
             output = replace(output, logits=output.logits.reshape([-1, choices]))
         return output if labels is None else replace(output, loss=self.head.loss(output, labels))
+
+
+def assemble(
+    encoder: Callable[[bool], Model],
+    config: EncoderConfig,
+    task: str | None,
+    pooler: bool,
+    heads: Mapping[str, Callable[..., Head]],
+    options: Mapping[str, object],
+) -> Model:
+    """What every family's `build` does: the bare encoder, or the encoder with a head from the family's table.
+
+    Args:
+        encoder: makes the encoder, with or without a pooler.
+        config: sizes and labels.
+        task: the head; None for none.
+        pooler: for the bare encoder; a head knows for itself whether it needs one.
+        heads: task -> head.
+        options: arguments of the head.
+
+    Raises:
+        UsageError: a task or an option this network does not have.
+    """
+    if task is None:
+        if options:
+            raise UsageError(f"An encoder without a head does not take {', '.join(options)}.")
+        return encoder(pooler)
+    head = make_head(task, config, heads, options)
+    return TaskModel(encoder(head.needs_pooler), task, head)

@@ -8,16 +8,13 @@ from typing import Any
 
 from zoo.errors import ConfigError
 
-ACTIVATION_NAMES = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
-
-# Values of keys that other networks use. Anything else than what is listed here would need code that is not written.
+# Keys of a config.json that describe other networks, and the values of them that mean this one.
 SUPPORTED: Mapping[str, tuple[object, ...]] = {
-    "hidden_act": ACTIVATION_NAMES,
+    "hidden_act": ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu"),
     "position_embedding_type": ("absolute", None),
     "is_decoder": (False, None),
     "add_cross_attention": (False, None),
     "pruned_heads": ({}, None),
-    "embedding_size": (None,),
 }
 
 
@@ -58,33 +55,41 @@ class EncoderConfig:
         Raises:
             ConfigError: a value that describes another network; names the field and the value.
         """
-        for name, values in SUPPORTED.items():
-            if name in config and config[name] not in values and config[name] != config.get("hidden_size"):
-                known = ", ".join(repr(v) for v in values if v is not None)
-                raise ConfigError(
-                    f"config.json has {name}={config[name]!r}; the zoo's network knows {known or 'none'}."
-                )
-        known_fields = {f.name: f for f in fields(cls) if f.name not in ("labels", "source")}
-        values = {name: config[name] for name in known_fields if name in config}
+        for name, known in SUPPORTED.items():
+            if name in config and config[name] not in known:
+                listed = ", ".join(repr(v) for v in known if v is not None)
+                raise ConfigError(f"config.json has {name}={config[name]!r}; the zoo's network has {listed}.")
+        defaults = {f.name: f.default for f in fields(cls) if f.name not in ("labels", "source")}
+        defaults |= cls.defaults_of(config.get("model_type"))
+        values = {name: config.get(name, default) for name, default in defaults.items()}
         for name, value in values.items():
-            _check_number(name, value, known_fields[name].default)
+            _check_number(name, value, defaults[name])
         made = cls(**values, labels=read_labels(config), source=dict(config))
-        if made.hidden_size % made.num_attention_heads:
-            raise ConfigError(
-                f"config.json has hidden_size={made.hidden_size}, which num_attention_heads="
-                f"{made.num_attention_heads} does not divide."
-            )
+        width = config.get("embedding_size") or made.hidden_size
+        if made.hidden_size % made.num_attention_heads or width != made.hidden_size:
+            name = "embedding_size" if width != made.hidden_size else "num_attention_heads"
+            raise ConfigError(f"config.json has {name}={config.get(name)!r} and hidden_size={made.hidden_size}.")
+        if made.layer_norm_eps > 1e-3:
+            raise ConfigError(f"config.json has layer_norm_eps={made.layer_norm_eps!r}; paddle takes up to 0.001.")
+        if made.pad_token_id is not None and not 0 <= made.pad_token_id < made.vocab_size:
+            raise ConfigError(f"config.json has pad_token_id={made.pad_token_id} and vocab_size={made.vocab_size}.")
         return made
+
+    @classmethod
+    def defaults_of(cls, model_type: object) -> Mapping[str, object]:
+        """Defaults that transformers gives to this model_type and not to the family's others."""
+        return {}
 
     def to_dict(self) -> dict[str, Any]:
         """config.json's content: what was read, with today's fields on top."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("labels", "source")}
-        changed = {k: v for k, v in own.items() if k in self.source or v != _default(self, k)}
-        named = {
-            "id2label": {str(n): label for n, label in enumerate(self.labels)},
-            "label2id": {label: n for n, label in enumerate(self.labels)},
-        }
-        return {**self.source, **changed, **named}
+        own = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        del own["labels"], own["source"]
+        content = {**self.source, **{k: v for k, (v, usual) in own.items() if k in self.source or v != usual}}
+        if self.labels != read_labels(self.source):
+            content.pop("num_labels", None)  # transformers lets it overrule id2label
+            content["id2label"] = {str(n): label for n, label in enumerate(self.labels)}
+            content["label2id"] = {label: n for n, label in enumerate(self.labels)}
+        return content
 
     @property
     def head_dropout(self) -> float:
@@ -92,28 +97,30 @@ class EncoderConfig:
         return self.hidden_dropout_prob if self.classifier_dropout is None else self.classifier_dropout
 
 
-def _default(config: EncoderConfig, name: str) -> object:
-    return next(f.default for f in fields(config) if f.name == name)
-
-
 def _check_number(name: str, value: object, default: object) -> None:
-    if isinstance(default, bool) or not isinstance(default, (int, float)):
+    if isinstance(default, bool) or not isinstance(default, int | float):
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigError(f"config.json has {name}={value!r}; it must be a number.")
-    if isinstance(default, int) and name != "pad_token_id" and (value != int(value) or value < 1):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        if value is not None or name != "pad_token_id":
+            raise ConfigError(f"config.json has {name}={value!r}; it must be a number.")
+    elif isinstance(default, int) and name != "pad_token_id" and (value != int(value) or value < 1):
         raise ConfigError(f"config.json has {name}={value!r}; it must be a positive whole number.")
+    elif value < 0 or ("prob" in name and value > 1):
+        allowed = "from 0 to 1" if "prob" in name else "positive"
+        raise ConfigError(f"config.json has {name}={value!r}; it must be {allowed}.")
 
 
 def read_labels(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Class names in the order of their ids, from `id2label` or `num_labels`; two unnamed classes if neither is given.
+    """Class names in the order of their ids, from `id2label` or `num_labels`; two unnamed ones without either.
 
     Raises:
         ConfigError: ids that are not 0 to n-1.
     """
-    table = config.get("id2label")
+    table, count = config.get("id2label"), config.get("num_labels")
     if table is None:
-        return tuple(f"LABEL_{n}" for n in range(int(config.get("num_labels") or 2)))
+        if count is not None and (not isinstance(count, int) or count < 1):
+            raise ConfigError(f"config.json has num_labels={count!r}; it must be a positive whole number.")
+        return tuple(f"LABEL_{n}" for n in range(count or 2))
     try:
         by_id = {int(n): str(label) for n, label in table.items()}
     except (AttributeError, TypeError, ValueError):

@@ -47,61 +47,68 @@ class Embeddings(nn.Layer):
         super().__init__()
         hidden, std, padding = config.hidden_size, config.initializer_range, config.pad_token_id
         self.word = Embedding(config.vocab_size, hidden, std, padding)
-        self.position = Embedding(
-            config.max_position_embeddings, hidden, std, padding if padded_positions else None
-        )
+        no_gradient = padding if padded_positions else None
+        self.position = Embedding(config.max_position_embeddings, hidden, std, no_gradient)
         self.token_type = Embedding(config.type_vocab_size, hidden, std)
         self.norm = nn.LayerNorm(hidden, epsilon=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(
         self,
-        input_ids: Tensor | None,
+        given: Tensor,
         token_type_ids: Tensor | None,
         position_ids: Tensor,
-        inputs_embeds: Tensor | None,
     ) -> Tensor:
-        """input_ids, token_type_ids: [B, T]. position_ids: [B, T] or [1, T]. inputs_embeds: [B, T, D].
+        """given: ids [B, T] or word embeddings [B, T, D]. token_type_ids: [B, T]. position_ids: [B, T] or [1, T].
 
         Raises:
             InputError: an id that its table does not have.
         """
-        if inputs_embeds is None:
-            check_ids("input_ids", input_ids, self.word.rows)
-            inputs_embeds = self.word(input_ids)
+        words = given
+        if given.ndim == 2:
+            check_ids("input_ids", given, self.word.rows)
+            words = self.word(given)
         if token_type_ids is None:
             types = self.token_type.weight[0]  # the row of type 0 is not zero: it is always added
         else:
             check_ids("token_type_ids", token_type_ids, self.token_type.rows)
             types = self.token_type(token_type_ids)
         check_ids("position_ids", position_ids, self.position.rows)
-        return self.dropout(self.norm(inputs_embeds + types + self.position(position_ids)))
+        return self.dropout(self.norm(words + types + self.position(position_ids)))
 
 
 def check_ids(name: str, ids: Tensor, rows: int) -> None:
-    """Raises InputError for an id outside a table. On CPU only: a GPU would have to stop and wait for the answer."""
+    """Raises InputError for an id outside a table; on CPU only, as a GPU would have to be waited for."""
     if not paddle.in_dynamic_mode() or not ids.place.is_cpu_place() or ids.size == 0:
         return
     low, high = int(ids.min()), int(ids.max())
     if low < 0 or high >= rows:
         hint = "Cut the text to the model's max_length." if name == "position_ids" else ""
-        raise InputError(
-            f"{name} holds {low if low < 0 else high}; the model's table has rows 0 to {rows - 1}.", hint
-        )
+        worst = low if low < 0 else high
+        raise InputError(f"{name} holds {worst}; the model's table has rows 0 to {rows - 1}.", hint)
 
 
-def check_inputs(input_ids: Tensor | None, inputs_embeds: Tensor | None, attention_mask: Tensor | None) -> None:
-    """Exactly one of ids [B, T] and embeddings [B, T, D], and a mask [B, T].
+def check_inputs(input_ids: Tensor | None, inputs_embeds: Tensor | None, attention_mask: Tensor | None) -> Tensor:
+    """Exactly one of ids [B, T] and embeddings [B, T, D], and a mask [B, T] or None. Returns the one given.
 
     Raises:
         InputError: anything else.
     """
     if (input_ids is None) == (inputs_embeds is None):
         raise InputError("A model needs either input_ids or inputs_embeds, and not both.")
-    given = ("input_ids", input_ids, 2) if input_ids is not None else ("inputs_embeds", inputs_embeds, 3)
-    for name, tensor, rank in (given, ("attention_mask", attention_mask, 2)):
+    ranks = (
+        ("input_ids", input_ids, 2),
+        ("inputs_embeds", inputs_embeds, 3),
+        ("attention_mask", attention_mask, 2),
+    )
+    for name, tensor, rank in ranks:
         if tensor is not None and tensor.ndim != rank:
-            raise InputError(f"{name} has {tensor.ndim} dimensions {tensor.shape}; the model takes {rank}.")
+            raise InputError(f"{name} has the shape {tensor.shape}; the model takes {rank} dimensions.")
+    given = inputs_embeds if input_ids is None else input_ids
+    assert given is not None
+    if attention_mask is not None and attention_mask.shape[1] != given.shape[1]:
+        raise InputError(f"attention_mask has {attention_mask.shape[1]} columns for {given.shape[1]} tokens.")
+    return given
 
 
 def sequential_positions(like: Tensor, start: int = 0) -> Tensor:

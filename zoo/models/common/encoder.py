@@ -10,6 +10,7 @@ from paddle.nn import functional as F
 from zoo.models.common.attention import SelfAttention
 from zoo.models.common.config import EncoderConfig
 from zoo.models.common.layers import ACTIVATIONS, linear
+from zoo.models.common.outputs import NOT_COMPUTED
 
 
 class FeedForward(nn.Layer):
@@ -49,14 +50,14 @@ class EncoderLayer(nn.Layer):
 
 def run_layers(
     layers: Iterable[nn.Layer], x: Tensor, mask: Tensor | None, keep_all: bool
-) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Returns the last hidden state and, when all are kept, the embeddings and the result of every layer."""
     kept = [x]
     for layer in layers:
         x = layer(x, mask)
         if keep_all:
             kept.append(x)
-    return x, tuple(kept) if keep_all else None
+    return x, tuple(kept) if keep_all else NOT_COMPUTED
 
 
 class Pooler(nn.Layer):

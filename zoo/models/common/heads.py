@@ -9,7 +9,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
 
-from zoo.errors import UsageError
+from zoo.errors import ConfigError, UsageError
 from zoo.models.common.config import EncoderConfig
 from zoo.models.common.layers import ACTIVATIONS, linear
 from zoo.models.common.losses import cross_entropy
@@ -40,7 +40,7 @@ class Head(nn.Layer):
 
 
 class Classification(Head):
-    """One label per text, or a score, or several labels (as transformers tells them apart, by `problem_type`).
+    """One label per text, or a score, or several labels (as transformers tells them apart, by config.problem_type).
 
     labels: [B] integers; [B] floats for regression; [B, C] floats for several labels.
 
@@ -53,7 +53,7 @@ class Classification(Head):
         super().__init__()
         hidden, std = config.hidden_size, config.initializer_range
         self.needs_pooler = not dense
-        self.problem_type = config.problem_type
+        self.config = config
         self.dropout = nn.Dropout(config.head_dropout)
         self.dense = linear(hidden, hidden, std) if dense else None
         self.output = linear(hidden, len(config.labels), std)
@@ -66,7 +66,7 @@ class Classification(Head):
         return replace(encoded, logits=self.output(self.dropout(x)))  # [B, C]
 
     def loss(self, output: Output, labels: Tensor) -> Tensor:
-        logits, kind = output.logits, self.problem_type
+        logits, kind = output.logits, self.config.problem_type
         if kind is None:
             whole = labels.dtype in (paddle.int32, paddle.int64)
             one = "regression" if logits.shape[-1] == 1 else "single_label_classification"
@@ -108,9 +108,8 @@ class QuestionAnswering(Head):
     def loss(self, output: Output, labels: Tensor) -> Tensor:
         length = output.start_logits.shape[1]
         start, end = labels.clip(min=0, max=length).unbind(axis=1)
-        return (
-            cross_entropy(output.start_logits, start, length) + cross_entropy(output.end_logits, end, length)
-        ) / 2
+        starts = cross_entropy(output.start_logits, start, ignored=length)
+        return (starts + cross_entropy(output.end_logits, end, ignored=length)) / 2
 
 
 class MaskedLM(Head):
@@ -122,9 +121,7 @@ class MaskedLM(Head):
     def __init__(self, config: EncoderConfig, activation: str | None = None) -> None:
         super().__init__()
         if not config.tie_word_embeddings:
-            raise UsageError(
-                "config.json has tie_word_embeddings=false; the mlm head decodes with the word embeddings."
-            )
+            raise ConfigError("config.json has tie_word_embeddings=false; the mlm head's decoder is tied to them.")
         self.dense = linear(config.hidden_size, config.hidden_size, config.initializer_range)
         self.norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
         self.bias = self.create_parameter([config.vocab_size], is_bias=True)
@@ -206,4 +203,6 @@ def make_head(
     try:
         return heads[task](config, **options)
     except TypeError as error:
+        if not options:
+            raise
         raise UsageError(f"The {task} head does not take {', '.join(options)}.") from error

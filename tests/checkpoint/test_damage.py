@@ -1,0 +1,306 @@
+"""Damaged files: an error that names the file, or the right tensors; never another exception, never much memory.
+
+`make fuzz` runs the slow test here: FUZZ_CASES mutations of every format (default 5000 each), and writes
+benchmarks/results/fuzz_checkpoint.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+
+from tests.checkpoint.weight_files import as_numpy, fairseq, pdparams_file, safetensors_file, tensors, torch_file
+from zoo.checkpoint import open_checkpoint
+from zoo.checkpoint.reader import Checkpoint
+from zoo.errors import CheckpointError
+
+Maker = Callable[[Path], Path]
+
+
+def make_safetensors(path: Path) -> Path:
+    arrays = {name: np.ascontiguousarray(as_numpy(t)) for name, t in tensors().items()}
+    safetensors.numpy.save_file(arrays, path, metadata={"format": "pt"})
+    return path
+
+
+FORMATS: dict[str, Maker] = {
+    "safetensors": make_safetensors,
+    "torch zip": torch_file,
+    "torch zip, protocol 5": lambda path: torch_file(path, protocol=5),
+    "torch legacy": lambda path: torch_file(path, legacy=True),
+    "fairseq": lambda path: torch_file(path, fairseq()),
+    "fairseq legacy": lambda path: torch_file(path, fairseq(True), legacy=True),
+    "pdparams": pdparams_file,
+    "pdparams, protocol 2": lambda path: pdparams_file(path, 2),
+}
+
+
+@pytest.fixture(params=FORMATS.values(), ids=FORMATS.keys())
+def valid(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return request.param(tmp_path / "x.bin")
+
+
+def read_all(path: Path) -> dict[str, np.ndarray]:
+    with open_checkpoint(path) as checkpoint:
+        return {name: np.array(checkpoint.read(name)) for name in checkpoint.infos}
+
+
+def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+    return list(a) == list(b) and all(
+        a[name].dtype == b[name].dtype and np.array_equal(a[name], b[name], equal_nan=a[name].dtype.kind == "f")
+        for name in a
+    )
+
+
+def test_cut_off_anywhere(valid: Path) -> None:
+    whole = valid.read_bytes()
+    want = read_all(valid)
+    for size in sorted(
+        {*range(0, len(whole), len(whole) // 200), *range(min(400, len(whole))), *range(len(whole) - 200, len(whole))}
+    ):
+        valid.write_bytes(whole[:size])
+        try:
+            got = read_all(valid)
+        except CheckpointError as error:
+            assert str(valid) in error.message
+        else:  # only padding is missing
+            assert same(got, want), size
+
+
+def test_something_behind_the_end(tmp_path: Path) -> None:
+    for make in (make_safetensors, FORMATS["torch legacy"]):
+        path = make(tmp_path / "x.bin")
+        path.write_bytes(path.read_bytes() + b"\0")
+        with pytest.raises(CheckpointError, match="1 bytes behind its last"):
+            open_checkpoint(path)
+
+
+F4 = {"dtype": "F32", "shape": [1]}
+
+
+class TestSafetensorsHeader:
+    @pytest.mark.parametrize(
+        ("header", "data", "says"),
+        [
+            ({"a": {**F4, "data_offsets": [0, 4]}, "b": {**F4, "data_offsets": [0, 4]}}, 4, "'b' .* overlaps"),
+            ({"a": {**F4, "data_offsets": [0, 4]}, "b": {**F4, "data_offsets": [3, 7]}}, 7, "'b' .* overlaps"),
+            ({"a": {**F4, "data_offsets": [0, 4]}, "b": {**F4, "data_offsets": [8, 12]}}, 12, "gap of 4 bytes"),
+            ({"a": {**F4, "data_offsets": [4, 8]}}, 8, "gap of 4 bytes"),
+            ({"a": {**F4, "data_offsets": [0, 4]}}, 3, "1 bytes beyond"),
+            ({"a": {**F4, "data_offsets": [0, 4]}}, 5, "1 bytes behind"),
+            ({}, 4, "4 bytes behind"),
+            ({"a": {**F4, "data_offsets": [0, 8]}}, 8, "takes 8 bytes, its shape needs 4"),
+            ({"a": {**F4, "data_offsets": [4, 0]}}, 4, "takes -4 bytes"),
+            ({"a": {**F4, "data_offsets": [-4, 0]}}, 4, "data_offsets"),
+            ({"a": {**F4, "data_offsets": [0, 4.0]}}, 4, "data_offsets"),
+            ({"a": {**F4, "data_offsets": [0, True]}}, 4, "data_offsets"),
+            ({"a": {**F4, "data_offsets": [0, 4, 4]}}, 4, "data_offsets"),
+            ({"a": {**F4, "shape": [-1], "data_offsets": [0, 4]}}, 4, "impossible shape"),
+            ({"a": {**F4, "shape": 1, "data_offsets": [0, 4]}}, 4, "impossible shape"),
+            ({"a": {**F4, "shape": [1.0], "data_offsets": [0, 4]}}, 4, "impossible shape"),
+            ({"a": {**F4, "shape": [2**63, 2**63], "data_offsets": [0, 4]}}, 4, "impossible shape"),
+            ({"a": {**F4, "dtype": "F8_E4M3", "data_offsets": [0, 1]}}, 1, "type F8_E4M3"),
+            ({"a": {**F4, "dtype": ["F32"], "data_offsets": [0, 4]}}, 4, "of type"),
+            ({"a": {**F4}}, 4, "lacks dtype"),
+            ({"a": 3}, 4, "lacks dtype"),
+            ({"__metadata__": {"a": 1}}, 0, "metadata"),
+            ({"__metadata__": [1]}, 0, "metadata"),
+        ],
+    )
+    def test_what_the_format_forbids(self, tmp_path: Path, header: object, data: int, says: str) -> None:
+        path = safetensors_file(tmp_path / "x.safetensors", header, bytes(data))
+        with pytest.raises(CheckpointError, match=says):
+            open_checkpoint(path)
+        with pytest.raises(Exception):  # noqa: B017  the library refuses it too; its own classes vary
+            safetensors.numpy.load_file(path)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+            b'{"a":{"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]}}',
+            b"{" * 100_000,
+            b'{"a":' * 50_000,
+            b'{"a":NaN}',
+            b'{"\xff":1}',
+            b"{}x",
+            b'{"a":{"dtype":"U8","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,1]}}',
+        ],
+    )
+    def test_no_valid_json(self, tmp_path: Path, raw: bytes) -> None:
+        path = safetensors_file(tmp_path / "x.safetensors", raw=raw, data=b"\0")
+        with pytest.raises(CheckpointError, match=r"x\.safetensors"):
+            open_checkpoint(path)
+
+    def test_a_header_larger_than_allowed(self, tmp_path: Path) -> None:
+        for size in (100_000_001, 1 << 62, 2**64 - 1):
+            (tmp_path / "x").write_bytes(size.to_bytes(8, "little") + b"{}")
+            with pytest.raises(CheckpointError, match="its header has"):
+                open_checkpoint(tmp_path / "x")
+
+    def test_tensors_in_any_order_and_empty_ones(self, tmp_path: Path) -> None:
+        header = {
+            "b": {"dtype": "U8", "shape": [2], "data_offsets": [1, 3]},
+            "a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]},
+            "none": {"dtype": "F32", "shape": [0, 7], "data_offsets": [1, 1]},
+        }
+        checkpoint = open_checkpoint(safetensors_file(tmp_path / "x", header, b"\1\2\3"))
+        assert list(checkpoint.infos) == ["b", "a", "none"]
+        assert checkpoint.read("b").tolist() == [2, 3] and checkpoint.read("none").shape == (0, 7)
+
+
+class TestZip:
+    def test_duplicate_members(self, tmp_path: Path) -> None:
+        import zipfile
+
+        path = torch_file(tmp_path / "x.bin", {"w": torch.ones(2)})
+        with zipfile.ZipFile(path) as archive:
+            members = [(name, archive.read(name)) for name in archive.namelist()]
+        with pytest.warns(UserWarning), zipfile.ZipFile(path, "w") as archive:
+            for name, data in (*members, members[0]):
+                archive.writestr(name, data)
+        with pytest.raises(CheckpointError, match=r"data\.pkl' is twice"):
+            open_checkpoint(path)
+
+    @pytest.mark.parametrize("which", ["data.pkl", "data/0"])
+    def test_compressed_members(self, tmp_path: Path, which: str) -> None:
+        import zipfile
+
+        path = torch_file(tmp_path / "x.bin", {"w": torch.ones(200)})
+        with zipfile.ZipFile(path) as archive:
+            members = [(name, archive.read(name)) for name in archive.namelist()]
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in members:
+                kind = zipfile.ZIP_DEFLATED if name.endswith(which) else zipfile.ZIP_STORED
+                archive.writestr(name, data, kind)
+        with pytest.raises(CheckpointError, match=rf"{which}' is compressed"):
+            open_checkpoint(path)
+
+    def test_other_archives_and_programs(self, tmp_path: Path) -> None:
+        import zipfile
+
+        with zipfile.ZipFile(tmp_path / "x.bin", "w") as archive:
+            archive.writestr("model/config.json", "{}")
+        with pytest.raises(CheckpointError, match=r"not a torch checkpoint"):
+            open_checkpoint(tmp_path / "x.bin")
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "y.bin")
+        with pytest.raises(CheckpointError, match="TorchScript"):
+            open_checkpoint(tmp_path / "y.bin")
+
+    def test_missing_and_short_storages(self, tmp_path: Path) -> None:
+        import zipfile
+
+        path = torch_file(tmp_path / "x.bin", {"w": torch.ones(2)})
+        with zipfile.ZipFile(path) as archive:
+            members = [(name, archive.read(name)) for name in archive.namelist()]
+        for change, says in ((None, "lacks the storage '0'"), (b"\0" * 4, "has 4 bytes and should have 8")):
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, data in members:
+                    if not name.endswith("data/0"):
+                        archive.writestr(name, data)
+                    elif change is not None:
+                        archive.writestr(name, change)
+            with pytest.raises(CheckpointError, match=says):
+                open_checkpoint(path)
+
+    def test_big_endian(self, tmp_path: Path) -> None:
+        path = torch_file(tmp_path / "x.bin", {"w": torch.ones(2)})
+        path.write_bytes(path.read_bytes().replace(b"little", b"big!!!"))
+        with pytest.raises(CheckpointError, match="big-endian"):
+            open_checkpoint(path)
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """One to four changes of the kinds that break files: bytes, numbers, cuts, repeats, swaps of parts."""
+    out = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        if not out:
+            break
+        at = rng.randrange(len(out)) if rng.random() < 0.5 else min(int(rng.expovariate(0.002)), len(out) - 1)
+        if rng.random() < 0.3:  # directories of zip files are at the end
+            at = max(0, len(out) - 1 - int(rng.expovariate(0.002)))
+        kind = rng.randrange(7)
+        if kind == 0:
+            out[at] = rng.randrange(256)
+        elif kind == 1:
+            out[at] ^= 1 << rng.randrange(8)
+        elif kind == 2:
+            size = rng.choice((1, 2, 4, 8))
+            value = rng.choice((0, 1, 2**31 - 1, 2**31, 2**63 - 1, 2**64 - 1)) % (1 << 8 * size)
+            out[at : at + size] = value.to_bytes(size, "little")
+        elif kind == 3:
+            del out[at : at + rng.randint(1, 40)]
+        elif kind == 4:
+            start = rng.randrange(len(out))
+            out[at:at] = out[start : start + rng.randint(1, 60)]
+        elif kind == 5:
+            start, size = rng.randrange(len(out)), rng.randint(1, 30)
+            out[at : at + size] = out[start : start + size]
+        else:
+            del out[at:]
+    return bytes(out)
+
+
+def attempt(path: Path, data: bytes) -> str:
+    """ "refused", "read" or the name of an exception that should not be."""
+    path.write_bytes(data)
+    try:
+        with open_checkpoint(path) as checkpoint:
+            consistent(checkpoint)
+    except CheckpointError as error:
+        assert path.name in error.message or path.parent.name in error.message or "'" in error.message
+        return "refused"
+    return "read"
+
+
+def consistent(checkpoint: Checkpoint) -> None:
+    """What was read is what the table says, and every byte of it can be had."""
+    for name, info in checkpoint.infos.items():
+        array = checkpoint.read(name)
+        assert array.shape == info.shape
+        if array.size:
+            np.array(array[tuple(n - 1 for n in array.shape)])
+            np.array(array[(0,) * array.ndim])
+
+
+def fuzz(make: Maker, folder: Path, cases: int, seed: int) -> Counter[str]:
+    path = make(folder / "x.bin")
+    whole, rng, results = path.read_bytes(), random.Random(seed), Counter[str]()
+    for _ in range(cases):
+        results[attempt(path, mutated(whole, rng))] += 1
+    return results
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_mutations(name: str, tmp_path: Path) -> None:
+    results = fuzz(FORMATS[name], tmp_path, 150, seed=1)
+    assert set(results) <= {"refused", "read"} and results["refused"] > 15
+
+
+@pytest.mark.slow
+def test_many_mutations(tmp_path: Path) -> None:
+    from benchmarks.common import write
+
+    cases, seed = int(os.environ.get("FUZZ_CASES", "5000")), int(os.environ.get("FUZZ_SEED", "2"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rows = []
+    for name, make in FORMATS.items():
+        results = fuzz(make, tmp_path, cases, seed)
+        rows.append({"format": name, "mutations": cases, "refused": results["refused"], "read": results["read"]})
+        assert results["refused"] + results["read"] == cases
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
+    assert grown < 500, f"memory grew by {grown} MB"
+    print(json.dumps(rows, indent=1))
+    if cases >= 5000:
+        command = f"FUZZ_CASES={cases} FUZZ_SEED={seed} make fuzz"
+        write("fuzz_checkpoint", command, [{**row, "other": 0, "memory_mb": grown} for row in rows])

@@ -1,0 +1,223 @@
+"""What the zoo says about its checkpoints: consistent, found by every spelling, and without a framework."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import registry
+from zoo.cards import Card
+from zoo.errors import ConfigError, NotYetError, UnknownModelError
+from zoo.models import FAMILIES
+
+CARDS = [card for family in registry.families() for card in family.cards]
+TASKS = {"mlm", "classification", "tagging", "qa", "multiple-choice", "embedding", "generation"}
+
+
+def sizes(card: Card) -> tuple[int, int, int, int]:
+    """V, D, layers, F of a BERT-like encoder."""
+    config = card.config
+    return tuple(int(config[k]) for k in ("vocab_size", "hidden_size", "num_hidden_layers", "intermediate_size"))  # type: ignore
+
+
+def count(card: Card, *, pooler: bool, types: int, head: str | None) -> int:
+    """Parameters of a BERT-like encoder, from its sizes."""
+    V, D, layers, F = sizes(card)
+    positions = int(card.config["max_position_embeddings"])  # type: ignore[call-overload]
+    encoder = (V + positions + types + 2) * D + layers * (4 * D * D + 4 * D + 2 * D * F + F + D + 4 * D)
+    heads = {"mlm": D * D + D + 2 * D + V, "qa": 2 * D + 2, "nli": D * D + D + 3 * D + 3, None: 0}
+    return encoder + (D * D + D if pooler else 0) + heads[head]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda c: c.name)
+def test_a_card_is_complete(card: Card) -> None:
+    assert registry.find(card.name) is card
+    assert all(registry.find(alias) is card for alias in card.aliases)
+    assert card.languages and card.licence and card.checked
+    assert set(card.heads) <= TASKS
+    family = registry.family(card.family)
+    known = {a.name for f in registry.families() for a in f.architectures}
+    assert card.architecture in known, "no family runs the class that this card names"
+    assert card in family.cards
+    for source in card.sources:
+        assert source.kind in {"hub", "modelscope", "archive", "package"}
+        assert re.fullmatch(r"[0-9a-f]{40}|", source.revision)
+        assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in source.sha256.values())
+    for score in card.scores:
+        assert score.published_in and score.metric and score.split and 0 < score.value <= 100
+    json.dumps(asdict(card))
+
+
+def test_every_family_and_checkpoint_of_the_zoo_is_there() -> None:
+    assert tuple(f.name for f in registry.families()) == FAMILIES
+    funnel = {
+        f"funnel-transformer/{n}{b}"
+        for n in ("small", "medium", "intermediate", "large", "xlarge")
+        for b in ("", "-base")
+    }
+    assert set(zoo.list_models("funnel*")) == funnel
+    for name in ("xlm-roberta-base", "xlm-roberta-large", "infoxlm-base", "infoxlm-large", "structbert.en.large"):
+        assert zoo.info(name)
+    for name in ("structbert.ch.large", "structbert-zh-base", "structbert-zh-lite", "structbert-zh-tiny"):
+        assert zoo.info(name)
+    for name in ("palm.ch.base", "palm2-chinese-base", "veco_large", "veco-large-nlg", "minilm"):
+        assert zoo.info(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "pooler", "types", "head"),
+    [
+        ("xlmr-base", False, 1, "mlm"),
+        ("xlmr-large", False, 1, "mlm"),
+        ("infoxlm-base", False, 1, "mlm"),
+        ("infoxlm-large", False, 1, "mlm"),
+        ("joeddav/xlm-roberta-large-xnli", False, 1, "nli"),
+        ("deepset/xlm-roberta-base-squad2", False, 1, "qa"),
+        ("deepset/xlm-roberta-large-squad2", False, 1, "qa"),
+        ("structbert-en-large", False, 2, "mlm"),
+        ("structbert-zh-large", True, 2, None),
+        ("minilm", True, 2, None),
+        ("veco-large", True, 1, None),
+    ],
+)
+def test_the_number_of_parameters_follows_from_the_sizes(
+    name: str, pooler: bool, types: int, head: str | None
+) -> None:
+    card = zoo.info(name)
+    assert card.parameters == count(card, pooler=pooler, types=types, head=head)
+
+
+@pytest.mark.parametrize("card", [c for c in CARDS if c.family == "funnel"], ids=lambda c: c.name)
+def test_the_number_of_parameters_of_funnel(card: Card) -> None:
+    D, H, K, F = (int(card.config[k]) for k in ("d_model", "n_head", "d_head", "d_inner"))  # type: ignore[call-overload]
+    query, key_value, out = D * H * K, 2 * (D * H * K + H * K), H * K * D + D
+    relative = 3 * H * K + D * H * K + 2 * H * K
+    layer = query + key_value + out + relative + 2 * D + D * F + F + F * D + D + 2 * D
+    layers = sum(card.config["block_sizes"]) + (0 if card.name.endswith("-base") else 2)  # type: ignore
+    assert card.parameters == 30522 * D + 2 * D + layers * layer
+
+
+def test_published_means_agree_with_their_rows() -> None:
+    def rows(name: str, task: str, published_in: str) -> list[float]:
+        found = [s for s in zoo.info(name).scores if re.fullmatch(task + r"/\w\w", s.task)]
+        return [s.value for s in found if published_in in s.published_in]
+
+    paper = rows("infoxlm-base", "XNLI", "InfoXLM paper")
+    assert len(paper) == 15 and sum(paper) / 15 == pytest.approx(76.5, abs=0.05)
+    fairseq = rows("xlmr-large", "XNLI", "fairseq")
+    assert len(fairseq) == 15 and sum(fairseq) / 15 == pytest.approx(83.6, abs=0.05)
+    tatoeba = rows("infoxlm-base", "Tatoeba/en", "infoxlm_paddle")
+    assert len(tatoeba) == 14 and sum(tatoeba) / 14 == pytest.approx(80.6, abs=0.05)
+    mlqa = [s.value for s in zoo.info("xlmr-large").scores if s.task.startswith("MLQA/") and s.metric == "F1"]
+    assert sum(mlqa) / 7 == pytest.approx(70.7, abs=0.05)
+
+
+def test_wildcards_know_names_tails_aliases_and_families() -> None:
+    assert zoo.list_models() == [c.name for c in CARDS]
+    assert zoo.list_models("XLARGE*") == ["funnel-transformer/xlarge", "funnel-transformer/xlarge-base"]
+    assert zoo.list_models("veco") == ["veco-large", "veco-large-nlg"]
+    assert "sentence-transformers/all-MiniLM-L6-v2" in zoo.list_models("minilm")
+    assert zoo.list_models("no-such-*") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("xlm-roberta-bsae", "FacebookAI/xlm-roberta-base"),
+        ("funnel-transformer/xlage", "funnel-transformer/xlarge"),
+        ("InfoXLM-bass", "microsoft/infoxlm-base"),
+        ("structbert-en-larg", "structbert-en-large"),
+    ],
+)
+def test_a_typing_error_gets_a_suggestion(typed: str, meant: str) -> None:
+    with pytest.raises(UnknownModelError) as error:
+        zoo.info(typed)
+    assert f"Did you mean '{meant}'" in error.value.hint and f"'./{typed}'" in error.value.hint
+
+
+def test_a_name_like_nothing_gets_no_suggestion() -> None:
+    with pytest.raises(UnknownModelError) as error:
+        zoo.info("qwertz")
+    assert "Did you mean" not in str(error.value)
+
+
+# From a config.json to who runs it
+
+
+@pytest.mark.parametrize(
+    ("config", "family", "architecture", "task"),
+    [
+        ({"architectures": ["XLMRobertaModel"]}, "xlmr", "XLMRobertaModel", None),
+        ({"architectures": ["RobertaForMaskedLM"]}, "xlmr", "RobertaForMaskedLM", "mlm"),
+        (
+            {"architectures": ["CamembertForTokenClassification"]},
+            "xlmr",
+            "CamembertForTokenClassification",
+            "tagging",
+        ),
+        (
+            {"architectures": ["BertForSequenceClassification"]},
+            "structbert",
+            "BertForSequenceClassification",
+            "classification",
+        ),
+        ({"architectures": ["SbertForQuestionAnswering"]}, "structbert", "SbertForQuestionAnswering", "qa"),
+        ({"architectures": ["BertForMultipleChoice"]}, "structbert", "BertForMultipleChoice", "multiple-choice"),
+        ({"model_type": "bert"}, "structbert", "BertModel", None),
+        ({"model_type": "sbert"}, "structbert", "SbertModel", None),
+        ({"model_type": "structbert"}, "structbert", "BertModel", None),
+        ({"model_type": "xlm-roberta", "architectures": None}, "xlmr", "XLMRobertaModel", None),
+        ({"model_type": "roberta", "architectures": []}, "xlmr", "RobertaModel", None),
+        ({"model_type": "camembert"}, "xlmr", "CamembertModel", None),
+        (
+            {
+                "architectures": ["XLMRobertaModel"],
+                "zoo": {"family": "infoxlm", "architecture": "XLMRobertaForMaskedLM"},
+            },
+            "infoxlm",
+            "XLMRobertaForMaskedLM",
+            "mlm",
+        ),
+    ],
+)
+def test_who_runs_a_config(config: dict, family: str, architecture: str, task: str | None) -> None:
+    found = registry.family_of(config)
+    assert (found[0].name, found[1].name, found[1].task) == (family, architecture, task)
+    assert found[1].module in {"zoo.models.xlmr", "zoo.models.structbert"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"model_type": "gpt2"},
+        {"architectures": ["XLMRobertaXLModel"], "model_type": "xlm-roberta"},
+        {"architectures": ["BertLMHeadModel"], "model_type": "bert"},
+        {"architectures": 3, "model_type": ["bert"]},
+        {"zoo": {"architecture": "NoSuchModel"}, "architectures": ["BertModel"]},
+        {"zoo": "converted", "architectures": "BertModel"},
+    ],
+)
+def test_a_config_that_nobody_runs(config: dict) -> None:
+    with pytest.raises(ConfigError, match=r"config\.json"):
+        registry.family_of(config)
+
+
+@pytest.mark.parametrize("name", ["FunnelForQuestionAnswering", "PalmForConditionalGeneration", "VecoModel"])
+def test_a_family_that_comes_later_says_so(name: str) -> None:
+    with pytest.raises(NotYetError, match="not part of this version yet"):
+        registry.family_of({"architectures": [name]})
+
+
+def test_cards_stand_on_nothing_but_cards() -> None:
+    for family in FAMILIES:
+        tree = ast.parse((Path(zoo.__file__).parent / "models" / family / "__init__.py").read_text("utf-8"))
+        modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        assert modules == {"zoo.cards"}

@@ -1,0 +1,259 @@
+"""python -m zoo.convert: published checkpoints in, Paddle folders out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from zoo import cli
+from zoo.convert import plan
+from zoo.convert.plan import FORMATS, Job, Planned
+from zoo.errors import UsageError, ZooError
+
+EXIT_CODES = """\
+A NAME is a model of the zoo (see `python -m zoo list`), a wildcard ("*infoxlm*", in quotes), a folder
+("./my-model"), or a repository of the Hub ("BAAI/bge-m3", "BAAI/bge-m3@revision").
+
+Nothing is published that is not complete: a folder appears when it is finished. A model that is converted already,
+from the same files and by the same rules, is left as it is; a download that was cut off goes on where it stopped.
+The source is never written to. Every converted folder has a certificate.json.
+
+exit codes:
+  0    everything is converted (families that are only listed do not count under --all)
+  1    a file is missing, damaged or not what its config.json says, or the disk is full; nothing was published for it
+  2    the command line makes no sense, or there is no such model
+  3    --verify found a difference; nothing was published for it
+  130  stopped with Ctrl-C (143: by a SIGTERM); nothing half-written stays
+When several models fail for different reasons the code is 1.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m zoo.convert",
+        description="Converts published checkpoints for Paddle, and back.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("names", nargs="*", metavar="NAME", help="what to convert, see below")
+    made.add_argument("--all", action="store_true", help="every model of the zoo")
+    made.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder to write; with several models each gets its own folder in it. Without it: $ZOO_HOME/models "
+        "(~/.cache/zoo/models), where zoo.load looks first",
+    )
+    made.add_argument(
+        "--to",
+        choices=FORMATS,
+        default="paddle",
+        help="paddle (default); torch: a folder for transformers, every tensor bit-identical to the published one; "
+        "paddlenlp: a folder for PaddleNLP. The last two also take a converted folder",
+    )
+    made.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare with the torch original before publishing: every output, every gradient, the tokenizer. Needs "
+        "a checkout with the extra 'verify' installed",
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="show what would be done and what it needs; do nothing"
+    )
+    made.add_argument("--jobs", type=_positive, default=1, metavar="N", help="models at a time (default 1)")
+    made.add_argument("--json", action="store_true", help="results as one JSON document on stdout")
+    return made
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    arguments = parser().parse_args(argv)
+    return cli.run(lambda: _main(arguments), as_json=arguments.json)
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    warnings.filterwarnings("ignore", message="No ccache found")  # paddle says this on import; nothing is compiled
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    names = plan.names_of(arguments.names, arguments.all)
+    several = len(names) > 1 or arguments.all or names != arguments.names
+    jobs = plan.jobs_of(names, arguments.to, arguments.out, several)
+    if arguments.dry_run:
+        return _show([plan.survey(job, arguments.verify) for job in jobs], arguments)
+    if arguments.jobs > 1 and len(jobs) > 1:
+        results = _in_processes(jobs, arguments)
+    else:
+        run = runner(arguments.to, arguments.verify)
+        results = [_one(job, run, arguments.json) for job in jobs]
+    return _report(results, arguments)
+
+
+def runner(to: str, verify: bool) -> Callable[[Job], dict[str, Any]]:
+    """What converts one model; imports only what this direction needs."""
+    check = load_verify() if verify else None
+    if to == "paddle":
+        from zoo.convert.run import convert
+
+        return lambda job: _row(convert(job.name, job.target, verify=check))
+    from zoo.convert.back import export
+
+    return lambda job: _row(export(job.name, job.target, to, verify=check))
+
+
+def _row(result: Any) -> dict[str, Any]:
+    """A result for --json."""
+    certificate = result.certificate
+    return {
+        "name": result.name,
+        "status": result.status,
+        "target": str(result.target),
+        "seconds": round(result.seconds, 1),
+        "verified": certificate.verified,
+        "tensors": certificate.coverage.tensors,
+        "bytes": certificate.weights.size,
+        "notes": list(certificate.notes),
+    }
+
+
+def load_verify() -> Callable[..., Mapping[str, Any]]:
+    """The comparison with the torch original, which is not part of the wheel.
+
+    Raises:
+        UsageError: this is not a checkout, or torch or transformers is not installed.
+    """
+    try:
+        return import_module("conversion.verify").verify
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] == "conversion":
+            raise UsageError(
+                "--verify compares with the torch original, and the code for that is not part of the wheel.",
+                "Run it in a checkout of the zoo: python -m zoo.convert NAME --verify",
+            ) from error
+        raise UsageError(
+            f"--verify needs {error.name}, which is not installed.", "pip install -e '.[verify]'"
+        ) from error
+
+
+def _one(job: Job, run: Callable[[Job], dict[str, Any]], as_json: bool) -> dict[str, Any]:
+    """Converts one model; an error of the zoo is its result."""
+    try:
+        row = run(job)
+    except ZooError as error:
+        row = {"name": job.name, "status": "failed", "exit_code": error.exit_code, **_error(error)}
+    if not as_json:
+        _say(row)
+    return row
+
+
+def _error(error: ZooError) -> dict[str, Any]:
+    said = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
+    report = getattr(error, "report", None)
+    return {"error": said, **({"report": report} if report else {})}
+
+
+def _say(row: Mapping[str, Any]) -> None:
+    """One line for a result: errors on stderr."""
+    if row["status"] == "failed":
+        error = row["error"]
+        hint = f"\n{error['hint']}" if error["hint"] else ""
+        print(f"error: {row['name']}: {error['message']}{hint}", file=sys.stderr, flush=True)
+        return
+    verified = ", equal to the original" if row["verified"] else ", not compared with the original (--verify)"
+    figures = f"{row['tensors']} tensors, {cli.size(row['bytes'])}, {row['seconds']} s"
+    print(f"{row['name']}: {row['status']}: {row['target']} ({figures}{verified})", flush=True)
+
+
+def _in_processes(jobs: Sequence[Job], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """A process per model, `--jobs` at a time: each has its own memory, and none can take another with it."""
+    running: list[subprocess.Popen[str]] = []
+
+    def run(job: Job) -> dict[str, Any]:
+        command = [sys.executable, "-m", "zoo.convert", job.name, "--to", arguments.to, "--out", str(job.target)]
+        process = subprocess.Popen(
+            [*command, "--json", *(["--verify"] if arguments.verify else [])], stdout=subprocess.PIPE, text=True
+        )
+        running.append(process)
+        text, _ = process.communicate()
+        try:
+            row = json.loads(text)["models"][0]
+        except (ValueError, KeyError, IndexError):
+            message = f"its process ended with code {process.returncode}"
+            row = {"name": job.name, "status": "failed", "exit_code": 1}
+            row["error"] = {"type": "Stopped", "message": message, "hint": "Run it alone to see why."}
+        if not arguments.json:
+            _say(row)
+        return row
+
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        try:
+            return list(pool.map(run, jobs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in running:
+                process.terminate()
+            raise
+
+
+def _report(results: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> int:
+    listed = plan.not_yet() if arguments.all else []
+    if arguments.json:
+        waiting = [{"family": f.name, "reason": f.not_yet} for f in listed]
+        cli.print_json({"models": list(results), "not_yet": waiting})
+    else:
+        _say_not_yet(listed)
+    codes = {r["exit_code"] for r in results if r["status"] == "failed"}
+    return codes.pop() if len(codes) == 1 else min(len(codes), 1)
+
+
+def _say_not_yet(families: Sequence[Any]) -> None:
+    for family in families:
+        print(f"not yet: {family.title} {family.not_yet}")
+
+
+def _show(rows: Sequence[Planned], arguments: argparse.Namespace) -> int:
+    """The plan: a table and its sums, or JSON."""
+    free = plan.free_at(Path(rows[0].target)) if rows else 0
+    fetch, disk = sum(r.fetch for r in rows), sum(r.disk for r in rows)
+    listed = plan.not_yet() if arguments.all else []
+    if arguments.json:
+        waiting = [{"family": f.name, "reason": f.not_yet} for f in listed]
+        cli.print_json(
+            {"models": [vars(r) for r in rows], "fetch": fetch, "disk": disk, "free": free, "not_yet": waiting}
+        )
+    else:
+        header = ("model", "licence", "to fetch", "here", "memory", "disk", "state")
+        cells = [
+            (
+                r.name,
+                r.licence,
+                *(cli.size(n) if n else "-" for n in (r.fetch, r.cached, r.memory, r.disk)),
+                r.state,
+            )
+            for r in rows
+        ]
+        cli.table(cells, header, right=(2, 3, 4, 5))
+        for row in rows:
+            print(f"{row.name} -> {row.target}" if not row.error else f"{row.name}: {row.error}")
+        _say_not_yet(listed)
+        short = " This is not enough." if free < fetch + disk else ""
+        print(f"to fetch {cli.size(fetch)}, to write {cli.size(disk)}; {cli.size(free)} are free.{short}")
+    return 1 if any(r.error for r in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""What a conversion would do, before it does anything: which models, where to, how many bytes, what is done already."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import Path
+
+from zoo import hub, registry
+from zoo.cards import Card, Family
+from zoo.checkpoint.rules import KeyMap
+from zoo.convert.certificate import Certificate, rules_version
+from zoo.errors import NotYetError, UnknownModelError, UsageError, ZooError
+
+WILD = "*?["
+FORMATS = ("paddle", "torch", "paddlenlp")
+# A process with paddle in it, before it holds a tensor.
+PROCESS = 500_000_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to convert: the name as hub.refer reads it, and the folder to publish."""
+
+    name: str
+    target: Path
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job and what it needs, in bytes; 0 is unknown. `state` is "to do", "done" or an error's message."""
+
+    name: str
+    licence: str
+    fetch: int
+    cached: int
+    memory: int
+    disk: int
+    target: str
+    state: str
+    error: str = ""
+
+
+def names_of(given: Sequence[str], everything: bool) -> list[str]:
+    """The models a command line means, each once.
+
+    Raises:
+        UsageError: no name, or names beside --all.
+        UnknownModelError: a wildcard that matches nothing.
+        NotYetError: a name of a family that is only listed.
+    """
+    if everything == bool(given):
+        raise UsageError("Give names or --all, not both." if given else "Give the name of a model, or --all.")
+    if everything:
+        return [card.name for family in registry.families() if not family.not_yet for card in family.cards]
+    names: list[str] = []
+    for name in given:
+        names += _expand(name) if any(c in name for c in WILD) and not Path(name).exists() else [name]
+    for name in names:
+        _require_ready(name)
+    return list(dict.fromkeys(names))
+
+
+def _expand(pattern: str) -> list[str]:
+    found = registry.list_models(pattern)
+    if not found and (listed := [f for f in not_yet() if fnmatchcase(f.name, pattern.lower())]):
+        raise NotYetError(f"'{pattern}': {listed[0].title} {_reason(listed[0])}")
+    if not found:
+        raise UnknownModelError(f"'{pattern}' matches no model of the zoo.", "See `python -m zoo list`.")
+    return found
+
+
+def _require_ready(name: str) -> None:
+    card = registry.lookup(name)
+    family = next((f for f in registry.families() if f.name == (card.family if card else name)), None)
+    if family is not None and family.not_yet:
+        raise NotYetError(f"'{name}': {family.title} {_reason(family)}")
+
+
+def not_yet() -> list[Family]:
+    """Families whose models cannot be converted yet."""
+    return [family for family in registry.families() if family.not_yet]
+
+
+def _reason(family: Family) -> str:
+    return family.not_yet if family.not_yet.endswith(".") else f"{family.not_yet}."
+
+
+def jobs_of(names: Sequence[str], to: str, out: Path | None, several: bool) -> list[Job]:
+    """Where each model goes: `out` itself for one name, a folder per model in it for several, else the cache.
+
+    Raises:
+        UsageError: a local folder without --out, or two names with one target.
+    """
+    jobs = [Job(name, _target(name, to, out, several)) for name in names]
+    by_target: dict[Path, str] = {}
+    for job in jobs:
+        if (other := by_target.setdefault(job.target, job.name)) != job.name:
+            raise UsageError(f"'{other}' and '{job.name}' would both be written to '{job.target}'.")
+    return jobs
+
+
+def _target(name: str, to: str, out: Path | None, several: bool) -> Path:
+    asked = hub.refer(name)
+    label = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
+    folder = hub.folder_name(label if asked.folder is None else asked.folder.resolve().name)
+    if out is not None:
+        return out / folder if several else out
+    if asked.folder is not None:
+        raise UsageError(f"'{name}' is a folder; say where the converted one goes.", "Add --out DIR.")
+    return hub.model_dir(label) if to == "paddle" else hub.cache_dir() / to / folder
+
+
+def survey(job: Job, verify: bool) -> Planned:
+    """What a job needs. Reads, asks the hub for sizes, fetches no weights and writes nothing."""
+    card = None
+    try:
+        asked = hub.refer(job.name)
+        card = asked.card
+        files = hub.plan(job.name)
+    except ZooError as error:
+        return Planned(job.name, _licence(card), 0, 0, 0, 0, str(job.target), "cannot be had", error.message)
+    if asked.folder is not None:
+        weights = sum(
+            p.stat().st_size for p in asked.folder.iterdir() if p.suffix in (".safetensors", ".bin", ".pt")
+        )
+        sizes: dict[str, int] = {}
+    else:
+        sizes = {f.name: f.size for f in files}
+        weights = max(sizes.values(), default=0)
+    fetch = sum(f.size for f in files if not f.cached)
+    cached = sum(f.size for f in files if f.cached)
+    disk = 4 * card.parameters if card and card.parameters else weights
+    done = is_done(job.target, sizes, verify)
+    memory = memory_needed(card.config if card else {}, disk, verify)
+    state = "done" if done else "to do"
+    need = (0, cached, 0, 0) if done else (fetch, cached, memory, disk)
+    return Planned(asked.name, _licence(card), *need, str(job.target), state)
+
+
+def _licence(card: Card | None) -> str:
+    return card.licence if card else "see its page"
+
+
+def memory_needed(config: Mapping[str, object], weights: int, verify: bool) -> int:
+    """An estimate: the largest tensor twice (as it is in the file and as it is written), or to verify, one network
+    with its gradients and the logits of the longest text."""
+    vocab, hidden = (int(str(config.get(k, 0))) for k in ("vocab_size", "hidden_size"))
+    largest = vocab * hidden * 4 or weights // 4
+    if not verify:
+        return PROCESS + 2 * largest
+    return PROCESS + largest + 2 * weights + 3 * 512 * vocab * 4
+
+
+def is_done(target: Path, sizes: Mapping[str, int], verify: bool) -> bool:
+    """Whether the target is what today's rules would make of these files, judged by names and sizes alone."""
+    try:
+        old = Certificate.read(target)
+    except ZooError:
+        return False
+    if old is None or (verify and not old.verified):
+        return False
+    if old.rules != rules_version(keymap_for({"family": old.family, "architecture": old.architecture})):
+        return False
+    weights = target / old.weights.name
+    if not weights.is_file() or weights.stat().st_size != old.weights.size:
+        return False
+    return all(sizes.get(file.name, file.size) in (0, file.size) for file in old.files)
+
+
+def keymap_for(mark: Mapping[str, object]) -> KeyMap:
+    """The key table behind the "zoo" object of a converted folder's config.json."""
+    _, architecture = registry.family_of({"zoo": mark})
+    return import_module(f"{architecture.module}.keymap").KEYMAP.prefer(architecture.task)
+
+
+def free_at(path: Path) -> int:
+    """Free bytes where a folder will be made."""
+    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    return shutil.disk_usage(there).free

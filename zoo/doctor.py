@@ -1,0 +1,153 @@
+"""`python -m zoo doctor`: is this machine ready? Reads metadata and folders; imports no framework."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from zoo import cli, env
+
+SWITCHES = (
+    "ZOO_HOME",
+    "ZOO_OFFLINE",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_ENDPOINT",
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "MODELSCOPE_ENDPOINT",
+    "MODELSCOPE_DOMAIN",
+    "OMP_NUM_THREADS",
+)
+PROBE_SECONDS = 2.0
+
+
+def run(*, online: bool = False, verify: bool = False, as_json: bool = False) -> None:
+    """Prints the report.
+
+    Args:
+        online: also connect to the hubs.
+        verify: also compare cached weight files with their digests, which reads all of them.
+        as_json: one JSON object instead of text.
+    """
+    report = {
+        "versions": env.versions(),
+        "machine": _machine(),
+        "switches": _switches(),
+        "caches": [_cache(title, folder) for title, folder in _caches().items()],
+        "hubs": _hubs(online),
+        "problems": _problems(verify),
+    }
+    if as_json:
+        cli.print_json(report)
+        return
+    _print(report)
+
+
+def _caches() -> dict[str, Path]:
+    return {
+        "converted models": env.home() / "models",
+        "downloads": env.home() / "downloads",
+        "Hugging Face cache": env.hub_cache(),
+    }
+
+
+def _machine() -> dict[str, int | str]:
+    home = _existing(env.home())
+    usage = shutil.disk_usage(home)
+    return {"cores": env.cores(), "memory free": env.memory(), "disk free": usage.free, "disk of": str(home)}
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _switches() -> dict[str, str]:
+    import os
+
+    return {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}
+
+
+def _cache(title: str, folder: Path) -> dict[str, object]:
+    """What lies in a cache folder: how many models, how many bytes (links counted once)."""
+    inside = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    names = [p.name for p in inside if not p.name.startswith(".")]
+    size = sum(_bytes(p) for p in inside)
+    return {"what": title, "folder": str(folder), "models": len(names), "bytes": size, "names": names}
+
+
+def _bytes(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def _hubs(online: bool) -> dict[str, str]:
+    """Whether each hub answers; without `online` nothing is asked."""
+    places = [env.hub_endpoint(), env.modelscope_endpoint()]
+    if env.offline():
+        return dict.fromkeys(places, "offline by request")
+    if not online:
+        return dict.fromkeys(places, "not asked; --online asks")
+    with ThreadPoolExecutor(len(places)) as pool:
+        return dict(zip(places, pool.map(_answers, places), strict=True))
+
+
+def _answers(url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection((parts.hostname or "", port), timeout=PROBE_SECONDS):
+            return "answers"
+    except OSError as error:
+        return f"does not answer: {error}"
+
+
+def _problems(verify: bool) -> list[str]:
+    """Interrupted downloads and damaged files, with what to do."""
+    found = []
+    downloads, hub = env.home() / "downloads", env.hub_cache()
+    for part in sorted(downloads.rglob(".*.part")) if downloads.is_dir() else []:
+        found.append(f"{part} is an interrupted download; loading the model again finishes it.")
+    for part in sorted(hub.glob("models--*/blobs/*.incomplete")) if hub.is_dir() else []:
+        found.append(f"{part} is an interrupted download; loading the model again finishes it.")
+    if verify:
+        found += _damaged(hub)
+    return found
+
+
+def _damaged(hub: Path) -> list[str]:
+    """Large files of the Hugging Face cache are named by their sha256."""
+    from zoo.hub.http import file_sha256
+
+    blobs = [b for b in hub.glob("models--*/blobs/*") if len(b.name) == 64]
+    return [f"{b} is damaged: delete it and load the model again." for b in blobs if file_sha256(b) != b.name]
+
+
+def _print(report: dict) -> None:
+    machine = report["machine"]
+    print("Versions")
+    cli.fields(list(report["versions"].items()))
+    print("\nMachine")
+    free = machine["memory free"]
+    cli.fields(
+        [
+            ("cores", str(machine["cores"])),
+            ("memory free", cli.size(free) if free else "not known"),
+            ("disk free", f"{cli.size(machine['disk free'])} at {machine['disk of']}"),
+        ]
+    )
+    print("\nCaches")
+    cli.fields(
+        [(c["what"], f"{c['models']} models, {cli.size(c['bytes'])} in {c['folder']}") for c in report["caches"]]
+    )
+    print("\nHubs")
+    cli.fields(list(report["hubs"].items()))
+    if report["switches"]:
+        print("\nEnvironment variables that count here")
+        cli.fields(list(report["switches"].items()))
+    print("\nProblems")
+    print("\n".join(f"  {p}" for p in report["problems"]) or "  none found")

@@ -1,0 +1,303 @@
+"""From a name or a folder to a network with its weights."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import paddle
+
+from zoo import env, hub, registry
+from zoo.cards import Architecture, Card, Family
+from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
+from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
+from zoo.errors import ConfigError, UsageError
+from zoo.models.common.base import Model, Origin, group_of
+from zoo.models.common.pooling import is_sentence_folder, sentence_options
+from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
+
+log = logging.getLogger("zoo")
+env.use_all_cores()
+
+SOURCE_KEYS = "source_keys"  # in the metadata of a file that a conversion wrote
+TASKS = ("mlm", "classification", "tagging", "qa", "multiple-choice", "embedding")
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    task: str | None = None,
+    labels: Sequence[str] | int | None = None,
+    dtype: str = "float32",
+    device: str | None = None,
+    revision: str | None = None,
+    **options: Any,
+) -> Model:
+    """Loads a model in eval mode.
+
+    A converted folder is mapped into memory and used where it lies; an untouched upstream folder is translated by
+    its family's key table on the way. Without `task` the model has the head its files were saved with; a masked
+    language model comes as the bare encoder, and a folder of sentence-transformers with the embedding head.
+
+    Args:
+        name_or_path: a card of the zoo, a folder, or a Hub repository; see `zoo.hub`.
+        task: "mlm", "classification", "tagging", "qa", "multiple-choice", "embedding", or "encoder" for none.
+            A head that the files do not have is made new: N(0, initializer_range), by `paddle.seed`.
+        labels: names of the classes, or how many. Another number than the files' means a new head.
+        dtype: "float32"; "float16" and "bfloat16" compute on a GPU only.
+        device: "cpu", "gpu:0", ...; None for paddle's current one.
+        revision: branch, tag or commit of a repository.
+        **options: arguments of the head (embedding: pooling, normalize).
+
+    Returns:
+        A `paddle.nn.Layer` with `.config`, `.task`, `.tokenizer`, `.card` and `.save(folder)`.
+
+    Raises:
+        UnknownModelError, HubError: no such model, or its files cannot be had.
+        ConfigError, NotYetError: config.json describes a network the zoo does not implement.
+        CheckpointError, KeyRuleError: a weight file that is damaged or does not fit config.json.
+        UsageError: an argument that makes no sense.
+    """
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype='{dtype}' is not one of {', '.join(DTYPES)}.")
+    place = _place(device)
+    folder, card = _find(name_or_path, revision)
+    about = read_about(folder)
+    config = _with_labels(about, labels)
+    with open_checkpoint(folder) as checkpoint:
+        saved = bool(about.mark) and SOURCE_KEYS not in checkpoint.metadata
+        task, options = _task(task, about, options, saved)
+        weights = Weights.of(checkpoint, about)
+        pooler = any(name.startswith(POOLER) for name in weights.shapes)
+        with _lazily():
+            model = about.build(config, task, pooler=pooler and task is None, **options)
+        tensors = disk_names(model, bare=task is None)
+        expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        fresh = _fresh(expected, weights.shapes, task, labels is not None)
+        skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER[:-1]}
+        check_names(expected, weights.shapes, fresh, skipped, str(checkpoint.path))
+        fill(tensors, weights.read, fresh, dtype, place)
+    if fresh:
+        log.warning("%s: new, to be trained: %s", name_or_path, ", ".join(fresh))
+    model.origin = Origin(about.family.name, _class_name(about, task), about.architecture.module, folder, card)
+    model.eval()
+    return model
+
+
+def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[str]) -> dict[str, Shape]:
+    """Names and shapes of the tensors of an architecture, as in a converted file. Allocates nothing.
+
+    Args:
+        architecture: from `zoo.registry.family_of`.
+        config: config.json.
+        groups: first parts of the wanted names ("encoder", "mlm", ...), and "encoder.pooler" for the optional
+            pooler: what `zoo.models.common.weights.groups_of` says of a file's names. `unused` is passed over.
+
+    Raises:
+        ConfigError: config.json describes a network the zoo does not implement.
+    """
+    module = import_module(f"{architecture.module}.model")
+    made = import_module(f"{architecture.module}.config").Config.from_dict(config)
+    shapes: dict[str, Shape] = {}
+    with _lazily():
+        bare = module.build(made, None, pooler=POOLER[:-1] in groups)
+        shapes |= {name: tuple(t.shape) for name, t in disk_names(bare, bare=True).items()}
+        for task in (t for t in TASKS if group_of(t) in groups):
+            names = disk_names(module.build(made, task), bare=False)
+            shapes |= {n: tuple(t.shape) for n, t in names.items() if n.startswith(f"{group_of(task)}.")}
+    return {name: shape for name, shape in shapes.items() if name.partition(".")[0] in groups}
+
+
+@dataclass(frozen=True)
+class About:
+    """What a folder's config.json says: who runs it and with which sizes.
+
+    Attributes:
+        mark: the "zoo" object of a converted folder; empty for an upstream one.
+    """
+
+    folder: Path
+    family: Family
+    architecture: Architecture
+    config: Any
+    mark: Mapping[str, Any]
+
+    def module(self, name: str) -> ModuleType:
+        """config, model, keymap or tokenizer of the architecture."""
+        return import_module(f"{self.architecture.module}.{name}")
+
+    @property
+    def build(self) -> Callable[..., Model]:
+        """The architecture's `build`."""
+        return self.module("model").build
+
+    @property
+    def own_task(self) -> str | None:
+        """The head the files were saved with."""
+        return self.mark.get("task") if self.mark else self.architecture.task
+
+
+def read_about(folder: Path) -> About:
+    """Reads a folder's config.json.
+
+    Raises:
+        ConfigError: there is none, it is damaged, or no family runs its network.
+    """
+    file = folder / "config.json"
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"'{folder}' has no config.json.", "Give the folder of a model.") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}.", "Get it again.") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file} is not a JSON object.", "Get it again.")
+    family, architecture = registry.family_of(content)
+    mark = content.get("zoo") or {}
+    if mark.get("format", 1) != 1:
+        raise ConfigError(f"{file} is of format {mark['format']}; this zoo reads format 1.", "Update the zoo.")
+    config = import_module(f"{architecture.module}.config").Config.from_dict(content)
+    return About(folder, family, architecture, config, mark)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a checkpoint by our names, whichever names the file has.
+
+    Attributes:
+        shapes: in our layout.
+        steps: our name -> the step that makes it from upstream tensors; empty for a converted file.
+    """
+
+    checkpoint: Checkpoint
+    shapes: Mapping[str, Shape]
+    steps: Mapping[str, Step]
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, about: About) -> Weights:
+        """Reads the names; the tensors follow one by one.
+
+        Raises:
+            KeyRuleError: an upstream key that the family's table does not know.
+        """
+        found = {name: info.shape for name, info in checkpoint.infos.items()}
+        if about.mark:
+            return cls(checkpoint, found, {})
+        keymap: KeyMap = about.module("keymap").KEYMAP.prefer(about.architecture.task)
+        shapes: dict[str, Shape] = {}
+        steps: dict[str, Step] = {}
+        for step in keymap.plan(found).steps:
+            made = target_shapes(step, found)
+            shapes |= made
+            steps |= dict.fromkeys(made, step)
+        return cls(checkpoint, shapes, steps)
+
+    def read(self, name: str) -> np.ndarray:
+        """A tensor in our layout, float32."""
+        step = self.steps.get(name)
+        return self._upstream(name) if step is None else forward(step, self._upstream)[name]
+
+    def _upstream(self, key: str) -> np.ndarray:
+        return widen(self.checkpoint.read(key), self.checkpoint.infos[key].dtype)
+
+
+def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[Path, Card | None]:
+    """The folder of a model; a copy that was converted before comes first."""
+    asked = hub.refer(name_or_path, revision)
+    if asked.folder is None:
+        converted = hub.model_dir(f"{asked.name}@{asked.revision}" if asked.revision else asked.name)
+        if (converted / "config.json").is_file():
+            return converted, asked.card
+    found = hub.resolve(name_or_path, revision)
+    return found.path, found.card
+
+
+def _task(
+    task: str | None, about: About, options: dict[str, Any], saved: bool
+) -> tuple[str | None, dict[str, Any]]:
+    """The head to load, and its arguments. `saved`: the files were written by `Model.save`."""
+    if task not in (None, "encoder", *TASKS):
+        raise UsageError(f"task='{task}' is not one of {', '.join(TASKS)}, encoder.")
+    sentence = is_sentence_folder(about.folder)
+    if task is None:
+        own = about.own_task
+        task = "embedding" if own is None and sentence else own
+        task = None if task == "mlm" and not saved else task
+    if task == "encoder":
+        task = None
+    if task == "embedding":
+        stored = about.mark.get("options") or (sentence_options(about.folder) if sentence else {})
+        options = {**stored, **options}
+    return task, options
+
+
+def _with_labels(about: About, labels: Sequence[str] | int | None) -> Any:
+    if labels is None:
+        return about.config
+    if isinstance(labels, str):
+        raise UsageError(f"labels='{labels}' is one text.", "Give a list of names, or how many there are.")
+    names = tuple(f"LABEL_{n}" for n in range(labels)) if isinstance(labels, int) else tuple(map(str, labels))
+    if not names or len(set(names)) != len(names):
+        raise UsageError(f"labels={labels!r} must name at least one class, each once.")
+    if set(names) == set(about.config.labels) and names != about.config.labels:
+        raise UsageError(
+            f"The files' head has these labels in another order: {', '.join(about.config.labels)}.",
+            "Give them in this order, or leave labels out.",
+        )
+    return replace(about.config, labels=names)
+
+
+def _fresh(
+    expected: Mapping[str, Shape], found: Mapping[str, Shape], task: str | None, labels_given: bool
+) -> tuple[str, ...]:
+    """The tensors that are made new: a head that the file lacks, or one with another number of classes."""
+    if task is None:
+        return ()
+    group = f"{group_of(task)}."
+    head = tuple(name for name in expected if name.startswith(group))
+    absent = not any(name.startswith(group) for name in found)
+    resized = labels_given and any(found.get(name) not in (None, expected[name]) for name in head)
+    if not absent and not resized:
+        return ()
+    pooler = tuple(name for name in expected if name.startswith(POOLER) and name not in found)
+    return (*pooler, *head)
+
+
+def _class_name(about: About, task: str | None) -> str:
+    """What upstream calls this network with this head ("XLMRobertaForTokenClassification")."""
+    name, module = about.architecture.name, about.architecture.module
+    if about.architecture.task == task:
+        return name
+    known = [a for family in registry.families() for a in family.architectures if a.module == module]
+    stems = [a.name.removesuffix("Model") for a in known if a.task is None]
+    stem = next((s for s in stems if name.startswith(s)), name)
+    wanted = None if task == "embedding" else task
+    # The last one: BertForMaskedLM and not BertForPreTraining, whose file has more than the head.
+    return next((a.name for a in reversed(known) if a.name.startswith(stem) and a.task == wanted), name)
+
+
+@contextmanager
+def _lazily() -> Iterator[None]:
+    """Layers made inside hold no memory yet, and are float32 whatever the process's default is."""
+    before = paddle.get_default_dtype()
+    paddle.set_default_dtype("float32")
+    try:
+        with paddle.LazyGuard():
+            yield
+    finally:
+        paddle.set_default_dtype(before)
+
+
+def _place(device: str | None) -> Any:
+    try:
+        return paddle.device._convert_to_place(device or paddle.get_device())
+    except ValueError as error:
+        raise UsageError(f"device='{device}' cannot be used: {error}.", "For example cpu or gpu:0.") from None

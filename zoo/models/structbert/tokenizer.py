@@ -1,0 +1,21 @@
+"""The tokenizer of StructBERT and BERT: WordPiece."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.models.common.pooling import row_length
+from zoo.models.structbert.config import Config
+from zoo.tokenization import Tokenizer, load_tokenizer
+
+
+def load(folder: Path, config: Config) -> Tokenizer:
+    """The tokenizer of a folder; rows are no longer than the network's positions allow.
+
+    Raises:
+        CheckpointError: the folder has no tokenizer, or a damaged one.
+    """
+    tokenizer = load_tokenizer(folder, "wordpiece")
+    rows = config.max_position_embeddings
+    tokenizer.max_length = row_length(folder, rows, tokenizer.max_length)
+    return tokenizer
