@@ -96,6 +96,11 @@ TABLE = (
         packages="numpy paddle torch transformers safetensors sentencepiece tokenizers",
         parts="zoo conversion",
     ),
+    Row(
+        "benchmarks/tokenization.py",
+        packages="transformers tokenizers sentencepiece",
+        parts="zoo.tokenization benchmarks tests.tokenization.reference",
+    ),
     Row("benchmarks/*", packages="numpy paddle torch transformers scipy matplotlib rich", parts="zoo benchmarks"),
     Row("examples/*", packages="numpy paddle rich", parts="zoo"),
     Row("constraints/*"),

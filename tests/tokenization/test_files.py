@@ -139,8 +139,7 @@ def test_longest_row(limit: str, expected: Any, folder: Path) -> None:
 
 def test_save_copies_what_it_was_built_from(folder: Path, tmp_path: Path) -> None:
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    target = tmp_path / "saved"
-    target.mkdir()
+    target = tmp_path / "runs" / "saved"
     tokenizer = load_tokenizer(folder)
     tokenizer.save(target)
     tokenizer.save(folder)
