@@ -25,7 +25,7 @@ def _before_fork() -> None:
 
 def _after_fork() -> None:
     if _unset:
-        del os.environ[SWITCH]
+        os.environ.pop(SWITCH, None)
 
 
 SWITCH, _unset = "TOKENIZERS_PARALLELISM", False
