@@ -99,8 +99,8 @@ TABLE = (
     # Compares with the libraries below ours, and with the rules as the tests have them.
     Row(
         "benchmarks/tokenization.py",
-        packages="numpy tokenizers sentencepiece transformers",
-        parts="zoo benchmarks tests.tokenization.reference",
+        packages="transformers tokenizers sentencepiece",
+        parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
     Row("benchmarks/*", packages="numpy paddle torch transformers scipy matplotlib rich", parts="zoo benchmarks"),
     Row("examples/*", packages="numpy paddle rich", parts="zoo"),

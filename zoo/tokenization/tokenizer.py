@@ -232,10 +232,12 @@ class Tokenizer:
         return [join([next(flat) for _ in text], offsets, len(before)) for text in texts]
 
     def save(self, folder: Path) -> None:
-        """Copies the files it was built from into a folder."""
+        """Copies the files it was built from into a folder, which is made when it is not there."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
         for file in self.files:
-            if file.parent.resolve() != Path(folder).resolve():
-                shutil.copyfile(file, Path(folder) / file.name)
+            if file.parent.resolve() != target.resolve():
+                shutil.copyfile(file, target / file.name)
 
 
 def _check_options(
