@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.convert.conftest import Make, start
+from tests.convert.conftest import Make
 from tests.hub_server import HubServer
 from zoo import hub, registry
 from zoo.cards import Card
@@ -65,7 +65,8 @@ def test_a_wildcard_and_a_revision(server: HubServer, tmp_path: Path, command) -
         "microsoft--infoxlm-base",
         "microsoft--infoxlm-large",
     ]
-    shutil.copytree(server.root / "hub" / NAME, server.root / "hub" / f"{NAME}@v2")
+    published = next((server.root / "hub" / "FacebookAI").glob("xlm-roberta-base*"))
+    shutil.copytree(published, server.root / "hub" / f"{NAME}@v2")
     assert command(f"{NAME}@v2")[0] == 0
     certificate = json.loads((hub.model_dir(f"{NAME}@v2") / "certificate.json").read_text())
     assert certificate["source"]["id"] == NAME and len(certificate["source"]["revision"]) == 40
@@ -82,16 +83,3 @@ def test_one_damaged_model_does_not_stop_the_others(server: HubServer, command) 
         rows["microsoft/infoxlm-base"]["status"] == "failed" and rows["microsoft/infoxlm-base"]["error"]["message"]
     )
     assert rows["microsoft/infoxlm-large"]["status"] == "converted"
-
-
-def test_a_download_that_was_cut_off_goes_on(server: HubServer) -> None:
-    server.fault("*model.safetensors", cut=30_000, times=100)
-    first = start(NAME)
-    assert (first.communicate(), first.returncode)[1] == 1
-    assert not hub.model_dir(NAME).exists()
-    server.faults.clear()
-    second = start(NAME, "--json")
-    out, err = second.communicate()
-    assert second.returncode == 0, err
-    assert any("Range" in r.headers or "range" in r.headers for r in server.asked("*model.safetensors*", "GET"))
-    assert json.loads(out)["models"][0]["status"] == "converted"
