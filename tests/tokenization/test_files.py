@@ -193,7 +193,6 @@ def test_damaged_options(name: str, content: bytes, folder: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        '{"cls_token": 7}',
         '{"added_tokens_decoder": {"5": {}}}',
         '{"added_tokens_decoder": {"5": {"content": 3}}}',
         '{"added_tokens_decoder": {"x": {"content": "a"}}}',
@@ -202,9 +201,7 @@ def test_damaged_options(name: str, content: bytes, folder: Path) -> None:
         '{"model_max_length": []}',
     ],
 )
-def test_odd_options_never_end_in_a_traceback(options: str, folder: Path) -> None:
+def test_options_that_cannot_be(options: str, folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(options)
-    try:
-        assert load_tokenizer(folder)("hello")["input_ids"].tolist() == [[2, 5, 3]]
-    except ZooError as error:
-        assert "tokenizer_config.json" in str(error) or "vocab.txt" in str(error)
+    with pytest.raises(CheckpointError, match=r"tokenizer_config\.json"):
+        load_tokenizer(folder)

@@ -156,7 +156,8 @@ def _unexpected(error: BaseException, shown: str) -> Exception:
     if type(error).__name__ in BROKEN and not any(word in reason for word in REFUSED):
         return Broken(reason)
     return Unreachable(
-        f"{shown} could not be fetched: {reason}", "Is this machine connected? A mirror is set with HF_ENDPOINT."
+        f"{shown} could not be fetched: {reason.rstrip('.')}.",
+        "Is this machine connected? A mirror is set with HF_ENDPOINT.",
     )
 
 

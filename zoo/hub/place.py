@@ -93,11 +93,11 @@ class Place:
     def _from_here(self, kind: str) -> tuple[Path, str]:
         files = self.local()
         if not files:
-            raise Unreachable(f"{self.name} was never downloaded")
+            raise Unreachable(f"{self.name} is not on this machine.")
         try:
             wanted = choose(files, kind, self.name, self.path, self.source.files)
         except NoWeights:
-            raise Unreachable(f"only a part of {self.name} was downloaded") from None
+            raise Unreachable(f"Only a part of {self.name} is on this machine.") from None
         for name in wanted:
             verify(self.path(name), self.source.sha256.get(name, ""), self.name)
         return self.folder(), self.commit

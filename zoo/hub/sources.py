@@ -79,7 +79,7 @@ class ArchivePlace(Place):
     def snapshot(self, kind: str) -> tuple[Path, str]:
         target = self._unpacked()
         if not target.is_dir() and env.offline():
-            raise Unreachable(f"{self.source.id} was never downloaded")
+            raise Unreachable(f"{self.source.id} is not on this machine.")
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f".{target.name}.fetch.lock")):
             if not target.is_dir():

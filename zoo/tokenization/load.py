@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from zoo.errors import CheckpointError, UsageError
@@ -26,6 +27,12 @@ ROBERTA_TOKENS = {  # also XLM-R's
 }  # fmt: skip
 FUNNEL_TOKENS = ROBERTA_TOKENS | {"cls": "<cls>", "sep": "<sep>"}
 OTHER_IDS = ("camembert",)  # the same file names as XLM-R, other ids for the same pieces
+TYPES = {
+    "do_lower_case": (bool,),
+    "tokenize_chinese_chars": (bool,),
+    "strip_accents": (bool, NoneType),
+    "model_max_length": (int, float, NoneType),
+}
 NO_LIMIT = 10**6  # "no limit" is written as 1e30
 
 
@@ -71,8 +78,8 @@ def load_tokenizer(
         )
     with readable(folder / OPTIONS[0]):
         options, roles, added = _read_options(folder)
-        if max_length is None and 0 < (limit := options.get("model_max_length") or 0) < NO_LIMIT:
-            max_length = int(limit)
+    if max_length is None and 0 < (limit := options.get("model_max_length") or 0) < NO_LIMIT:
+        max_length = int(limit)
     file = folder / KINDS[found]
     with readable(file):
         engine: Engine
@@ -108,15 +115,20 @@ def _usual_roles(vocab: Mapping[str, int]) -> dict[str, str]:
 def _read_options(folder: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, int]]:
     """tokenizer_config.json, the token of each role, and the ids of added tokens."""
     options, specials, added = (_read_json(folder / name) for name in OPTIONS)
+    for name, types in TYPES.items():
+        if name in options and not isinstance(options[name], types):
+            raise CheckpointError(
+                f"'{folder / OPTIONS[0]}' has {name} = {options[name]!r}, which it cannot be.",
+                f"Write {' or '.join('null' if t is NoneType else t.__name__ for t in types)}, without quotes.",
+            )
     roles: dict[str, str] = {}
     for role in ROLES:
         value = options.get(f"{role}_token", specials.get(f"{role}_token"))
         token = value.get("content") if isinstance(value, dict) else value
         roles |= {role: token} if isinstance(token, str) else {}
-    ids = {token: i for token, i in added.items() if isinstance(i, int)}
-    decoder = options.get("added_tokens_decoder")
-    if isinstance(decoder, dict):
-        ids |= {v["content"]: int(i) for i, v in decoder.items() if isinstance(v, dict) and i.isdecimal()}
+    ids = {**added, **{v["content"]: int(i) for i, v in (options.get("added_tokens_decoder") or {}).items()}}
+    if not all(isinstance(token, str) and isinstance(i, int) for token, i in ids.items()):
+        raise CheckpointError(f"'{folder / OPTIONS[0]}' or '{OPTIONS[2]}' has an added token that is no text.")
     return options, roles, ids
 
 
