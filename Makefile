@@ -38,6 +38,9 @@ unit: $(VENV)/test  ## pytest only
 
 install: $(VENV)/test  ## the environment of the tests, without running anything
 
+fuzz: $(VENV)/test  ## mutate weight files of every format: FUZZ_CASES=5000 each
+	$(PY) -m pytest -m slow -s tests/checkpoint/test_damage.py
+
 wheel-clean: $(VENV)/test  ## the wheel and its dependencies in an environment of their own, then the user's commands
 	$(PY) -m pytest -m slow tests/test_wheel.py
 

@@ -138,28 +138,29 @@ def judge(trace: Trace, limit: float = 1e-5) -> dict[str, Any]:
         if leaving > limit and entering <= limit:
             guess = next(guess_layer(trace, pair, ran), "")
             text = (
-                f"The first sub-layer that differs is '{pair.ours}' (torch: '{pair.torch}'), by {leaving:.2g} of its "
-                f"largest value while its input agrees. The rule {pair.rule} filled it."
+                f"The first sub-layer that differs is '{pair.ours}' (torch: '{pair.torch}'), by {leaving:.2g} of "
+                f"its largest value while its input agrees. The rule {pair.rule} filled it."
             )
             return _verdict(text, guess, pair, entering, leaving)
         if entering > limit:
             if swapped := find_swapped(trace, pair, ran[: ran.index(pair)], limit):
                 one, two = swapped
                 text = (
-                    f"The first input that differs is that of '{pair.ours}', and exchanging the weights of '{one.ours}' "
-                    f"(torch: '{one.torch}') and '{two.ours}' (torch: '{two.torch}') mends it. "
+                    f"The first input that differs is that of '{pair.ours}', and exchanging the weights of "
+                    f"'{one.ours}' (torch: '{one.torch}') and '{two.ours}' (torch: '{two.torch}') mends it. "
                     f"The rules {one.rule} and {two.rule} filled them."
                 )
                 return _verdict(text, "These two rules are swapped.", one, entering, leaving)
             guess = next(guess_between(trace, before, pair), "") if before else ""
             after = f"after '{before.ours}', which agrees, and " if before else ""
             text = (
-                f"The first difference is {after}before '{pair.ours}' (torch: '{pair.torch}'), whose input differs by "
-                f"{entering:.2g} of its largest value: the weights agree so far, the computation between does not."
+                f"The first difference is {after}before '{pair.ours}' (torch: '{pair.torch}'), whose input "
+                f"differs by {entering:.2g} of its largest value: the weights agree so far, what is computed "
+                "between does not."
             )
             return _verdict(text, guess, pair, entering, leaving)
         before = pair
-    text = "Every sub-layer agrees on a small batch; the difference is in what follows the last of them, or in the loss."
+    text = "Every sub-layer agrees on a small batch; the difference is behind the last one, or in the loss."
     return {"text": text, "guess": ""}
 
 

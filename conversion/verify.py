@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class View:
-    """One way to run the network: with its head, or the encoder alone (where its pooler is not part of the head)."""
+    """One way to run the network: with its head, or the encoder alone (where the head has no pooler)."""
 
     name: str
     head: bool

@@ -33,7 +33,9 @@ def test_every_file_form_comes_back(name: str, snapshot: Make, tmp_path: Path, c
 @pytest.mark.torch
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize(("name", "stem"), [(XLMR, "XLMRoberta"), (BERT, "Bert")])
-def test_every_head_opens_in_transformers(name: str, stem: str, head: str, snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+def test_every_head_opens_in_transformers(
+    name: str, stem: str, head: str, snapshot: Make, tmp_path: Path, command
+) -> None:  # type: ignore[no-untyped-def]
     import torch
     import transformers
 
@@ -81,7 +83,9 @@ def test_a_trained_model_gets_the_keys_of_today(snapshot: Make, tmp_path: Path, 
 def test_again_is_already_done(snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
     command(snapshot(XLMR), "--out", tmp_path / "paddle")
     states = [
-        json.loads(command(tmp_path / "paddle", "--out", tmp_path / "torch", "--to", "torch", "--json")[1])["models"][0]
+        json.loads(command(tmp_path / "paddle", "--out", tmp_path / "torch", "--to", "torch", "--json")[1])[
+            "models"
+        ][0]
         for _ in range(2)
     ]
     assert [s["status"] for s in states] == ["converted", "already done"]

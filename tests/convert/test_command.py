@@ -59,7 +59,8 @@ def test_one_target_for_two_is_refused(snapshot: Make, tmp_path: Path, command) 
 def test_dry_run_writes_nothing_and_imports_no_framework(minilm_snapshot: Path, tmp_path: Path) -> None:
     watch = (
         "import atexit, sys\n"
-        "atexit.register(lambda: print([m for m in ('paddle', 'torch', 'numpy') if m in sys.modules], file=sys.stderr))"
+        "heavy = ('paddle', 'torch', 'numpy')\n"
+        "atexit.register(lambda: print([m for m in heavy if m in sys.modules], file=sys.stderr))"
     )
     process = start("minilm", "--dry-run", before=watch)
     out, err = process.communicate()

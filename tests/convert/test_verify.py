@@ -91,7 +91,9 @@ def with_gamma_and_beta_swapped(rule: Rule) -> Rule:
         (with_gamma_and_beta_swapped, "encoder.layers.0.feed_forward_norm", "gamma and beta"),
     ],
 )
-@pytest.mark.parametrize(("name", "module"), [(XLMR, "zoo.models.xlmr.keymap"), (BERT, "zoo.models.structbert.keymap")])
+@pytest.mark.parametrize(
+    ("name", "module"), [(XLMR, "zoo.models.xlmr.keymap"), (BERT, "zoo.models.structbert.keymap")]
+)
 def test_planted_rule(name, module, change, layer, guess, snapshot: Make, tmp_path, command, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     plant(monkeypatch, module, change)
     code, out, err = command(snapshot(name), "--out", tmp_path / "out", "--verify", "--json")
@@ -160,10 +162,13 @@ def test_rounding_is_decided_in_float64() -> None:
 def test_without_a_checkout(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     import zoo.convert.__main__ as main
 
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {wanted!r}", name=wanted)
+    def without(module: str) -> None:
+        def missing(name: str) -> None:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    monkeypatch.setattr(main, "import_module", missing)
-    for wanted, words in (("conversion", "checkout"), ("torch", "pip install")):
+        monkeypatch.setattr(main, "import_module", missing)
+
+    for module, words in (("conversion", "checkout"), ("torch", "pip install")):
+        without(module)
         code, _, err = command("minilm", "--verify")
         assert code == 2 and words in err

@@ -29,7 +29,7 @@ The source is never written to. Every converted folder has a certificate.json.
 
 exit codes:
   0    everything is converted (families that are only listed do not count under --all)
-  1    a file is missing, damaged or not what its config.json says, or the disk is full; nothing was published for it
+  1    a file is missing, damaged or not what config.json says, or the disk is full; nothing was published for it
   2    the command line makes no sense, or there is no such model
   3    --verify found a difference; nothing was published for it
   130  stopped with Ctrl-C (143: by a SIGTERM); nothing half-written stays
@@ -64,8 +64,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--verify",
         action="store_true",
-        help="compare with the torch original before publishing: every output, every gradient, the tokenizer. Needs "
-        "a checkout with the extra 'verify' installed",
+        help="compare with the torch original before publishing: every output, every gradient, the tokenizer. "
+        "Needs a checkout with the extra 'verify' installed",
     )
     made.add_argument(
         "--dry-run", action="store_true", help="show what would be done and what it needs; do nothing"

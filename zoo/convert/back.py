@@ -27,7 +27,7 @@ from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_e
 from zoo.errors import UsageError
 
 PDPARAMS = "model_state.pdparams"
-# Prefix of the encoder -> PaddleNLP's class names and model type; it has one class per network, not one per release.
+# Prefix of the encoder -> PaddleNLP's class names and model type; one class per network there.
 PADDLENLP_CLASSES = {"roberta.": ("XLMRoberta", "xlm-roberta"), "bert.": ("Bert", "bert")}
 PADDLENLP_HEADS = {
     "mlm": "ForMaskedLM",
@@ -203,7 +203,7 @@ def _write_paddlenlp(source: Converted, checkpoint: Checkpoint, out: Path, strea
     steps = table.reverse(n for n in checkpoint.infos if not n.startswith("unused.")).steps
     if task == "mlm":
         steps += tuple(Step(rule, rule.sources, rule.targets) for rule in table.rules if rule.op == "tie")
-    head = PADDLENLP_HEADS.get(task, "Model")
+    head = PADDLENLP_HEADS.get(str(task), "Model")
     if head == "Model":  # a bare class has no prefix
         steps = tuple(replace(step, sources=(step.sources[0].removeprefix(table.base),)) for step in steps)
     total = sum(4 * math.prod(checkpoint.infos[step.targets[0]].shape) for step in steps)

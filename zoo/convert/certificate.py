@@ -1,4 +1,4 @@
-"""certificate.json: where the weights come from, what was done to them and what was proven. Standard library only."""
+"""certificate.json: where the weights come from, what was done to them, what was proven. Standard library only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a conversion would do, before it does anything: which models, where to, how many bytes, what is done already."""
+"""What a conversion would do, before it does anything: which models, where to, how many bytes, what is done."""
 
 from __future__ import annotations
 

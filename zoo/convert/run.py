@@ -129,7 +129,7 @@ def different_from_card(config: Mapping[str, Any], card: Card | None) -> tuple[s
 
 
 def finished(upstream: Upstream, target: Path, verify: bool) -> Certificate | None:
-    """The certificate of an earlier conversion of the same files by the same rules; None when there is work to do."""
+    """The certificate of an earlier conversion of the same files by the same rules; None when work is left."""
     old = Certificate.read(target)
     if old is None or old.rules != certificates.rules_version(upstream.keymap) or (verify and not old.verified):
         return None
@@ -363,7 +363,7 @@ def _check_alias(alias: Step, step: Step, checkpoint: Checkpoint) -> None:
         )
 
 
-class disk_errors:  # noqa: N801 - used as a statement
+class disk_errors:
     """Turns a full disk and a forbidden folder into a sentence."""
 
     def __init__(self, target: Path) -> None:
