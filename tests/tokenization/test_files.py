@@ -124,6 +124,13 @@ def test_names_of_special_tokens_come_from_the_files(folder: Path) -> None:
     assert tokenizer("hello")["input_ids"].tolist() == [[2, 5, 3]]
 
 
+@pytest.mark.parametrize("missing", ["[CLS]", "[SEP]"])
+def test_a_vocabulary_without_a_token_of_the_layout(missing: str, folder: Path) -> None:
+    (folder / "vocab.txt").write_text(VOCAB.replace(missing, "other"))
+    with pytest.raises(CheckpointError, match=missing[1:-1]):
+        load_tokenizer(folder)
+
+
 @pytest.mark.parametrize(
     ("limit", "expected"), [("512", 512), ("1e30", None), ("null", None), ("0", None), ('"512"', ZooError)]
 )
