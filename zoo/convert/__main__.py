@@ -222,7 +222,7 @@ def _report(results: Sequence[Mapping[str, Any]], arguments: argparse.Namespace)
 
 def _say_not_yet(families: Sequence[Any]) -> None:
     for family in families:
-        print(f"not yet: {family.title} {family.not_yet}")
+        print(f"not yet: {family.title}: {family.not_yet}")
 
 
 def _show(rows: Sequence[Planned], arguments: argparse.Namespace) -> int:
