@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib import import_module
@@ -37,7 +38,7 @@ from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, FileStamp, stamp
 from zoo.convert.plan import current
-from zoo.errors import CheckpointError, ConfigError, UsageError, ZooError
+from zoo.errors import CheckpointError, ConfigError, UsageError
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
@@ -372,22 +373,17 @@ def _check_alias(alias: Step, step: Step, checkpoint: Checkpoint) -> None:
         )
 
 
-class disk_errors:
+@contextmanager
+def disk_errors(target: Path) -> Iterator[None]:
     """Turns a full disk and a forbidden folder into a sentence."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ZooError) or not isinstance(error, OSError):
-            return
-        where = f"'{self.target.parent}'"
+    try:
+        yield
+    except OSError as error:
+        where = f"'{target.parent}'"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise CheckpointError(
                 f"{where} is full; nothing was published.", "Make room, or give --out."
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise UsageError(f"{where} cannot be written to ({error.strerror}).", "Give another --out.") from error
+        raise
