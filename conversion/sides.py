@@ -14,7 +14,7 @@ import torch
 from conversion.cases import Case
 from conversion.reference import base_model
 
-OUTPUTS = ("last_hidden_state", "pooler_output", "logits", "start_logits", "end_logits", "loss")
+OUTPUTS = ("last_hidden_state", "pooler_output", "logits", "start_logits", "end_logits", "embeddings", "loss")
 Arrays = dict[str, np.ndarray]
 Call = tuple[np.ndarray, np.ndarray]
 

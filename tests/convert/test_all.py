@@ -83,3 +83,18 @@ def test_one_damaged_model_does_not_stop_the_others(server: HubServer, command) 
         rows["microsoft/infoxlm-base"]["status"] == "failed" and rows["microsoft/infoxlm-base"]["error"]["message"]
     )
     assert rows["microsoft/infoxlm-large"]["status"] == "converted"
+
+
+def test_a_pinned_commit_that_is_done_asks_nobody(
+    server: HubServer, command, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    commit = (
+        json.loads(command("BAAI/bge-m3", "--json")[1])
+        and json.loads((hub.model_dir("BAAI/bge-m3") / "certificate.json").read_text())["source"]["revision"]
+    )
+    assert command(f"BAAI/bge-m3@{commit}")[0] == 0
+    shutil.rmtree(hub.env.hub_cache())
+    server.requests.clear()
+    code, out, _ = command(f"BAAI/bge-m3@{commit}", "--json")
+    assert code == 0 and json.loads(out)["models"][0]["status"] == "already done"
+    assert server.requests == []

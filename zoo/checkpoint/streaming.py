@@ -24,7 +24,7 @@ from zoo.checkpoint.rules import Plan, Step, TensorInfo, target_shapes
 from zoo.checkpoint.safetensors_file import header_bytes
 from zoo.errors import CheckpointError
 
-HASH_BYTES = 1 << 20
+HASH_BYTES = 16 << 20  # the lock of the interpreter is asked for this often only
 BLOCK_BYTES = 1 << 20  # a contiguous block: small enough to be in the cache still when it is written
 BLOCK_ROWS, TILE = 256, 16  # a transposed block; six times as fast as one copy of the whole matrix
 TRANSPOSED_BYTES = 4 << 20

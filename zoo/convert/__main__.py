@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -184,11 +185,17 @@ def _in_processes(jobs: Sequence[Job], arguments: argparse.Namespace) -> list[di
 
     def run(job: Job) -> dict[str, Any]:
         command = [sys.executable, "-m", "zoo.convert", job.name, "--to", arguments.to, "--out", str(job.target)]
-        process = subprocess.Popen(
-            [*command, "--json", *(["--verify"] if arguments.verify else [])], stdout=subprocess.PIPE, text=True
-        )
-        running.append(process)
-        text, _ = process.communicate()
+        command += ["--json", *(["--verify"] if arguments.verify else [])]
+        with tempfile.TemporaryFile("w+") as answer:
+            process = subprocess.Popen(command, stdout=answer, stderr=subprocess.PIPE, text=True)
+            running.append(process)
+            for line in (
+                process.stderr or ()
+            ):  # through a pipe, so that several progress bars do not overwrite another
+                print(line, end="", file=sys.stderr, flush=True)
+            process.wait()
+            answer.seek(0)
+            text = answer.read()
         try:
             row = json.loads(text)["models"][0]
         except (ValueError, KeyError, IndexError):
@@ -222,7 +229,7 @@ def _report(results: Sequence[Mapping[str, Any]], arguments: argparse.Namespace)
 
 def _say_not_yet(families: Sequence[Any]) -> None:
     for family in families:
-        print(f"not yet: {family.title} {family.not_yet}")
+        print(f"not yet: {family.title}: {family.not_yet}")
 
 
 def _show(rows: Sequence[Planned], arguments: argparse.Namespace) -> int:
