@@ -16,6 +16,7 @@ from benchmarks import common
 from zoo import registry
 
 PAGES = ("README.md", "README.zh.md", "benchmarks/README.md")
+REPORTS = common.ROOT / "conversion/reports"
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -70,7 +71,34 @@ def stsb() -> str:
     return markdown(header, rows) + f"\nPrinted by `{found['command']}` ({stamp}, {found['stamp']['cpu']}).\n"
 
 
-TABLES: dict[str, Callable[[], str]] = {"models": models, "stsb": stsb}
+def parity() -> str:
+    """The reports of conversion/prove.py."""
+    found = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(REPORTS.glob("*.json"))]
+    reports = [report for report in found if "round_trip" in report]
+    rows = []
+    for report in reports:
+        found, back = report["parity"], report["round_trip"]
+        worst = max(found["outputs"].values(), key=lambda o: o["max_abs"] / o["limit"])
+        gradient = found["gradients"]["worst"].get("relative", 0.0)
+        tokenizer = found.get("tokenizer")
+        rows.append(
+            (
+                f"`{report['name']}`",
+                report["weights"].partition(",")[0],
+                back["tensors"],
+                f"{worst['max_abs']:.1e} (values to {worst['largest']:.2g})",
+                f"{gradient:.1e}" + (" \\*" if found.get("over_in_float32") else ""),
+                f"{tokenizer['lines'] - tokenizer['different']} of {tokenizer['lines']}" if tokenizer else "-",
+                f"{back['bit_identical']} of {back['tensors']} bit-identical",
+            )
+        )
+    header = ("checkpoint", "weights", "tensors", "largest difference of an output", "of a gradient, relative")
+    table = markdown((*header, "texts with the same ids", "back in torch's format"), rows)
+    note = "\n\\* rounding: over the float32 tolerance, and equal to 1e-9 or better when both run in float64.\n"
+    return f"{table}{note}\nPrinted by `python -m conversion.prove NAME`, reports in conversion/reports.\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {"models": models, "parity": parity, "stsb": stsb}
 
 
 def fill(page: str) -> str:

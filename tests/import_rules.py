@@ -93,8 +93,14 @@ TABLE = (
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(
         "conversion/*",
-        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers",
+        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp",
         parts="zoo conversion",
+    ),
+    # Compares with the libraries below ours, and with the rules as the tests have them.
+    Row(
+        "benchmarks/tokenization.py",
+        packages="transformers tokenizers sentencepiece",
+        parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
     Row("benchmarks/*", packages="numpy paddle torch transformers scipy matplotlib rich", parts="zoo benchmarks"),
     Row("examples/*", packages="numpy paddle rich", parts="zoo"),

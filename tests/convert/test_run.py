@@ -45,7 +45,7 @@ def test_every_file_form(name: str, snapshot: Make, tmp_path: Path, command) -> 
 @pytest.mark.parametrize(("name", "stem"), [(XLMR, "XLMRoberta"), (BERT, "Bert"), (BERT, "Sbert")])
 def test_every_head(name: str, stem: str, head: str, snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
     source = snapshot(name, stem + head)
-    code, out, err = command(source, "--out", tmp_path / "out")
+    code, _, err = command(source, "--out", tmp_path / "out")
     assert code == 0, err
     assert config_of(tmp_path / "out")["zoo"]["task"] == TASKS[head]
 
@@ -157,7 +157,9 @@ def test_failure_keeps_the_older_conversion(snapshot: Make, tmp_path: Path, comm
         ("architectures", ["LlamaForCausalLM"], "LlamaForCausalLM"),
     ],
 )
-def test_config_of_another_model(field: str, value: object, word: str, snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+def test_config_of_another_model(
+    field: str, value: object, word: str, snapshot: Make, tmp_path: Path, command
+) -> None:  # type: ignore[no-untyped-def]
     source = tmp_path / "source"
     shutil.copytree(snapshot(XLMR), source)
     (source / "config.json").write_text(json.dumps({**config_of(source), field: value}))
@@ -176,7 +178,9 @@ def test_full_disk(snapshot: Make, tmp_path: Path, command, monkeypatch: pytest.
     assert [p.name for p in tmp_path.iterdir()] == [".out.lock"]
 
 
-def test_too_little_room_is_said_first(snapshot: Make, tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_too_little_room_is_said_first(
+    snapshot: Make, tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     code, _, err = command(snapshot(XLMR), "--out", tmp_path / "out")
     assert code == 1 and "1 kB left" in err and not (tmp_path / "out").exists()

@@ -16,7 +16,10 @@ from zoo.errors import CheckpointError
 from zoo.tokenization import Tokenizer, load_tokenizer
 
 Reference = Callable[[str], list[int]]
-HARD = "aZéßΣ\u0301\u0308 \t\n\0\x01\x85\xa0\xad\u200b\u200d\u2028\u3000\ufeff\ufffd▁<>/s中国，ひﾊﾟｶﾞ㎏㍿ﷺﬁ①½…２‐😀🏽กำاﻻ한ᄒ가ि"
+HARD = (
+    "aZéßΣ\u0301\u0308 \t\n\0\x01\x85\xa0\xad\u200b\u200d\u2028\u3000\ufeff\ufffd▁<>/s"
+    "中国，ひﾊﾟｶﾞ㎏㍿ﷺﬁ①½…２‐😀🏽กำاﻻ한ᄒ가ि"
+)
 TEXTS = st.lists(st.one_of(st.sampled_from([*HARD, "  ", "hello", "世界"]), st.text(max_size=3)), max_size=25)
 
 

@@ -18,7 +18,10 @@ from zoo.tokenization import Tokenizer, load_tokenizer
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MODELS = ("english", "chinese")
 # What BERT and the library may see differently, glued together at random.
-HARD = "aZéÉİßΣςÅ\u0301\u0308\u0345 \t\n\r\0\x01\x1c\x7f\x85\xa0\xad\u200b\u200d\u2028\u3000\ufeff\ufffd'-._@中国㐀𠀀𫠠豈한ᄒ가ひﾊﾟ㎏ﬁ😀🏽\ue000\U000f0000\u0897\u1c89"
+HARD = (
+    "aZéÉİßΣςÅ\u0301\u0308\u0345 \t\n\r\0\x01\x1c\x7f\x85\xa0\xad\u200b\u200d\u2028\u3000\ufeff\ufffd"
+    "'-._@中国㐀𠀀𫠠豈한ᄒ가ひﾊﾟ㎏ﬁ😀🏽\ue000\U000f0000\u0897\u1c89"
+)
 WORDS = st.lists(
     st.one_of(st.sampled_from([*HARD, *SPECIALS, "un", "##able", "ΑΣ"]), st.text(max_size=3)), max_size=25
 )

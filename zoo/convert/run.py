@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import re
 import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib import import_module
@@ -35,7 +37,8 @@ from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo, check_shapes, t
 from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, FileStamp, stamp
-from zoo.errors import CheckpointError, ConfigError, UsageError, ZooError
+from zoo.convert.plan import current
+from zoo.errors import CheckpointError, ConfigError, UsageError
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
@@ -49,6 +52,7 @@ SENTENCE_FILES = (
     "1_Pooling/config.json",
 )
 COMPANIONS = (*TOKENIZER_FILES, *SENTENCE_FILES)
+COMMIT = re.compile(r"[0-9a-f]{40}")
 Verify = Callable[..., Mapping[str, Any]]
 
 
@@ -129,18 +133,22 @@ def different_from_card(config: Mapping[str, Any], card: Card | None) -> tuple[s
 
 
 def finished(upstream: Upstream, target: Path, verify: bool) -> Certificate | None:
-    """The certificate of an earlier conversion of the same files by the same rules; None when there is work to do."""
-    old = Certificate.read(target)
-    if old is None or old.rules != certificates.rules_version(upstream.keymap) or (verify and not old.verified):
-        return None
-    weights = target / old.weights.name
-    if not weights.is_file() or weights.stat().st_size != old.weights.size:
+    """The certificate of an earlier conversion of the same files by the same rules; None when work is left."""
+    old = current(target, verify)
+    if old is None:
         return None
     folder = upstream.snapshot.path
     now = [folder / f.name for f in old.files]
     if not all(p.is_file() and p.stat().st_size == f.size for p, f in zip(now, old.files, strict=True)):
         return None
     return old if certificates.same_files((_stamp_in(folder, p) for p in now), old.files) else None
+
+
+def finished_at_commit(name: str, target: Path, verify: bool) -> Certificate | None:
+    """As `finished`, for a name that is pinned to a commit: a commit never changes, so nobody is asked."""
+    sources = {(s.id, s.revision) for s in hub.refer(name).sources if COMMIT.fullmatch(s.revision)}
+    old = current(target, verify) if sources else None
+    return old if old and (old.source["id"], old.source["revision"]) in sources else None
 
 
 def convert(name: str, target: Path, *, verify: Verify | None = None, stream: Any = None) -> Result:
@@ -156,6 +164,8 @@ def convert(name: str, target: Path, *, verify: Verify | None = None, stream: An
         ZooError: what is wrong with the name, the files, the keys or the numbers. Nothing is published then.
     """
     started = time.monotonic()
+    if old := finished_at_commit(name, target, verify is not None):
+        return Result(old.name, target, "already done", old, time.monotonic() - started)
     upstream = understand(hub.resolve(name))
     source = upstream.snapshot.path.resolve()
     if target.resolve() == source or source in target.resolve().parents:
@@ -363,22 +373,17 @@ def _check_alias(alias: Step, step: Step, checkpoint: Checkpoint) -> None:
         )
 
 
-class disk_errors:  # noqa: N801 - used as a statement
+@contextmanager
+def disk_errors(target: Path) -> Iterator[None]:
     """Turns a full disk and a forbidden folder into a sentence."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ZooError) or not isinstance(error, OSError):
-            return
-        where = f"'{self.target.parent}'"
+    try:
+        yield
+    except OSError as error:
+        where = f"'{target.parent}'"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise CheckpointError(
                 f"{where} is full; nothing was published.", "Make room, or give --out."
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise UsageError(f"{where} cannot be written to ({error.strerror}).", "Give another --out.") from error
+        raise

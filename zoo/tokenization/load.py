@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from zoo.errors import CheckpointError, UsageError
@@ -13,6 +14,7 @@ from zoo.tokenization.layout import BERT, ROBERTA, Layout
 from zoo.tokenization.pieces import Engine
 from zoo.tokenization.sentence import SentencePiece
 from zoo.tokenization.tokenizer import ROLES, Tokenizer
+from zoo.tokenization.unigram import added_of, model_of
 from zoo.tokenization.wordpiece import wordpiece
 
 KINDS = {"sentencepiece": "sentencepiece.bpe.model", "wordpiece": "vocab.txt", "json": "tokenizer.json"}
@@ -24,7 +26,15 @@ ROBERTA_TOKENS = {  # also XLM-R's
     "pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>", "bos": "<s>", "eos": "</s>"
 }  # fmt: skip
 FUNNEL_TOKENS = ROBERTA_TOKENS | {"cls": "<cls>", "sep": "<sep>"}
+OTHER_IDS = ("camembert",)  # the same file names as XLM-R, other ids for the same pieces
+TYPES = {
+    "do_lower_case": (bool,),
+    "tokenize_chinese_chars": (bool,),
+    "strip_accents": (bool, NoneType),
+    "model_max_length": (int, float, NoneType),
+}
 NO_LIMIT = 10**6  # "no limit" is written as 1e30
+Built = tuple[Engine, Layout, dict[str, str]]  # and the token of each role
 
 
 def load_tokenizer(
@@ -39,7 +49,8 @@ def load_tokenizer(
     """Builds the tokenizer of a model's folder, from the files in it and nothing else.
 
     sentencepiece.bpe.model and vocab.txt are what a model was trained with, so they come before tokenizer.json,
-    which other programs rewrite; it is used when it is alone.
+    which other programs rewrite; it is used when it is alone. One that holds XLM-R's model gets the original's ids
+    all the same, unless `kind` is "json".
 
     Args:
         folder: holds sentencepiece.bpe.model, vocab.txt or tokenizer.json.
@@ -57,39 +68,53 @@ def load_tokenizer(
     folder = Path(folder)
     if kind is not None and kind not in KINDS:
         raise UsageError(f"There is no tokenizer kind {kind!r}.", f"One of {', '.join(KINDS)}.")
-    order = KINDS if kind is None else (kind, "json")
+    order = [*KINDS] if kind is None else [kind, "json"]
+    if _read_json(folder / "config.json").get("model_type") in OTHER_IDS:
+        order = ["json"]
     found = next((k for k in order if (folder / KINDS[k]).is_file()), None)
     if found is None:
         raise CheckpointError(
             f"'{folder}' has no tokenizer: no {' and no '.join(KINDS[k] for k in order)}.",
             "Copy the model's tokenizer files into the folder.",
         )
-    options, roles, added = _read_options(folder)
+    with readable(folder / OPTIONS[0]):
+        options, roles, added = _read_options(folder)
     if max_length is None and 0 < (limit := options.get("model_max_length") or 0) < NO_LIMIT:
         max_length = int(limit)
     file = folder / KINDS[found]
+    named = {**(specials or {}), **roles}
     with readable(file):
-        engine: Engine
-        if found == "sentencepiece":
-            roles = {**ROBERTA_TOKENS, **(specials or {}), **roles}
-            engine, usual = SentencePiece(file.read_bytes(), added, file), ROBERTA
-        elif found == "wordpiece":
-            vocab, roles = read_vocab(file), {**BERT_TOKENS, **(specials or {}), **roles}
-            if roles["unk"] not in vocab:
-                raise CheckpointError(f"'{file}' has no {roles['unk']}.", "Is it the vocabulary of this model?")
-            whole = {token: vocab[token] for token in roles.values() if token in vocab} | added
-            lower = bool(options.get("do_lower_case", lower))
-            chinese = bool(options.get("tokenize_chinese_chars", True))
-            engine, usual = (
-                wordpiece(vocab, whole, roles["unk"], lower, options.get("strip_accents"), chinese),
-                BERT,
+        if found == "wordpiece":
+            engine, usual, roles = _wordpiece(file, options, {**BERT_TOKENS, **named}, added, lower)
+        elif found == "sentencepiece":
+            engine, usual, roles = (
+                SentencePiece(file.read_bytes(), added, file),
+                ROBERTA,
+                {**ROBERTA_TOKENS, **named},
             )
         else:
-            engine = fast = from_json(file)
-            roles = {**_usual_roles(engine.vocab), **(specials or {}), **roles}
-            usual = layout_of(fast.inner)
+            engine, usual, roles = _json(file, named, added, rebuild=kind != "json")
     files = [folder / name for name in FILES if (folder / name).is_file()]
     return Tokenizer(engine, layout or usual, roles, max_length, files)
+
+
+def _wordpiece(
+    file: Path, options: Mapping[str, Any], roles: dict[str, str], added: Mapping[str, int], lower: bool
+) -> Built:
+    vocab = read_vocab(file)
+    if roles["unk"] not in vocab:
+        raise CheckpointError(f"'{file}' has no {roles['unk']}.", "Is it the vocabulary of this model?")
+    whole = {**{token: vocab[token] for token in roles.values() if token in vocab}, **added}
+    lower, chinese = options.get("do_lower_case", lower), options.get("tokenize_chinese_chars", True)
+    return wordpiece(vocab, whole, roles["unk"], lower, options.get("strip_accents"), chinese), BERT, roles
+
+
+def _json(file: Path, named: Mapping[str, str], added: Mapping[str, int], rebuild: bool) -> Built:
+    document = _read_json(file)
+    if rebuild and (model := model_of(document)):
+        return SentencePiece(model, {**added_of(document), **added}, file), ROBERTA, {**ROBERTA_TOKENS, **named}
+    fast = from_json(file)
+    return fast, layout_of(fast.inner), {**_usual_roles(fast.vocab), **named}
 
 
 def _usual_roles(vocab: Mapping[str, int]) -> dict[str, str]:
@@ -99,15 +124,20 @@ def _usual_roles(vocab: Mapping[str, int]) -> dict[str, str]:
 def _read_options(folder: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, int]]:
     """tokenizer_config.json, the token of each role, and the ids of added tokens."""
     options, specials, added = (_read_json(folder / name) for name in OPTIONS)
+    for name, types in TYPES.items():
+        if name in options and not isinstance(options[name], types):
+            raise CheckpointError(
+                f"'{folder / OPTIONS[0]}' has {name} = {options[name]!r}, which it cannot be.",
+                f"Write {' or '.join('null' if t is NoneType else t.__name__ for t in types)}, without quotes.",
+            )
     roles: dict[str, str] = {}
     for role in ROLES:
         value = options.get(f"{role}_token", specials.get(f"{role}_token"))
         token = value.get("content") if isinstance(value, dict) else value
         roles |= {role: token} if isinstance(token, str) else {}
-    ids = {token: i for token, i in added.items() if isinstance(i, int)}
-    decoder = options.get("added_tokens_decoder")
-    if isinstance(decoder, dict):
-        ids |= {v["content"]: int(i) for i, v in decoder.items() if isinstance(v, dict) and i.isdecimal()}
+    ids = {**added, **{v["content"]: int(i) for i, v in (options.get("added_tokens_decoder") or {}).items()}}
+    if not all(isinstance(token, str) and isinstance(i, int) for token, i in ids.items()):
+        raise CheckpointError(f"'{folder / OPTIONS[0]}' or '{OPTIONS[2]}' has an added token that is no text.")
     return options, roles, ids
 
 
