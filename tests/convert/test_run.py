@@ -205,15 +205,15 @@ def test_source_is_never_the_target(snapshot: Make, tmp_path: Path, command) -> 
 
 KILL = """
 import os, signal
-import zoo.convert.run as run
+import zoo.checkpoint.streaming as streaming
 seen = []
-check = run.check_finite
+check = streaming.is_finite
 def kill(*arguments):
     seen.append(0)
     if len(seen) == 20:
         os.kill(os.getpid(), signal.{signal})
     return check(*arguments)
-run.check_finite = kill
+streaming.is_finite = kill
 """
 
 
