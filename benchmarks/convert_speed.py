@@ -90,7 +90,7 @@ def usual(source: Path, out: Path) -> None:
                 layers[key] = paddle.nn.LayerNorm(tensor.shape[0])
     network = paddle.nn.LayerDict(layers)
     network.add_sublayer("lm_head", paddle.nn.Layer())
-    network.lm_head.bias = network.lm_head.create_parameter([VOCABULARY], is_bias=True)
+    network.lm_head.bias = network.lm_head.create_parameter(state["lm_head.bias"].shape, is_bias=True)
     names = {}
     for name, tensor in state.items():
         prefix, _, leaf = name.rpartition(".")
