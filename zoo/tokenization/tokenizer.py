@@ -176,7 +176,7 @@ class Tokenizer:
             for row in windows(n, len(a.ids), len(second[n].ids) if second else 0, room, str(strategy), stride)
         ]
         lengths = np.array([around + r.a_stop - r.a_start + r.b_stop - r.b_start for r in rows], np.int64)
-        width = max(int(lengths.max(initial=0)), limit or 0 if padding == "max_length" else 0)
+        width = max(int(np.max(lengths, initial=0)), limit or 0 if padding == "max_length" else 0)
         width = -(-width // (pad_to_multiple_of or 1)) * (pad_to_multiple_of or 1)
         widths = np.full_like(lengths, width) if padding else lengths
         starts = np.cumsum(widths) - (lengths if padding_side == "left" else widths)
