@@ -13,7 +13,7 @@ import pytest
 
 from tests.convert.conftest import Make, config_of, start, tree
 from zoo.checkpoint import open_checkpoint
-from zoo.convert.certificate import Certificate, stamp
+from zoo.convert.certificate import Certificate, Written, stamp
 
 XLMR = "FacebookAI/xlm-roberta-base"
 BERT = "structbert-en-large"
@@ -31,7 +31,7 @@ def test_every_file_form(name: str, snapshot: Make, tmp_path: Path, command) -> 
     assert tree(source) == before
     certificate = Certificate.read(out)
     assert certificate is not None and not certificate.verified
-    assert certificate.weights == stamp(out / "model.safetensors")
+    assert certificate.weights == Written("model.safetensors", (out / "model.safetensors").stat().st_size)
     for file in certificate.files:
         assert file.sha256 == stamp(source / file.name).sha256
     assert {**config_of(out), "zoo": 0} == {**config_of(source), "zoo": 0}
@@ -172,7 +172,7 @@ def test_full_disk(snapshot: Make, tmp_path: Path, command, monkeypatch: pytest.
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("zoo.convert.run.write_safetensors", full)
+    monkeypatch.setattr("zoo.convert.run.stream_tensors", full)
     code, _, err = command(snapshot(XLMR), "--out", tmp_path / "out")
     assert code == 1 and "is full" in err and "--out" in err
     assert [p.name for p in tmp_path.iterdir()] == [".out.lock"]
@@ -205,15 +205,15 @@ def test_source_is_never_the_target(snapshot: Make, tmp_path: Path, command) -> 
 
 KILL = """
 import os, signal
-import zoo.convert.run as run
+import zoo.checkpoint.streaming as streaming
 seen = []
-check = run.check_finite
+check = streaming.is_finite
 def kill(*arguments):
     seen.append(0)
     if len(seen) == 20:
         os.kill(os.getpid(), signal.{signal})
     return check(*arguments)
-run.check_finite = kill
+streaming.is_finite = kill
 """
 
 

@@ -21,7 +21,7 @@ from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo
 from zoo.cli import Progress
 from zoo.convert import certificate as certificates
-from zoo.convert.certificate import Certificate, stamp
+from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.plan import keymap_for
 from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard, read_config
 from zoo.errors import UsageError
@@ -143,7 +143,7 @@ def _certify(source: Converted, checkpoint: Checkpoint, plan: Plan, to: str, wei
         files=(stamp(source.folder / WEIGHTS),),
         rules=certificates.rules_version(source.keymap),
         coverage=certificates.coverage(plan, checkpoint.infos),
-        weights=stamp(weights),
+        weights=Written(weights.name, weights.stat().st_size),
         checks=("every tensor has a rule back",),
         versions=env.versions(),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),

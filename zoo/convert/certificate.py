@@ -28,6 +28,14 @@ class FileStamp:
 
 
 @dataclass(frozen=True)
+class Written:
+    """The weight file of a conversion: name and size in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
 class Coverage:
     """What the key table did: how many tensors by each operation, and every dropped key with its reason."""
 
@@ -60,7 +68,7 @@ class Certificate:
     files: tuple[FileStamp, ...]
     rules: str
     coverage: Coverage
-    weights: FileStamp
+    weights: Written
     checks: tuple[str, ...]
     versions: Mapping[str, str]
     date: str
@@ -94,7 +102,7 @@ class Certificate:
                 | {
                     "files": tuple(FileStamp(**f) for f in data["files"]),
                     "coverage": Coverage(**coverage | {"unused": tuple(coverage["unused"])}),
-                    "weights": FileStamp(**data["weights"]),
+                    "weights": Written(**data["weights"]),
                     "checks": tuple(data["checks"]),
                     "notes": tuple(data["notes"]),
                 }
