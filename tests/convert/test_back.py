@@ -112,7 +112,7 @@ def test_the_converted_folder_is_never_the_target(snapshot: Make, tmp_path: Path
     ],
 )
 def test_paddlenlp_folder(name, architecture, query, aliases, snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
-    """Names, layout and config.json; PaddleNLP itself runs it in conversion/paddlenlp_check.py."""
+    """Names, layout and config.json; that PaddleNLP computes the same is in conversion/paddlenlp_check.py."""
     source = snapshot(name, architecture)
     assert command(source, "--out", tmp_path / "paddle")[0] == 0
     assert command(tmp_path / "paddle", "--out", tmp_path / "nlp", "--to", "paddlenlp")[0] == 0
