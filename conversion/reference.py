@@ -27,7 +27,8 @@ class Tolerance:
     """What "equal" means.
 
     Attributes:
-        output: largest absolute difference at real tokens (relative to the output's largest value above one).
+        output: largest absolute difference at real tokens; of logits and losses, relative to their largest value
+            where that is above one.
         gradient: largest difference relative to the parameter's largest gradient. A gradient below `floor` times
             the network's largest one is compared with that instead: the true gradient of a key bias is zero, so its
             own size is rounding noise.
