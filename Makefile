@@ -19,7 +19,7 @@ PADDLENLP_TESTS := tests/tokenization tests/test_hub.py tests/test_registry.py t
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp proof fuzz bench tables lock clean
+.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp proof fuzz bench bench-all tables lock clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
@@ -55,7 +55,10 @@ proof: $(VENV)/test  ## every architecture against torch at true size: writes co
 fuzz: $(VENV)/test  ## the slow tests: mutated weight files (FUZZ_CASES=5000 of each format), random texts
 	$(PY) -m pytest -m slow -s --ignore tests/test_wheel.py
 
-bench: $(VENV)/test  ## the benchmarks: writes benchmarks/results/ and docs/, then the READMEs' tables
+bench-all: bench  ## every benchmark; some take gigabytes of memory and an hour
+	for name in startup tokenization load_speed convert_speed parity_full; do $(PY) -m benchmarks.$$name || exit 1; done
+
+bench: $(VENV)/test  ## STS-B beside torch and the published score: writes benchmarks/results/ and docs/, then the READMEs' tables
 	$(PY) -m benchmarks.stsb
 	$(PY) -m benchmarks.tables
 

@@ -196,7 +196,7 @@ class Tokenizer:
         """All rows one after the other in arrays of `size` tokens; row n begins at starts[n]."""
         example = first[0] if first else Pieces(np.zeros(0, np.int64))
         ids, mask = np.full(size, self.pad_token_id or 0, np.int64), np.zeros(size, np.int64)
-        out = {"input_ids": ids, "attention_mask": mask}
+        out: dict[str, np.ndarray] = {"input_ids": ids, "attention_mask": mask}
         types = self.layout.types
         if types:
             out["token_type_ids"] = np.zeros(size, np.int64)
