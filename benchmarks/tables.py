@@ -98,7 +98,37 @@ def parity() -> str:
     return f"{table}{note}\nPrinted by `python -m conversion.prove NAME`, reports in conversion/reports.\n"
 
 
-TABLES: dict[str, Callable[[], str]] = {"models": models, "parity": parity, "stsb": stsb}
+def tokenization() -> str:
+    """Ids and speed of the tokenizers, over all 15 languages."""
+    found = result("tokenization")
+    rows = [
+        (
+            row["tokenizer"],
+            f"{row['ids']:,}",
+            f"{row['differing_ids']:,}",
+            f"{row['differing_ids_of_tokenizers']:,}",
+            f"{row['sentences_per_second']:,}",
+            f"{row['sentences_per_second_of_tokenizers']:,}",
+            f"{row['ratio']:.2f}",
+        )
+        for row in found["rows"]
+        if row["language"] == "all"
+    ]
+    header = (
+        "XNLI test, 15 languages", "ids", "ours that differ from the original", "those of `tokenizers` that differ",
+        "ours, sentences/s", "`tokenizers`, sentences/s", "ratio",
+    )  # fmt: skip
+    first = found["rows"][0]
+    stamp = f"tokenizers {first['tokenizers']}, sentencepiece {first['sentencepiece']}, {found['stamp']['date']}"
+    return markdown(header, rows) + f"\nPrinted by `{found['command']}` ({stamp}, {found['stamp']['cpu']}).\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "models": models,
+    "parity": parity,
+    "stsb": stsb,
+    "tokenization": tokenization,
+}
 
 
 def fill(page: str) -> str:

@@ -28,6 +28,9 @@ def _after_fork() -> None:
         os.environ.pop(SWITCH, None)
 
 
+# Texts at a time: enough for every core, and so few that what the library allocates for them is used again; with
+# whole files at once it spends most of its time on memory.
+BLOCK = 16 * (os.cpu_count() or 1)
 SWITCH, _unset = "TOKENIZERS_PARALLELISM", False
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork)
 
@@ -68,10 +71,20 @@ class Fast:
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
         """Tokens of each text, without the special tokens around it."""
         encode = self.inner.encode_batch if offsets else self.inner.encode_batch_fast
-        rows = encode([self.prepare(t) for t in texts] if self.prepare else list(texts), add_special_tokens=False)
-        if not offsets:
-            return [Pieces(np.array(row.ids, np.int64)) for row in rows]
-        return [Pieces(np.array(r.ids, np.int64), np.array(r.offsets, np.int64).reshape(-1, 2)) for r in rows]
+        found = []
+        for start in range(0, len(texts), BLOCK):
+            block = texts[start : start + BLOCK]
+            rows = encode(
+                [self.prepare(t) for t in block] if self.prepare else list(block), add_special_tokens=False
+            )
+            found += [
+                Pieces(
+                    np.array(row.ids, np.int64),
+                    np.array(row.offsets, np.int64).reshape(-1, 2) if offsets else None,
+                )
+                for row in rows
+            ]
+        return found
 
     def decode(self, tokens: list[str]) -> str:
         """Text of a run of ordinary tokens."""
