@@ -27,7 +27,7 @@ from zoo.tokenization import Tokenizer, load_tokenizer
 
 COMMAND = "python -m benchmarks.tokenization"
 ASSETS = SHARED / "assets"
-ROUNDS = 5
+ROUNDS = 3
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 Ids = list[list[int]]
 

@@ -96,6 +96,12 @@ TABLE = (
         packages="numpy paddle torch transformers safetensors sentencepiece tokenizers",
         parts="zoo conversion",
     ),
+    # Compares with the libraries below ours, and with the rules as the tests have them.
+    Row(
+        "benchmarks/tokenization.py",
+        packages="transformers tokenizers sentencepiece",
+        parts="zoo.tokenization benchmarks tests.tokenization.reference",
+    ),
     Row("benchmarks/*", packages="numpy paddle torch transformers scipy matplotlib rich", parts="zoo benchmarks"),
     Row("examples/*", packages="numpy paddle rich", parts="zoo"),
     Row("constraints/*"),

@@ -95,6 +95,7 @@ def test_reproduced_score() -> None:
     assert abs(row["ours"] - 0.8205) <= 0.0003
     assert abs(row["ours"] - row["torch"]) <= 1e-5
     assert row["least cosine to torch"] >= 0.99999
+    assert row["published"] == 0.8203
 
 
 @pytest.mark.torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -247,6 +248,13 @@ def test_decode_joins_word_pieces(tiny: Tokenizer) -> None:
     ids = tiny("unx hello", "able nowhere")["input_ids"][0]
     assert tiny.decode(ids) == "unx hello able [UNK]"
     assert tiny.decode(ids, skip_special_tokens=False) == "[CLS] unx hello [SEP] able [UNK] [SEP]"
+
+
+def test_workers_get_a_copy(tiny: Tokenizer, xlmr: Tokenizer) -> None:
+    for tokenizer in (tiny, xlmr):
+        copy = pickle.loads(pickle.dumps(tokenizer))
+        text = "hello Σ\ue000 <mask> world"
+        assert copy(text)["input_ids"].tolist() == tokenizer(text)["input_ids"].tolist()
 
 
 def test_forked_children_neither_hang_nor_warn(assets: Path) -> None:

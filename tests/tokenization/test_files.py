@@ -97,7 +97,7 @@ def test_a_tokenizer_json_of_xlmr_gets_the_original_ids(
         assert tokenizer.engine.tokens == xlmr.engine.tokens
 
 
-def test_camembert_numbers_its_pieces_otherwise(saved_xlmr: Path, xlmr_folder: Path, tmp_path: Path) -> None:
+def test_camembert_numbers_its_pieces_otherwise(xlmr_folder: Path, tmp_path: Path) -> None:
     shutil.copyfile(xlmr_folder / "sentencepiece.bpe.model", tmp_path / "sentencepiece.bpe.model")
     (tmp_path / "config.json").write_text('{"model_type": "camembert"}')
     with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
@@ -124,6 +124,13 @@ def test_names_of_special_tokens_come_from_the_files(folder: Path) -> None:
     assert tokenizer("hello")["input_ids"].tolist() == [[2, 5, 3]]
 
 
+@pytest.mark.parametrize("missing", ["[CLS]", "[SEP]"])
+def test_a_vocabulary_without_a_token_of_the_layout(missing: str, folder: Path) -> None:
+    (folder / "vocab.txt").write_text(VOCAB.replace(missing, "other"))
+    with pytest.raises(CheckpointError, match=missing[1:-1]):
+        load_tokenizer(folder)
+
+
 @pytest.mark.parametrize(
     ("limit", "expected"), [("512", 512), ("1e30", None), ("null", None), ("0", None), ('"512"', ZooError)]
 )
@@ -139,8 +146,7 @@ def test_longest_row(limit: str, expected: Any, folder: Path) -> None:
 
 def test_save_copies_what_it_was_built_from(folder: Path, tmp_path: Path) -> None:
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    target = tmp_path / "saved"
-    target.mkdir()
+    target = tmp_path / "runs" / "saved"
     tokenizer = load_tokenizer(folder)
     tokenizer.save(target)
     tokenizer.save(folder)

@@ -16,12 +16,20 @@ from zoo.tokenization.layout import Layout
 from zoo.tokenization.pieces import Pieces
 
 
-def _quiet_in_children() -> None:
-    """A forked child of a process that used threads must not start more; the library would warn in each."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+def _before_fork() -> None:
+    """A child of a process that used threads must not start more; the library would warn in each child."""
+    global _unset
+    _unset = SWITCH not in os.environ
+    os.environ.setdefault(SWITCH, "false")
 
 
-os.register_at_fork(after_in_child=_quiet_in_children)
+def _after_fork() -> None:
+    if _unset:
+        os.environ.pop(SWITCH, None)
+
+
+SWITCH, _unset = "TOKENIZERS_PARALLELISM", False
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork)
 
 
 @contextmanager

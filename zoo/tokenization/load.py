@@ -34,6 +34,7 @@ TYPES = {
     "model_max_length": (int, float, NoneType),
 }
 NO_LIMIT = 10**6  # "no limit" is written as 1e30
+Built = tuple[Engine, Layout, dict[str, str]]  # and the token of each role
 
 
 def load_tokenizer(
@@ -81,31 +82,39 @@ def load_tokenizer(
     if max_length is None and 0 < (limit := options.get("model_max_length") or 0) < NO_LIMIT:
         max_length = int(limit)
     file = folder / KINDS[found]
+    named = {**(specials or {}), **roles}
     with readable(file):
-        engine: Engine
-        if found == "sentencepiece":
-            roles = {**ROBERTA_TOKENS, **(specials or {}), **roles}
-            engine, usual = SentencePiece(file.read_bytes(), added, file), ROBERTA
-        elif found == "wordpiece":
-            vocab, roles = read_vocab(file), {**BERT_TOKENS, **(specials or {}), **roles}
-            if roles["unk"] not in vocab:
-                raise CheckpointError(f"'{file}' has no {roles['unk']}.", "Is it the vocabulary of this model?")
-            whole = {token: vocab[token] for token in roles.values() if token in vocab} | added
-            lower = bool(options.get("do_lower_case", lower))
-            chinese = bool(options.get("tokenize_chinese_chars", True))
-            engine, usual = (
-                wordpiece(vocab, whole, roles["unk"], lower, options.get("strip_accents"), chinese),
-                BERT,
+        if found == "wordpiece":
+            engine, usual, roles = _wordpiece(file, options, {**BERT_TOKENS, **named}, added, lower)
+        elif found == "sentencepiece":
+            engine, usual, roles = (
+                SentencePiece(file.read_bytes(), added, file),
+                ROBERTA,
+                {**ROBERTA_TOKENS, **named},
             )
-        elif kind != "json" and (model := model_of(document := _read_json(file))):
-            roles = {**ROBERTA_TOKENS, **(specials or {}), **roles}
-            engine, usual = SentencePiece(model, added_of(document) | added, file), ROBERTA
         else:
-            engine = fast = from_json(file)
-            roles = {**_usual_roles(engine.vocab), **(specials or {}), **roles}
-            usual = layout_of(fast.inner)
+            engine, usual, roles = _json(file, named, added, rebuild=kind != "json")
     files = [folder / name for name in FILES if (folder / name).is_file()]
     return Tokenizer(engine, layout or usual, roles, max_length, files)
+
+
+def _wordpiece(
+    file: Path, options: Mapping[str, Any], roles: dict[str, str], added: Mapping[str, int], lower: bool
+) -> Built:
+    vocab = read_vocab(file)
+    if roles["unk"] not in vocab:
+        raise CheckpointError(f"'{file}' has no {roles['unk']}.", "Is it the vocabulary of this model?")
+    whole = {**{token: vocab[token] for token in roles.values() if token in vocab}, **added}
+    lower, chinese = options.get("do_lower_case", lower), options.get("tokenize_chinese_chars", True)
+    return wordpiece(vocab, whole, roles["unk"], lower, options.get("strip_accents"), chinese), BERT, roles
+
+
+def _json(file: Path, named: Mapping[str, str], added: Mapping[str, int], rebuild: bool) -> Built:
+    document = _read_json(file)
+    if rebuild and (model := model_of(document)):
+        return SentencePiece(model, {**added_of(document), **added}, file), ROBERTA, {**ROBERTA_TOKENS, **named}
+    fast = from_json(file)
+    return fast, layout_of(fast.inner), {**_usual_roles(fast.vocab), **named}
 
 
 def _usual_roles(vocab: Mapping[str, int]) -> dict[str, str]:

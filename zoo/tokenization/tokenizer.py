@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import InputError, UsageError
+from zoo.errors import CheckpointError, InputError, UsageError
 from zoo.tokenization.layout import Layout, Window, windows
 from zoo.tokenization.pieces import Engine, Pieces, join
 from zoo.tokenization.texts import check, listed
@@ -29,6 +29,9 @@ class Tokenizer:
         specials: role ("pad", "cls", ...) -> token.
         max_length: longest row the model can take; None for no limit.
         files: what `save` copies.
+
+    Raises:
+        CheckpointError: the vocabulary lacks a token of the layout.
 
     Attributes:
         pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id, bos_token_id, eos_token_id:
@@ -56,10 +59,19 @@ class Tokenizer:
         for role in ROLES:
             token = self.specials.get(role)
             setattr(self, f"{role}_token_id", None if token is None else engine.vocab[token])
-        self._start, self._middle, self._end = (self._ids_of(t) for t in (layout.start, layout.middle, layout.end))
+        self._start, self._middle, self._end = (
+            self._ids_of(t, specials) for t in (layout.start, layout.middle, layout.end)
+        )
 
-    def _ids_of(self, names: Sequence[str]) -> np.ndarray:
-        return np.array([self.engine.vocab[self.specials.get(name, name)] for name in names], np.int64)
+    def _ids_of(self, names: Sequence[str], specials: Mapping[str, str]) -> np.ndarray:
+        tokens = [specials.get(name, name) for name in names]
+        for token in tokens:
+            if token not in self.engine.vocab:
+                raise CheckpointError(
+                    f"The vocabulary has no '{token}', which goes around each text.",
+                    "Is it this model's vocabulary? tokenizer_config.json may name its special tokens.",
+                )
+        return np.array([self.engine.vocab[token] for token in tokens], np.int64)
 
     @property
     def vocab_size(self) -> int:
@@ -232,10 +244,12 @@ class Tokenizer:
         return [join([next(flat) for _ in text], offsets, len(before)) for text in texts]
 
     def save(self, folder: Path) -> None:
-        """Copies the files it was built from into a folder."""
+        """Copies the files it was built from into a folder, which is made when it is not there."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
         for file in self.files:
-            if file.parent.resolve() != Path(folder).resolve():
-                shutil.copyfile(file, Path(folder) / file.name)
+            if file.parent.resolve() != target.resolve():
+                shutil.copyfile(file, target / file.name)
 
 
 def _check_options(
