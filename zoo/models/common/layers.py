@@ -19,9 +19,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def linear(inputs: int, outputs: int, std: float) -> nn.Linear:
+def linear(inputs: int, outputs: int, std: float, bias: bool = True) -> nn.Linear:
     """A Linear whose weight [inputs, outputs] starts as N(0, std) and whose bias starts as 0 (paddle: Xavier)."""
-    return nn.Linear(inputs, outputs, weight_attr=paddle.ParamAttr(initializer=Normal(0.0, std)))
+    weight = paddle.ParamAttr(initializer=Normal(0.0, std))
+    return nn.Linear(inputs, outputs, weight_attr=weight, bias_attr=None if bias else False)
 
 
 def additive_mask(attention_mask: Tensor, dtype: paddle.dtype) -> Tensor:

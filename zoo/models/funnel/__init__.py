@@ -5,7 +5,7 @@ from zoo.cards import Architecture, Card, Family, Score, Source
 HEADS = {
     "Model": None,
     "BaseModel": None,
-    "ForPreTraining": None,
+    "ForPreTraining": "discriminator",
     "ForMaskedLM": "mlm",
     "ForSequenceClassification": "classification",
     "ForTokenClassification": "tagging",
@@ -98,5 +98,4 @@ FAMILY = Family(
     ),
     model_types=("funnel",),
     cards=tuple(_card(name) for name in FILES),
-    not_yet="the card is here, the network is not part of this version yet.",
 )
