@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from conversion.reference import Reference
 
-HEADS = ("Model", "BaseModel", "ForPreTraining", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification")
+HEADS = (
+    "Model",
+    "BaseModel",
+    "ForPreTraining",
+    "ForMaskedLM",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+)
 HEADS = (*HEADS, "ForQuestionAnswering", "ForMultipleChoice")
 
 REFERENCE = Reference(

@@ -66,6 +66,10 @@ class Geometry(nn.Layer):
         """Position of slot 0. Slots are `stride` apart, and with separate_cls slot 1 stays at position 1."""
         return 1 - axis.stride if self.config.separate_cls else 0
 
+    def _places(self, axis: Axis) -> Tensor:
+        """Positions of the slots, [T]."""
+        return paddle.arange(0, axis.length, dtype="int64") * axis.stride + self._start(axis)
+
     def _distances(self, queries: Axis, keys: Axis, shift: Length, dtype: paddle.dtype) -> tuple[Tensor, ...]:
         """R of A.2.1: a vector for every distance of a query to a key, in the order that `shifted` needs."""
         first = self._start(queries) - self._start(keys)
@@ -76,20 +80,21 @@ class Geometry(nn.Layer):
 
     def _factors(self, queries: Axis, keys: Axis, shift: Length, dtype: paddle.dtype) -> tuple[Tensor, ...]:
         """phi, pi, psi and omega of A.2.2, signs and order as the original has them."""
-        slots = (paddle.arange(0, axis.length, dtype="int64") * axis.stride for axis in (queries, keys))
-        places = [s + self._start(axis) for s, axis in zip(slots, (queries, keys), strict=True)]
-        sine, cosine = (self.dropout(wave) for wave in self._waves(places[0], dtype))
-        sine_k, cosine_k = self._waves(places[1], dtype)
-        pairs = ((sine, sine), (cosine, cosine), (cosine_k, sine_k), (-sine_k, cosine_k))
-        return tuple(paddle.concat(list(pair), axis=-1) for pair in pairs)
+        sine, cosine = self._waves(self._places(queries), dtype)
+        phi, pi = self.dropout(sine), self.dropout(cosine)
+        sine, cosine = self._waves(self._places(keys), dtype)
+        pairs = ((phi, phi), (pi, pi), (cosine, sine), (-sine, cosine))
+        return tuple(paddle.concat([*pair], axis=-1) for pair in pairs)
 
     def _waves(self, places: Tensor, dtype: paddle.dtype) -> tuple[Tensor, Tensor]:
         """places: [N] integers. Returns sines and cosines, [N, D/2] each (Vaswani et al. 2017, section 3.5)."""
         half = self.config.d_model // 2
         # Paddle's power, not numpy's: it rounds as torch's does, and at position 500 the last bit counts.
         frequencies = 1 / (10000 ** (paddle.arange(0, half, dtype="int64").astype(dtype) / half))
-        angles = places.astype(dtype).unsqueeze(-1) * frequencies
-        return paddle.sin(angles), paddle.cos(angles)
+        # Angles of their own for each: Paddle Inference with oneDNN writes the sines over what they are made of.
+        angles = places.astype(dtype).unsqueeze(-1) * paddle.concat([frequencies, frequencies])
+        of_sine, of_cosine = angles.split(2, axis=-1)
+        return paddle.sin(of_sine), paddle.cos(of_cosine)
 
 
 def shifted(scores: Tensor, relation: Relation, queries: Length) -> Tensor:
@@ -153,8 +158,8 @@ class RelativeAttention(nn.Layer):
             sines = paddle.matmul(rotated * phi, psi, transpose_y=True)
             return sines + paddle.matmul(rotated * pi, omega, transpose_y=True)
         kernel = self.position_kernel.reshape([0, self.heads * self.size])  # [D, H x K]
-        distances = paddle.matmul(relation.positions[0], kernel).reshape([-1, self.heads, self.size])  # [M, H, K]
-        scores = paddle.matmul(query, distances.transpose([1, 2, 0]))  # [B, H, T', M]
+        distances = self._split(paddle.matmul(relation.positions[0], kernel).unsqueeze(0))  # [1, H, M, K]
+        scores = paddle.matmul(query, distances, transpose_y=True)  # [B, H, T', M]
         return shifted(scores, relation, length)
 
     def _segments(self, query: Tensor, relation: Relation) -> Tensor:

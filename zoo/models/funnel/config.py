@@ -25,8 +25,8 @@ class Config(ModelConfig):
         pooling_type: "mean" or "max".
         attention_type: "relative_shift" or "factorized": two ways to the same numbers (appendix A.2).
         separate_cls: the first token is pooled with nothing but itself.
-        truncate_seq: with separate_cls, the last token is left out of the pooling, so that even lengths stay even.
-        pool_q_only: the first layer of a block still sees the unpooled sequence (section 2, encoder: "pool-query-only").
+        truncate_seq: with separate_cls, the last token is left out of the pooling, to keep even lengths even.
+        pool_q_only: the first layer of a block still sees the unpooled sequence (section 2, encoder).
     """
 
     vocab_size: int = 30522

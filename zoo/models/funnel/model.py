@@ -82,7 +82,7 @@ class Decoder(nn.Layer):
         self.layers = nn.LayerList([FunnelLayer(config) for _ in range(config.num_decoder_layers)])
 
     def forward(self, short: Tensor, full: Tensor, axis: Axis) -> list[Tensor]:
-        """short: [B, T', D]. full: [B, T, D]. axis: of `full`. Returns the input of the layers and their results."""
+        """short: [B, T', D]. full: [B, T, D]. axis: of `full`. Returns the layers' input and results."""
         states = [stretched(short, axis.length, self.config) + full]
         relation = self.geometry(axis, axis, full.dtype)
         for layer in self.layers:

@@ -1,8 +1,8 @@
 """How a sequence becomes shorter and long again (section 2 of the paper, encoder and decoder).
 
-Every change of length is a look-up: slot i of the short sequence is made of the slots `first[i]` to `last[i]` of the
-long one. Lengths enter as plain numbers or, while a graph is traced, as scalars of the graph: the same lines serve
-both, for every length from 1.
+Every change of length is a look-up: slot i of the short sequence is made of the slots `first[i]` to `last[i]` of
+the long one. Lengths enter as plain numbers or, while a graph is traced, as scalars of the graph: the same lines
+serve both, for every length from 1.
 """
 
 from __future__ import annotations
