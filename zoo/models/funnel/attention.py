@@ -173,7 +173,7 @@ class RelativeAttention(nn.Layer):
         return query + (bias * self.size**-0.5).unsqueeze(1)
 
     def _by_head(self, own: Tensor) -> Tensor:
-        """[N, H, K] -> [1, H, K, N]; in four dimensions, as paddle's matmul has no gradient for three beside four."""
+        """[N, H, K] -> [1, H, K, N]; paddle's matmul has no gradient for three dimensions beside four."""
         return own.transpose([1, 2, 0]).unsqueeze(0)
 
     def _split(self, x: Tensor) -> Tensor:
