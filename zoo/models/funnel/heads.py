@@ -27,7 +27,10 @@ class Classification(heads.Classification):
     """
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config, dense=True)
+        super().__init__(config, dense=False)
+        self.needs_pooler = False
+        hidden = config.hidden_size
+        self.dense: nn.Linear = linear(hidden, hidden, config.std(hidden, hidden))
 
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         x = F.tanh(self.dense(encoded.last_hidden_state[:, 0]))
