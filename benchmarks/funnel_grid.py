@@ -6,7 +6,8 @@ Small networks with random weights; every option of config.json x lengths from 5
 Each row of the result has the largest difference of a hidden state, and of a gradient, relative to the largest
 gradient of that parameter (those below a thousandth of the network's largest are compared with that: the true
 gradient of a key's bias is zero). Where float32 differs by more than 1e-5, both run again in float64, where rounding
-cannot be the reason, and must agree ten thousand times better. Writes benchmarks/results/funnel_grid.{json,csv}; ends
+cannot be the reason, and must agree to 1e-6 (the original rounds its attention
+scores to float32 even there). Writes benchmarks/results/funnel_grid.{json,csv}; ends
 with an error otherwise.
 """
 
@@ -53,7 +54,7 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     "factorized": {"attention_type": "factorized"},
 }
 LENGTHS = (5, 7, 12, 13, 16, 127, 128, 512)
-EXACT = 1e-9
+EXACT = 1e-6  # the original rounds its attention scores to float32 even in float64
 Arrays = dict[str, np.ndarray]
 
 
@@ -145,9 +146,7 @@ def main() -> int:
     write("funnel_grid", "python -m benchmarks.funnel_grid", rows)
     over = [r for r in rows if f"{FIGURES[0]}_float64" in r]
     bad = [r for r in over if max(r[f"{name}_float64"] for name in FIGURES) > EXACT]
-    print(
-        f"{len(rows) - len(over)} of {len(rows)} batches within {TOLERANCE:g}; the others in float64: {len(bad)} differ"
-    )
+    print(f"{len(rows) - len(over)} of {len(rows)} batches within {TOLERANCE:g}; of the others {len(bad)} differ")
     return bool(bad)
 
 
