@@ -5,10 +5,9 @@
 Small networks with random weights; every option of config.json x lengths from 5 to 512 x padding, with segment ids.
 Each row of the result has the largest difference of a hidden state, and of a gradient, relative to the largest
 gradient of that parameter (those below a thousandth of the network's largest are compared with that: the true
-gradient of a key's bias is zero). Where float32 differs by more than 1e-5, both run again in float64, where rounding
-cannot be the reason, and must agree to 1e-6 (the original rounds its attention
-scores to float32 even there). Writes benchmarks/results/funnel_grid.{json,csv}; ends
-with an error otherwise.
+gradient of a key's bias is zero). Where float32 differs by more than 1e-5, both run again in float64 and must agree
+to 1e-6: the original rounds its attention scores to float32 even there. Writes
+benchmarks/results/funnel_grid.{json,csv}; ends with an error otherwise.
 """
 
 from __future__ import annotations
