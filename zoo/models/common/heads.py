@@ -127,7 +127,9 @@ class MaskedLM(Head):
         super().__init__()
         if not config.tie_word_embeddings:
             raise ConfigError("config.json has tie_word_embeddings=false; the mlm head's decoder is tied to them.")
-        self.dense = linear(config.hidden_size, config.hidden_size, config.initializer_range)
+        self.dense = linear(
+            config.hidden_size, config.hidden_size, config.std(config.hidden_size, config.hidden_size)
+        )
         self.norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
         self.bias = self.create_parameter([config.vocab_size], is_bias=True)
         self.activation = ACTIVATIONS[activation or config.hidden_act]
@@ -148,7 +150,7 @@ class MultipleChoice(Head):
     def __init__(self, config: ModelConfig, dropout: float | None = None) -> None:
         super().__init__()
         self.dropout = nn.Dropout(config.head_dropout if dropout is None else dropout)
-        self.output = linear(config.hidden_size, 1, config.initializer_range)
+        self.output = linear(config.hidden_size, 1, config.std(config.hidden_size, 1))
 
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         return replace(encoded, logits=self.output(self.dropout(encoded.pooler_output)))  # [B x N, 1]

@@ -154,7 +154,7 @@ class RelativeAttention(nn.Layer):
         query = self._biased(query, self.position_bias)
         if self.factorized:
             phi, pi, psi, omega = relation.positions
-            rotated = paddle.matmul(query, self.position_kernel.transpose([1, 2, 0]))  # [B, H, T', D]
+            rotated = paddle.matmul(query, self._by_head(self.position_kernel))  # [B, H, T', D]
             sines = paddle.matmul(rotated * phi, psi, transpose_y=True)
             return sines + paddle.matmul(rotated * pi, omega, transpose_y=True)
         kernel = self.position_kernel.reshape([0, self.heads * self.size])  # [D, H x K]
@@ -165,12 +165,16 @@ class RelativeAttention(nn.Layer):
     def _segments(self, query: Tensor, relation: Relation) -> Tensor:
         """Scores of the segments, [B, H, T', T]."""
         query = self._biased(query, self.segment_bias)
-        other, same = paddle.matmul(query, self.segments.transpose([1, 2, 0])).split(2, axis=-1)  # [B, H, T', 1]
+        other, same = paddle.matmul(query, self._by_head(self.segments)).split(2, axis=-1)  # [B, H, T', 1] each
         return paddle.where(relation.same, same, other)
 
     def _biased(self, query: Tensor, bias: Tensor) -> Tensor:
         """query: [B, H, T', K], scaled. bias: [H, K], not yet."""
         return query + (bias * self.size**-0.5).unsqueeze(1)
+
+    def _by_head(self, own: Tensor) -> Tensor:
+        """[N, H, K] -> [1, H, K, N]; paddle's matmul has no gradient for three dimensions beside four."""
+        return own.transpose([1, 2, 0]).unsqueeze(0)
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, T, H x K] -> [B, H, T, K]"""

@@ -27,29 +27,30 @@ class Classification(heads.Classification):
     """
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config, dense=True)
+        super().__init__(config, dense=False)
+        self.needs_pooler = False
+        hidden = config.hidden_size
+        self.dense: nn.Linear = linear(hidden, hidden, config.std(hidden, hidden))
 
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         x = F.tanh(self.dense(encoded.last_hidden_state[:, 0]))
         return replace(encoded, logits=self.output(self.dropout(x)))  # [B, C]
 
 
-class MultipleChoice(Head):
-    """The best of N texts. Inputs are [B, N, T]; logits [B, N]. labels: [B] integers."""
+class MultipleChoice(heads.MultipleChoice):
+    """The best of N texts, each judged as by `Classification`. Inputs are [B, N, T]; logits [B, N]."""
+
+    needs_pooler = False
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        hidden = config.hidden_size
-        self.dense = linear(hidden, hidden, config.std(hidden, hidden))
-        self.dropout = nn.Dropout(config.head_dropout)
-        self.output = linear(hidden, 1, config.std(hidden, 1))
+        super().__init__(config)
+        self.dense = linear(
+            config.hidden_size, config.hidden_size, config.std(config.hidden_size, config.hidden_size)
+        )
 
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         x = F.tanh(self.dense(encoded.last_hidden_state[:, 0]))
         return replace(encoded, logits=self.output(self.dropout(x)))  # [B x N, 1]
-
-    def loss(self, output: Output, labels: Tensor) -> Tensor:
-        return cross_entropy(output.logits, labels)
 
 
 class MaskedLM(Head):

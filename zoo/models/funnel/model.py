@@ -98,7 +98,7 @@ class FunnelBase(Model):
     """
 
     upstream = "FunnelBaseModel"
-    leaves_out = ("encoder.decoder",)
+    leaves_out: tuple[str, ...] = ("encoder.decoder",)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -151,6 +151,7 @@ class FunnelBase(Model):
         """The embeddings and the result of every layer, as often as it runs (section 2, encoder)."""
         config, states = self.settings, [x]
         for number, block in enumerate(self.blocks):
+            assert isinstance(block, nn.LayerList)
             queries, keys, between = x, x, None
             if number:
                 ways, short = pooled(axis, config)
