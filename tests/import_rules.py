@@ -86,7 +86,7 @@ TABLE = (
     ),
     Row(
         "zoo/inference/*",
-        packages=FRAMEWORKS,
+        packages=f"{FRAMEWORKS} paddle2onnx",
         parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
         " zoo.tasks zoo.inference",
     ),
@@ -102,7 +102,11 @@ TABLE = (
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
-    Row("benchmarks/*", packages="numpy paddle torch transformers scipy matplotlib rich", parts="zoo benchmarks"),
+    Row(
+        "benchmarks/*",
+        packages="numpy paddle torch transformers onnxruntime scipy matplotlib rich",
+        parts="zoo benchmarks",
+    ),
     Row("examples/*", packages="numpy paddle rich", parts="zoo"),
     Row("constraints/*"),
 )
