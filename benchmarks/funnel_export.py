@@ -71,7 +71,9 @@ def engines(model: Model, folder: Path) -> dict[str, Run]:
     if find_spec("paddle2onnx") and find_spec("onnxruntime"):
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(str(to_onnx(model, folder / "model.onnx")))
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # paddle2onnx leaves constants behind, and each would be named
+        session = onnxruntime.InferenceSession(str(to_onnx(model, folder / "model.onnx")), options)
         found["onnxruntime"] = lambda given: session.run(None, dict(given))
     return found
 
