@@ -123,7 +123,63 @@ def tokenization() -> str:
     return markdown(header, rows) + f"\nPrinted by `{found['command']}` ({stamp}, {found['stamp']['cpu']}).\n"
 
 
+def funnel_speed() -> str:
+    """Times of Funnel and XLM-R by engine."""
+    found = result("funnel_speed")
+    rows = [
+        (
+            row["network"],
+            row["engine"],
+            f"{row['batch']} x {row['length']}",
+            row["ms"],
+            f"{row['times torch']:.2f}" if row["times torch"] else "",
+            f"{row['time of XLM-R']:.2f}" if row["time of XLM-R"] else "",
+            f"{row['flops of XLM-R']:.2f}",
+        )
+        for row in found["rows"]
+    ]
+    header = (
+        "network",
+        "engine",
+        "batch x length",
+        "ms",
+        "times torch's speed",
+        "time / XLM-R's",
+        "FLOPs / XLM-R's",
+    )
+    return markdown(header, rows) + printed_by(found, "torch")
+
+
+def funnel_export() -> str:
+    """How far exported Funnels are from the eager one."""
+    found = result("funnel_export")
+    rows = [
+        (
+            f"{row['size']} {row['architecture']}, {row['attention']}, {row['task'] or 'no head'}",
+            row["engine"],
+            row["shapes"],
+            f"{row['ours']:.6g}",
+            f"{row['eager']:.6g}",
+            f"{row['difference']:.1e} ({row['worst shape']})",
+        )
+        for row in found["rows"]
+    ]
+    header = ("network", "engine", "shapes", "exported", "eager", "largest difference (batch x length)")
+    return markdown(header, rows) + printed_by(found)
+
+
+def printed_by(found: dict[str, Any], *packages: str) -> str:
+    """The line below a table: command, versions, date, processor."""
+    stamp = found["stamp"]
+    named = ", ".join(f"{name} {stamp['versions'][name]}" for name in ("paddlepaddle", *packages))
+    return (
+        f"\nPrinted by `{found['command']}` ({named}, {stamp['date']}, {stamp['cpu']}, {stamp['cores']} cores).\n"
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "funnel_export": funnel_export,
+    "funnel_speed": funnel_speed,
     "models": models,
     "parity": parity,
     "stsb": stsb,

@@ -53,7 +53,8 @@ class CaseMaker:
 
     def all(self, text_ids: list[list[int]]) -> list[Case]:
         """Every case: `text_ids` are the ids of the sentences of conversion/texts.py."""
-        lengths = sorted({*(n for n in LENGTHS if n < self.longest), self.longest})
+        shortest = self.reference.shortest
+        lengths = sorted({*(max(n, shortest) for n in LENGTHS if n < self.longest), self.longest})
         unpadded = [self.random(f"length {n}", [n], gradients=n == min(16, self.longest)) for n in lengths]
         rows = [min(n, self.longest) for n in PADDED]
         padded = [
@@ -98,6 +99,8 @@ class CaseMaker:
                 return np.where(ignored, -100, ids)
             case "tagging":
                 return np.where(ignored, -100, self.rng.integers(0, self.classes, ids.shape))
+            case "discriminator":
+                return self.rng.integers(0, 2, ids.shape)
             case "classification":
                 return self.rng.integers(0, self.classes, rows)
             case "multiple-choice":

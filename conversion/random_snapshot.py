@@ -125,10 +125,18 @@ def write_tokenizer(card: Card, out: Path, vocab_size: int) -> None:
     asset = ASSETS / (folder or "-") / ("sentencepiece.bpe.rebuilt.model" if sentencepiece else name)
     if folder and asset.is_file():
         shutil.copyfile(asset, out / name)
+        _rename_specials(out / name, reference_of(card.family).special_tokens)
     elif sentencepiece:
         _train_sentencepiece(out / name, vocab_size)
     else:
         _list_wordpieces(out / name, vocab_size)
+        _rename_specials(out / name, reference_of(card.family).special_tokens)
+
+
+def _rename_specials(path: Path, names: Mapping[str, str]) -> None:
+    if names:
+        lines = path.read_text(encoding="utf-8").split("\n")
+        path.write_text("\n".join(names.get(line, line) for line in lines), encoding="utf-8")
 
 
 def _train_sentencepiece(path: Path, vocab_size: int) -> None:

@@ -64,6 +64,8 @@ class Reference:
         token_types: how many segment ids exist (1: the input is left out).
         reserved_positions: rows of the position table that no token uses (padding index and those before it).
         special_ids: ids that random inputs leave out.
+        shortest: the shortest batch that the original takes.
+        special_tokens: how the family's vocab.txt spells BERT's special tokens.
     """
 
     family: str
@@ -77,6 +79,8 @@ class Reference:
     token_types: int = 1
     reserved_positions: int = 2
     special_ids: tuple[int, ...] = (0, 1, 2, 3)
+    shortest: int = 1
+    special_tokens: Mapping[str, str] = field(default_factory=dict)
     tokenizer_class: str = ""
     tolerance: Tolerance = field(default=Tolerance())
 

@@ -23,7 +23,7 @@ def cotangent(case: Case, name: str, shape: tuple[int, ...], real: np.ndarray) -
     """Fixed random weights of an output in the objective; nothing at padding, mean over the rest."""
     rng = np.random.default_rng(zlib.crc32(f"{case.name}/{name}".encode()))
     weights = rng.standard_normal(shape, np.float32)
-    if name == "last_hidden_state":
+    if name == "last_hidden_state" and shape[1] == real.shape[-1]:  # a pooled sequence has no padding to leave out
         weights *= real.reshape(-1, real.shape[-1])[..., None]
     return weights / np.float32(real.sum())
 
@@ -74,7 +74,7 @@ class TorchSide:
         return found
 
     def _labels(self, case: Case, model: Any) -> dict[str, torch.Tensor]:
-        if case.labels is None or type(model).__name__.endswith("ForPreTraining"):
+        if case.labels is None or type(model).__name__ == "BertForPreTraining":
             return {}
         labels = torch.from_numpy(case.labels)
         if type(model).__name__.endswith("ForQuestionAnswering"):

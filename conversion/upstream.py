@@ -31,6 +31,7 @@ SAFETENSORS = Upstream("model.safetensors", "safetensors")
 ZIP = Upstream("pytorch_model.bin", "torch-zip", buffers=True)
 LEGACY = Upstream("pytorch_model.bin", "torch-legacy", buffers=True)
 HALF = Upstream("pytorch_model.bin", "torch-legacy", half_linears=True, buffers=True)
+PLAIN = Upstream("pytorch_model.bin", "torch-legacy")
 OLD_BERT = Upstream("pytorch_model.bin", "torch-legacy", old_spelling=True)
 
 FORMS = {
@@ -43,4 +44,4 @@ FORMS = {
 
 def upstream_of(card: Card) -> Upstream:
     """The form of a card's file; safetensors where nothing else is known."""
-    return FORMS.get(card.name, SAFETENSORS)
+    return FORMS.get(card.name, PLAIN if card.family == "funnel" else SAFETENSORS)

@@ -86,7 +86,7 @@ TABLE = (
     ),
     Row(
         "zoo/inference/*",
-        packages=FRAMEWORKS,
+        packages=f"{FRAMEWORKS} paddle2onnx",
         parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
         " zoo.tasks zoo.inference",
     ),
@@ -96,13 +96,23 @@ TABLE = (
         packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp",
         parts="zoo conversion",
     ),
+    # Runs the torch original as the proofs do.
+    Row(
+        "benchmarks/funnel_compare.py",
+        packages="numpy paddle torch",
+        parts="zoo benchmarks conversion",
+    ),
     # Compares with the libraries below ours, and with the rules as the tests have them.
     Row(
         "benchmarks/tokenization.py",
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
-    Row("benchmarks/*", packages="numpy paddle torch transformers scipy matplotlib rich", parts="zoo benchmarks"),
+    Row(
+        "benchmarks/*",
+        packages="numpy paddle torch transformers onnxruntime scipy matplotlib rich",
+        parts="zoo benchmarks",
+    ),
     Row("examples/*", packages="numpy paddle rich", parts="zoo"),
     Row("constraints/*"),
 )

@@ -28,7 +28,7 @@ from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, f
 log = logging.getLogger("zoo")
 
 SOURCE_KEYS = "source_keys"  # in the metadata of a file that a conversion wrote
-TASKS = ("mlm", "classification", "tagging", "qa", "multiple-choice", "embedding")
+TASKS = ("mlm", "classification", "tagging", "qa", "multiple-choice", "embedding", "discriminator", "qa-beam")
 
 
 def load(
@@ -48,7 +48,8 @@ def load(
 
     Args:
         name_or_path: a card of the zoo, a folder, or a Hub repository; see `zoo.hub`.
-        task: "mlm", "classification", "tagging", "qa", "multiple-choice", "embedding", or "encoder" for none.
+        task: "mlm", "classification", "tagging", "qa", "multiple-choice", "embedding", Funnel's "discriminator" and
+            "qa-beam", or "encoder" for none.
             A head that the files do not have is made new: N(0, initializer_range), by `paddle.seed`.
         labels: names of the classes, or how many. Another number than the files' means a new head.
         dtype: "float32"; "float16" and "bfloat16" compute on a GPU only.
@@ -81,12 +82,16 @@ def load(
         tensors = disk_names(model, bare=task is None)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
-        skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER[:-1]}
+        left_out = _left_out(model, weights.shapes)
+        skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER[:-1], *left_out}
         check_names(expected, weights.shapes, fresh, skipped, str(checkpoint.path))
         fill(tensors, weights.read, fresh, dtype, place)
     if fresh:
         log.warning("%s: new, to be trained: %s", name_or_path, ", ".join(fresh))
-    model.origin = Origin(about.family.name, _class_name(about, task), about.architecture.module, folder, card)
+    for group, count in left_out.items():
+        log.info("%s: %s (%d tensors) is not used by this network", name_or_path, group, count)
+    upstream = model.upstream or _class_name(about, task)
+    model.origin = Origin(about.family.name, upstream, about.architecture.module, folder, card)
     model.eval()
     return model
 
@@ -268,6 +273,13 @@ def _fresh(
         return ()
     pooler = tuple(name for name in expected if name.startswith(POOLER) and name not in found)
     return (*pooler, *head)
+
+
+def _left_out(model: Model, found: Mapping[str, Shape]) -> dict[str, int]:
+    """Groups of the file that the network has no use for, and how many tensors they have."""
+    encoder = getattr(model, "encoder", model)
+    counts = {group: sum(name.startswith(f"{group}.") for name in found) for group in encoder.leaves_out}
+    return {group: count for group, count in counts.items() if count}
 
 
 def _class_name(about: About, task: str | None) -> str:

@@ -46,7 +46,6 @@ class Converted:
     folder: Path
     config: Mapping[str, Any]
     keymap: KeyMap
-    paddlenlp: KeyMap
 
     @property
     def mark(self) -> Mapping[str, Any]:
@@ -61,8 +60,7 @@ class Converted:
 def understand(name: str, folder: Path) -> Converted:
     """Reads a converted folder's config.json and finds its key table."""
     config = read_config(folder)
-    tables = (keymap_for(config["zoo"]), keymap_for(config["zoo"], "PADDLENLP"))
-    return Converted(name, folder, config, *tables)
+    return Converted(name, folder, config, keymap_for(config["zoo"]))
 
 
 def export(name: str, target: Path, to: str, *, verify: Verify | None = None, stream: Any = None) -> Result:
@@ -199,7 +197,7 @@ def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: A
 
 def _write_paddlenlp(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:
     """model_state.pdparams and config.json under PaddleNLP's names; `unused.*` has no place there."""
-    table, task = source.paddlenlp, source.mark.get("task")
+    table, task = keymap_for(source.mark, "PADDLENLP"), source.mark.get("task")
     steps = table.reverse(n for n in checkpoint.infos if not n.startswith("unused.")).steps
     if task == "mlm":
         steps += tuple(Step(rule, rule.sources, rule.targets) for rule in table.rules if rule.op == "tie")

@@ -13,7 +13,7 @@ from zoo import hub, registry
 from zoo.cards import Card, Family
 from zoo.checkpoint.rules import KeyMap
 from zoo.convert.certificate import Certificate, rules_version
-from zoo.errors import UnknownModelError, UsageError, ZooError
+from zoo.errors import NotYetError, UnknownModelError, UsageError, ZooError
 
 WILD = "*?["
 FORMATS = ("paddle", "torch", "paddlenlp")
@@ -176,9 +176,16 @@ def current(target: Path, verify: bool) -> Certificate | None:
 
 
 def keymap_for(mark: Mapping[str, object], table: str = "KEYMAP") -> KeyMap:
-    """A key table behind the "zoo" object of a converted folder's config.json: KEYMAP or PADDLENLP."""
+    """A key table behind the "zoo" object of a converted folder's config.json: KEYMAP or PADDLENLP.
+
+    Raises:
+        NotYetError: the family has no such table.
+    """
     _, architecture = registry.family_of({"zoo": mark})
-    return getattr(import_module(f"{architecture.module}.keymap"), table).prefer(architecture.task)
+    found = getattr(import_module(f"{architecture.module}.keymap"), table, None)
+    if found is None:
+        raise NotYetError(f"{architecture.name} cannot be written for PaddleNLP yet.", "--to torch works.")
+    return found.prefer(architecture.task)
 
 
 def free_at(path: Path) -> int:

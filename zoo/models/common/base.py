@@ -20,7 +20,7 @@ from zoo.checkpoint import write_safetensors
 from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import InputError, UsageError
-from zoo.models.common.config import EncoderConfig
+from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head, MultipleChoice, make_head
 from zoo.models.common.outputs import Output
 from zoo.models.common.pooling import LENGTH_FILE
@@ -62,9 +62,14 @@ class Model(nn.Layer):
         config: sizes and labels.
         task: the head; None for the bare encoder.
         origin: set by `zoo.load`; None for a network that was built from a config alone.
+        upstream: upstream's class name of the bare network, where one family has several; else empty.
+        leaves_out: groups of a file that this network has no use for, on purpose ("encoder.decoder").
     """
 
-    def __init__(self, config: EncoderConfig, task: str | None = None) -> None:
+    upstream: str = ""
+    leaves_out: tuple[str, ...] = ()
+
+    def __init__(self, config: ModelConfig, task: str | None = None) -> None:
         super().__init__()
         self.config = config
         self.task = task
@@ -173,12 +178,14 @@ class TaskModel(Model):
         output = self.head(encoded, tensors[1], self.encoder.embeddings.word.weight)
         if choices:
             output = replace(output, logits=output.logits.reshape([-1, choices]))
-        return output if labels is None else replace(output, loss=self.head.loss(output, labels))
+        if labels is None:
+            return output
+        return replace(output, loss=self.head.loss(output, self.head.counted(labels, tensors[1])))
 
 
 def assemble(
     encoder: Callable[[bool], Model],
-    config: EncoderConfig,
+    config: ModelConfig,
     task: str | None,
     pooler: bool,
     heads: Mapping[str, Callable[..., Head]],

@@ -1,12 +1,16 @@
-"""What a config.json says about a BERT-shaped encoder, read strictly."""
+"""What a config.json says, read strictly; the sizes of a BERT-shaped encoder."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Keys of a config.json that describe other networks, and the values of them that mean this one.
 SUPPORTED: Mapping[str, tuple[object, ...]] = {
@@ -16,11 +20,12 @@ SUPPORTED: Mapping[str, tuple[object, ...]] = {
     "add_cross_attention": (False, None),
     "pruned_heads": ({}, None),
 }
+_SHARE = re.compile("prob|dropout")  # of a field's name: a number from 0 to 1
 
 
 @dataclass
-class EncoderConfig:
-    """Sizes of an encoder under config.json's own names; the defaults are transformers'.
+class ModelConfig:
+    """What every config.json says, under its own names, and what a task head needs.
 
     Attributes:
         labels: names of the classes of a head, from `id2label`.
@@ -29,27 +34,32 @@ class EncoderConfig:
         source: config.json as it was read; `to_dict` returns it with the fields above on top.
     """
 
-    vocab_size: int = 30522
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    hidden_dropout_prob: float = 0.1
-    attention_probs_dropout_prob: float = 0.1
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    initializer_range: float = 0.02
-    layer_norm_eps: float = 1e-12
-    pad_token_id: int | None = 0
-    classifier_dropout: float | None = None
+    vocab_size: int
+    hidden_act: str
+    initializer_range: float
+    layer_norm_eps: float
+    pad_token_id: int | None
     problem_type: str | None = None
     tie_word_embeddings: bool = True
     labels: tuple[str, ...] = ("LABEL_0", "LABEL_1")
     source: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def hidden_size(self) -> int:
+        """D."""
+        raise NotImplementedError
+
+    @property
+    def head_dropout(self) -> float:
+        """Dropout before a classifier."""
+        raise NotImplementedError
+
+    def std(self, inputs: int, outputs: int) -> float:
+        """Standard deviation of the initial weight of a Linear."""
+        return self.initializer_range
+
     @classmethod
-    def from_dict(cls, config: Mapping[str, Any]) -> EncoderConfig:
+    def from_dict(cls, config: Mapping[str, Any]) -> Self:
         """Reads a config.json.
 
         Raises:
@@ -65,15 +75,15 @@ class EncoderConfig:
         for name, value in values.items():
             _check_number(name, value, defaults[name])
         made = cls(**values, labels=read_labels(config), source=dict(config))
-        width = config.get("embedding_size") or made.hidden_size
-        if made.hidden_size % made.num_attention_heads or width != made.hidden_size:
-            name = "embedding_size" if width != made.hidden_size else "num_attention_heads"
-            raise ConfigError(f"config.json has {name}={config.get(name)!r} and hidden_size={made.hidden_size}.")
-        if made.layer_norm_eps > 1e-3:
-            raise ConfigError(f"config.json has layer_norm_eps={made.layer_norm_eps!r}; paddle takes up to 0.001.")
-        if made.pad_token_id is not None and not 0 <= made.pad_token_id < made.vocab_size:
-            raise ConfigError(f"config.json has pad_token_id={made.pad_token_id} and vocab_size={made.vocab_size}.")
+        made.check()
         return made
+
+    def check(self) -> None:
+        """Raises ConfigError for values that do not fit together."""
+        if self.layer_norm_eps > 1e-3:
+            raise ConfigError(f"config.json has layer_norm_eps={self.layer_norm_eps!r}; paddle takes up to 0.001.")
+        if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
+            raise ConfigError(f"config.json has pad_token_id={self.pad_token_id} and vocab_size={self.vocab_size}.")
 
     @classmethod
     def defaults_of(cls, model_type: object) -> Mapping[str, object]:
@@ -91,6 +101,36 @@ class EncoderConfig:
             content["label2id"] = {label: n for n, label in enumerate(self.labels)}
         return content
 
+
+@dataclass
+class EncoderConfig(ModelConfig):
+    """Sizes of an encoder under config.json's own names; the defaults are transformers'."""
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int | None = 0
+    classifier_dropout: float | None = None
+
+    def check(self) -> None:
+        """As for every model; the heads must share the hidden size."""
+        super().check()
+        width = self.source.get("embedding_size") or self.hidden_size
+        if self.hidden_size % self.num_attention_heads or width != self.hidden_size:
+            name = "embedding_size" if width != self.hidden_size else "num_attention_heads"
+            raise ConfigError(
+                f"config.json has {name}={self.source.get(name)!r} and hidden_size={self.hidden_size}."
+            )
+
     @property
     def head_dropout(self) -> float:
         """Dropout before a classifier."""
@@ -105,8 +145,8 @@ def _check_number(name: str, value: object, default: object) -> None:
             raise ConfigError(f"config.json has {name}={value!r}; it must be a number.")
     elif isinstance(default, int) and name != "pad_token_id" and (value != int(value) or value < 1):
         raise ConfigError(f"config.json has {name}={value!r}; it must be a positive whole number.")
-    elif value < 0 or ("prob" in name and value > 1):
-        allowed = "from 0 to 1" if "prob" in name else "positive"
+    elif value < 0 or (_SHARE.search(name) and value > 1):
+        allowed = "from 0 to 1" if _SHARE.search(name) else "positive"
         raise ConfigError(f"config.json has {name}={value!r}; it must be {allowed}.")
 
 

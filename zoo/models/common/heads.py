@@ -10,7 +10,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional as F
 
 from zoo.errors import ConfigError, UsageError
-from zoo.models.common.config import EncoderConfig
+from zoo.models.common.config import ModelConfig
 from zoo.models.common.layers import ACTIVATIONS, linear
 from zoo.models.common.losses import cross_entropy
 from zoo.models.common.outputs import Output
@@ -34,6 +34,10 @@ class Head(nn.Layer):
         """Adds the task's fields. attention_mask: [B, T] or None. table: the word embeddings [V, D]."""
         raise NotImplementedError
 
+    def counted(self, labels: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """The labels, those that must not count replaced by -100. Most heads let the caller say so."""
+        return labels
+
     def loss(self, output: Output, labels: Tensor) -> Tensor:
         """The loss of `output` against labels; a scalar."""
         raise NotImplementedError
@@ -49,14 +53,14 @@ class Classification(Head):
         dense: RoBERTa's head, with a Linear and tanh of its own on the first token; else BERT's, on the pooler.
     """
 
-    def __init__(self, config: EncoderConfig, dense: bool) -> None:
+    def __init__(self, config: ModelConfig, dense: bool) -> None:
         super().__init__()
-        hidden, std = config.hidden_size, config.initializer_range
+        hidden, classes = config.hidden_size, len(config.labels)
         self.needs_pooler = not dense
         self.config = config
         self.dropout = nn.Dropout(config.head_dropout)
-        self.dense = linear(hidden, hidden, std) if dense else None
-        self.output = linear(hidden, len(config.labels), std)
+        self.dense = linear(hidden, hidden, config.std(hidden, hidden)) if dense else None
+        self.output = linear(hidden, classes, config.std(hidden, classes))
 
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         if self.dense is None:
@@ -82,10 +86,11 @@ class Classification(Head):
 class Tagging(Head):
     """One label per token. labels: [B, T] integers, -100 does not count."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.dropout = nn.Dropout(config.head_dropout)
-        self.output = linear(config.hidden_size, len(config.labels), config.initializer_range)
+        hidden, classes = config.hidden_size, len(config.labels)
+        self.output = linear(hidden, classes, config.std(hidden, classes))
 
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         return replace(encoded, logits=self.output(self.dropout(encoded.last_hidden_state)))  # [B, T, C]
@@ -97,9 +102,9 @@ class Tagging(Head):
 class QuestionAnswering(Head):
     """Where an answer starts and ends. labels: [B, 2] integers, start and end; beyond the text does not count."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.output = linear(config.hidden_size, 2, config.initializer_range)
+        self.output = linear(config.hidden_size, 2, config.std(config.hidden_size, 2))
 
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         start, end = self.output(encoded.last_hidden_state).unbind(axis=-1)  # [B, T] each
@@ -118,11 +123,13 @@ class MaskedLM(Head):
     labels: [B, T] integers, -100 does not count.
     """
 
-    def __init__(self, config: EncoderConfig, activation: str | None = None) -> None:
+    def __init__(self, config: ModelConfig, activation: str | None = None) -> None:
         super().__init__()
         if not config.tie_word_embeddings:
             raise ConfigError("config.json has tie_word_embeddings=false; the mlm head's decoder is tied to them.")
-        self.dense = linear(config.hidden_size, config.hidden_size, config.initializer_range)
+        self.dense = linear(
+            config.hidden_size, config.hidden_size, config.std(config.hidden_size, config.hidden_size)
+        )
         self.norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps)
         self.bias = self.create_parameter([config.vocab_size], is_bias=True)
         self.activation = ACTIVATIONS[activation or config.hidden_act]
@@ -140,10 +147,10 @@ class MultipleChoice(Head):
 
     needs_pooler = True
 
-    def __init__(self, config: EncoderConfig, dropout: float | None = None) -> None:
+    def __init__(self, config: ModelConfig, dropout: float | None = None) -> None:
         super().__init__()
         self.dropout = nn.Dropout(config.head_dropout if dropout is None else dropout)
-        self.output = linear(config.hidden_size, 1, config.initializer_range)
+        self.output = linear(config.hidden_size, 1, config.std(config.hidden_size, 1))
 
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         return replace(encoded, logits=self.output(self.dropout(encoded.pooler_output)))  # [B x N, 1]
@@ -164,7 +171,7 @@ class Embedding(Head):
         normalize: divide by the Euclidean length.
     """
 
-    def __init__(self, config: EncoderConfig, pooling: str = "mean", normalize: bool = True) -> None:
+    def __init__(self, config: ModelConfig, pooling: str = "mean", normalize: bool = True) -> None:
         super().__init__()
         if pooling not in POOLINGS:
             raise UsageError(f"pooling='{pooling}' is not one of {', '.join(POOLINGS)}.")
@@ -191,7 +198,7 @@ class Embedding(Head):
 
 
 def make_head(
-    task: str, config: EncoderConfig, heads: Mapping[str, Callable[..., Head]], options: Mapping[str, object]
+    task: str, config: ModelConfig, heads: Mapping[str, Callable[..., Head]], options: Mapping[str, object]
 ) -> Head:
     """The head of a task from a family's table.
 

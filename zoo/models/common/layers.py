@@ -14,17 +14,24 @@ from zoo.errors import InputError
 
 env.use_all_cores()  # every network is built from here; paddle itself starts with one thread
 
+
+def gelu_tanh(x: Tensor) -> Tensor:
+    """GELU by its tanh approximation."""
+    return F.gelu(x, approximate=True)
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
-    "gelu_new": lambda x: F.gelu(x, approximate=True),
-    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate=True),
+    "gelu_new": gelu_tanh,
+    "gelu_pytorch_tanh": gelu_tanh,
     "relu": F.relu,
 }
 
 
-def linear(inputs: int, outputs: int, std: float) -> nn.Linear:
+def linear(inputs: int, outputs: int, std: float, bias: bool = True) -> nn.Linear:
     """A Linear whose weight [inputs, outputs] starts as N(0, std) and whose bias starts as 0 (paddle: Xavier)."""
-    return nn.Linear(inputs, outputs, weight_attr=paddle.ParamAttr(initializer=Normal(0.0, std)))
+    weight = paddle.ParamAttr(initializer=Normal(0.0, std))
+    return nn.Linear(inputs, outputs, weight_attr=weight, bias_attr=None if bias else False)
 
 
 def additive_mask(attention_mask: Tensor, dtype: paddle.dtype) -> Tensor:

@@ -18,9 +18,14 @@ class Output:
         last_hidden_state: [B, T, D], after the last layer.
         pooler_output: [B, D], tanh of a Linear over the first token, for encoders with a pooler.
         hidden_states: the embeddings and then every layer, each [B, T, D]; with output_hidden_states=True.
-        logits: [B, C] for classification, [B, T, C] for tagging, [B, T, V] for mlm, [B, N] for multiple-choice.
-        start_logits: [B, T], for qa.
+        logits: [B, C] for classification, [B, T, C] for tagging, [B, T, V] for mlm, [B, N] for multiple-choice,
+            [B, T] for discriminator, [B] for qa-beam: above 0 when the text has no answer.
+        start_logits: [B, T], for qa and qa-beam.
         end_logits: [B, T], for qa.
+        start_index: [B, S], the S most likely starts, for qa-beam.
+        start_scores: [B, S], their probabilities.
+        end_index: [B, S, E], the E most likely ends of each of these starts.
+        end_scores: [B, S, E], their probabilities, given the start.
         embeddings: [B, D], for embedding.
         loss: scalar; with labels.
     """
@@ -31,5 +36,9 @@ class Output:
     logits: Tensor = NOT_COMPUTED
     start_logits: Tensor = NOT_COMPUTED
     end_logits: Tensor = NOT_COMPUTED
+    start_index: Tensor = NOT_COMPUTED
+    start_scores: Tensor = NOT_COMPUTED
+    end_index: Tensor = NOT_COMPUTED
+    end_scores: Tensor = NOT_COMPUTED
     embeddings: Tensor = NOT_COMPUTED
     loss: Tensor = NOT_COMPUTED

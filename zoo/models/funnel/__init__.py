@@ -5,7 +5,7 @@ from zoo.cards import Architecture, Card, Family, Score, Source
 HEADS = {
     "Model": None,
     "BaseModel": None,
-    "ForPreTraining": None,
+    "ForPreTraining": "discriminator",
     "ForMaskedLM": "mlm",
     "ForSequenceClassification": "classification",
     "ForTokenClassification": "tagging",
@@ -13,8 +13,9 @@ HEADS = {
     "ForMultipleChoice": "multiple-choice",
 }
 CHECKED = (
-    "No published weights were opened: sizes come from the Hub's config pages, the number of parameters from "
-    "building the network."
+    "Small networks with random weights equal transformers', for every option of config.json and every head. "
+    "The published weights were not opened: sizes come from the Hub's config pages, the number of parameters "
+    "from building the network. conversion/reports lists what was proven at true size."
 )
 FIGURES = "laiguokun/Funnel-Transformer, figures"
 BY_EYE = "read off a figure, within 0.1"
@@ -98,5 +99,4 @@ FAMILY = Family(
     ),
     model_types=("funnel",),
     cards=tuple(_card(name) for name in FILES),
-    not_yet="the card is here, the network is not part of this version yet.",
 )

@@ -1,0 +1,123 @@
+"""Static graphs compute what the model computes, for every batch, length and padding."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from zoo.errors import InputError, UsageError
+from zoo.inference.static import Predictor, Program, fields, inputs_of, to_onnx, to_static
+from zoo.models.common.base import Model
+from zoo.models.funnel import config as funnel
+from zoo.models.funnel.model import build
+
+BASE, FULL = {"architectures": ["FunnelBaseModel"]}, {"architectures": ["FunnelModel"]}
+SIZES = {"vocab_size": 50, "block_sizes": [1, 2, 1], "d_model": 24, "n_head": 3, "d_head": 8, "d_inner": 40}
+# All others: `python -m benchmarks.funnel_export`. Odd and even lengths at every block, and the shortest.
+SHAPES = [(1, 5), (2, 6), (7, 7), (2, 8), (1, 9), (2, 18), (2, 127)]
+CASES = [
+    (BASE, "relative_shift", None),
+    (FULL, "relative_shift", None),
+    (BASE, "factorized", None),
+    (FULL, "factorized", None),
+    (FULL, "relative_shift", "classification"),
+    (FULL, "relative_shift", "tagging"),
+    (FULL, "factorized", "qa"),
+]
+
+
+def tiny(architecture: dict[str, list[str]], attention: str, task: str | None) -> Model:
+    """A small Funnel in which no weight is zero or one."""
+    paddle.seed(3)
+    config = funnel.Config.from_dict({**SIZES, **architecture, "attention_type": attention})
+    model = build(config, task)
+    for parameter in model.parameters():
+        parameter.set_value(parameter + paddle.randn(parameter.shape) * 0.2)
+    return model.eval()
+
+
+def batch(rows: int, length: int) -> dict[str, np.ndarray]:
+    """Ids; rows after the first end in padding; the first token of type 2 and the second half of type 1."""
+    ids = np.random.default_rng(rows * 1000 + length).integers(1, 50, (rows, length))
+    mask, types = np.ones_like(ids), np.zeros_like(ids)
+    types[:, length // 2 :], types[:, 0] = 1, 2
+    for row in range(1, rows):
+        mask[row, -row:] = 0
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+
+
+def eager(model: Model, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+    with paddle.no_grad():
+        output = model(**{name: paddle.to_tensor(given[name]) for name in inputs_of(model)})
+    return [tensor.numpy() for tensor in fields(output, model.task)]
+
+
+@pytest.mark.parametrize(("architecture", "attention", "task"), CASES)
+def test_paddle_inference(
+    tmp_path: Path, architecture: dict[str, list[str]], attention: str, task: str | None
+) -> None:
+    model = tiny(architecture, attention, task)
+    predictor = Predictor(to_static(model, tmp_path / "m"))
+    assert set(predictor.inputs) == set(inputs_of(model))
+    for shape in SHAPES:
+        given = batch(*shape)
+        for got, expected in zip(predictor(given), eager(model, given), strict=True):
+            np.testing.assert_allclose(got, expected, atol=1e-5, rtol=0, err_msg=str(shape))
+
+
+@pytest.mark.parametrize(("architecture", "attention", "task"), CASES[1:4:2])
+@pytest.mark.skipif(not (find_spec("paddle2onnx") and find_spec("onnxruntime")), reason="needs the extra `export`")
+def test_onnx(tmp_path: Path, architecture: dict[str, list[str]], attention: str, task: str | None) -> None:
+    import onnxruntime
+
+    model = tiny(architecture, attention, task)
+    before = eager(model, batch(2, 9))
+    session = onnxruntime.InferenceSession(str(to_onnx(model, tmp_path / "m.onnx")))
+    for shape in SHAPES:
+        given = batch(*shape)
+        for got, expected in zip(session.run(None, given), eager(model, given), strict=True):
+            np.testing.assert_allclose(got, expected, atol=1e-5, rtol=0, err_msg=str(shape))
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+    np.testing.assert_array_equal(eager(model, batch(2, 9))[0], before[0])  # the model is as it was
+
+
+@pytest.mark.parametrize("family", ["xlmr", "structbert"])
+def test_other_families(tmp_path: Path, family: str) -> None:
+    sizes = {"vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3}
+    sizes |= {"intermediate_size": 40, "max_position_embeddings": 60, "type_vocab_size": 1 + (family != "xlmr")}
+    config = import_module(f"zoo.models.{family}.config").Config.from_dict(sizes)
+    model = import_module(f"zoo.models.{family}.model").build(config, pooler=True).eval()
+    predictor = Predictor(to_static(model, tmp_path / "m"))
+    given = batch(2, 9)
+    given["token_type_ids"] %= 2
+    for got, expected in zip(predictor(given), eager(model, given), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-5, rtol=0)
+
+
+def test_dropout_is_not_traced(tmp_path: Path) -> None:
+    model = tiny(BASE, "relative_shift", None)
+    expected = eager(model, batch(2, 9))
+    model.train()
+    predictor = Predictor(to_static(model, tmp_path / "m"))
+    assert model.training
+    np.testing.assert_allclose(predictor(batch(2, 9))[0], expected[0], atol=1e-5)
+
+
+def test_errors(tmp_path: Path) -> None:
+    program = to_static(tiny(BASE, "relative_shift", None), tmp_path / "m")
+    with pytest.raises(UsageError, match="int8"):
+        Predictor(program, "int8")
+    with pytest.raises(UsageError, match=r"gone\.json"):
+        Predictor(Program(tmp_path / "gone.json", program.weights))
+    predictor = Predictor(program)
+    given = batch(2, 9)
+    with pytest.raises(InputError, match="one shape"):
+        predictor({**given, "attention_mask": given["attention_mask"][:, :4]})
+    del given["token_type_ids"]
+    with pytest.raises(InputError, match="token_type_ids"):
+        predictor(given)

@@ -1,0 +1,1 @@
+"""Models as graphs that need no Python: static programs, Paddle Inference, ONNX."""

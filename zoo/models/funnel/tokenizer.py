@@ -1,0 +1,21 @@
+"""The tokenizer of Funnel: BERT's WordPiece with other special tokens, and segment 2 for the first one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.models.common.pooling import row_length
+from zoo.models.funnel.config import Config
+from zoo.tokenization import FUNNEL, Tokenizer, load_tokenizer
+from zoo.tokenization.load import FUNNEL_TOKENS
+
+
+def load(folder: Path, config: Config) -> Tokenizer:
+    """The tokenizer of a folder; rows are no longer than pretraining's, though the network has no limit.
+
+    Raises:
+        CheckpointError: the folder has no tokenizer, or a damaged one.
+    """
+    tokenizer = load_tokenizer(folder, "wordpiece", layout=FUNNEL, specials=FUNNEL_TOKENS)
+    tokenizer.max_length = row_length(folder, config.max_position_embeddings, tokenizer.max_length)
+    return tokenizer
