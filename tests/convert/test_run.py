@@ -203,8 +203,10 @@ def test_source_is_never_the_target(snapshot: Make, tmp_path: Path, command) -> 
     assert tree(source) == before
 
 
+# A shell starts background jobs with SIGINT ignored, and a test run may be one.
 KILL = """
 import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import zoo.checkpoint.streaming as streaming
 seen = []
 check = streaming.is_finite
