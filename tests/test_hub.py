@@ -470,8 +470,8 @@ def test_a_card_without_address_says_so() -> None:
 
 
 def test_a_family_that_comes_later_is_not_downloaded(server: HubServer) -> None:
-    with pytest.raises(NotYetError, match="funnel-transformer/xlarge cannot be run"):
-        hub.resolve("funnel-xlarge")
+    with pytest.raises(NotYetError, match="veco-large cannot be run"):
+        hub.resolve("veco-large")
     assert not server.requests
 
 

@@ -21,6 +21,15 @@ TINY = {
     "vocab_size": 400,
     "max_position_embeddings": 40,
 }
+TINY_FUNNEL = {
+    "block_sizes": [2, 1, 1],
+    "num_decoder_layers": 1,
+    "d_model": 32,
+    "n_head": 4,
+    "d_head": 8,
+    "d_inner": 64,
+    "vocab_size": 400,
+}
 Make = Callable[..., Path]
 
 
@@ -36,11 +45,10 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Make:
     def make(name: str, architecture: str = "", form: Any = None, **config: object) -> Path:
         key = (name, architecture, form, json.dumps(config))
         if key not in made:
-            sizes = {} if "block_sizes" in config else TINY  # Funnel spells its own
+            card = registry.find(name)
+            sizes = TINY_FUNNEL if card.family == "funnel" else TINY
             folder = tmp_path_factory.mktemp("upstream") / "snapshot"
-            made[key] = write(
-                registry.find(name), folder, config={**sizes, **config}, architecture=architecture, form=form
-            )
+            made[key] = write(card, folder, config={**sizes, **config}, architecture=architecture, form=form)
         return made[key]
 
     return make
