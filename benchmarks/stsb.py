@@ -107,7 +107,7 @@ def main() -> None:
 
     from zoo import registry
 
-    published = {s.split: s.value for s in registry.find(NAME).scores if s.task == "STS-B"}
+    published = {s.split: s.value for s in registry.find(NAME).scores if s.task == "stsb"}
     sides = {"ours": ours(), "torch": original()}
     rows = []
     for split, name in FILES.items():
@@ -123,7 +123,7 @@ def main() -> None:
                 "pairs": len(gold),
                 "ours": round(score["ours"], 5),
                 "torch": round(score["torch"], 5),
-                "published": published[split] / 100 if split in published else None,
+                "published": round(published[split] / 100, 4) if split in published else None,
                 "least cosine to torch": round(agreement, 7),
             }
         )

@@ -123,8 +123,8 @@ def pairs_of(original: TorchSide, keymap: KeyMap) -> list[Pair]:
                 continue
             rule, _, numbers = hit
             target = rule.targets[0].format(**numbers)
-            if not target.startswith("unused.") and target.endswith(f".{leaf}"):
-                found[module] = Pair(module, target.removesuffix(f".{leaf}"), rule)
+            if not target.startswith("unused."):
+                found[module] = Pair(module, target.rpartition(".")[0], rule)
     return list(found.values())
 
 
@@ -138,20 +138,29 @@ def judge(trace: Trace, limit: float = 1e-5) -> dict[str, Any]:
         if leaving > limit and entering <= limit:
             guess = next(guess_layer(trace, pair, ran), "")
             text = (
-                f"The first sub-layer that differs is '{pair.ours}' (torch: '{pair.torch}'), by {leaving:.2g} of its "
-                f"largest value while its input agrees. The rule {pair.rule} filled it."
+                f"The first sub-layer that differs is '{pair.ours}' (torch: '{pair.torch}'), by {leaving:.2g} of "
+                f"its largest value while its input agrees. The rule {pair.rule} filled it."
             )
             return _verdict(text, guess, pair, entering, leaving)
         if entering > limit:
+            if swapped := find_swapped(trace, pair, ran[: ran.index(pair)], limit):
+                one, two = swapped
+                text = (
+                    f"The first input that differs is that of '{pair.ours}', and exchanging the weights of "
+                    f"'{one.ours}' (torch: '{one.torch}') and '{two.ours}' (torch: '{two.torch}') mends it. "
+                    f"The rules {one.rule} and {two.rule} filled them."
+                )
+                return _verdict(text, "These two rules are swapped.", one, entering, leaving)
             guess = next(guess_between(trace, before, pair), "") if before else ""
             after = f"after '{before.ours}', which agrees, and " if before else ""
             text = (
-                f"The first difference is {after}before '{pair.ours}' (torch: '{pair.torch}'), whose input differs by "
-                f"{entering:.2g} of its largest value: the weights agree so far, the computation between does not."
+                f"The first difference is {after}before '{pair.ours}' (torch: '{pair.torch}'), whose input "
+                f"differs by {entering:.2g} of its largest value: the weights agree so far, what is computed "
+                "between does not."
             )
             return _verdict(text, guess, pair, entering, leaving)
         before = pair
-    text = "Every sub-layer agrees on a small batch; the difference is in what follows the last of them, or in the loss."
+    text = "Every sub-layer agrees on a small batch; the difference is behind the last one, or in the loss."
     return {"text": text, "guess": ""}
 
 
@@ -208,12 +217,13 @@ def _guess_bias(product: np.ndarray, want: np.ndarray, pair: Pair) -> Iterator[s
 def _guess_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, want: np.ndarray, pair: Pair) -> Iterator[str]:
     centred = x.astype(np.float64) - x.mean(-1, keepdims=True, dtype=np.float64)
     variance = (centred**2).mean(-1, keepdims=True)
-    tried = {eps: distance(centred / np.sqrt(variance + eps) * weight + bias, want) for eps in EPSILONS}
-    best = min(tried, key=lambda eps: tried[eps])
-    if tried[best] < 1e-6 or tried[best] < CLOSE and tried[best] < 0.1 * sorted(tried.values())[-1]:
+    normal = {eps: centred / np.sqrt(variance + eps) for eps in EPSILONS}
+    as_is = {eps: distance(n * weight + bias, want) for eps, n in normal.items()}
+    exchanged = min(distance(n * bias + weight, want) for n in normal.values())
+    best = min(as_is, key=lambda eps: as_is[eps])
+    if as_is[best] < 1e-6:
         yield f"Epsilon {best:g} mends '{pair.ours}'."
-    normal = centred / np.sqrt(variance + best)
-    if distance(normal * bias + weight, want) < CLOSE:
+    if exchanged < 1e-6:
         yield f"Exchanging weight and bias of '{pair.ours}' mends it (gamma and beta)."
 
 
@@ -225,6 +235,24 @@ def _guess_table(trace: Trace, pair: Pair, table: np.ndarray, want: np.ndarray) 
         moved = rows + shift
         if moved.min() >= 0 and moved.max() < len(table) and distance(table[moved], want) < CLOSE:
             yield f"Rows moved by {shift} mend '{pair.ours}'."
+
+
+def find_swapped(trace: Trace, pair: Pair, earlier: list[Pair], limit: float) -> tuple[Pair, Pair] | None:
+    """Two sub-layers in front of `pair` that were filled with each other's weights.
+
+    Each agrees with the torch module that its own rule names, so no single one stands out; but they run in another
+    order than those modules do. Exchanging them is tried.
+    """
+    order = {name: n for n, name in enumerate(trace.ours)}
+    for at, one in enumerate(earlier):
+        for two in earlier[at + 1 :]:
+            if order[one.ours] > order[two.ours] and _sibling(one, two) and trace.side.exchange(one.ours, two.ours):
+                again = trace.side.trace(trace.case, [pair.ours])
+                trace.side.exchange(one.ours, two.ours)
+                mended = Trace(trace.case, [pair], trace.original, again, trace.side)
+                if mended.gap(pair, 0) <= limit:
+                    return one, two
+    return None
 
 
 def guess_between(trace: Trace, before: Pair, pair: Pair) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The inputs of a comparison: lengths one to the longest, unpadded, padded on either side, real text and random ids."""
+"""The inputs of a comparison: lengths one to the longest, unpadded, padded on either side, text and random ids."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class CaseMaker:
 
     def labels(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
         """Labels that reach every part of a head; about a third of the token labels are -100."""
-        rows, width = ids.shape
+        rows = len(ids)
         ignored = (mask == 0) | (self.rng.random(ids.shape) < 1 / 3)
         ignored[0, mask[0].argmax()] = False
         match self.task:

@@ -1,8 +1,9 @@
-"""Writes a folder that looks like a published one, with random weights: `python -m conversion.random_snapshot NAME --out DIR`.
+"""Writes a folder that looks like a published one, with random weights.
 
-Key names, shapes, element types, aliases and file format are those of the published file; only the numbers are
-random. Conversions are proven on these where the real file cannot be had: a network that agrees with the original on
-random weights, at true size, on every output and gradient, computes the same function.
+`python -m conversion.random_snapshot NAME --out DIR`. Key names, shapes, element types, aliases and file format are
+those of the published file; only the numbers are random. Conversions are proven on these where the real file cannot
+be had: a network that agrees with the original on random weights, at true size, on every output and gradient,
+computes the same function.
 """
 
 from __future__ import annotations
@@ -55,8 +56,10 @@ def stored(reference: Reference, form: Upstream, model: torch.nn.Module) -> Iter
 
 @torch.no_grad()
 def randomise(model: torch.nn.Module, seed: int) -> None:
-    """Weights that keep a deep network's activations sane and leave no parameter at a value that hides a fault: norms
-    are not one, biases and the padding row are not zero."""
+    """Weights that keep a deep network's activations sane and hide no fault.
+
+    Norms are not one, biases and the padding row are not zero.
+    """
     torch.manual_seed(seed)
     for module in model.modules():
         for leaf, parameter in module.named_parameters(recurse=False):
@@ -115,7 +118,7 @@ def write(
 
 
 def write_tokenizer(card: Card, out: Path, vocab_size: int) -> None:
-    """The published tokenizer where it is at hand and the vocabulary has its size, else a small one of that size."""
+    """The published tokenizer where it is at hand and has this size, else a small one of this size."""
     sentencepiece = reference_of(card.family).token_types == 1
     name = "sentencepiece.bpe.model" if sentencepiece else "vocab.txt"
     folder = {250002: "xlm-roberta-base", 30522: "bert-base-uncased", 21128: "bert-base-chinese"}.get(vocab_size)

@@ -27,10 +27,11 @@ class Tolerance:
     """What "equal" means.
 
     Attributes:
-        output: largest absolute difference at real tokens (relative to the output's largest value above one).
-        gradient: largest difference relative to the parameter's largest gradient. A gradient below `floor` times the
-            network's largest one is compared with that instead: the true gradient of a key bias is zero, so its own
-            size is rounding noise.
+        output: largest absolute difference at real tokens; of logits and losses, relative to their largest value
+            where that is above one.
+        gradient: largest difference relative to the parameter's largest gradient. A gradient below `floor` times
+            the network's largest one is compared with that instead: the true gradient of a key bias is zero, so its
+            own size is rounding noise.
         exact: both of these in float64, where rounding cannot be the reason. What is over tolerance in float32 must
             pass this, which is ten thousand times stricter.
         rounding: a float32 difference beyond this is no rounding; it is not tried in float64.
@@ -97,7 +98,7 @@ def class_of(reference: Reference, architecture: str) -> type[torch.nn.Module]:
 
 
 def config_of(reference: Reference, config: Mapping[str, object], **extra: object) -> Any:
-    """transformers' configuration from a config.json's own values ; what it leaves out has transformers' default."""
+    """transformers' configuration from a config.json's own values."""
     plain = {k: v for k, v in config.items() if k not in ("dtype", "torch_dtype", "transformers_version", "zoo")}
     made = getattr(transformers, reference.config_class)(**plain | extra)
     made._attn_implementation = "eager"

@@ -14,7 +14,7 @@ import torch
 from conversion.cases import Case
 from conversion.reference import base_model
 
-OUTPUTS = ("last_hidden_state", "pooler_output", "logits", "start_logits", "end_logits", "loss")
+OUTPUTS = ("last_hidden_state", "pooler_output", "logits", "start_logits", "end_logits", "embeddings", "loss")
 Arrays = dict[str, np.ndarray]
 Call = tuple[np.ndarray, np.ndarray]
 
@@ -151,6 +151,18 @@ class PaddleSide:
             lambda: self.outputs(case),
         )
 
+    def exchange(self, one: str, two: str) -> bool:
+        """Exchanges the weights of two sub-layers; False, and nothing done, when they have other shapes."""
+        layers = {self.prefix + n: layer for n, layer in self.model.named_sublayers()}
+        mine, other = layers[one].state_dict(), layers[two].state_dict()
+        if {n: t.shape for n, t in mine.items()} != {n: t.shape for n, t in other.items()}:
+            return False
+        kept = {n: t.numpy().copy() for n, t in mine.items()}
+        for name, tensor in mine.items():
+            tensor.set_value(other[name].numpy())
+            other[name].set_value(kept[name])
+        return True
+
     def parameter(self, name: str) -> np.ndarray | None:
         """A weight by its name on disk."""
         found = dict(self.model.named_parameters()).get(name.removeprefix(self.prefix))
@@ -161,8 +173,8 @@ def _trace(names: list[str], hook: Callable[..., Any], run: Callable[[], Any]) -
     seen: dict[str, Call] = {}
 
     def note(name: str, inputs: Any, output: Any) -> None:
-        if name not in seen:
-            first = inputs[0] if isinstance(inputs, tuple | list) and inputs else inputs
+        first = inputs[0] if isinstance(inputs, tuple | list) and inputs else inputs
+        if name not in seen and hasattr(first, "detach") and hasattr(output, "detach"):
             seen[name] = tuple(t.detach().numpy().copy() for t in (first, output))  # type: ignore[assignment]
 
     hooks = [hook(name, note) for name in names]

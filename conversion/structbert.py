@@ -1,4 +1,4 @@
-"""StructBERT: the AliceMind files, proven against transformers' Bert classes (their inference is BERT's to the bit).
+"""StructBERT: the AliceMind files, proven against transformers' Bert classes (inference is BERT's to the bit).
 
 The released class has a two-way sentence head that fine-tuning never uses; `BertForPreTraining` holds the same.
 """

@@ -1,4 +1,4 @@
-"""Sentences for the comparisons: several languages and scripts, digits, odd spaces, marks. Written for this purpose."""
+"""Sentences for the comparisons: several languages and scripts, digits, odd spaces, marks. Written for this."""
 
 SENTENCES = [
     "The converter reads one tensor at a time and never touches the source.",

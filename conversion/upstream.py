@@ -13,7 +13,7 @@ class Upstream:
 
     Attributes:
         format: "safetensors", "torch-zip" or "torch-legacy".
-        half_linears: the weights of linear layers are float16 (infoxlm-base: its file is 942 MB, which only this fits).
+        half_linears: the weights of linear layers are float16 (infoxlm-base: only this fits its 942 MB).
         old_spelling: LayerNorm.gamma and .beta.
         buffers: the file holds position_ids.
         prefix: what a training script put before every key.

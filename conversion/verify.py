@@ -10,7 +10,7 @@ import gc
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class View:
-    """One way to run the network: with its head, or the encoder alone (where its pooler is not part of the head)."""
+    """One way to run the network: with its head, or the encoder alone (where the head has no pooler)."""
 
     name: str
     head: bool
@@ -75,7 +75,7 @@ class Figures:
             apart = np.abs(mine.astype(np.float64) - theirs)
             gap = max(gap, float(np.nan_to_num(apart, nan=np.inf).max(initial=0)))
             largest = max(largest, float(np.abs(theirs).max(initial=0)))
-        scale = max(1.0, largest)
+        scale = 1.0 if "hidden" in name else max(1.0, largest)  # logits have no scale of their own
         limit = self.tolerance.output * scale
         if not gap <= limit:
             self.fail(f"{name} of '{case.name}' differs by {gap:.3g}, more than {limit:.3g}", case, gap / scale)
@@ -133,7 +133,8 @@ def verify(
     config = json.loads((converted / "config.json").read_text(encoding="utf-8"))
     tokenizer = tokenizers.compare(reference, upstream, converted)
     cases = CaseMaker(reference, config, task).all(tokenizers.encode(converted, SENTENCES))
-    pair = Pairing(reference, architecture, task, upstream, converted, keymap, views_of(task, names), say)
+    pooling = config["zoo"].get("options", {})
+    pair = Pairing(reference, architecture, task, upstream, converted, keymap, views_of(task, names), pooling, say)
     figures = pair.measure(cases, reference.tolerance)
     report: dict[str, Any] = {
         "verdict": "equal within tolerance",
@@ -188,6 +189,18 @@ def views_of(task: str | None, names: set[str]) -> list[View]:
     return [View(f"the network with its {task} head", True, head_has_it), *alone]
 
 
+def pooled(states: np.ndarray, real: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
+    """One vector per text from [B, T, D], as sentence-transformers' pooling defines it."""
+    seen = real[..., None]
+    if options["pooling"] == "cls":
+        vectors = states[:, 0]
+    elif options["pooling"] == "max":
+        vectors = np.where(seen, states, -np.inf).max(1)
+    else:
+        vectors = (states * seen).sum(1) / seen.sum(1)
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True) if options["normalize"] else vectors
+
+
 @dataclass(frozen=True)
 class Pairing:
     """The two folders of a comparison and how they are run."""
@@ -199,6 +212,7 @@ class Pairing:
     converted: Path
     keymap: KeyMap
     views: list[View]
+    pooling: Mapping[str, Any]
     say: Say
 
     def measure(self, cases: list[Case], tolerance: Tolerance, double: bool = False) -> Figures:
@@ -216,6 +230,12 @@ class Pairing:
                     self._compare(figures, view, case, ours, store, parameters)
                 del ours
                 gc.collect()
+            if self.pooling:
+                ours = PaddleSide(load(str(self.converted), task="embedding"), double)
+                for case in cases:
+                    states = store.get(f"{self.views[0].name}/{case.name}", "last_hidden_state")
+                    wanted = pooled(states, case.real, self.pooling)
+                    figures.output("embeddings", case, ours.outputs(case)["embeddings"], wanted)
         return figures
 
     def _run_original(self, cases: list[Case], store: Store, double: bool) -> list[str]:

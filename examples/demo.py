@@ -94,7 +94,8 @@ def show(certificate: Certificate) -> None:
     screen.print(f"   {coverage.upstream_keys} upstream tensors, every one by a rule: {operations}")
     for check in certificate.checks:
         screen.print(f"   [green]✓[/green] {check}")
-    screen.print(f"   {weights.name} {weights.size / 1e6:.1f} MB, sha256 {weights.sha256[:16]}…")
+    source = certificate.files[0]
+    screen.print(f"   from {source.name}, sha256 {source.sha256[:16]}…; {weights.size / 1e6:.1f} MB written")
     if isinstance(certificate.parity, str):
         screen.print(f"   comparison with the torch original: {certificate.parity}")
         return

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,13 @@ class Request:
     headers: dict[str, str]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up in the middle are part of the tests."""
+
+
 class HubServer:
     """Serves `root`; use it as a context manager."""
 
@@ -66,8 +74,9 @@ class HubServer:
         self.root = root
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.plain_listing = False  # leave sizes and digests out of listings, as some mirrors do
         handler = type("Handler", (_Handler,), {"hub": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self._http = _Server(("127.0.0.1", port), handler)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         # Another host name, as on the real Hub: clients follow redirects within a host by themselves.
         self.cdn = f"http://localhost:{self._http.server_address[1]}"
@@ -125,13 +134,20 @@ class Entry:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return _sha256(self.path, self.path.stat().st_mtime_ns, self.size)
 
     @property
     def blob(self) -> str:
         """Git's name of the content."""
+        if self.large:  # stands in for the blob of a pointer file
+            return hashlib.sha1(self.sha256.encode()).hexdigest()
         content = self.path.read_bytes()
         return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, changed: int, size: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def entries(folder: Path) -> Iterator[Entry]:
@@ -195,13 +211,14 @@ class _Handler(BaseHTTPRequestHandler):
         files = list(entries(folder))
         if rest[:1] == ["tree"]:
             return self._json([self._tree(e) for e in files])
-        siblings = [{"rfilename": e.name, "size": e.size, "blobId": e.blob, **self._lfs(e)} for e in files]
+        siblings = [{"rfilename": e.name} | ({} if self.hub.plain_listing else self._details(e)) for e in files]
         self._json(
             {"id": repository, "modelId": repository, "sha": commit(folder), "siblings": siblings, "tags": []}
         )
 
-    def _lfs(self, entry: Entry) -> dict[str, object]:
-        return {"lfs": {"sha256": entry.sha256, "size": entry.size, "pointerSize": 134}} if entry.large else {}
+    def _details(self, entry: Entry) -> dict[str, object]:
+        lfs = {"lfs": {"sha256": entry.sha256, "size": entry.size, "pointerSize": 134}} if entry.large else {}
+        return {"size": entry.size, "blobId": entry.blob, **lfs}
 
     def _tree(self, entry: Entry) -> dict[str, object]:
         lfs = {"lfs": {"oid": entry.sha256, "size": entry.size, "pointerSize": 134}} if entry.large else {}
@@ -256,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.hub.root.joinpath(*parts[1:]) if parts[0] == "cdn" else self.hub.root.joinpath(*parts)
         if not path.is_file():
             return self._error(404)
-        self._file(path, {"ETag": f'"{hashlib.md5(path.read_bytes()).hexdigest()}"'})
+        self._file(path, {"ETag": f'"{_sha256(path, path.stat().st_mtime_ns, path.stat().st_size)[:32]}"'})
 
     def _file(self, path: Path, headers: dict[str, str]) -> None:
         content = path.read_bytes()

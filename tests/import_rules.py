@@ -93,9 +93,10 @@ TABLE = (
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(
         "conversion/*",
-        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers",
+        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp",
         parts="zoo conversion",
     ),
+    # Compares with the libraries below ours, and with the rules as the tests have them.
     Row(
         "benchmarks/tokenization.py",
         packages="transformers tokenizers sentencepiece",

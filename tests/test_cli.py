@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,16 +159,20 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert done.stdout.startswith("name") and done.stderr == ""
 
 
-def test_a_terminal_gets_a_ruled_table() -> None:
+@pytest.mark.parametrize(("columns", "whole"), [(120, True), (60, False)])
+def test_a_terminal_gets_a_ruled_table_that_fits(columns: int, whole: bool) -> None:
     master, slave = pty.openpty()
-    variables = os.environ | {"COLUMNS": "100", "TERM": "xterm-256color"}
+    variables = os.environ | {"COLUMNS": str(columns), "TERM": "xterm-256color"}
     with subprocess.Popen([sys.executable, "-m", "zoo", "list", "funnel*"], stdout=slave, env=variables) as process:
         os.close(slave)
-        text = b""
+        content = b""
         while chunk := _read(master):
-            text += chunk
+            content += chunk
+    text = re.sub(r"\x1b\[[0-9;]*m", "", content.decode())
     assert process.returncode == 0
-    assert "─" in text.decode() and "funnel-transformer/intermediate-base" in text.decode()
+    assert "─" in text and "funnel-transformer/intermediate-base" in text
+    assert ("languages" in text) is whole
+    assert max(len(line) for line in text.split("10 models")[0].splitlines()) <= columns
 
 
 def _read(master: int) -> bytes:
@@ -200,7 +205,10 @@ def test_progress_in_a_log_is_two_lines(capsys: pytest.CaptureFixture[str]) -> N
     with cli.Progress("model.bin", 2_000_000) as progress:
         for _ in range(1000):
             progress.add(2000)
-    assert capsys.readouterr().err == "model.bin: 0 B of 2 MB\nmodel.bin: 2 MB of 2 MB\n"
+    assert capsys.readouterr().err == "model.bin: 2 kB of 2 MB\nmodel.bin: 2 MB of 2 MB\n"
+    with cli.Progress("model.bin", 0):
+        pass
+    assert capsys.readouterr().err == "", "nothing came, so there is nothing to say"
 
 
 def test_sizes_for_people() -> None:

@@ -68,6 +68,7 @@ def test_metadata(wheel: Path) -> None:
         "sentencepiece",
         "filelock",
         "rich",
+        "setuptools",
     }
     assert "Name: paddle-model-zoo" in lines
     assert {f"Provides-Extra: {e}" for e in ("verify", "data", "trackers", "export", "paddlenlp", "test")} <= set(

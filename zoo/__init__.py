@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # type checkers know the name; importing it from typing would triple the time of this module
 if TYPE_CHECKING:
+    from typing import Any
+
     from zoo.loading import load as load
     from zoo.registry import info as info
     from zoo.registry import list_models as list_models

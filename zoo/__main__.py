@@ -76,7 +76,7 @@ def _list(pattern: str, family: str | None, as_json: bool) -> None:
         return
     rows = [(c.name, c.family, _count(c), _weights(c), c.languages, ", ".join(c.heads), _state(c)) for c in cards]
     header = ("name", "family", "params", "file", "languages", "heads", "")
-    cli.table(rows, header, right=(2, 3), fold=(0, 4, 5))
+    cli.table(rows, header, right=(2, 3), fold=(0, 4, 5), optional=(4, 5, 1, 3))
     print(f"\n{len(cards)} models. Any other repository of the Hub with one of these networks loads as well.")
 
 

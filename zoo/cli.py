@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import textwrap
 import time
@@ -50,7 +51,12 @@ def size(count: int) -> str:
 
 
 def table(
-    rows: Sequence[Sequence[str]], header: Sequence[str], *, right: Sequence[int] = (), fold: Sequence[int] = ()
+    rows: Sequence[Sequence[str]],
+    header: Sequence[str],
+    *,
+    right: Sequence[int] = (),
+    fold: Sequence[int] = (),
+    optional: Sequence[int] = (),
 ) -> None:
     """Prints a table: ruled on a terminal, aligned text in a pipe.
 
@@ -59,11 +65,13 @@ def table(
         header: names of the columns.
         right: columns of numbers.
         fold: columns that may take several lines on a narrow terminal.
+        optional: columns that a narrow terminal leaves out, in this order.
     """
+    widths = [max(len(row[n]) for row in (header, *rows)) for n in range(len(header))]
     if sys.stdout.isatty():
-        _rich_table(rows, header, right, fold)
+        shown = _fitting(widths, optional)
+        _rich_table(rows, header, shown, right, fold)
         return
-    widths = [max(len(str(row[n])) for row in (header, *rows)) for n in range(len(header))]
     for row in (header, *rows):
         cells = (
             f"{c:>{w}}" if n in right else f"{c:<{w}}" for n, (c, w) in enumerate(zip(row, widths, strict=True))
@@ -71,8 +79,22 @@ def table(
         print("  ".join(cells).rstrip())
 
 
+def _fitting(widths: Sequence[int], optional: Sequence[int]) -> list[int]:
+    """The columns that fit side by side on the terminal, or all that are not optional."""
+    shown, room = list(range(len(widths))), shutil.get_terminal_size().columns
+    for n in optional:
+        if sum(widths[k] + 2 for k in shown) <= room:
+            break
+        shown.remove(n)
+    return shown
+
+
 def _rich_table(
-    rows: Sequence[Sequence[str]], header: Sequence[str], right: Sequence[int], fold: Sequence[int]
+    rows: Sequence[Sequence[str]],
+    header: Sequence[str],
+    shown: Sequence[int],
+    right: Sequence[int],
+    fold: Sequence[int],
 ) -> None:
     from rich import box
     from rich.console import Console
@@ -80,10 +102,12 @@ def _rich_table(
     from rich.text import Text
 
     ruled = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    for n, name in enumerate(header):
-        ruled.add_column(name, justify="right" if n in right else "left", overflow="fold", no_wrap=n not in fold)
+    for n in shown:
+        ruled.add_column(
+            header[n], justify="right" if n in right else "left", overflow="fold", no_wrap=n not in fold
+        )
     for row in rows:
-        ruled.add_row(*(Text(cell) for cell in row))
+        ruled.add_row(*(Text(row[n]) for n in shown))
     Console().print(ruled)
 
 
@@ -92,9 +116,7 @@ def fields(rows: Sequence[tuple[str, str]]) -> None:
     width = max(len(name) for name, _ in rows) + 2
     columns = 0
     if sys.stdout.isatty():
-        from shutil import get_terminal_size
-
-        columns = max(40, get_terminal_size().columns - width - 2)
+        columns = max(40, shutil.get_terminal_size().columns - width - 2)
     for name, value in rows:
         lines = (
             textwrap.wrap(value, columns, break_long_words=False, break_on_hyphens=False) if columns else [value]
@@ -104,7 +126,7 @@ def fields(rows: Sequence[tuple[str, str]]) -> None:
 
 
 class Progress:
-    """A bar on a terminal; in a log one line at the start, every 30 s, and at the end.
+    """A bar on a terminal; in a log one line when it gets going, every 30 s, and at the end.
 
     Args:
         label: what is being done, such as a file name.
@@ -133,22 +155,20 @@ class Progress:
             )
             self._bar.start()
             self._task = self._bar.add_task(self.label, total=self.total or None, amount="")
-        else:
-            self._say()
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-        else:
+        elif self._said:
             self._say()
 
     def to(self, done: int) -> None:
         """Sets how much is done."""
         self.done = done
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, amount=self._amount())
-        elif time.monotonic() - self._said > 30:
+            self._bar.update(self._task, completed=done, total=self.total or None, amount=self._amount())
+        elif not self._said or time.monotonic() - self._said > 30:
             self._say()
 
     def add(self, count: int) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import socket
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from zoo import cli, env
 
@@ -68,8 +66,6 @@ def _existing(folder: Path) -> Path:
 
 
 def _switches() -> dict[str, str]:
-    import os
-
     return {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}
 
 
@@ -92,11 +88,16 @@ def _hubs(online: bool) -> dict[str, str]:
         return dict.fromkeys(places, "offline by request")
     if not online:
         return dict.fromkeys(places, "not asked; --online asks")
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(len(places)) as pool:
         return dict(zip(places, pool.map(_answers, places), strict=True))
 
 
 def _answers(url: str) -> str:
+    import socket
+    from urllib.parse import urlsplit
+
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:

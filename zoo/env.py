@@ -20,6 +20,7 @@ PACKAGES = (
     "torch",
     "transformers",
 )
+OFFLINE = ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 TRUE = {"1", "true", "yes", "on"}
 
 
@@ -30,7 +31,7 @@ def flag(name: str) -> bool:
 
 def offline() -> bool:
     """True when nothing may be downloaded: ZOO_OFFLINE, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE."""
-    return any(flag(name) for name in ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+    return any(map(flag, OFFLINE))
 
 
 def home() -> Path:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from zoo import env, hub, registry
+from zoo import hub, registry
 from zoo.cards import Architecture, Card, Family
 from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
 from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
@@ -26,7 +26,6 @@ from zoo.models.common.pooling import is_sentence_folder, sentence_options
 from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
 
 log = logging.getLogger("zoo")
-env.use_all_cores()
 
 SOURCE_KEYS = "source_keys"  # in the metadata of a file that a conversion wrote
 TASKS = ("mlm", "classification", "tagging", "qa", "multiple-choice", "embedding")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import pickle
+import struct
 import subprocess
 import sys
 from collections import OrderedDict
@@ -203,6 +205,46 @@ class TestPdparams:
             assert got[name].shape == list(array.shape) and np.array_equal(got[name].numpy(), array), name
         again = open_checkpoint(path)
         assert all(np.array_equal(again.read(name), array) for name, array in arrays.items())
+
+    def test_reads_what_python_2_wrote(self, tmp_path: Path) -> None:
+        """Names and raw data alike are byte strings there."""
+
+        def byte_string(raw: bytes) -> bytes:
+            return b"U" + bytes([len(raw)]) + raw if len(raw) < 256 else b"T" + struct.pack("<i", len(raw)) + raw
+
+        def array(raw: bytes, size: int) -> bytes:
+            made = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+            dtype = b"cnumpy\ndtype\n(U\x02f4K\x00K\x01tR(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+            return made + b"(K\x01(J" + struct.pack("<i", size) + b"t" + dtype + b"\x89" + byte_string(raw) + b"tb"
+
+        want = {"text": np.zeros(3, "f4"), "raw": np.array([1.5, -2], "f4"), "long": np.arange(30_000, dtype="f4")}
+        items = b"".join(byte_string(name.encode()) + array(a.tobytes(), a.size) for name, a in want.items())
+        (tmp_path / "x.pdparams").write_bytes(b"\x80\x02}(" + items + b"u.")
+        checkpoint = open_checkpoint(tmp_path / "x.pdparams")
+        assert all(np.array_equal(checkpoint.read(name), a) for name, a in want.items())
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = torch_file(tmp_path / "x.bin")
+
+    def refused(*args: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refused)
+    with pytest.raises(CheckpointError, match=r"x\.bin cannot be read: Permission denied"):
+        open_checkpoint(path)
+
+
+def test_a_map_that_the_machine_refuses_is_made_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, real = torch_file(tmp_path / "x.bin"), mmap.mmap
+
+    def small(handle: int, size: int, access: int) -> mmap.mmap:
+        if access == mmap.ACCESS_COPY:
+            raise OSError(12, "Cannot allocate memory")
+        return real(handle, size, access=access)
+
+    monkeypatch.setattr(mmap, "mmap", small)
+    assert np.array_equal(open_checkpoint(path).read("plain"), as_numpy(tensors()["plain"]))
 
 
 class TestFolders:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +125,41 @@ def test_a_double_beyond_float32_is_refused(tmp_path: Path) -> None:
     checkpoint = open_checkpoint(torch_file(tmp_path / "x.bin", content))
     with pytest.raises(CheckpointError, match=r"words\.weight"):
         stream(KEYMAP.plan(checkpoint.infos), checkpoint, tmp_path / "out", {})
+
+
+def test_joined_tensors_of_different_types(tmp_path: Path) -> None:
+    content = weights()
+    content["b.weight"] = content["b.weight"].bfloat16()
+    checkpoint = open_checkpoint(torch_file(tmp_path / "x.bin", content))
+    stream(KEYMAP.plan(checkpoint.infos), checkpoint, tmp_path / "out", {})
+    want = torch.cat([content["a.weight"], content["b.weight"].float()]).t().numpy()
+    assert np.array_equal(safetensors.numpy.load_file(tmp_path / "out")["ab.weight"], want)
+    content["b.weight"] = torch.zeros(5, 8, dtype=torch.int64)
+    checkpoint = open_checkpoint(torch_file(tmp_path / "x.bin", content))
+    with pytest.raises(CheckpointError, match="differ in type"):
+        stream(KEYMAP.plan(checkpoint.infos), checkpoint, tmp_path / "out", {})
+
+
+def test_a_disk_that_takes_little_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = open_checkpoint(torch_file(tmp_path / "x.bin", weights()))
+    plan, real = KEYMAP.plan(checkpoint.infos), os.pwrite
+    stream(plan, checkpoint, tmp_path / "whole", {})
+    monkeypatch.setattr(os, "pwrite", lambda handle, data, at: real(handle, data[:4099], at))
+    stream(plan, checkpoint, tmp_path / "parts", {})
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "parts").read_bytes()
+
+
+def test_a_full_disk_is_reported_and_ends_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = open_checkpoint(torch_file(tmp_path / "x.bin", weights()))
+
+    def full(handle: int, data: object, at: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    before = threading.active_count()
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(OSError, match="No space left"):
+        stream(KEYMAP.plan(checkpoint.infos), checkpoint, tmp_path / "out", {})
+    assert threading.active_count() == before
 
 
 class TestFinite:

@@ -37,7 +37,9 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Make:
         key = (name, architecture, form, *config.items())
         if key not in made:
             folder = tmp_path_factory.mktemp("upstream") / "snapshot"
-            made[key] = write(registry.find(name), folder, config={**TINY, **config}, architecture=architecture, form=form)
+            made[key] = write(
+                registry.find(name), folder, config={**TINY, **config}, architecture=architecture, form=form
+            )
         return made[key]
 
     return make

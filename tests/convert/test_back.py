@@ -33,7 +33,9 @@ def test_every_file_form_comes_back(name: str, snapshot: Make, tmp_path: Path, c
 @pytest.mark.torch
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize(("name", "stem"), [(XLMR, "XLMRoberta"), (BERT, "Bert")])
-def test_every_head_opens_in_transformers(name: str, stem: str, head: str, snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+def test_every_head_opens_in_transformers(
+    name: str, stem: str, head: str, snapshot: Make, tmp_path: Path, command
+) -> None:  # type: ignore[no-untyped-def]
     import torch
     import transformers
 
@@ -81,7 +83,9 @@ def test_a_trained_model_gets_the_keys_of_today(snapshot: Make, tmp_path: Path, 
 def test_again_is_already_done(snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
     command(snapshot(XLMR), "--out", tmp_path / "paddle")
     states = [
-        json.loads(command(tmp_path / "paddle", "--out", tmp_path / "torch", "--to", "torch", "--json")[1])["models"][0]
+        json.loads(command(tmp_path / "paddle", "--out", tmp_path / "torch", "--to", "torch", "--json")[1])[
+            "models"
+        ][0]
         for _ in range(2)
     ]
     assert [s["status"] for s in states] == ["converted", "already done"]
@@ -92,3 +96,29 @@ def test_the_converted_folder_is_never_the_target(snapshot: Make, tmp_path: Path
     before = digests(tmp_path / "paddle")
     assert command(tmp_path / "paddle", "--out", tmp_path / "paddle", "--to", "torch")[0] == 2
     assert digests(tmp_path / "paddle") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "query", "aliases"),
+    [
+        (XLMR, "XLMRobertaForMaskedLM", "roberta.encoder.layer.1.attention.self.query.weight", set()),
+        (
+            BERT,
+            "SbertForMaskedLM",
+            "bert.encoder.layers.1.self_attn.q_proj.weight",
+            {"cls.predictions.decoder.weight", "cls.predictions.decoder_bias"},
+        ),
+        (BERT, "BertModel", "encoder.layers.1.self_attn.q_proj.weight", set()),
+    ],
+)
+def test_paddlenlp_folder(name, architecture, query, aliases, snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    """Names, layout and config.json; that PaddleNLP computes the same is in conversion/paddlenlp_check.py."""
+    source = snapshot(name, architecture)
+    assert command(source, "--out", tmp_path / "paddle")[0] == 0
+    assert command(tmp_path / "paddle", "--out", tmp_path / "nlp", "--to", "paddlenlp")[0] == 0
+    with open_checkpoint(tmp_path / "nlp") as theirs, open_checkpoint(tmp_path / "paddle") as ours:
+        assert theirs.format == "pdparams"
+        assert (theirs.read(query) == ours.read("encoder.layers.1.attention.query.weight")).all()
+        kept = {n for n in ours.infos if not n.startswith("unused.")}
+        assert len(theirs.infos) == len(kept) + len(aliases) and aliases <= set(theirs.infos)
+    assert config_of(tmp_path / "nlp")["architectures"] == [architecture.replace("Sbert", "Bert")]

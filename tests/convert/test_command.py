@@ -28,11 +28,11 @@ def test_help_says_the_exit_codes() -> None:
     [
         ((), 2, "--all"),
         (("minilm", "--all"), 2, "not both"),
-        (("minillm",), 2, "Did you mean"),
         (("zz*",), 2, "matches no model"),
         (("./nowhere",), 2, "no folder"),
-        (("funnel*",), 1, "Funnel"),
-        (("funnel-transformer/small",), 1, "Funnel"),
+        (("funnel*",), 1, "not part of this version"),
+        (("funnel-transformer/small",), 1, "not part of this version"),
+        (("veco",), 1, "not part of this version"),
         (("minilm", "--jobs", "0"), 2, "above 0"),
         (("minilm", "--to", "onnx"), 2, "invalid choice"),
     ],
@@ -60,7 +60,8 @@ def test_one_target_for_two_is_refused(snapshot: Make, tmp_path: Path, command) 
 def test_dry_run_writes_nothing_and_imports_no_framework(minilm_snapshot: Path, tmp_path: Path) -> None:
     watch = (
         "import atexit, sys\n"
-        "atexit.register(lambda: print([m for m in ('paddle', 'torch', 'numpy') if m in sys.modules], file=sys.stderr))"
+        "heavy = ('paddle', 'torch', 'numpy')\n"
+        "atexit.register(lambda: print([m for m in heavy if m in sys.modules], file=sys.stderr))"
     )
     process = start("minilm", "--dry-run", before=watch)
     out, err = process.communicate()
@@ -93,7 +94,7 @@ def test_dry_run_of_all_counts_only_ready_families(command) -> None:  # type: ig
     assert [m["name"] for m in plan["models"]] == ready
     assert {n["family"] for n in plan["not_yet"]} == {f.name for f in registry.families() if f.not_yet}
     unreachable = {m["name"] for m in plan["models"] if m["error"]}
-    assert unreachable == {*ready} - {MINILM} and code == 1  # no network here: the package is the only source
+    assert code == 1 and XLMR in unreachable and MINILM not in unreachable  # no network here, but the package
 
 
 def test_sizes_unlike_the_card_are_said(snapshot: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -31,9 +31,16 @@ def test_all_ignored_changes_nothing() -> None:
     assert float(loss) == 0.0 and float(x.grad.abs().max()) == 0.0
 
 
-def test_large_logits_stay_finite() -> None:
-    loss = cross_entropy(paddle.to_tensor([[1e4, -1e4]]), paddle.to_tensor([1]))
-    assert float(loss) == pytest.approx(2e4)
+def test_confident_and_wrong() -> None:
+    logits, labels = paddle.to_tensor([[1e4, -1e4]]), paddle.to_tensor([1])
+    assert float(cross_entropy(logits, labels)) == pytest.approx(2e4)
+    assert float(paddle.nn.functional.cross_entropy(logits, labels)) == 64.0  # paddle's own is cut off
+
+
+def test_label_without_a_class() -> None:
+    for label in (3, -1):
+        with pytest.raises(InputError, match=str(label)):
+            cross_entropy(paddle.to_tensor([[0.0, 1.0, 2.0]]), paddle.to_tensor([label]))
 
 
 def test_embedding_keeps_its_padding_row() -> None:

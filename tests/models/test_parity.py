@@ -109,7 +109,11 @@ def labelled(family: str, task: str, kind: str = "usual") -> tuple[Arrays, Array
         }[kind]
         return inputs, {"labels": labels}, changes
     if task == "qa":
-        return inputs, {"start_positions": classes + 1, "end_positions": classes + 6}, {}  # some are beyond the end
+        return (
+            inputs,
+            {"start_positions": classes + 1, "end_positions": 2 * classes + 5},
+            {},
+        )  # some are beyond the end
     if task == "multiple-choice":
         return {k: v.reshape(2, 3, 9) for k, v in inputs.items()}, {"labels": classes[:2] % 3}, {}
     labels = rng.integers(0, 4, (6, 9))

@@ -76,7 +76,7 @@ def check_finite(name: str, array: np.ndarray, file: Path) -> None:
     """
     if not is_finite(array):
         bad = ~np.isfinite(array)
-        first = [int(n) for n in np.unravel_index(int(bad.argmax()), array.shape)]
+        first = [int(n) for n in np.unravel_index(int(np.argmax(bad)), array.shape)]
         raise CheckpointError(
             f"'{name}' in {file} has {int(bad.sum())} elements that are NaN or infinite (the first at {first}).",
             "The file is damaged or was saved after training diverged: get it again from its publisher.",

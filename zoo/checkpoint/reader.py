@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import mmap
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -160,13 +161,22 @@ _OTHERS = (
 )
 
 
+def _map(file: Path) -> memoryview:
+    try:
+        with open(file, "rb") as handle:
+            if os.fstat(handle.fileno()).st_size == 0:
+                raise damaged(f"{file} is empty.")
+            try:
+                # Private: arrays can be handed to a network without a copy, and the file never changes.
+                return memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_COPY))
+            except OSError:  # a private mapping beyond the memory of the machine is refused, a read-only one never
+                return memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {error.strerror}.") from None
+
+
 def _parse(file: Path) -> tuple[memoryview, Content]:
-    with open(file, "rb") as handle:
-        size = file.stat().st_size
-        if size == 0:
-            raise damaged(f"{file} is empty.")
-        # A private mapping: arrays can be handed to a network without a copy, and the file never changes.
-        data = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_COPY))
+    data = _map(file)
     if data[:4] == b"PK\x03\x04":
         content = read_zip(data, file)
     elif is_safetensors(data):
@@ -181,6 +191,6 @@ def _parse(file: Path) -> tuple[memoryview, Content]:
             raise damaged(f"{file} is neither safetensors nor a torch or Paddle file.")
         content = read_pdparams(data, file)
     total = sum(math.prod(s.info.shape) * NUMPY[s.info.dtype].itemsize for s in content.tensors.values())
-    if total > 8 * size + (256 << 20):
-        raise damaged(f"The tensors of {file} claim {total} bytes; the file has {size}.")
+    if total > 8 * len(data) + (256 << 20):
+        raise damaged(f"The tensors of {file} claim {total} bytes; the file has {len(data)}.")
     return data, content

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,7 @@ The source is never written to. Every converted folder has a certificate.json.
 
 exit codes:
   0    everything is converted (families that are only listed do not count under --all)
-  1    a file is missing, damaged or not what its config.json says, or the disk is full; nothing was published for it
+  1    a file is missing, damaged or not what config.json says, or the disk is full; nothing was published for it
   2    the command line makes no sense, or there is no such model
   3    --verify found a difference; nothing was published for it
   130  stopped with Ctrl-C (143: by a SIGTERM); nothing half-written stays
@@ -64,8 +65,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--verify",
         action="store_true",
-        help="compare with the torch original before publishing: every output, every gradient, the tokenizer. Needs "
-        "a checkout with the extra 'verify' installed",
+        help="compare with the torch original before publishing: every output, every gradient, the tokenizer. "
+        "Needs a checkout with the extra 'verify' installed",
     )
     made.add_argument(
         "--dry-run", action="store_true", help="show what would be done and what it needs; do nothing"
@@ -184,11 +185,17 @@ def _in_processes(jobs: Sequence[Job], arguments: argparse.Namespace) -> list[di
 
     def run(job: Job) -> dict[str, Any]:
         command = [sys.executable, "-m", "zoo.convert", job.name, "--to", arguments.to, "--out", str(job.target)]
-        process = subprocess.Popen(
-            [*command, "--json", *(["--verify"] if arguments.verify else [])], stdout=subprocess.PIPE, text=True
-        )
-        running.append(process)
-        text, _ = process.communicate()
+        command += ["--json", *(["--verify"] if arguments.verify else [])]
+        with tempfile.TemporaryFile("w+") as answer:
+            process = subprocess.Popen(command, stdout=answer, stderr=subprocess.PIPE, text=True)
+            running.append(process)
+            for line in (
+                process.stderr or ()
+            ):  # through a pipe, so that several progress bars do not overwrite another
+                print(line, end="", file=sys.stderr, flush=True)
+            process.wait()
+            answer.seek(0)
+            text = answer.read()
         try:
             row = json.loads(text)["models"][0]
         except (ValueError, KeyError, IndexError):
@@ -222,7 +229,7 @@ def _report(results: Sequence[Mapping[str, Any]], arguments: argparse.Namespace)
 
 def _say_not_yet(families: Sequence[Any]) -> None:
     for family in families:
-        print(f"not yet: {family.title} {family.not_yet}")
+        print(f"not yet: {family.title}: {family.not_yet}")
 
 
 def _show(rows: Sequence[Planned], arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,12 +21,21 @@ from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo
 from zoo.cli import Progress
 from zoo.convert import certificate as certificates
-from zoo.convert.certificate import Certificate, stamp
+from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.plan import keymap_for
 from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard, read_config
 from zoo.errors import UsageError
 
 PDPARAMS = "model_state.pdparams"
+# Prefix of the encoder -> PaddleNLP's class names and model type; one class per network there.
+PADDLENLP_CLASSES = {"roberta.": ("XLMRoberta", "xlm-roberta"), "bert.": ("Bert", "bert")}
+PADDLENLP_HEADS = {
+    "mlm": "ForMaskedLM",
+    "classification": "ForSequenceClassification",
+    "tagging": "ForTokenClassification",
+    "qa": "ForQuestionAnswering",
+    "multiple-choice": "ForMultipleChoice",
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Converted:
     folder: Path
     config: Mapping[str, Any]
     keymap: KeyMap
+    paddlenlp: KeyMap
 
     @property
     def mark(self) -> Mapping[str, Any]:
@@ -51,7 +61,8 @@ class Converted:
 def understand(name: str, folder: Path) -> Converted:
     """Reads a converted folder's config.json and finds its key table."""
     config = read_config(folder)
-    return Converted(name, folder, config, keymap_for(config["zoo"]))
+    tables = (keymap_for(config["zoo"]), keymap_for(config["zoo"], "PADDLENLP"))
+    return Converted(name, folder, config, *tables)
 
 
 def export(name: str, target: Path, to: str, *, verify: Verify | None = None, stream: Any = None) -> Result:
@@ -132,7 +143,7 @@ def _certify(source: Converted, checkpoint: Checkpoint, plan: Plan, to: str, wei
         files=(stamp(source.folder / WEIGHTS),),
         rules=certificates.rules_version(source.keymap),
         coverage=certificates.coverage(plan, checkpoint.infos),
-        weights=stamp(weights),
+        weights=Written(weights.name, weights.stat().st_size),
         checks=("every tensor has a rule back",),
         versions=env.versions(),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -187,7 +198,39 @@ def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: A
 
 
 def _write_paddlenlp(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:
-    raise UsageError("later")
+    """model_state.pdparams and config.json under PaddleNLP's names; `unused.*` has no place there."""
+    table, task = source.paddlenlp, source.mark.get("task")
+    steps = table.reverse(n for n in checkpoint.infos if not n.startswith("unused.")).steps
+    if task == "mlm":
+        steps += tuple(Step(rule, rule.sources, rule.targets) for rule in table.rules if rule.op == "tie")
+    head = PADDLENLP_HEADS.get(str(task), "Model")
+    if head == "Model":  # a bare class has no prefix
+        steps = tuple(replace(step, sources=(step.sources[0].removeprefix(table.base),)) for step in steps)
+    total = sum(4 * math.prod(checkpoint.infos[step.targets[0]].shape) for step in steps)
+    with Progress(f"writing {source.name} for paddlenlp", total, stream=stream) as progress:
+        write_pdparams(out / PDPARAMS, _Arrays(steps, checkpoint, progress))
+    stem, model_type = PADDLENLP_CLASSES[table.base]
+    _write_config(out, source.upstream_config | {"architectures": [stem + head], "model_type": model_type})
+    return out / PDPARAMS, Plan(steps)
+
+
+class _Arrays(Mapping[str, np.ndarray]):
+    """PaddleNLP's tensors, each made when it is asked for."""
+
+    def __init__(self, steps: tuple[Step, ...], checkpoint: Checkpoint, progress: Progress) -> None:
+        self.steps = {step.sources[0]: step for step in steps}
+        self.checkpoint, self.progress = checkpoint, progress
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return backward(self.steps[name], self.checkpoint.read)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for name, step in self.steps.items():
+            yield name
+            self.progress.add(4 * math.prod(self.checkpoint.infos[step.targets[0]].shape))
+
+    def __len__(self) -> int:
+        return len(self.steps)
 
 
 def _write_config(out: Path, config: Mapping[str, Any]) -> None:

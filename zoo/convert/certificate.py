@@ -1,4 +1,4 @@
-"""certificate.json: where the weights come from, what was done to them and what was proven. Standard library only."""
+"""certificate.json: where the weights come from, what was done to them, what was proven. Standard library only."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ class FileStamp:
     name: str
     size: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """The weight file of a conversion: name and size in bytes."""
+
+    name: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Certificate:
     files: tuple[FileStamp, ...]
     rules: str
     coverage: Coverage
-    weights: FileStamp
+    weights: Written
     checks: tuple[str, ...]
     versions: Mapping[str, str]
     date: str
@@ -94,7 +102,7 @@ class Certificate:
                 | {
                     "files": tuple(FileStamp(**f) for f in data["files"]),
                     "coverage": Coverage(**coverage | {"unused": tuple(coverage["unused"])}),
-                    "weights": FileStamp(**data["weights"]),
+                    "weights": Written(**data["weights"]),
                     "checks": tuple(data["checks"]),
                     "notes": tuple(data["notes"]),
                 }
@@ -108,17 +116,11 @@ class Certificate:
 
 def stamp(path: Path) -> FileStamp:
     """Size and SHA-256 of a file."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _digest(file)
-    return FileStamp(path.name, path.stat().st_size, digest.hexdigest())
-
-
-def _digest(file):  # type: ignore[no-untyped-def]
-    """hashlib.file_digest for Python 3.10."""
     digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return FileStamp(path.name, path.stat().st_size, digest.hexdigest())
 
 
 def rules_version(keymap: KeyMap) -> str:

@@ -1,4 +1,4 @@
-"""What a conversion would do, before it does anything: which models, where to, how many bytes, what is done already."""
+"""What a conversion would do, before it does anything: which models, where to, how many bytes, what is done."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from zoo import hub, registry
 from zoo.cards import Card, Family
 from zoo.checkpoint.rules import KeyMap
 from zoo.convert.certificate import Certificate, rules_version
-from zoo.errors import NotYetError, UnknownModelError, UsageError, ZooError
+from zoo.errors import UnknownModelError, UsageError, ZooError
 
 WILD = "*?["
 FORMATS = ("paddle", "torch", "paddlenlp")
+WEIGHT_ENDINGS = (".safetensors", ".bin", ".pt", ".pdparams")
 # A process with paddle in it, before it holds a tensor.
 PROCESS = 500_000_000
 
@@ -31,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Planned:
-    """A job and what it needs, in bytes; 0 is unknown. `state` is "to do", "done" or an error's message."""
+    """A job and what it needs, in bytes; 0 is unknown. `state` is "to do", "done" or "not reachable"."""
 
     name: str
     licence: str
@@ -66,27 +67,24 @@ def names_of(given: Sequence[str], everything: bool) -> list[str]:
 
 def _expand(pattern: str) -> list[str]:
     found = registry.list_models(pattern)
-    if not found and (listed := [f for f in not_yet() if fnmatchcase(f.name, pattern.lower())]):
-        raise NotYetError(f"'{pattern}': {listed[0].title} {_reason(listed[0])}")
     if not found:
+        for family in not_yet():
+            if fnmatchcase(family.name, pattern.lower()):
+                registry.require_ready(family, f"'{pattern}'")
         raise UnknownModelError(f"'{pattern}' matches no model of the zoo.", "See `python -m zoo list`.")
     return found
 
 
 def _require_ready(name: str) -> None:
     card = registry.lookup(name)
-    family = next((f for f in registry.families() if f.name == (card.family if card else name)), None)
-    if family is not None and family.not_yet:
-        raise NotYetError(f"'{name}': {family.title} {_reason(family)}")
+    for family in registry.families():
+        if family.name == (card.family if card else name):
+            registry.require_ready(family, f"'{name}'")
 
 
 def not_yet() -> list[Family]:
     """Families whose models cannot be converted yet."""
     return [family for family in registry.families() if family.not_yet]
-
-
-def _reason(family: Family) -> str:
-    return family.not_yet if family.not_yet.endswith(".") else f"{family.not_yet}."
 
 
 def jobs_of(names: Sequence[str], to: str, out: Path | None, several: bool) -> list[Job]:
@@ -115,30 +113,32 @@ def _target(name: str, to: str, out: Path | None, several: bool) -> Path:
 
 
 def survey(job: Job, verify: bool) -> Planned:
-    """What a job needs. Reads, asks the hub for sizes, fetches no weights and writes nothing."""
-    card = None
+    """What a job needs. Reads, asks the hub for sizes, fetches no weights and writes nothing.
+
+    When the hub does not answer, the sizes are the card's and `error` says so.
+    """
+    card, error = None, ""
+    sizes: dict[str, int] = {}
+    fetch = cached = weights = 0
     try:
         asked = hub.refer(job.name)
         card = asked.card
         files = hub.plan(job.name)
-    except ZooError as error:
-        return Planned(job.name, _licence(card), 0, 0, 0, 0, str(job.target), "cannot be had", error.message)
-    if asked.folder is not None:
-        weights = sum(
-            p.stat().st_size for p in asked.folder.iterdir() if p.suffix in (".safetensors", ".bin", ".pt")
-        )
-        sizes: dict[str, int] = {}
-    else:
         sizes = {f.name: f.size for f in files}
         weights = max(sizes.values(), default=0)
-    fetch = sum(f.size for f in files if not f.cached)
-    cached = sum(f.size for f in files if f.cached)
+        fetch = sum(f.size for f in files if not f.cached)
+        cached = sum(f.size for f in files if f.cached)
+        if asked.folder is not None:
+            weights = sum(p.stat().st_size for p in asked.folder.iterdir() if p.suffix in WEIGHT_ENDINGS)
+    except ZooError as failure:
+        error = failure.message
+        fetch = weights = next((s.size for s in card.sources if s.size), 4 * card.parameters) if card else 0
+    if is_done(job.target, sizes, verify):
+        return Planned(job.name, _licence(card), 0, cached, 0, 0, str(job.target), "done")
     disk = 4 * card.parameters if card and card.parameters else weights
-    done = is_done(job.target, sizes, verify)
     memory = memory_needed(card.config if card else {}, disk, verify)
-    state = "done" if done else "to do"
-    need = (0, cached, 0, 0) if done else (fetch, cached, memory, disk)
-    return Planned(asked.name, _licence(card), *need, str(job.target), state)
+    state = "not reachable" if error else "to do"
+    return Planned(job.name, _licence(card), fetch, cached, memory, disk, str(job.target), state, error)
 
 
 def _licence(card: Card | None) -> str:
@@ -158,23 +158,27 @@ def memory_needed(config: Mapping[str, object], weights: int, verify: bool) -> i
 def is_done(target: Path, sizes: Mapping[str, int], verify: bool) -> bool:
     """Whether the target is what today's rules would make of these files, judged by names and sizes alone."""
     try:
-        old = Certificate.read(target)
+        old = current(target, verify)
     except ZooError:
         return False
+    return old is not None and all(sizes.get(file.name, file.size) in (0, file.size) for file in old.files)
+
+
+def current(target: Path, verify: bool) -> Certificate | None:
+    """The certificate of a folder that today's rules made, whole and (if asked for) verified."""
+    old = Certificate.read(target)
     if old is None or (verify and not old.verified):
-        return False
+        return None
     if old.rules != rules_version(keymap_for({"family": old.family, "architecture": old.architecture})):
-        return False
+        return None
     weights = target / old.weights.name
-    if not weights.is_file() or weights.stat().st_size != old.weights.size:
-        return False
-    return all(sizes.get(file.name, file.size) in (0, file.size) for file in old.files)
+    return old if weights.is_file() and weights.stat().st_size == old.weights.size else None
 
 
-def keymap_for(mark: Mapping[str, object]) -> KeyMap:
-    """The key table behind the "zoo" object of a converted folder's config.json."""
+def keymap_for(mark: Mapping[str, object], table: str = "KEYMAP") -> KeyMap:
+    """A key table behind the "zoo" object of a converted folder's config.json: KEYMAP or PADDLENLP."""
     _, architecture = registry.family_of({"zoo": mark})
-    return import_module(f"{architecture.module}.keymap").KEYMAP.prefer(architecture.task)
+    return getattr(import_module(f"{architecture.module}.keymap"), table).prefer(architecture.task)
 
 
 def free_at(path: Path) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import re
 import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib import import_module
@@ -21,21 +23,15 @@ import numpy as np
 
 from zoo import env, hub, registry
 from zoo.cards import Architecture, Card
-from zoo.checkpoint import (
-    Checkpoint,
-    check_finite,
-    forward,
-    open_checkpoint,
-    widen,
-    widened,
-    write_safetensors,
-)
+from zoo.checkpoint import Checkpoint, open_checkpoint, target_infos, widen
+from zoo.checkpoint import stream as stream_tensors
 from zoo.checkpoint.publish import publish
-from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo, check_shapes, target_shapes
+from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo, check_shapes
 from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
-from zoo.convert.certificate import Certificate, FileStamp, stamp
-from zoo.errors import CheckpointError, ConfigError, UsageError, ZooError
+from zoo.convert.certificate import Certificate, FileStamp, Written, stamp
+from zoo.convert.plan import current
+from zoo.errors import CheckpointError, ConfigError, UsageError
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
@@ -49,6 +45,7 @@ SENTENCE_FILES = (
     "1_Pooling/config.json",
 )
 COMPANIONS = (*TOKENIZER_FILES, *SENTENCE_FILES)
+COMMIT = re.compile(r"[0-9a-f]{40}")
 Verify = Callable[..., Mapping[str, Any]]
 
 
@@ -129,18 +126,22 @@ def different_from_card(config: Mapping[str, Any], card: Card | None) -> tuple[s
 
 
 def finished(upstream: Upstream, target: Path, verify: bool) -> Certificate | None:
-    """The certificate of an earlier conversion of the same files by the same rules; None when there is work to do."""
-    old = Certificate.read(target)
-    if old is None or old.rules != certificates.rules_version(upstream.keymap) or (verify and not old.verified):
-        return None
-    weights = target / old.weights.name
-    if not weights.is_file() or weights.stat().st_size != old.weights.size:
+    """The certificate of an earlier conversion of the same files by the same rules; None when work is left."""
+    old = current(target, verify)
+    if old is None:
         return None
     folder = upstream.snapshot.path
     now = [folder / f.name for f in old.files]
     if not all(p.is_file() and p.stat().st_size == f.size for p, f in zip(now, old.files, strict=True)):
         return None
     return old if certificates.same_files((_stamp_in(folder, p) for p in now), old.files) else None
+
+
+def finished_at_commit(name: str, target: Path, verify: bool) -> Certificate | None:
+    """As `finished`, for a name that is pinned to a commit: a commit never changes, so nobody is asked."""
+    sources = {(s.id, s.revision) for s in hub.refer(name).sources if COMMIT.fullmatch(s.revision)}
+    old = current(target, verify) if sources else None
+    return old if old and (old.source["id"], old.source["revision"]) in sources else None
 
 
 def convert(name: str, target: Path, *, verify: Verify | None = None, stream: Any = None) -> Result:
@@ -156,6 +157,8 @@ def convert(name: str, target: Path, *, verify: Verify | None = None, stream: An
         ZooError: what is wrong with the name, the files, the keys or the numbers. Nothing is published then.
     """
     started = time.monotonic()
+    if old := finished_at_commit(name, target, verify is not None):
+        return Result(old.name, target, "already done", old, time.monotonic() - started)
     upstream = understand(hub.resolve(name))
     source = upstream.snapshot.path.resolve()
     if target.resolve() == source or source in target.resolve().parents:
@@ -251,11 +254,7 @@ def prepare(upstream: Upstream, checkpoint: Checkpoint) -> tuple[Plan, list[Tens
     """
     plan = upstream.keymap.plan(checkpoint.infos)
     shapes = {name: info.shape for name, info in checkpoint.infos.items()}
-    written = [
-        TensorInfo(target, widened(checkpoint.infos[step.sources[0]].dtype), shape)
-        for step in plan.steps
-        for target, shape in target_shapes(step, shapes).items()
-    ]
+    written = list(target_infos(plan, checkpoint).values())
     layout, groups_of = _network()
     groups = groups_of([i.name for i in written])
     expected = dict(layout(upstream.architecture, dict(upstream.config), groups))
@@ -275,10 +274,9 @@ def _write(
             f"'{folder.parent}' has {size(free)} left and {size(total)} are needed.", "Give --out."
         )
     source_keys = json.dumps({name: info.dtype for name, info in checkpoint.infos.items()})
+    _check_aliases(plan, checkpoint)
     with Progress(f"converting {upstream.name}", total, stream=stream) as progress:
-        write_safetensors(
-            folder / WEIGHTS, written, _arrays(plan, checkpoint, progress), {"source_keys": source_keys}
-        )
+        done = stream_tensors(plan, checkpoint, folder / WEIGHTS, {"source_keys": source_keys}, progress.add)
     names = {i.name for i in written}
     mark = {
         "format": certificates.FORMAT,
@@ -302,10 +300,13 @@ def _write(
         source={"kind": source.kind, "id": source.id, "revision": upstream.snapshot.revision}
         if source
         else {"kind": "folder", "id": upstream.snapshot.path.name, "revision": ""},
-        files=tuple(_stamp_in(upstream.snapshot.path, p) for p in (*checkpoint.files, *upstream.files)),
+        files=(
+            *(_stamp_in(upstream.snapshot.path, p, done.sha256[p.name]) for p in checkpoint.files),
+            *(_stamp_in(upstream.snapshot.path, p) for p in upstream.files),
+        ),
         rules=certificates.rules_version(upstream.keymap),
         coverage=certificates.coverage(plan, checkpoint.infos),
-        weights=stamp(folder / WEIGHTS),
+        weights=Written(WEIGHTS, done.bytes),
         checks=(
             "every upstream key has a rule and every tensor of the network is filled once",
             "every shape is the one that config.json's network has",
@@ -318,37 +319,25 @@ def _write(
     )
 
 
-def _stamp_in(folder: Path, path: Path) -> FileStamp:
-    """A file's stamp under its name within the source folder."""
+def _stamp_in(folder: Path, path: Path, sha256: str = "") -> FileStamp:
+    """A file's stamp under its name within the source folder; hashed here unless its digest is known."""
     name = path.relative_to(folder).as_posix() if folder in path.parents else path.name
-    return replace(stamp(path), name=name)
+    return FileStamp(name, path.stat().st_size, sha256) if sha256 else replace(stamp(path), name=name)
 
 
-def _arrays(plan: Plan, checkpoint: Checkpoint, progress: Progress) -> Iterator[np.ndarray]:
-    """Our tensors, one at a time, in the order of the plan."""
+def _check_aliases(plan: Plan, checkpoint: Checkpoint) -> None:
+    """Aliases are left out of our file, so each must hold what its tensor holds.
+
+    Raises:
+        CheckpointError: one holds other numbers.
+    """
     holder = {target: step for step in plan.steps if step.rule.op != "tie" for target in step.targets}
     for step in plan.steps:
         if step.rule.op == "tie":
             _check_alias(step, holder[step.targets[0]], checkpoint)
-            continue
-        for array in forward(step, lambda name: _read(name, checkpoint)).values():
-            progress.add(array.nbytes)
-            yield array
-
-
-def _read(name: str, checkpoint: Checkpoint) -> np.ndarray:
-    """A tensor as float32 (integers as they are), finite."""
-    array = widen(checkpoint.read(name), checkpoint.infos[name].dtype)
-    check_finite(name, array, checkpoint.path)
-    return array
 
 
 def _check_alias(alias: Step, step: Step, checkpoint: Checkpoint) -> None:
-    """An alias is left out of our file, so it must hold what its tensor holds.
-
-    Raises:
-        CheckpointError: it holds other numbers.
-    """
     name, other = alias.sources[0], step.sources[0]
     one, two = checkpoint.read(name), checkpoint.read(other)
     if one.__array_interface__["data"] == two.__array_interface__["data"] and one.shape == two.shape:
@@ -363,22 +352,17 @@ def _check_alias(alias: Step, step: Step, checkpoint: Checkpoint) -> None:
         )
 
 
-class disk_errors:  # noqa: N801 - used as a statement
+@contextmanager
+def disk_errors(target: Path) -> Iterator[None]:
     """Turns a full disk and a forbidden folder into a sentence."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ZooError) or not isinstance(error, OSError):
-            return
-        where = f"'{self.target.parent}'"
+    try:
+        yield
+    except OSError as error:
+        where = f"'{target.parent}'"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise CheckpointError(
                 f"{where} is full; nothing was published.", "Make room, or give --out."
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise UsageError(f"{where} cannot be written to ({error.strerror}).", "Give another --out.") from error
+        raise

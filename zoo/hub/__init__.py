@@ -103,7 +103,7 @@ def refer(name: str | os.PathLike[str], revision: str | None = None) -> Referenc
         raise UnknownModelError(f"'{text}' and revision='{revision}' contradict each other.", "Give one of them.")
     revision = revision or pinned
     card = registry.lookup(rest) if kind == "hub" else None
-    if not explicit and Path(text).is_dir():
+    if not explicit and _is_dir(Path(text)):
         if card is None:
             return _folder(text, revision)
         raise UnknownModelError(
@@ -121,18 +121,28 @@ def refer(name: str | os.PathLike[str], revision: str | None = None) -> Referenc
 
 
 def _folder(text: str, revision: str | None) -> Reference:
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # the home of somebody who is not there
+        path = Path(text)
     if revision:
         raise UnknownModelError(
             f"'{text}' is a folder; it has no revision '{revision}'.", "Leave the revision out."
         )
-    if path.is_file():
+    if _is_dir(path):
+        return Reference(text, path, None, (), "")
+    if _is_dir(path.parent) and os.path.isfile(path):
         raise UnknownModelError(f"'{text}' is a file.", f"Give the folder that it is in: '{path.parent}'.")
-    if not path.is_dir():
-        raise UnknownModelError(
-            f"There is no folder '{text}'.", "A model of the zoo or of the Hub is written without './'."
-        )
-    return Reference(text, path, None, (), "")
+    raise UnknownModelError(
+        f"There is no folder '{text}'.", "A model of the zoo or of the Hub is written without './'."
+    )
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that is too long, or no name at all
+        return False
 
 
 def _sources(card: Card, revision: str) -> tuple[Source, ...]:
@@ -155,22 +165,25 @@ def resolve(name: str | os.PathLike[str], revision: str | None = None, files: st
 
     Raises:
         UnknownModelError: the name means nothing.
+        NotYetError: the zoo cannot run this family yet; nothing was downloaded.
         HubError: the files could not be had; says what to do.
     """
     asked = refer(name, revision)
     if asked.folder is not None:
         return Snapshot(asked.folder, asked.name, None, None, "")
-    from zoo.hub.sources import Place
+    if asked.card is not None and files == "weights":
+        registry.require_ready(registry.family(asked.card.family), asked.card.name)
+    from zoo.hub.sources import place_of
 
     failures: list[HubError] = []
     for source in asked.sources:
         try:
-            path, commit = Place.of(source).snapshot(files)
+            path, commit = place_of(source).snapshot(files)
             return Snapshot(path, asked.name, asked.card, source, commit)
         except HubError as error:
             failures.append(error)
-            if len(asked.sources) > 1:
-                log.warning("%s: %s", source.id, error.message)
+            if source is not asked.sources[-1] and not env.offline():
+                log.warning("%s The next source is tried.", error.message)
     raise _explain(asked, failures)
 
 
@@ -183,12 +196,12 @@ def plan(name: str | os.PathLike[str], revision: str | None = None) -> list[Plan
     asked = refer(name, revision)
     if asked.folder is not None:
         return []
-    from zoo.hub.sources import Place
+    from zoo.hub.sources import place_of
 
     failures: list[HubError] = []
     for source in asked.sources:
         try:
-            return Place.of(source).plan()
+            return place_of(source).plan()
         except HubError as error:
             failures.append(error)
     raise _explain(asked, failures)
@@ -199,15 +212,20 @@ def _explain(asked: Reference, failures: list[HubError]) -> HubError | UnknownMo
     if asked.card is not None and not failures:
         return HubError(f"{asked.name} has no address that a program can fetch.", asked.card.checked)
     typed = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
-    if asked.card is None and isinstance(failures[0], Missing) and registry.nearest(asked.name):
-        return UnknownModelError(f"{failures[0].message}", registry.suggest(asked.name))
+    unknown = asked.card is None and registry.nearest(asked.name)
+    if unknown and isinstance(failures[0], Missing):
+        return UnknownModelError(failures[0].message, registry.suggest(asked.name))
     if env.offline() and all(isinstance(f, Unreachable) for f in failures):
-        switch = next(n for n in ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if env.flag(n))
+        switch = next(n for n in env.OFFLINE if env.flag(n))
+        partly = next((f.message for f in failures if "part" in f.message), f"{typed} is not on this machine.")
+        elsewhere = (
+            f"On a connected machine: python -m zoo.convert {typed} --out DIR. Copy DIR here; zoo.load('./DIR')."
+        )
         return Unreachable(
-            f"{typed} is not on this machine ({failures[0].message}) and {switch} is set.",
-            f"On a connected machine: python -m zoo.convert {typed} --out DIR. Copy DIR here; zoo.load('./DIR').",
+            f"{partly[:-1]}, and {switch} is set.", registry.suggest(asked.name) if unknown else elsewhere
         )
     if len(failures) == 1:
         return failures[0]
-    listed = "".join(f"\n  {s.kind} {s.id}: {f.message}" for s, f in zip(asked.sources, failures, strict=True))
-    return HubError(f"{typed} could not be had from any of its {len(failures)} sources:{listed}", failures[0].hint)
+    listed = "".join(f"\n  {s.kind}: {f.message}" for s, f in zip(asked.sources, failures, strict=True))
+    hints = dict.fromkeys(f.hint for f in failures if f.hint)
+    return HubError(f"{typed} could not be had from any of its {len(failures)} sources:{listed}", " ".join(hints))

@@ -38,21 +38,21 @@ class Broken(Exception):
     """A try that failed in a way that another try may mend."""
 
 
-def with_retries(action: Callable[[], T], what: str) -> T:
+def with_retries(action: Callable[[], T], what: str, tries: int = TRIES) -> T:
     """Calls `action` until it does not raise `Broken`.
 
     Raises:
         Unreachable: it was still broken at the last try.
     """
-    for turn in range(TRIES):
+    for turn in range(tries):
         try:
             return action()
         except Broken as broken:
             reason = broken
-        if turn < TRIES - 1:
+        if turn < tries - 1:
             time.sleep(PAUSE * 2**turn)
     raise Unreachable(
-        f"{what}: {reason}, {TRIES} times in a row.", "Try again later; a cut download goes on where it stopped."
+        f"{what}: {reason}, {tries} times in a row.", "Try again later; a cut download goes on where it stopped."
     )
 
 

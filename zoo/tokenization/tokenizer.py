@@ -176,7 +176,7 @@ class Tokenizer:
             for row in windows(n, len(a.ids), len(second[n].ids) if second else 0, room, str(strategy), stride)
         ]
         lengths = np.array([around + r.a_stop - r.a_start + r.b_stop - r.b_start for r in rows], np.int64)
-        width = max(int(lengths.max(initial=0)), limit or 0 if padding == "max_length" else 0)
+        width = max(int(np.max(lengths, initial=0)), limit or 0 if padding == "max_length" else 0)
         width = -(-width // (pad_to_multiple_of or 1)) * (pad_to_multiple_of or 1)
         widths = np.full_like(lengths, width) if padding else lengths
         starts = np.cumsum(widths) - (lengths if padding_side == "left" else widths)
@@ -196,7 +196,7 @@ class Tokenizer:
         """All rows one after the other in arrays of `size` tokens; row n begins at starts[n]."""
         example = first[0] if first else Pieces(np.zeros(0, np.int64))
         ids, mask = np.full(size, self.pad_token_id or 0, np.int64), np.zeros(size, np.int64)
-        out = {"input_ids": ids, "attention_mask": mask}
+        out: dict[str, np.ndarray] = {"input_ids": ids, "attention_mask": mask}
         types = self.layout.types
         if types:
             out["token_type_ids"] = np.zeros(size, np.int64)

@@ -9,6 +9,7 @@ from paddle.nn.initializer import Normal
 
 from zoo.errors import InputError
 from zoo.models.common.config import EncoderConfig
+from zoo.models.common.layers import check_ids
 
 
 class Embedding(nn.Layer):
@@ -77,17 +78,6 @@ class Embeddings(nn.Layer):
         return self.dropout(self.norm(words + types + self.position(position_ids)))
 
 
-def check_ids(name: str, ids: Tensor, rows: int) -> None:
-    """Raises InputError for an id outside a table; on CPU only, as a GPU would have to be waited for."""
-    if not paddle.in_dynamic_mode() or not ids.place.is_cpu_place() or ids.size == 0:
-        return
-    low, high = int(ids.min()), int(ids.max())
-    if low < 0 or high >= rows:
-        hint = "Cut the text to the model's max_length." if name == "position_ids" else ""
-        worst = low if low < 0 else high
-        raise InputError(f"{name} holds {worst}; the model's table has rows 0 to {rows - 1}.", hint)
-
-
 def check_inputs(input_ids: Tensor | None, inputs_embeds: Tensor | None, attention_mask: Tensor | None) -> Tensor:
     """Exactly one of ids [B, T] and embeddings [B, T, D], and a mask [B, T] or None. Returns the one given.
 
@@ -106,6 +96,8 @@ def check_inputs(input_ids: Tensor | None, inputs_embeds: Tensor | None, attenti
             raise InputError(f"{name} has the shape {tensor.shape}; the model takes {rank} dimensions.")
     given = inputs_embeds if input_ids is None else input_ids
     assert given is not None
+    if not paddle.in_dynamic_mode():  # while a graph is traced, lengths are not numbers
+        return given
     if attention_mask is not None and attention_mask.shape[1] != given.shape[1]:
         raise InputError(f"attention_mask has {attention_mask.shape[1]} columns for {given.shape[1]} tokens.")
     return given

@@ -1,4 +1,4 @@
-"""The smallest parts: a Linear with the family's initialisation, activations, the additive mask."""
+"""The smallest parts: a Linear with the family's initialisation, activations, the additive mask, a check of ids."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
 from paddle.nn.initializer import Normal
+
+from zoo import env
+from zoo.errors import InputError
+
+env.use_all_cores()  # every network is built from here; paddle itself starts with one thread
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -37,3 +42,15 @@ def additive_mask(attention_mask: Tensor, dtype: paddle.dtype) -> Tensor:
     """
     hidden = -6e4 if dtype == paddle.float16 else -1e30
     return ((attention_mask == 0).astype(dtype) * hidden).unsqueeze([1, 2])
+
+
+def check_ids(name: str, ids: Tensor, rows: int) -> None:
+    """Raises InputError for an id below 0 or from `rows` up; on CPU only, as a GPU would have to be waited for."""
+    if not paddle.in_dynamic_mode():  # while a graph is traced there are no values
+        return
+    if not ids.place.is_cpu_place() or ids.size == 0:
+        return
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= rows:
+        hint = "Cut the text to the model's max_length." if name == "position_ids" else ""
+        raise InputError(f"{name} holds {low if low < 0 else high}; the model knows 0 to {rows - 1}.", hint)

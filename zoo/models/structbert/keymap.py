@@ -46,7 +46,7 @@ def _same(source: str, target: str) -> tuple[Rule, ...]:
     return norm(source, target)
 
 
-# PaddleNLP's names. Read in its source (paddlenlp/transformers/bert/modeling.py); loading there was not tried.
+# PaddleNLP's names (paddlenlp/transformers/bert/modeling.py); conversion/paddlenlp_check.py loads them there.
 PADDLENLP = KeyMap(
     base="bert.",
     rules=(
@@ -65,8 +65,9 @@ PADDLENLP = KeyMap(
         *_same("bert.pooler.dense", "encoder.pooler.dense"),
         *_same("cls.predictions.transform", "mlm.dense"),
         *_same("cls.predictions.layer_norm", "mlm.norm"),
-        *copy("cls.predictions.decoder_bias", "mlm.bias"),
-        *tie("cls.predictions.decoder_weight", "encoder.embeddings.word.weight"),
+        *copy("cls.predictions.decoder.bias", "mlm.bias"),
+        *tie("cls.predictions.decoder_bias", "mlm.bias"),
+        *tie("cls.predictions.decoder.weight", "encoder.embeddings.word.weight"),
         *_same("classifier", "classification.output"),  # every head of PaddleNLP's BERT is called classifier
         *_same("classifier", "tagging.output"),
         *_same("classifier", "multiple_choice.output"),

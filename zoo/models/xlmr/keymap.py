@@ -39,8 +39,11 @@ KEYMAP = KeyMap(
     ),
 )
 
-# PaddleNLP 3.0 spells the keys as transformers does and keeps a Linear as Paddle does.
-# Read in its source (paddlenlp/transformers/xlm_roberta/modeling.py); loading there was not tried.
+# PaddleNLP 3.0 spells the keys as transformers does, keeps a Linear as Paddle does and has no aliases
+# (paddlenlp/transformers/xlm_roberta/modeling.py); conversion/paddlenlp_check.py loads them there.
 PADDLENLP = replace(
-    KEYMAP, rules=tuple(replace(rule, op="copy" if rule.op == "transpose" else rule.op) for rule in KEYMAP.rules)
+    KEYMAP,
+    rules=tuple(
+        replace(rule, op="copy" if rule.op == "transpose" else rule.op) for rule in KEYMAP.rules if rule.op != "tie"
+    ),
 )
