@@ -76,7 +76,7 @@ def main() -> int:
         out = model(**{k: paddle.to_tensor(v) for k, v in inputs().items()}).last_hidden_state
         mine = out.square().mean()
         mine.backward()
-        grads = {k: t.grad for k, t in disk_names(model, bare=True).items()}
+        grads = {k: t.grad for k, t in disk_names(model).items()}
         total, count, largest, biggest = 0.0, 0, 0.0, 0.0
         for step in KEYMAP.plan(names).steps:
             for name, array in forward(step, lambda key: np.load(store / f"{key}.npy")).items():

@@ -108,7 +108,7 @@ def measure(peer: torch.nn.Module, model: Model, inputs: Arrays, dtype: str = "f
     want = translated({n: p.grad.numpy() for n, p in peer.named_parameters()})
     floor = FLOOR * max(float(np.abs(g).max()) for g in want.values())
     worst, name_of_worst = 0.0, ""
-    for name, tensor in disk_names(model, bare=True).items():
+    for name, tensor in disk_names(model).items():
         largest = max(float(np.abs(want[name]).max()), floor)
         apart = float(np.abs(tensor.grad.numpy() - want[name]).max()) / largest
         if apart > worst:

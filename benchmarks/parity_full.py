@@ -120,7 +120,7 @@ def ours(subject: Subject, peer: torch.nn.Module) -> Model:
     def read(name: str) -> np.ndarray:
         return forward(steps[name], source.__getitem__)[name]
 
-    fill(disk_names(model, bare=True), read, (), "float32", paddle.CPUPlace())
+    fill(disk_names(model), read, (), "float32", paddle.CPUPlace())
     return model.eval()
 
 
@@ -210,7 +210,7 @@ def compare_gradients(subject: Subject, peer: torch.nn.Module, model: Model) -> 
     grads = {n: p.grad.numpy() for n, p in peer.named_parameters() if p.grad is not None}
     whole = max(float(np.abs(g).max()) for g in grads.values())
     worst, name_of_worst, floored = 0.0, "", 0
-    tensors = disk_names(model, bare=True)
+    tensors = disk_names(model)
     for name, tensor in tensors.items():
         want = forward(steps[name], grads.__getitem__)[name]
         difference = float(np.abs(tensor.grad.numpy() - want).max())

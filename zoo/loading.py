@@ -28,7 +28,17 @@ from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, f
 log = logging.getLogger("zoo")
 
 SOURCE_KEYS = "source_keys"  # in the metadata of a file that a conversion wrote
-TASKS = ("mlm", "classification", "tagging", "qa", "multiple-choice", "embedding", "discriminator", "qa-beam")
+TASKS = (
+    "mlm",
+    "classification",
+    "tagging",
+    "qa",
+    "multiple-choice",
+    "embedding",
+    "discriminator",
+    "qa-beam",
+    "generation",
+)
 
 
 def load(
@@ -79,7 +89,7 @@ def load(
         pooler = any(name.startswith(POOLER) for name in weights.shapes)
         with _lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
-        tensors = disk_names(model, bare=task is None)
+        tensors = disk_names(model)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
         left_out = _left_out(model, weights.shapes)
@@ -113,9 +123,9 @@ def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[st
     shapes: dict[str, Shape] = {}
     with _lazily():
         bare = module.build(made, None, pooler=POOLER[:-1] in groups)
-        shapes |= {name: tuple(t.shape) for name, t in disk_names(bare, bare=True).items()}
+        shapes |= {name: tuple(t.shape) for name, t in disk_names(bare).items()}
         for task in (t for t in TASKS if group_of(t) in groups):
-            names = disk_names(module.build(made, task), bare=False)
+            names = disk_names(module.build(made, task))
             shapes |= {n: tuple(t.shape) for n, t in names.items() if n.startswith(f"{group_of(task)}.")}
     return {name: shape for name, shape in shapes.items() if name.partition(".")[0] in groups}
 

@@ -55,7 +55,7 @@ def write(path: Path, arrays: dict[str, np.ndarray], **metadata: str) -> None:
 
 
 def arrays_of(model: Model) -> dict[str, np.ndarray]:
-    return {n: t.numpy() for n, t in disk_names(model, bare=model.task is None).items()}
+    return {n: t.numpy() for n, t in disk_names(model).items()}
 
 
 def same(one: Model, other: Model) -> None:
@@ -109,7 +109,7 @@ def test_weights_are_the_mapped_file(tmp_path: Path) -> None:
         for line in Path("/proc/self/maps").read_text().splitlines()
         if line.endswith(str(file))
     ]
-    for name, tensor in disk_names(model, bare=False).items():
+    for name, tensor in disk_names(model).items():
         assert any(low <= tensor.data_ptr() < high for low, high in ranges), name
         assert tensor.data_ptr() % 4 == 0
     old = arrays_of(model)["tagging.output.weight"].copy()

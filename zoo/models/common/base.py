@@ -63,10 +63,12 @@ class Model(nn.Layer):
         task: the head; None for the bare encoder.
         origin: set by `zoo.load`; None for a network that was built from a config alone.
         upstream: upstream's class name of the bare network, where one family has several; else empty.
+        prefix: of the names of its tensors in a file.
         leaves_out: groups of a file that this network has no use for, on purpose ("encoder.decoder").
     """
 
     upstream: str = ""
+    prefix: str = "encoder."
     leaves_out: tuple[str, ...] = ()
 
     def __init__(self, config: ModelConfig, task: str | None = None) -> None:
@@ -100,7 +102,7 @@ class Model(nn.Layer):
             UsageError: the network was built from a config alone, so nothing says what it is.
         """
         origin = self._origin()
-        tensors = disk_names(self, bare=self.task is None)
+        tensors = disk_names(self)
         infos = [TensorInfo(name, ELEMENT[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
         with publish(Path(folder)) as work:
             arrays = (tensor.numpy() for tensor in tensors.values())
@@ -131,6 +133,8 @@ class Model(nn.Layer):
 
 class TaskModel(Model):
     """An encoder with a head. Tensors are named `encoder.*` and `<task>.*`."""
+
+    prefix = ""
 
     def __init__(self, encoder: Model, task: str, head: Head) -> None:
         super().__init__(encoder.config, task)

@@ -27,6 +27,7 @@ class Output:
         end_index: [B, S, E], the E most likely ends of each of these starts.
         end_scores: [B, S, E], their probabilities, given the start.
         embeddings: [B, D], for embedding.
+        encoder_last_hidden_state: [B, S, D], what the decoder of an encoder-decoder attends to.
         loss: scalar; with labels.
     """
 
@@ -41,4 +42,5 @@ class Output:
     end_index: Tensor = NOT_COMPUTED
     end_scores: Tensor = NOT_COMPUTED
     embeddings: Tensor = NOT_COMPUTED
+    encoder_last_hidden_state: Tensor = NOT_COMPUTED
     loss: Tensor = NOT_COMPUTED

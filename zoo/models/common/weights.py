@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import paddle
-from paddle import nn
 from paddle.base import core
 
 from zoo.errors import CheckpointError
 
+if TYPE_CHECKING:
+    from zoo.models.common.base import Model
+
 DTYPES = {"float32": paddle.float32, "float16": paddle.float16, "bfloat16": paddle.bfloat16}
-ENCODER = "encoder."
 POOLER = "encoder.pooler."
 
 
-def disk_names(model: nn.Layer, bare: bool) -> dict[str, paddle.Tensor]:
-    """The tensors of a model by their names in a file: those of a bare encoder get the prefix of their group."""
-    prefix = ENCODER if bare else ""
-    return {prefix + name: tensor for name, tensor in model.state_dict().items()}
+def disk_names(model: Model) -> dict[str, paddle.Tensor]:
+    """The tensors of a model by their names in a file: those of a network without a head get `model.prefix`."""
+    return {model.prefix + name: tensor for name, tensor in model.state_dict().items()}
 
 
 def groups_of(names: Collection[str]) -> set[str]:

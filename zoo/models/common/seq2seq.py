@@ -1,0 +1,119 @@
+"""Encoder-decoders: what a family implements, and what it gets for that: training, generation.
+
+A family writes `encode`, `memory` and `decode`; teacher forcing (`forward`) and `generate` are the same for all.
+Legend of shapes: B texts, S source tokens, N tokens decoded now, P tokens decoded before; see
+zoo/models/common/decoding.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from paddle import Tensor
+
+from zoo.errors import InputError
+from zoo.models.common.base import Model
+from zoo.models.common.config import ModelConfig
+from zoo.models.common.decoding import KeyValue, causal_mask
+from zoo.models.common.embeddings import sequential_positions
+from zoo.models.common.layers import additive_mask
+from zoo.models.common.outputs import Output
+
+
+class Seq2Seq(Model):
+    """An encoder-decoder. Its tensors are named `seq2seq.*` in a file, with the task `generation` or without.
+
+    Attributes:
+        LOSSES: name -> loss of (logits [B, N, V], labels [B, N]); the first is the default, the one that the
+            published numbers were made with.
+    """
+
+    prefix = "seq2seq."
+    LOSSES: ClassVar[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {}
+
+    def __init__(self, config: ModelConfig, task: str | None = None) -> None:
+        super().__init__(config, task)
+
+    def encode(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
+    ) -> Tensor:
+        """What the decoder attends to. Arguments [B, S] as in `TaskModel.forward`. Returns [B, S, D]."""
+        raise NotImplementedError
+
+    def memory(self, encoded: Tensor) -> list[KeyValue]:
+        """Keys and values of the cross-attention, one pair [B, H, S, K] per decoder layer; made once per text."""
+        raise NotImplementedError
+
+    def decode(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        mask: Tensor | None,
+        memory: Sequence[KeyValue],
+        memory_mask: Tensor | None,
+        past: Sequence[KeyValue] | None = None,
+    ) -> tuple[Tensor, list[KeyValue]]:
+        """Runs the decoder over tokens that may be steps of one target or hypotheses of one step.
+
+        Args:
+            ids: [B, N] integers.
+            positions: [B, N] or [1, N], steps counted from 0 (the family adds its own offset).
+            mask: additive, broadcast over [B, H, N, P + N]: which tokens, the past first, each token sees. None
+                only where N is 1 and all is seen.
+            memory: from `memory`.
+            memory_mask: additive, [B, 1, 1, S], or None.
+            past: per layer the keys and values [B, H, P, K] of the tokens decoded before; None for none.
+
+        Returns:
+            The hidden states [B, N, D] that `logits` takes, and per layer the new keys and values [B, H, N, K].
+        """
+        raise NotImplementedError
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[B, N, D] -> scores of the next token [B, N, V]."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        loss: str | None = None,
+    ) -> Output:
+        """Teacher forcing: the scores of every next token of a given target.
+
+        Args:
+            input_ids: [B, S] integers.
+            attention_mask: [B, S], 0 for padding; None when nothing is padded.
+            token_type_ids: [B, S] integers; None for all 0.
+            decoder_input_ids: [B, N] integers, the target shifted right by one.
+            labels: [B, N] integers, the target; with them the output has a loss.
+            loss: a name of LOSSES; None for the first.
+
+        Returns:
+            `logits` [B, N, V], `last_hidden_state` [B, N, D] of the decoder, `encoder_last_hidden_state` [B, S, D].
+
+        Raises:
+            InputError: no decoder_input_ids, an id without a row.
+        """
+        if decoder_input_ids is None:
+            raise InputError("An encoder-decoder needs decoder_input_ids.", "To generate, call model.generate.")
+        encoded = self.encode(input_ids, attention_mask, token_type_ids)
+        mask = causal_mask(decoder_input_ids.shape[1], encoded.dtype)
+        seen = None if attention_mask is None else additive_mask(attention_mask, encoded.dtype)
+        steps = sequential_positions(decoder_input_ids)
+        hidden, _ = self.decode(decoder_input_ids, steps, mask, self.memory(encoded), seen)
+        output = Output(last_hidden_state=hidden, logits=self.logits(hidden), encoder_last_hidden_state=encoded)
+        if labels is not None:
+            output.loss = self._loss(loss)(output.logits, labels)
+        return output
+
+    def _loss(self, name: str | None) -> Callable[[Tensor, Tensor], Tensor]:
+        if name is None:
+            return next(iter(self.LOSSES.values()))
+        if name not in self.LOSSES:
+            raise InputError(f"loss='{name}' is unknown.", f"One of {', '.join(self.LOSSES)}.")
+        return self.LOSSES[name]
