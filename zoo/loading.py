@@ -21,7 +21,8 @@ from zoo.cards import Architecture, Card, Family
 from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
 from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
 from zoo.errors import ConfigError, UsageError
-from zoo.models.common.base import Model, Origin, group_of
+from zoo.models.common.base import Model, Origin, TaskModel, group_of
+from zoo.models.common.config import with_encoder
 from zoo.models.common.pooling import is_sentence_folder, sentence_options
 from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
 
@@ -174,6 +175,7 @@ def read_about(folder: Path) -> About:
         raise ConfigError(f"{file} cannot be read: {error}.", "Get it again.") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{file} is not a JSON object.", "Get it again.")
+    content = with_encoder(folder, content)
     family, architecture = registry.family_of(content)
     mark = content.get("zoo") or {}
     if mark.get("format", 1) != 1:
@@ -287,8 +289,8 @@ def _fresh(
 
 def _left_out(model: Model, found: Mapping[str, Shape]) -> dict[str, int]:
     """Groups of the file that the network has no use for, and how many tensors they have."""
-    encoder = getattr(model, "encoder", model)
-    counts = {group: sum(name.startswith(f"{group}.") for name in found) for group in encoder.leaves_out}
+    network = model.encoder if isinstance(model, TaskModel) else model
+    counts = {group: sum(name.startswith(f"{group}.") for name in found) for group in network.leaves_out}
     return {group: count for group, count in counts.items() if count}
 
 

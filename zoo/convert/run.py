@@ -32,6 +32,7 @@ from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, FileStamp, Written, stamp
 from zoo.convert.plan import current
 from zoo.errors import CheckpointError, ConfigError, UsageError
+from zoo.models.common.config import with_encoder
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
@@ -96,7 +97,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise ConfigError(f"'{path}' is not JSON ({error}).") from error
     if not isinstance(config, dict):
         raise ConfigError(f"'{path}' is not a JSON object.")
-    return config
+    return with_encoder(folder, config)
 
 
 def understand(snapshot: hub.Snapshot) -> Upstream:
@@ -221,7 +222,7 @@ def guard(target: Path) -> None:
 def _task(upstream: Upstream, names: set[str]) -> str | None:
     """The head of the file: the architecture's, if the file has its tensors."""
     task = upstream.architecture.task
-    group = f"{task}.".replace("-", "_")
+    group = "seq2seq." if task == "generation" else f"{task}.".replace("-", "_")
     return task if any(n.startswith(group) for n in names) else None
 
 
