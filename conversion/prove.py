@@ -30,6 +30,8 @@ MODELS = (
     "FacebookAI/xlm-roberta-large",
     "structbert-en-large",
     "structbert-zh-large",
+    "veco-large",
+    "veco-large-nlg",
 )
 
 

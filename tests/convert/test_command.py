@@ -30,7 +30,6 @@ def test_help_says_the_exit_codes() -> None:
         (("minilm", "--all"), 2, "not both"),
         (("zz*",), 2, "matches no model"),
         (("./nowhere",), 2, "no folder"),
-        (("veco",), 1, "not part of this version"),
         (("minilm", "--jobs", "0"), 2, "above 0"),
         (("minilm", "--to", "onnx"), 2, "invalid choice"),
     ],

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ConfigError
@@ -150,27 +148,6 @@ def _check_number(name: str, value: object, default: object) -> None:
     elif value < 0 or (_SHARE.search(name) and value > 1):
         allowed = "from 0 to 1" if _SHARE.search(name) else "positive"
         raise ConfigError(f"config.json has {name}={value!r}; it must be {allowed}.")
-
-
-def with_encoder(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """config.json with the encoder's own as `encoder_config`, where a sub-folder has it (`encoder_pth`, PALM 2.0).
-
-    Raises:
-        ConfigError: the sub-folder's config.json is not a JSON object.
-    """
-    name = config.get("encoder_pth")
-    if not isinstance(name, str) or "encoder_config" in config:
-        return dict(config)
-    file = folder / Path(name).name / "config.json"
-    if not file.is_file():
-        return dict(config)
-    try:
-        encoder = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}.", "Get it again.") from None
-    if not isinstance(encoder, dict):
-        raise ConfigError(f"{file} is not a JSON object.", "Get it again.")
-    return {**config, "encoder_config": encoder}
 
 
 def read_labels(config: Mapping[str, Any]) -> tuple[str, ...]:
