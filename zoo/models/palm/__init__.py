@@ -103,14 +103,13 @@ FAMILY = Family(
     title="PALM",
     paper="https://arxiv.org/abs/2004.07159",
     architectures=tuple(
-        Architecture(name, "zoo.models.palm", task)
-        for name, task in (
-            ("PalmModel", None),
-            ("PalmForConditionalGeneration", "generation"),
-            ("PalmForTextGeneration", "generation"),
+        Architecture(name, module, task, keys)
+        for name, module, task, keys in (
+            ("PalmModel", "zoo.models.palm", None, ()),
+            ("PalmForConditionalGeneration", "zoo.models.palm", "generation", ()),
+            ("PalmForTextGeneration", "zoo.models.palm.v2", "generation", ("encoder_pth",)),
         )
     ),
     model_types=("palm",),
     cards=CARDS,
-    not_yet="the card is here, the network is not part of this version yet.",
 )
