@@ -20,17 +20,6 @@ from zoo.convert.certificate import Certificate
 from zoo.errors import CheckpointError, ConfigError, InputError, UsageError
 
 NLU, NLG = "veco-large", "veco-large-nlg"
-SMALL: dict[str, Any] = {
-    "d_model": 32,
-    "encoder_layers": 2,
-    "decoder_layers": 4,
-    "encoder_attention_heads": 4,
-    "decoder_attention_heads": 4,
-    "encoder_ffn_dim": 64,
-    "decoder_ffn_dim": 64,
-    "vocab_size": 400,
-    "max_position_embeddings": 40,
-}
 TASKS = {
     "VecoModel": None,
     "VecoForMaskedLM": "mlm",
@@ -45,7 +34,7 @@ TASKS = {
 @pytest.fixture(scope="module")
 def fairseq(snapshot: Make) -> Path:
     """model.pt, dict.txt and sentencepiece.bpe.model, small and random."""
-    folder = snapshot(NLG, **SMALL)
+    folder = snapshot(NLG)
     assert sorted(os.listdir(folder)) == ["dict.txt", "model.pt", "sentencepiece.bpe.model"]
     return folder
 

@@ -298,3 +298,37 @@ def test_a_task_it_does_not_have() -> None:
 def test_another_network(changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(changes))):
         Config.from_dict(TINY | changes)
+
+
+@pytest.mark.torch
+def test_a_middle_layer_for_retrieval() -> None:
+    """Tatoeba's vectors: the mean of a layer's output over all real tokens, the special ones included; length 1."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(2)
+    sizes = {
+        "vocab_size": 40,
+        "hidden_size": 24,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 3,
+        "intermediate_size": 40,
+        "max_position_embeddings": 20,
+        "type_vocab_size": 1,
+        "layer_norm_eps": 1e-5,
+    }
+    peer = transformers.XLMRobertaModel(transformers.XLMRobertaConfig(**sizes), add_pooling_layer=False).eval()
+    state = {k: v.numpy() for k, v in peer.state_dict().items()}
+    given = batch()
+    ids, mask = given["input_ids"], given["attention_mask"]
+    theirs = peer(torch.from_numpy(ids), torch.from_numpy(mask), output_hidden_states=True).hidden_states
+    for layer in (0, 3, 4):
+        model = build_encoder(EncoderConfig.from_dict(sizes), "embedding", layer=layer)
+        fill(model, ENCODER_KEYMAP, state)
+        seen = torch.from_numpy(mask)[..., None]
+        wanted = torch.nn.functional.normalize((theirs[layer] * seen).sum(1) / seen.sum(1), dim=-1)
+        out = model(**tensors(input_ids=ids, attention_mask=mask))
+        assert apart(out.embeddings, wanted.detach().numpy()) <= 1e-6
+        assert model.head.options["layer"] == layer
+    model = build_encoder(EncoderConfig.from_dict(sizes), "embedding", layer=5)
+    with pytest.raises(UsageError, match="0 to 4"):
+        model(**tensors(input_ids=ids))

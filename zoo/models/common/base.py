@@ -181,7 +181,8 @@ class TaskModel(Model):
                 raise InputError("A multiple-choice model takes input_ids [B, N, T]: N choices for each text.")
             choices = given.shape[1]
             tensors = [t if t is None else t.flatten(0, 1) for t in tensors]  # [B x N, T]
-        encoded = self.encoder(*tensors, output_hidden_states=output_hidden_states)
+        states = output_hidden_states or self.head.needs_states
+        encoded = self.encoder(*tensors, output_hidden_states=states)
         output = self.head(encoded, tensors[1], self.encoder.embeddings.word.weight)
         if choices:
             output = replace(output, logits=output.logits.reshape([-1, choices]))
