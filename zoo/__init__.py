@@ -8,14 +8,20 @@ TYPE_CHECKING = False  # type checkers know the name; importing it from typing w
 if TYPE_CHECKING:
     from typing import Any
 
+    from zoo.inference.pipelines import pipeline as pipeline
     from zoo.loading import load as load
     from zoo.registry import info as info
     from zoo.registry import list_models as list_models
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "info", "list_models", "load"]
+__all__ = ["__version__", "info", "list_models", "load", "pipeline"]
 
-_HOMES = {"info": "zoo.registry", "list_models": "zoo.registry", "load": "zoo.loading"}
+_HOMES = {
+    "info": "zoo.registry",
+    "list_models": "zoo.registry",
+    "load": "zoo.loading",
+    "pipeline": "zoo.inference.pipelines",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,117 @@
+"""Text in, the n best texts out, whatever stands beside a text; and pipelines of one's own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zoo
+from tests.convert.conftest import Make, snapshot
+from zoo.errors import InputError, UsageError
+from zoo.inference.pipelines import PIPELINES, register
+from zoo.inference.pipelines.base import Pipeline, by_length
+
+__all__ = ["snapshot"]  # a fixture
+TEXTS = ["a dog", "the weather is fine today and tomorrow", "I", "one two three four"]
+SETTINGS = {"num_beams": 3, "num_return_sequences": 2, "max_length": 8}
+
+
+@pytest.fixture(scope="module")
+def palm(snapshot: Make) -> Pipeline:
+    return zoo.pipeline("text2text", snapshot("palm-zh-base"), **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def veco(snapshot: Make) -> Pipeline:
+    return zoo.pipeline(
+        "text2text", snapshot("veco-large-nlg"), source_language="en", target_language="de", **SETTINGS
+    )
+
+
+def close(one: list[dict[str, Any]], two: list[dict[str, Any]]) -> bool:
+    same = [a["text"] for a in one] == [b["text"] for b in two]
+    return same and np.allclose([a["score"] for a in one], [b["score"] for b in two], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["palm", "veco"])
+def test_n_best_of_each_text(name: str, request: pytest.FixtureRequest) -> None:
+    pipe = request.getfixturevalue(name)
+    answers = pipe(TEXTS)
+    assert [len(answer) for answer in answers] == [2] * len(TEXTS)
+    for text, answer in zip(TEXTS, answers, strict=True):
+        assert answer[0]["score"] >= answer[1]["score"]
+        assert close(pipe(text), answer)  # alone as in a batch
+    lazy = pipe(iter(TEXTS))
+    assert isinstance(lazy, Iterator)
+    assert all(close(a, b) for a, b in zip(lazy, answers, strict=True))
+
+
+def test_a_call_overrules_the_options(palm: Pipeline) -> None:
+    assert len(palm("a dog", num_return_sequences=1)) == 1
+    with pytest.raises(UsageError, match="num_beams=0"):
+        palm("a dog", num_beams=0)
+
+
+@pytest.mark.parametrize("bad", ["", "  \n", None, 3, "a\ud800"])
+def test_what_is_no_text_is_named(palm: Pipeline, bad: Any) -> None:
+    with pytest.raises(InputError, match="Item 1"):
+        palm(["a dog", bad])
+
+
+def test_a_language_that_the_dictionary_lacks(veco: Pipeline) -> None:
+    with pytest.raises(InputError, match="no token for the language 'xx'"):
+        veco("a dog", target_language="xx")
+    with pytest.raises(InputError, match=r"Item 0: .*language 'xx'"):
+        veco("a dog", source_language="xx")
+
+
+@pytest.mark.parametrize("name", ["palm", "veco"])
+def test_a_text_that_is_too_long_is_cut_and_said(
+    name: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipe = request.getfixturevalue(name)
+    with caplog.at_level(logging.WARNING, "zoo"):
+        assert len(pipe("a dog " * 500)) == 2
+    assert "cut" in caplog.text
+
+
+def test_another_head_has_no_text_to_give(snapshot: Make) -> None:
+    with pytest.raises(UsageError, match="generation"):
+        zoo.pipeline("text2text", snapshot("FacebookAI/xlm-roberta-base"))
+    with pytest.raises(UsageError, match="no pipeline 'poetry'"):
+        zoo.pipeline("poetry", "xlm-roberta-base")
+
+
+class Lengths(Pipeline):
+    """How many tokens a text has."""
+
+    def preprocess(self, item: Any, **options: Any) -> dict[str, Any]:
+        return {"input_ids": self.model.tokenizer(item)["input_ids"][0]}
+
+    def predict(self, batch: Any, **options: Any) -> list[int]:
+        return [len(row["input_ids"]) for row in batch]
+
+    def postprocess(self, features: Any, result: int, **options: Any) -> int:
+        return result
+
+
+def test_a_pipeline_of_ones_own(palm: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.inference.pipelines.PIPELINES", dict(PIPELINES))
+    register("lengths", Lengths)
+    counts = zoo.pipeline("lengths", palm.model)(["a", "a dog"])
+    assert counts[0] < counts[1]
+    with pytest.raises(UsageError, match="already"):
+        register("text2text", Lengths)
+
+
+def test_batches_of_similar_length() -> None:
+    lengths = np.random.default_rng(0).integers(1, 90, 500).tolist()
+    batches = list(by_length(lengths, 400))
+    assert sorted(n for batch in batches for n in batch) == list(range(500))
+    assert all(len(batch) * max(lengths[n] for n in batch) <= 400 for batch in batches)
+    waste = sum(len(b) * max(lengths[n] for n in b) for b in batches) / sum(lengths)
+    assert waste < 1.1
