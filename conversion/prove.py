@@ -30,6 +30,7 @@ MODELS = (
     "FacebookAI/xlm-roberta-large",
     "structbert-en-large",
     "structbert-zh-large",
+    "palm-zh-base",
     "veco-large",
     "veco-large-nlg",
 )

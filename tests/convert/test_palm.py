@@ -11,6 +11,7 @@ import paddle
 import pytest
 
 import zoo
+from tests.convert.conftest import Make
 from zoo.checkpoint import open_checkpoint, write_torch
 from zoo.checkpoint.rules import TensorInfo
 from zoo.convert.certificate import Certificate
@@ -192,3 +193,26 @@ def test_texts_over_the_limit(name: str, rows: int, request: pytest.FixtureReque
         model(paddle.ones([1, 4], "int64"))
     with pytest.raises(InputError, match="mean-over-tokens"):
         model(paddle.ones([1, 4], "int64"), decoder_input_ids=start, labels=start, loss="mean")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("name", "options", "dropped"),
+    [("palm-zh-base", {}, 0), ("palm2-chinese-base", {}, 3), ("palm2-chinese-base", {"p_gen": True}, 3)],
+)
+def test_proven_there_and_back(
+    name: str, options: dict[str, object], dropped: int, snapshot: Make, tmp_path: Path, command: Command
+) -> None:
+    """Every output and every gradient; of SOFA's the masked language model too."""
+    source = snapshot(name, **options)
+    code, _, err = command(source, "--out", tmp_path / "paddle", "--verify")
+    assert code == 0, err
+    certificate = Certificate.read(tmp_path / "paddle")
+    assert certificate is not None and certificate.verified and isinstance(certificate.parity, dict)
+    assert certificate.parity["tokenizer"]["different"] == 0
+    assert any(c["name"].startswith("mlm") for c in certificate.parity["cases"]) == (name == "palm-zh-base")
+    outputs = {"logits", "loss", "last_hidden_state", "encoder_last_hidden_state"}
+    assert outputs <= set(certificate.parity["outputs"])
+    assert len(certificate.coverage.dropped) == dropped
+    assert command(tmp_path / "paddle", "--out", tmp_path / "torch", "--to", "torch")[0] == 0
+    same_tensors(source, tmp_path / "torch", tuple(certificate.coverage.dropped))
