@@ -30,9 +30,9 @@ def _palm2(kind: str) -> Card:
         sources=(Source("modelscope", f"iic/{repository}"),),
         heads=("generation",),
         aliases=(f"iic/{repository}", f"damo/{repository}"),
-        checked=f"{FROM_PAGES} Sizes and the class name in its config.json are not established. The network was proven "
-        "with random weights; the folder is expected as ModelScope's code reads it: config.json, pytorch_model.bin, "
-        "vocab.txt, and the encoder's own config.json in the folder that encoder_pth names."
+        checked=f"{FROM_PAGES} Sizes and the class name in its config.json are not established. The network was "
+        "proven with random weights; the folder is expected as ModelScope's code reads it: config.json, "
+        "pytorch_model.bin, vocab.txt, and the encoder's own config.json in the folder that encoder_pth names."
         + (" Its tokenizer is read from a tokenizer.json only." if "english" in kind else ""),
     )
 
