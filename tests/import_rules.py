@@ -98,7 +98,7 @@ TABLE = (
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(
         "conversion/*",
-        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp",
+        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp modelscope",
         parts="zoo conversion",
     ),
     # Runs the torch original as the proofs do.
