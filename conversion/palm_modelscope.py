@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import modelscope
 import numpy as np
 import paddle
 import torch
@@ -92,7 +93,13 @@ def main(argv: list[str] | None = None) -> int:
         del model
         found = ours(folder, source, target)
     figures: dict[str, Any] = {name: compare(found[name], wanted[name]) for name in wanted}
-    print(json.dumps({"layers": arguments.layers, "vocab_size": arguments.vocab_size, **figures}, indent=1))
+    sizes = {"layers": arguments.layers, "vocab_size": arguments.vocab_size}
+    versions = {m.__name__: m.__version__ for m in (paddle, torch, modelscope)}
+    command = (
+        f"python -m conversion.palm_modelscope --layers {arguments.layers} --vocab-size {arguments.vocab_size}"
+    )
+    report = {"command": command, "versions": versions, **sizes, "limit": LIMIT, "outputs": figures}
+    print(json.dumps(report, indent=1))
     return int(any(f["max_abs"] > LIMIT * max(1.0, f["largest"]) for f in figures.values()))
 
 

@@ -126,3 +126,27 @@ def test_403_keys() -> None:
         peer = PalmModel(PalmConfig())
     assert len(peer.state_dict()) == 403
     assert sum(p.numel() for p in peer.parameters()) == registry.find("palm-zh-base").parameters
+
+
+HYPOTHESES = {"palm_sofa_tiny": (TINY, "in/input_tokens"), "palm_sofa_beam": (BEAM, "in/src")}
+
+
+@pytest.mark.parametrize("file", HYPOTHESES)
+def test_scores_of_the_golden_hypotheses(file: str, shared: Path) -> None:
+    """What the published search found has the published score: the search of it is tested with the search."""
+    sizes, source = HYPOTHESES[file]
+    golden = Golden(shared / f"golden/{file}.npz", sizes)
+    model, arrays = golden.model(), golden.arrays
+    mask = arrays["in/mask" if "in/mask" in arrays else "in/attention_mask"]
+    types = arrays["in/types" if "in/types" in arrays else "in/token_type_ids"]
+    scores = {n: n.removesuffix("score")[:-1] for n in arrays if n.startswith("out/") and n.endswith("score")}
+    assert len(scores) >= 6
+    for score, name in scores.items():
+        found, row = arrays[name], int(name.replace("/", "_").rpartition("_")[2])
+        inputs = [paddle.to_tensor(a[row : row + 1]) for a in (arrays[source], mask, types)]
+        steps = paddle.to_tensor(np.concatenate([[2], found[:-1]])[None])
+        with paddle.no_grad():
+            logits = model(*inputs, decoder_input_ids=steps).logits[0]
+        words = (logits - paddle.logsumexp(logits, axis=-1, keepdim=True)).numpy()
+        total = words[np.arange(len(found)), found].sum() / ((5 + len(found)) / 6) ** 0.6
+        np.testing.assert_allclose(total, arrays[score], rtol=0, atol=1e-4)
