@@ -121,4 +121,4 @@ def lines(limit: int = 400) -> list[str]:
     """Lines for the tokenizer comparison: the embedded sentences, and pieces and joins of them."""
     halves = [s[: len(s) // 2] for s in SENTENCES] + [s[len(s) // 2 :] for s in SENTENCES]
     joined = [f"{a} {b}" for a in SENTENCES for b in SENTENCES]
-    return [*SENTENCES, *halves, *joined][:limit]
+    return [line for line in (*SENTENCES, *halves, *joined) if line.strip()][:limit]  # PALM refuses empty ones

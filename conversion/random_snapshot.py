@@ -26,6 +26,16 @@ from zoo.cards import Card
 
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 Tensors = dict[str, torch.Tensor]
+ENCODER_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "layer_norm_eps",
+)
 
 
 def upstream_key(reference: Reference, form: Upstream, name: str) -> str:
@@ -87,7 +97,14 @@ def header(card: Card) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def _dtype(tensor: torch.Tensor) -> str:
-    return {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}[tensor.dtype]
+    names = {
+        torch.float32: "F32",
+        torch.float16: "F16",
+        torch.bfloat16: "BF16",
+        torch.int64: "I64",
+        torch.uint8: "U8",
+    }
+    return names[tensor.dtype]
 
 
 def write(
@@ -122,6 +139,11 @@ def write(
     if form.format == "fairseq":
         fairseq.write_dictionary(out, int(values["vocab_size"]))  # type: ignore[call-overload]
         return out
+    if "encoder_pth" in values:  # the encoder's sizes are in a folder of their own
+        encoder = {name: values.pop(name) for name in ENCODER_SIZES}
+        (out / str(values["encoder_pth"])).mkdir(exist_ok=True)
+        text = json.dumps({"architectures": ["BertModel"], "model_type": "bert", **encoder}, indent=2)
+        (out / str(values["encoder_pth"]) / "config.json").write_text(text + "\n", encoding="utf-8")
     (out / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     return out
 
@@ -130,7 +152,9 @@ def write_tokenizer(card: Card, out: Path, vocab_size: int) -> None:
     """The published tokenizer where it is at hand and has this size, else a small one of this size."""
     sentencepiece = reference_of(card.family).token_types == 1
     name = "sentencepiece.bpe.model" if sentencepiece else "vocab.txt"
-    folder = {250002: "xlm-roberta-base", 30522: "bert-base-uncased", 21128: "bert-base-chinese"}.get(vocab_size)
+    # PALM's table of words is padded to 21504 rows.
+    folders = {250002: "xlm-roberta-base", 30522: "bert-base-uncased"}
+    folder = (folders | dict.fromkeys((21128, 21504), "bert-base-chinese")).get(vocab_size)
     asset = ASSETS / (folder or "-") / ("sentencepiece.bpe.rebuilt.model" if sentencepiece else name)
     if folder and asset.is_file():
         shutil.copyfile(asset, out / name)

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from safetensors.torch import load_file
 
 from conversion import fairseq
 from zoo.errors import ConfigError
 
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "en_model", "ch_model", fairseq.FILE)
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "palm_model.pt", "en_model", "ch_model", fairseq.FILE)
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,7 @@ class Reference:
         shortest: the shortest batch that the original takes.
         filled: parameter of the class -> the upstream key that it is a copy of.
         constants: buffers of the class that no file has.
+        module: what has the classes.
         special_tokens: how the family's vocab.txt spells BERT's special tokens.
     """
 
@@ -86,6 +86,7 @@ class Reference:
     filled: Mapping[str, str] = field(default_factory=dict)
     constants: tuple[str, ...] = ()
     special_tokens: Mapping[str, str] = field(default_factory=dict)
+    module: str = "transformers"
     tokenizer_class: str = ""
     tolerance: Tolerance = field(default=Tolerance())
 
@@ -105,13 +106,13 @@ def class_of(reference: Reference, architecture: str) -> type[torch.nn.Module]:
     """
     if architecture not in reference.classes:
         raise ConfigError(f"'{architecture}' has no torch reference in conversion/{reference.family}.py.")
-    return getattr(transformers, reference.classes[architecture])
+    return getattr(import_module(reference.module), reference.classes[architecture])
 
 
 def config_of(reference: Reference, config: Mapping[str, object], **extra: object) -> Any:
     """transformers' configuration from a config.json's own values."""
     plain = {k: v for k, v in config.items() if k not in ("dtype", "torch_dtype", "transformers_version", "zoo")}
-    made = getattr(transformers, reference.config_class)(**plain | extra)
+    made = getattr(import_module(reference.module), reference.config_class)(**plain | extra)
     made._attn_implementation = "eager"
     return made
 
@@ -134,7 +135,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     if not file.is_file() and (folder / fairseq.FILE).is_file():
         return fairseq.bart_config(folder / fairseq.FILE)
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+    config = dict(json.loads(file.read_text(encoding="utf-8")))
+    if "encoder_pth" in config:  # the encoder's sizes are in a folder of their own
+        config = {**json.loads((folder / config["encoder_pth"] / "config.json").read_text("utf-8")), **config}
+    return config
 
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:

@@ -70,7 +70,7 @@ class TorchSide:
             found["last_hidden_state"] = out["decoder_hidden_states"][-1]
         else:
             found |= {f"hidden_states.{n}": h for n, h in enumerate(out["hidden_states"])}
-            found["last_hidden_state"] = out["hidden_states"][-1]
+            found.setdefault("last_hidden_state", out["hidden_states"][-1])
         if pooled:
             found["pooler_output"] = pooled[0]
         if case.labels is not None and with_head and "loss" not in found:
@@ -130,7 +130,7 @@ class PaddleSide:
         if case.labels is not None and self.model.task:
             inputs["labels"] = paddle.to_tensor(case.labels)
         if isinstance(self.model, Seq2Seq):
-            out = self.model(**inputs, loss="mean")
+            out = self.model(**inputs, loss="mean" if "mean" in self.model.LOSSES else None)
             return {name: getattr(out, name) for name in OUTPUTS if getattr(out, name) is not None}
         out = self.model(**inputs, output_hidden_states=True)
         found = {name: getattr(out, name) for name in OUTPUTS if getattr(out, name) is not None}

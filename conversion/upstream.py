@@ -34,10 +34,13 @@ HALF = Upstream("pytorch_model.bin", "torch-legacy", half_linears=True, buffers=
 PLAIN = Upstream("pytorch_model.bin", "torch-legacy")
 OLD_BERT = Upstream("pytorch_model.bin", "torch-legacy", old_spelling=True)
 
+PALM = Upstream("palm_model.pt", "torch-zip")
+PALM2 = Upstream("pytorch_model.bin", "torch-zip")
 FAIRSEQ = Upstream("model.pt", "fairseq")
 
 FORMS = {
     "veco-large": ZIP,
+    "palm-zh-base": PALM,
     "veco-large-nlg": FAIRSEQ,
     "microsoft/infoxlm-base": HALF,
     "microsoft/infoxlm-large": ZIP,
@@ -48,4 +51,5 @@ FORMS = {
 
 def upstream_of(card: Card) -> Upstream:
     """The form of a card's file; safetensors where nothing else is known."""
-    return FORMS.get(card.name, PLAIN if card.family == "funnel" else SAFETENSORS)
+    usual = PALM2 if card.family == "palm" else PLAIN if card.family == "funnel" else SAFETENSORS
+    return FORMS.get(card.name, usual)

@@ -41,6 +41,7 @@ TINY_BART = {
     "vocab_size": 400,
     "max_position_embeddings": 40,
 }
+TINY_PALM = {"dec_layers": 2, "dec_hidden_size": 32, "dec_heads": 4, "dec_ff_size": 64, "dec_hidden_layers": 2}
 Make = Callable[..., Path]
 
 
@@ -58,6 +59,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Make:
         if key not in made:
             card = registry.find(name)
             sizes = next((s for s in (TINY_FUNNEL, TINY_BART) if s.keys() <= card.config.keys()), TINY)
+            sizes = TINY | TINY_PALM if card.family == "palm" else sizes
             folder = tmp_path_factory.mktemp("upstream") / "snapshot"
             made[key] = write(card, folder, config={**sizes, **config}, architecture=architecture, form=form)
         return made[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import paddle
 import pytest
 
 import zoo
+from tests.convert.conftest import Make
 from zoo.checkpoint import open_checkpoint, write_torch
 from zoo.checkpoint.rules import TensorInfo
 from zoo.convert.certificate import Certificate
@@ -177,10 +179,17 @@ def test_what_is_not_there(palm: Path, palm2: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "rows"), [("palm", 20), ("palm2", 512)])
-def test_texts_over_the_limit(name: str, rows: int, request: pytest.FixtureRequest) -> None:
-    """The tokenizer cuts; ids beyond the table of positions are an error, on both sides."""
+def test_bad_input(name: str, rows: int, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> None:
+    """The tokenizer cuts and says so, and refuses an empty text; ids beyond the positions are an error."""
     model = zoo.load(request.getfixturevalue(name))
-    assert model.tokenizer("天" * 600)["input_ids"].shape == (1, rows)
+    with caplog.at_level(logging.WARNING, "zoo"):
+        assert model.tokenizer(["天" * 600, "天" * (rows - 2)])["input_ids"].shape == (2, rows)
+    assert caplog.messages == [f"1 of 2 texts are cut to {rows} tokens, the longest row"]
+    model.tokenizer("天" * 600, max_length=8)
+    assert len(caplog.messages) == 1  # who asks for a length knows
+    for empty in ("", " ", ["今天", ""]):
+        with pytest.raises(InputError, match="empty text"):
+            model.tokenizer(empty)
     start = paddle.to_tensor([[2]])
     with pytest.raises(InputError, match="Cut the text"):
         model(paddle.ones([1, rows + 1], "int64"), decoder_input_ids=start)
@@ -192,3 +201,45 @@ def test_texts_over_the_limit(name: str, rows: int, request: pytest.FixtureReque
         model(paddle.ones([1, 4], "int64"))
     with pytest.raises(InputError, match="mean-over-tokens"):
         model(paddle.ones([1, 4], "int64"), decoder_input_ids=start, labels=start, loss="mean")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("name", "options", "dropped"),
+    [("palm-zh-base", {}, 0), ("palm2-chinese-base", {}, 3), ("palm2-chinese-base", {"p_gen": True}, 3)],
+)
+def test_proven_there_and_back(
+    name: str, options: dict[str, object], dropped: int, snapshot: Make, tmp_path: Path, command: Command
+) -> None:
+    """Every output and every gradient; of SOFA's the masked language model too."""
+    source = snapshot(name, **options)
+    code, _, err = command(source, "--out", tmp_path / "paddle", "--verify")
+    assert code == 0, err
+    certificate = Certificate.read(tmp_path / "paddle")
+    assert certificate is not None and certificate.verified and isinstance(certificate.parity, dict)
+    assert certificate.parity["tokenizer"]["different"] == 0
+    assert any(c["name"].startswith("mlm") for c in certificate.parity["cases"]) == (name == "palm-zh-base")
+    outputs = {"logits", "loss", "last_hidden_state", "encoder_last_hidden_state"}
+    assert outputs <= set(certificate.parity["outputs"])
+    assert len(certificate.coverage.dropped) == dropped
+    assert command(tmp_path / "paddle", "--out", tmp_path / "torch", "--to", "torch")[0] == 0
+    same_tensors(source, tmp_path / "torch", tuple(certificate.coverage.dropped))
+
+
+def test_a_separator_in_a_text_is_special(palm: Path) -> None:
+    tokenizer = zoo.load(palm).tokenizer
+    ids = tokenizer("今天[SEP]公园[SEP]好")["input_ids"][0].tolist()
+    assert ids[0] == tokenizer.cls_token_id and ids.count(tokenizer.sep_token_id) == 3
+    assert "token_type_ids" in tokenizer("今天") and not tokenizer("今天")["token_type_ids"].any()
+
+
+def test_decoded_as_published(palm: Path, palm2: Path) -> None:
+    """SOFA's: up to the first [SEP], pieces joined, special tokens gone, ids without a word unknown."""
+    tokenizer = zoo.load(palm).tokenizer
+    ids = tokenizer.convert_tokens_to_ids(["[CLS]", "今", "##去", "[UNK]", "the", "##re", "[SEP]", "好", "[SEP]"])
+    assert tokenizer.decode([*ids[:3], 59, *ids[3:]]) == "今去there"
+    assert tokenizer.decode(ids[:2], skip_special_tokens=False) == "[CLS] 今"
+    assert tokenizer.decode([]) == ""
+    other = zoo.load(palm2).tokenizer
+    words = other.convert_tokens_to_ids(["[CLS]", "今", "天", "the", "##re", "公", "[UNK]", "园", "[SEP]", "[PAD]"])
+    assert other.decode(words) == "今天 there 公园"

@@ -101,3 +101,44 @@ def test_keys_there_and_back(tiny: Golden) -> None:
         back |= backward(step, tiny.state.__getitem__)
     assert set(back) == set(tiny.upstream) - {"generator.dense.weight"}
     assert all(back[key].tobytes() == tiny.upstream[key].tobytes() for key in back)
+
+
+@pytest.mark.torch
+def test_the_torch_original_is_golden(tiny: Golden) -> None:
+    """What conversions are proven against gives the published code's numbers itself."""
+    import torch
+
+    from conversion.palm_torch import Palm2Config, Palm2Model
+
+    peer = Palm2Model(Palm2Config(**{**ENCODER, **TINY})).eval()
+    missing, unexpected = peer.load_state_dict(
+        {k: torch.from_numpy(v) for k, v in tiny.upstream.items()}, strict=False
+    )
+    assert not unexpected and all(name.endswith((".mask", ".pe")) for name in missing)
+    source, target, labels, mask = (
+        torch.from_numpy(t.numpy()) for t in (tiny.source, tiny.target, tiny.labels, tiny.mask)
+    )
+    with torch.no_grad():
+        found = peer(source, mask, decoder_input_ids=target, labels=labels)
+    found |= {"decoder": found["decoder_hidden_states"][-1], "encoder": found["encoder_last_hidden_state"]}
+    names = {"decoder": "decoder", "encoder": "encoder", "weights": "last_attn", "log_probabilities": "logprobs"}
+    for name, file in names.items():
+        np.testing.assert_allclose(found[name].numpy(), tiny.arrays[f"out/{file}"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found["loss"].numpy(), tiny.arrays["out/loss_ls0.1_sum"], rtol=1e-6)
+
+
+def test_copying_gives_probabilities(tiny: Golden) -> None:
+    """With p_gen: they sum to one, words of the source gain, and padding of the source is not copied."""
+    paddle.seed(1)
+    model = build(Config.from_dict({**TINY, "p_gen": True})).eval()
+    with paddle.no_grad():
+        out = model(tiny.source, tiny.mask, decoder_input_ids=tiny.target, labels=tiny.labels)
+        closed = paddle.full_like(model.generator.gate.bias, -30.0)
+        model.generator.gate.bias.set_value(closed)
+        copied = model(tiny.source, tiny.mask, decoder_input_ids=tiny.target).logits.numpy()
+    np.testing.assert_allclose(np.exp(out.logits.numpy()).sum(-1), 1, atol=1e-6)
+    assert np.isfinite(float(out.loss))
+    inside = sorted({*tiny.source.numpy()[0].tolist()} - {0})
+    others = [n for n in range(1, 40) if n not in inside]
+    assert copied[0][:, inside].min() > copied[0][:, others].max()
+    assert np.allclose(copied[0][:, 0], copied[0][:, others[0]])
