@@ -5,7 +5,6 @@ from zoo.cards import Architecture, Card, Family, Score, Source
 OSS = "https://alice-open.oss-cn-zhangjiakou.aliyuncs.com/VECO"
 ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
 FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages and code."
-PROVEN = "On random weights of this size and file form, outputs and gradients are those of transformers'"
 SOFA = "AliceMind, SOFA tutorial"
 HEADS = {
     "Model": None,
@@ -63,7 +62,8 @@ CARDS = (
         aliases=("veco_large", "veco-large-nlu", "iic/nlp_veco_fill-mask-large", "damo/nlp_veco_fill-mask-large"),
         scores=NLU_SCORES,
         checked=f"{FROM_PAGES} The sizes are XLM-R large's, which give the published 550M; its config.json was not "
-        f"seen. ModelScope's copy has a masked language model's head. {PROVEN} XLM-R.",
+        "seen. ModelScope's copy has a masked language model's head. The network is that of "
+        "xlm-roberta-large, which is proven at this size.",
     ),
     Card(
         name="veco-large-nlg",
@@ -79,7 +79,7 @@ CARDS = (
         checked=f"{FROM_PAGES} A fairseq checkpoint without config.json; which language tokens its dictionary has "
         "is not known. The publisher's 660M are 24 encoder and 6 decoder layers (660,148,224), which "
         "keep_decoder_layers=range(18, 24) gives; or all 48, if what pre-training shares is counted once. "
-        f"{PROVEN} BART.",
+        "On random weights of this size and file form outputs and gradients are those of transformers' BART.",
     ),
 )
 
