@@ -79,7 +79,7 @@ CARDS = (
         checked=f"{FROM_PAGES} A fairseq checkpoint without config.json; which language tokens its dictionary has "
         "is not known. The publisher's 660M are 24 encoder and 6 decoder layers (660,148,224), which "
         "keep_decoder_layers=range(18, 24) gives; or all 48, if what pre-training shares is counted once. "
-        "On random weights of this size and file form outputs and gradients are those of transformers' BART.",
+        "Outputs and gradients are those of transformers' BART on small networks; not yet compared at this size.",
     ),
 )
 
