@@ -6,6 +6,9 @@ import argparse
 import logging
 import os
 import shutil
+import sys
+import types
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +154,26 @@ def test_a_file_without_output_projection(fairseq: Path, tmp_path: Path, command
     assert np.array_equal(scores(zoo.load(folder)), scores(zoo.load(fairseq)))
     assert command(folder, "--out", tmp_path / "torch", "--to", "torch")[0] == 0
     assert digests(tmp_path / "torch") == digests(folder)
+
+
+def test_training_statistics_are_passed_over(
+    fairseq: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fairseq 0.9 leaves objects of its own classes in a checkpoint; nothing is imported to read them."""
+    meter = type("AverageMeter", (), {"__module__": "fairseq.meters"})
+    module = types.ModuleType("fairseq.meters")
+    module.AverageMeter = meter  # type: ignore[attr-defined]
+    for name in ("fairseq", "fairseq.meters"):
+        monkeypatch.setitem(sys.modules, name, module)
+
+    def trained(content: dict[str, Any]) -> None:
+        loss = meter()
+        loss.val, loss.avg = 2.5, 3.0
+        content["extra_state"]["train_meters"] = OrderedDict(train_loss=loss)
+
+    folder = rewrite(fairseq, tmp_path / "trained", trained)
+    monkeypatch.undo()
+    assert np.array_equal(scores(zoo.load(folder)), scores(zoo.load(fairseq)))
 
 
 def test_half_precision_comes_back(fairseq: Path, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]

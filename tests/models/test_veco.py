@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import paddle
 import pytest
 
+from tests.conftest import ABSENT, SHARED
 from zoo.checkpoint import forward
 from zoo.errors import ConfigError, InputError, UsageError
 from zoo.models.common.decoding import KeyValue, causal_mask
@@ -20,7 +19,6 @@ from zoo.models.xlmr.config import Config as EncoderConfig
 from zoo.models.xlmr.keymap import KEYMAP as ENCODER_KEYMAP
 from zoo.models.xlmr.model import build as build_encoder
 
-GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"
 TINY = {
     "vocab_size": 40,
     "d_model": 24,
@@ -37,11 +35,10 @@ Arrays = dict[str, np.ndarray]
 
 def golden(name: str) -> tuple[Arrays, Arrays, Arrays]:
     """Parameters, inputs and outputs of a golden file."""
-    file = GOLDEN / f"{name}.npz"
-    if not file.is_file():
-        pytest.skip(f"{file} is not here")
+    if not SHARED.is_dir():
+        pytest.skip(ABSENT)
     found: dict[str, Arrays] = {"param": {}, "in": {}, "out": {}}
-    with np.load(file) as arrays:
+    with np.load(SHARED / "golden" / f"{name}.npz") as arrays:
         for key in arrays.files:
             group, _, rest = key.partition("/")
             found[group][rest] = arrays[key]

@@ -88,7 +88,8 @@ class Pipeline:
         try:
             return self.preprocess(item, **options)
         except InputError as error:
-            raise InputError(f"Item {number}: {error.message}", error.hint) from None
+            message = error.message.removeprefix("Item 0").strip()  # a tokenizer's count: it saw this one alone
+            raise InputError(f"Item {number}: {message}", error.hint) from None
 
 
 def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from zoo.errors import InputError
 from zoo.inference.pipelines.base import Features, Pipeline
 from zoo.models.common.seq2seq import Seq2Seq
-
-log = logging.getLogger("zoo")
 
 
 class Text2Text(Pipeline):
@@ -33,14 +29,9 @@ class Text2Text(Pipeline):
         Raises:
             InputError: no text, an empty one, or a language without a token.
         """
-        if isinstance(item, str) and not item.strip():
-            raise InputError("The text is empty.")
         how = {} if source_language is None else {"language": source_language}
         tokenizer: Any = self.model.tokenizer  # a translator's has languages
-        batch = tokenizer(item, truncation=False, **how)
-        if (count := batch["input_ids"].shape[1]) > tokenizer.max_length:
-            log.warning("A text of %d tokens was cut to %d: %.40r...", count, tokenizer.max_length, item)
-            batch = tokenizer(item, **how)
+        batch = tokenizer(item, **how)
         return {name: values[0] for name, values in batch.items() if name != "attention_mask"}
 
     def predict(
@@ -64,15 +55,8 @@ class Text2Text(Pipeline):
         return [rows[n * each : (n + 1) * each] for n in range(len(batch))]
 
     def postprocess(self, features: Features, result: Any, **options: Any) -> list[dict[str, Any]]:
-        """The texts of some rows of tokens; ids that pad the network's vocabulary become unknown tokens."""
-        tokenizer: Any = self.model.tokenizer
-        return [
-            {
-                "text": tokenizer.decode(np.where(ids < tokenizer.vocab_size, ids, tokenizer.unk_token_id)),
-                "score": score,
-            }
-            for ids, score in result
-        ]
+        """The texts of some rows of tokens."""
+        return [{"text": self.model.tokenizer.decode(tokens), "score": score} for tokens, score in result]
 
 
 def padded(batch: Sequence[Features], pad: int) -> dict[str, np.ndarray]:

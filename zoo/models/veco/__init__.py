@@ -62,21 +62,24 @@ CARDS = (
         aliases=("veco_large", "veco-large-nlu", "iic/nlp_veco_fill-mask-large", "damo/nlp_veco_fill-mask-large"),
         scores=NLU_SCORES,
         checked=f"{FROM_PAGES} The sizes are XLM-R large's, which give the published 550M; its config.json was not "
-        "seen.",
+        "seen. ModelScope's copy has a masked language model's head. The network is that of "
+        "xlm-roberta-large, which is proven at this size.",
     ),
     Card(
         name="veco-large-nlg",
         family="veco",
         architecture="VecoForConditionalGeneration",
         config=NLG_SIZES,
-        parameters=660_000_000,
+        parameters=962_488_320,
         languages="50 languages",
         licence=ALICEMIND_LICENCE,
         sources=(Source("archive", f"{OSS}/NLG/model/veco-large.tar.gz", files=("model.pt",)),),
         heads=("generation",),
         scores=NLG_SCORES,
-        checked=f"{FROM_PAGES} The number of parameters is rounded by the publisher. A fairseq checkpoint without "
-        "config.json.",
+        checked=f"{FROM_PAGES} A fairseq checkpoint without config.json; which language tokens its dictionary has "
+        "is not known. The publisher's 660M are 24 encoder and 6 decoder layers (660,148,224), which "
+        "keep_decoder_layers=range(18, 24) gives; or all 48, if what pre-training shares is counted once. "
+        "Outputs and gradients are those of transformers' BART on small networks, outputs also of 24+6 layers.",
     ),
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +14,13 @@ from zoo.models.veco.config import Config
 from zoo.tokenization import Layout, Tokenizer
 from zoo.tokenization.load import DICTIONARY, KINDS, ROBERTA_TOKENS
 from zoo.tokenization.sentence import FIRST, MASK, SentencePiece
-from zoo.tokenization.texts import listed
+from zoo.tokenization.writing import WritingTokenizer
 
-log = logging.getLogger("zoo")
 LANGUAGE = re.compile(r"\[([a-z]{2,3}(?:_[A-Z]{2})?)\]")
 IGNORED = -100  # of labels
 
 
-class TranslationTokenizer(Tokenizer):
+class TranslationTokenizer(WritingTokenizer):
     """Rows of pieces, `</s>` and the language's token (fairseq, translation_from_pretrained_bart).
 
     A translation starts with the target's language token and ends with it:
@@ -31,7 +29,7 @@ class TranslationTokenizer(Tokenizer):
         target = tokenizer.language_id("de")
         found = model.generate(**batch, bos_token_id=target, eos_token_id=target)
 
-    A text that is longer than a row is cut, with a warning. An empty text is a row without pieces.
+    A text that is longer than a row is cut, with a warning; an empty text is an error.
 
     Attributes:
         languages: what the dictionary has tokens for; none in a dictionary that was made for one language.
@@ -44,7 +42,7 @@ class TranslationTokenizer(Tokenizer):
         self._rows = {}
         for name in self.languages:
             layout = Layout(start=(), end=("sep", f"[{name}]"))
-            self._rows[name] = Tokenizer(engine, layout, ROBERTA_TOKENS, max_length)
+            self._rows[name] = WritingTokenizer(engine, layout, ROBERTA_TOKENS, max_length)
             self.specials[f"language {name}"] = f"[{name}]"  # decoding leaves it out
 
     def language_id(self, language: str) -> int:
@@ -82,12 +80,9 @@ class TranslationTokenizer(Tokenizer):
                 "The language of the text is missing.", f"language= one of {', '.join(self.languages)}."
             )
         if language is None:
-            batch = super().__call__(text, **options)
-        else:
-            self.language_id(language)
-            batch = self._rows[language](text, **options)
-        self._warn(text, batch, options, around=1 if language is None else 2)
-        return batch
+            return super().__call__(text, **options)
+        self.language_id(language)
+        return self._rows[language](text, **options)
 
     def targets(
         self, text: Any, language: str | None = None, max_length: int | None = None
@@ -109,20 +104,6 @@ class TranslationTokenizer(Tokenizer):
             "decoder_input_ids": np.where(mask == 1, before, self.pad_token_id or 0),
             "labels": np.where(mask == 1, ids, IGNORED),
         }
-
-    def _warn(self, text: Any, batch: dict[str, Any], options: dict[str, Any], around: int) -> None:
-        """Says which texts were cut; only a full row can be one. `around`: special tokens of a row."""
-        limit = options.get("max_length") or self.max_length
-        if limit is None or options.get("truncation") is False or options.get("stride") is not None:
-            return
-        texts = listed(text, options.get("is_split_into_words", False))
-        for n, mask in enumerate(batch["attention_mask"]):
-            if int(np.sum(mask)) >= limit:
-                pieces = len(
-                    self._pieces(texts[n : n + 1], False, options.get("is_split_into_words", False))[0].ids
-                )
-                if pieces + around > limit:
-                    log.warning("Item %d has %d pieces and was cut to a row of %d.", n, pieces, limit)
 
 
 def load(folder: Path, config: Config) -> Tokenizer:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.models.palm.tokenizer import WritingTokenizer
 from zoo.models.palm.v2.config import Config
 from zoo.tokenization import Tokenizer, load_tokenizer
+from zoo.tokenization.writing import WritingTokenizer
 
 CHINESE = "\u4e00-\u9fff\u3000-\u303f\uff00-\uffef"  # ideographs, and the signs that go with them
 _BETWEEN = re.compile(f"(?<=[{CHINESE}]) +(?=[{CHINESE}])")
