@@ -45,6 +45,8 @@ def document(card: Card) -> str:
 def main() -> None:
     for name in MODELS:
         card = registry.find(name)
+        if not card.parameters:  # its published sizes are not known
+            continue
         path = KEYS / f"{hub.folder_name(card.name)}.json"
         path.write_text(document(card), encoding="utf-8")
         print(path)
