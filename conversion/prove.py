@@ -30,6 +30,7 @@ MODELS = (
     "FacebookAI/xlm-roberta-large",
     "structbert-en-large",
     "structbert-zh-large",
+    *(card.name for card in registry.family("funnel").cards),
 )
 
 
