@@ -56,7 +56,8 @@ fuzz: $(VENV)/test  ## the slow tests: mutated weight files (FUZZ_CASES=5000 of 
 	$(PY) -m pytest -m slow -s --ignore tests/test_wheel.py
 
 bench-all: bench  ## every benchmark; some take gigabytes of memory and an hour
-	for name in startup tokenization load_speed convert_speed parity_full; do $(PY) -m benchmarks.$$name || exit 1; done
+	for name in startup tokenization load_speed convert_speed parity_full funnel_grid funnel_compare \
+		funnel_export funnel_speed; do $(PY) -m benchmarks.$$name || exit 1; done
 
 bench: $(VENV)/test  ## STS-B beside torch and the published score: writes benchmarks/results/ and docs/, then the READMEs' tables
 	$(PY) -m benchmarks.stsb
@@ -85,7 +86,7 @@ $(VENV)/core: $(VENV)/made $(INPUTS)
 
 $(VENV)/test: $(VENV)/core
 	$(PIP) --no-deps torch==2.13.0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-	$(PIP) -e ".[verify,test,bench]" -c $(PINS)
+	$(PIP) -e ".[verify,export,test,bench]" -c $(PINS)
 	@touch $@
 
 $(NLP)/ready: $(INPUTS)

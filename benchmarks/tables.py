@@ -94,7 +94,8 @@ def parity() -> str:
         )
     header = ("checkpoint", "weights", "tensors", "largest difference of an output", "of a gradient, relative")
     table = markdown((*header, "texts with the same ids", "back in torch's format"), rows)
-    note = "\n\\* rounding: over the float32 tolerance, and equal to 1e-9 or better when both run in float64.\n"
+    exact = max(r["parity"]["tolerance"]["exact"] for r in reports if r["parity"].get("over_in_float32"))
+    note = f"\n\\* rounding: over the float32 tolerance, and equal to {exact:g} or better in float64.\n"
     return f"{table}{note}\nPrinted by `python -m conversion.prove NAME`, reports in conversion/reports.\n"
 
 
@@ -165,7 +166,60 @@ def funnel_export() -> str:
         for row in found["rows"]
     ]
     header = ("network", "engine", "shapes", "exported", "eager", "largest difference (batch x length)")
-    return markdown(header, rows) + printed_by(found)
+    note = (
+        "\nThe tiny networks run every length from 5 to 40 and those around 128 and 512 in batches of 1, 2 and 7, "
+        "the true sizes in batches of 2. There the goal of 1e-5 is missed, for values up to about 4.\n"
+    )
+    return markdown(header, rows) + note + printed_by(found)
+
+
+def funnel_grid() -> str:
+    """Every option against transformers: the worst of all lengths and paddings."""
+    found = result("funnel_grid")
+    kinds = ("hidden_max_abs", "gradient_max_relative", "key_bias_max_relative")
+    rows = []
+    for option in dict.fromkeys(row["option"] for row in found["rows"]):
+        own = [row for row in found["rows"] if row["option"] == option]
+        gradients = [
+            [row["gradient_max_relative"] for row in own if row["segments"] == given] for given in (True, False)
+        ]
+        cells = [f"{max(g):.1e}, {sum(x > 1e-5 for x in g)} of {len(g)}" for g in gradients]
+        states, biases = (f"{max(row[kind] for row in own):.1e}" for kind in (kinds[0], kinds[2]))
+        exact = f"{max(row[f'{kind}_float64'] for row in own for kind in kinds):.1e}"
+        rows.append((option, len(own), states, *cells, biases, exact))
+    header = (
+        "option", "batches", "hidden states", "gradients with segment ids, how many over 1e-5",
+        "gradients without, how many over", "key biases", "everything, in float64",
+    )  # fmt: skip
+    note = (
+        "\nLargest differences; gradients relative to the parameter's largest, or to a thousandth of the network's "
+        "where that is more. Float64 says that every batch computes the same; what is over 1e-5 is rounding in "
+        "float32. The true gradient of a key's bias is zero, and so is that of the segment parameters where all "
+        "tokens count as one segment (all of `not separate_cls` that is over). Without segment ids their gradient "
+        "is a small rest of large sums (length 512). 9e-3 is one batch where two neighbours differ by 2e-8, so "
+        "that their maximum is the one in torch and the other here.\n"
+    )
+    return markdown(header, rows) + note + printed_by(found, "torch", "transformers")
+
+
+def funnel_compare() -> str:
+    """xlarge beside the figures that a Paddle port printed."""
+    found = result("funnel_compare")
+    rows = [
+        (
+            row["case"],
+            {"forward": "last hidden state", "backward": "gradient of the word embeddings"}[way] + f", {kind}",
+            f"{row[f'{way}_{kind}']:.1e}",
+            f"{row[key]:.1e}" if (key := f"port_{way}_{kind}") in row else "",
+            f"{row[f'{way}_{kind}_ours_from_float64']:.1e}",
+            f"{row[f'{way}_{kind}_torch_from_float64']:.1e}",
+        )
+        for row in found["rows"]
+        for way in ("forward", "backward")
+        for kind in ("mean", "max")
+    ]
+    header = ("input", "difference to torch", "ours", "the port", "ours from float64", "torch from float64")
+    return markdown(header, rows) + printed_by(found, "torch", "transformers")
 
 
 def printed_by(found: dict[str, Any], *packages: str) -> str:
@@ -248,7 +302,9 @@ def speed() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "funnel_compare": funnel_compare,
     "funnel_export": funnel_export,
+    "funnel_grid": funnel_grid,
     "funnel_speed": funnel_speed,
     "large": large,
     "speed": speed,

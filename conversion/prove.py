@@ -31,6 +31,7 @@ MODELS = (
     "FacebookAI/xlm-roberta-large",
     "structbert-en-large",
     "structbert-zh-large",
+    *(card.name for card in registry.family("funnel").cards),
     "palm-zh-base",
     "palm2-chinese-base",
     "veco-large",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import paddle
@@ -41,6 +43,18 @@ def objective(side: Any, case: Case, found: dict[str, Any], pooler: bool = True)
     return total
 
 
+@contextmanager
+def wide() -> Iterator[None]:
+    """`Tensor.float()` leaves float64 alone: Funnel's original calls it on its scores."""
+    narrow = torch.Tensor.float
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor if tensor.dtype == torch.float64 else narrow(tensor)
+
+    with patch.object(torch.Tensor, "float", keep):
+        yield
+
+
 class TorchSide:
     """The original. Tensors are named as torch names its parameters."""
 
@@ -60,7 +74,8 @@ class TorchSide:
             hook = encoder.pooler.register_forward_hook(lambda _m, _i, out: pooled.append(out))  # type: ignore[union-attr]
         model = self.model if with_head else encoder
         labels = self._labels(case, model) if with_head else {}
-        out = model(**inputs, **labels, output_hidden_states=True)  # type: ignore[misc]
+        with wide():
+            out = model(**inputs, **labels, output_hidden_states=True)  # type: ignore[misc]
         if hook is not None:
             hook.remove()
         found = {name: out[name] for name in OUTPUTS if name in out and out[name] is not None}

@@ -105,12 +105,9 @@ TABLE = (
         packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp modelscope",
         parts="zoo conversion",
     ),
-    # Runs the torch original as the proofs do.
-    Row(
-        "benchmarks/funnel_compare.py",
-        packages="numpy paddle torch",
-        parts="zoo benchmarks conversion",
-    ),
+    # Run the torch original as the proofs do.
+    Row("benchmarks/funnel_compare.py", packages="numpy paddle torch", parts="zoo benchmarks conversion"),
+    Row("benchmarks/funnel_grid.py", packages="numpy paddle torch transformers", parts="zoo benchmarks conversion"),
     # Compares with the libraries below ours, and with the rules as the tests have them.
     Row(
         "benchmarks/tokenization.py",

@@ -174,7 +174,7 @@ class TaskModel(Model):
             InputError: both or neither of input_ids and inputs_embeds, a wrong rank, an id without a row.
         """
         tensors = [input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds]
-        choices = 0
+        choices = None
         if isinstance(self.head, MultipleChoice):
             given = input_ids if input_ids is not None else inputs_embeds
             if given is None or given.ndim < 3:
@@ -184,7 +184,7 @@ class TaskModel(Model):
         states = output_hidden_states or self.head.needs_states
         encoded = self.encoder(*tensors, output_hidden_states=states)
         output = self.head(encoded, tensors[1], self.encoder.embeddings.word.weight)
-        if choices:
+        if choices is not None:
             output = replace(output, logits=output.logits.reshape([-1, choices]))
         if labels is None:
             return output

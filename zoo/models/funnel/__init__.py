@@ -13,9 +13,10 @@ HEADS = {
     "ForMultipleChoice": "multiple-choice",
 }
 CHECKED = (
-    "Small networks with random weights equal transformers', for every option of config.json and every head. "
-    "The published weights were not opened: sizes come from the Hub's config pages, the number of parameters "
-    "from building the network. conversion/reports lists what was proven at true size."
+    "A file of random weights in the published form and at the true size was converted: all outputs, all gradients "
+    "and the tokenizer equal transformers', and the way back is bit-identical (conversion/reports). Small networks "
+    "equal it for every option of config.json and every head. The published weights were not opened: sizes come "
+    "from the Hub's config pages, the number of parameters from building the network."
 )
 FIGURES = "laiguokun/Funnel-Transformer, figures"
 BY_EYE = "read off a figure, within 0.1"

@@ -128,10 +128,9 @@ class QuestionAnsweringBeam(Head):
         chances = F.softmax(starts, axis=-1)
         mean = paddle.matmul(chances.unsqueeze(1), x).squeeze(1)  # [B, D]
         both = F.tanh(self.answerable_dense(paddle.concat([mean, x[:, 0]], axis=-1)))
-        beam = min(BEAM, x.shape[1]) if isinstance(x.shape[1], int) else BEAM
-        start_scores, start_index = chances.topk(beam, axis=-1)  # [B, 5]
+        start_scores, start_index = _best(chances)  # [B, 5]
         ends = self._ends(x, start_index, starts)  # [B, 5, T]
-        end_scores, end_index = F.softmax(ends, axis=-1).topk(beam, axis=-1)  # [B, 5, 5]
+        end_scores, end_index = _best(F.softmax(ends, axis=-1))  # [B, 5, 5]
         return replace(
             encoded,
             start_logits=starts,
@@ -162,3 +161,13 @@ class QuestionAnsweringBeam(Head):
         places = cross_entropy(output.start_logits, start, length) + cross_entropy(ends, end, length)
         none = ((start == 0) & (end == 0)).astype(output.logits.dtype)
         return 0.5 * places + 0.5 * F.binary_cross_entropy_with_logits(output.logits, none)
+
+
+def _best(chances: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest five of the last axis and their places; all of them where there are fewer.
+
+    Places that do not exist are added and cut off again, so that a static graph takes short texts too.
+    """
+    none = paddle.zeros_like(chances[..., :1]) - 1
+    scores, index = paddle.concat([chances, *[none] * BEAM], axis=-1).topk(BEAM, axis=-1)
+    return scores[..., : chances.shape[-1]], index[..., : chances.shape[-1]]
