@@ -61,11 +61,11 @@ class DecoderAttention(nn.Layer):
         if mask is not None:
             scores = scores + mask
         weights = self.dropout(F.softmax(scores, axis=-1))
-        context = paddle.matmul(weights[:, :, :, : parts[0].shape[-1]], blocks[0].value)  # [B, H, N, K]
         start = parts[0].shape[-1]
-        for block, part in zip(blocks[1:], parts[1:], strict=True):
-            share, start = weights[:, :, :, start : start + part.shape[-1]], start + part.shape[-1]
-            context = context + paddle.matmul(share, block.value)
+        context = paddle.matmul(weights[:, :, :, :start], blocks[0].value)  # [B, H, N, K]
+        for n in range(1, len(blocks)):  # no zip: tracing does not take it with `strict`
+            share, start = weights[:, :, :, start : start + parts[n].shape[-1]], start + parts[n].shape[-1]
+            context = context + paddle.matmul(share, blocks[n].value)
         return self.output(context.transpose([0, 2, 1, 3]).reshape([0, 0, self.num_heads * self.head_size]))
 
     def _split(self, x: Tensor) -> Tensor:

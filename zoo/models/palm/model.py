@@ -120,8 +120,8 @@ class Palm(Seq2Seq):
         """
         x = self.embeddings(ids, None, positions)  # [B, N, D]
         new: list[KeyValue] = []
-        for n, (layer, keys) in enumerate(zip(self.decoder.layers, memory, strict=True)):
-            x, made = layer(x, mask, keys, memory_mask, None if past is None else past[n])
+        for n, layer in enumerate(self.decoder.layers):
+            x, made = layer(x, mask, memory[n], memory_mask, None if past is None else past[n])
             new.append(made)
         return self.decoder.norm(x), new
 

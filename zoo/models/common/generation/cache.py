@@ -7,7 +7,7 @@ sees any more are thrown out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.models.common.seq2seq import Seq2Seq
 
 HIDDEN = -1e30
+Past = Sequence[KeyValue] | None
 CHUNK = 16  # steps between two looks at which slots are still seen
 
 
@@ -117,34 +118,42 @@ class Eager:
         self, input_ids: np.ndarray, attention_mask: np.ndarray, token_type_ids: np.ndarray | None
     ) -> Session:
         """Reads the sources, [B, S] each."""
+        model = self.model
         given = paddle.to_tensor(attention_mask)
         types = None if token_type_ids is None else paddle.to_tensor(token_type_ids)
         padded = not attention_mask.all()
-        encoded = self.model.encode(paddle.to_tensor(input_ids), given if padded else None, types)
+        encoded = model.encode(paddle.to_tensor(input_ids), given if padded else None, types)
         mask = additive_mask(given, encoded.dtype) if padded else None
-        kind = Cached if self.use_cache else Uncached
-        return kind(self.model, self.model.memory(encoded), mask)
+        memory = model.memory(encoded)
+        if not self.use_cache:
+            return Uncached(model, memory, mask)
+
+        def run(ids: Tensor, positions: Tensor, seen: Tensor, past: Past) -> tuple[Tensor, list[KeyValue]]:
+            hidden, new = model.decode(ids, positions, seen.astype(encoded.dtype), memory, mask, past)
+            return model.logits(hidden).astype("float32"), new
+
+        return Cached(run)
 
 
 class Cached:
-    """A session with a cache of keys and values, [B, H, P, K] for each layer."""
+    """A session with a cache of keys and values, [B, H, P, K] for each layer.
 
-    def __init__(self, model: Seq2Seq, memory: Sequence[KeyValue], memory_mask: Tensor | None) -> None:
-        self.model = model
-        self.memory = memory
-        self.memory_mask = memory_mask
-        self.dtype = memory[0].key.dtype
-        self.steps = 0
+    Args:
+        run: decodes ids [B, N] at positions [1, N] under an additive float32 mask [B, 1, N, P + N] over a cache
+            (None at the start). Returns scores [B, N, V] and each layer's new keys and values.
+    """
+
+    def __init__(self, run: Callable[[Tensor, Tensor, Tensor, Past], tuple[Tensor, list[KeyValue]]]) -> None:
+        self.run = run
 
     def start(self, ids: np.ndarray) -> Tensor:
         """Takes the start tokens [B, n]. Returns the scores [B, V] of the next token."""
         batch, count = ids.shape
         self.slots = Slots(batch, count)
-        mask = causal_mask(count, self.dtype) if count > 1 else None
-        positions = paddle.arange(count).unsqueeze(0)
-        hidden, self.past = self.model.decode(paddle.to_tensor(ids), positions, mask, self.memory, self.memory_mask)
+        mask = causal_mask(count, paddle.float32).tile([batch, 1, 1, 1])
+        logits, self.past = self.run(paddle.to_tensor(ids), paddle.arange(count).unsqueeze(0), mask, None)
         self.steps = count
-        return self.model.logits(hidden[:, -1:]).astype("float32")[:, 0]
+        return logits[:, -1]
 
     def step(self, ids: np.ndarray, parents: np.ndarray) -> Tensor:
         """Takes a token [B, N] for each hypothesis and the place [B, N] of the one it continues."""
@@ -152,23 +161,19 @@ class Cached:
         if (index := self.slots.reserve()) is not None:
             self._move(index)
         positions = paddle.full([1, ids.shape[1]], self.steps, dtype="int64")
-        mask = paddle.to_tensor(self.slots.mask()).astype(self.dtype)
-        hidden, new = self.model.decode(
-            paddle.to_tensor(ids), positions, mask, self.memory, self.memory_mask, self.past
-        )
+        logits, new = self.run(paddle.to_tensor(ids), positions, paddle.to_tensor(self.slots.mask()), self.past)
         place = self.slots.add()
         for cache, addition in zip(self.past, new, strict=True):
             for old, tokens in zip(cache, addition, strict=True):
                 old[:, :, place] = tokens
         self.steps += 1
-        logits = self.model.logits(hidden).astype("float32")  # [B, N, V]
         return logits.reshape([-1, logits.shape[-1]])
 
     def _move(self, index: np.ndarray) -> None:
         """index: [B, P'] slots to keep, at the beginning of new ones."""
         batch, heads, _, size = self.past[0].key.shape
         room = self.slots.seen.shape[2] - index.shape[1]
-        free = paddle.zeros([batch, heads, room, size], dtype=self.dtype)
+        free = paddle.zeros([batch, heads, room, size], dtype=self.past[0].key.dtype)
         rows = paddle.to_tensor(index)
 
         def moved(old: Tensor) -> Tensor:

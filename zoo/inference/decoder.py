@@ -1,0 +1,173 @@
+"""Generation by two static graphs in Paddle Inference with oneDNN: sources to memory, and one step of the decoder.
+
+Legend of shapes: zoo/models/common/generation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import Tensor, inference, nn
+from paddle.static import InputSpec
+
+from zoo import env
+from zoo.checkpoint.publish import publish
+from zoo.errors import UsageError
+from zoo.inference.static import PRECISIONS
+from zoo.models.common.decoding import KeyValue
+from zoo.models.common.generation import Generated, generate
+from zoo.models.common.generation.cache import HIDDEN, Cached, Past, Session
+from zoo.models.common.layers import additive_mask
+from zoo.models.common.seq2seq import Seq2Seq
+
+
+class Source(nn.Layer):
+    """Sources [B, S] to the additive mask and, layer by layer, the keys and values of the cross-attention."""
+
+    def __init__(self, model: Seq2Seq) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Any:
+        pairs = self.model.memory(self.model.encode(input_ids, attention_mask, token_type_ids))
+        return [tensor for pair in pairs for tensor in pair]
+
+
+class Step(nn.Layer):
+    """One call of the decoder: scores [B, N, V] and each layer's new keys and values."""
+
+    def __init__(self, model: Seq2Seq) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        mask: Tensor,
+        memory_mask: Tensor,
+        memory: Sequence[Tensor],
+        past: Sequence[Tensor],
+    ) -> Any:
+        hidden, new = self.model.decode(ids, positions, mask, _pairs(memory), memory_mask, _pairs(past))
+        return [self.model.logits(hidden), *(tensor for pair in new for tensor in pair)]
+
+
+class CompiledSeq2Seq:
+    """An encoder-decoder that generates by its graphs. Threads take turns; see `compile_decoder`."""
+
+    def __init__(self, model: Seq2Seq, folder: Path, precision: str) -> None:
+        self.model = model
+        self._source = _predictor(folder / "source", precision)
+        self._step = _predictor(folder / "step", precision)
+        self._types = "token_type_ids" in self._source.get_input_names()
+        self._lock = Lock()
+
+    def generate(
+        self, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None, **options: Any
+    ) -> Generated:
+        """As `Seq2Seq.generate`, without use_cache."""
+        with self._lock:
+            return generate(self, input_ids, attention_mask, token_type_ids, **options)
+
+    def encode(
+        self, input_ids: np.ndarray, attention_mask: np.ndarray, token_type_ids: np.ndarray | None
+    ) -> Session:
+        """Reads the sources, [B, S] each."""
+        given = [paddle.to_tensor(input_ids), paddle.to_tensor(attention_mask)]
+        if self._types:
+            types = np.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+            given.append(paddle.to_tensor(types))
+        memory = [tensor.clone() for tensor in self._source.run(given)]
+        memory_mask = additive_mask(given[1], paddle.float32)
+        batch, heads, _, size = memory[0].shape
+        nothing = [paddle.zeros([batch, heads, 1, size])] * len(memory)  # a slot that nobody sees
+
+        def run(ids: Tensor, positions: Tensor, mask: Tensor, past: Past) -> tuple[Tensor, list[KeyValue]]:
+            if past is None:
+                hidden = paddle.full([*mask.shape[:3], 1], HIDDEN)
+                mask, cache = paddle.concat([hidden, mask], axis=3), nothing
+            else:
+                cache = [tensor for pair in past for tensor in pair]
+            logits, *new = self._step.run([ids, positions, mask, memory_mask, *memory, *cache])
+            if past is None:
+                new = [tensor.clone() for tensor in new]  # they become the cache
+            return logits, _pairs(new)
+
+        return Cached(run)
+
+
+def compile_decoder(
+    model: Seq2Seq, folder: str | os.PathLike[str], precision: str = "fp32"
+) -> CompiledSeq2Seq:
+    """Traces an encoder-decoder into a folder and returns what generates with it.
+
+    The folder appears finished or not at all, and replaces an older one of that name.
+
+    Args:
+        model: the network, in float32.
+        folder: where the graphs go.
+        precision: "fp32", or "bf16" for matrix products in bfloat16.
+
+    Raises:
+        UsageError: an unknown precision.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision={precision!r} is unknown.", f"One of {', '.join(PRECISIONS)}.")
+    training = model.training
+    model.eval()
+    try:
+        with publish(Path(folder)) as work:
+            _save(model, work)
+    finally:
+        if training:
+            model.train()
+    return CompiledSeq2Seq(model, Path(folder), precision)
+
+
+def _save(model: Seq2Seq, folder: Path) -> None:
+    with paddle.no_grad():  # a small run says how many layers there are, and their heads
+        pairs = model.memory(model.encode(paddle.zeros([1, 2], dtype="int64")))
+    _, heads, _, size = pairs[0].key.shape
+
+    def keys(name: str) -> list[InputSpec]:
+        shape = [None, heads, None, size]
+        return [InputSpec(shape, "float32", f"{name}_{n}") for n in range(2 * len(pairs))]
+
+    names = ["input_ids", "attention_mask"]
+    if getattr(model.config, "type_vocab_size", 1) > 1:
+        names.append("token_type_ids")
+    source = [InputSpec([None, None], "int64", name) for name in names]
+    step = [
+        InputSpec([None, None], "int64", "ids"),
+        InputSpec([1, None], "int64", "positions"),
+        InputSpec([None, 1, None, None], "float32", "mask"),
+        InputSpec([None, 1, 1, None], "float32", "memory_mask"),
+        keys("memory"),
+        keys("past"),
+    ]
+    for name, layer, specs in (("source", Source(model), source), ("step", Step(model), step)):
+        layer.eval()
+        traced = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
+        paddle.jit.save(traced, str(folder / name))
+
+
+def _predictor(path: Path, precision: str) -> Any:
+    config = inference.Config(f"{path}.json", f"{path}.pdiparams")
+    config.disable_gpu()
+    config.disable_glog_info()
+    config.enable_mkldnn()
+    config.set_cpu_math_library_num_threads(env.use_all_cores())
+    if precision == "bf16":
+        config.enable_mkldnn_bfloat16()
+    return inference.create_predictor(config)
+
+
+def _pairs(tensors: Sequence[Tensor]) -> list[KeyValue]:
+    return [KeyValue(*tensors[n : n + 2]) for n in range(0, len(tensors), 2)]
