@@ -6,7 +6,8 @@ Legend of shapes: zoo/models/common/generation.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -103,9 +104,7 @@ class CompiledSeq2Seq:
         return Cached(run)
 
 
-def compile_decoder(
-    model: Seq2Seq, folder: str | os.PathLike[str], precision: str = "fp32"
-) -> CompiledSeq2Seq:
+def compile_decoder(model: Seq2Seq, folder: str | os.PathLike[str], precision: str = "fp32") -> CompiledSeq2Seq:
     """Traces an encoder-decoder into a folder and returns what generates with it.
 
     The folder appears finished or not at all, and replaces an older one of that name.
@@ -143,8 +142,8 @@ def _save(model: Seq2Seq, folder: Path) -> None:
     names = ["input_ids", "attention_mask"]
     if getattr(model.config, "type_vocab_size", 1) > 1:
         names.append("token_type_ids")
-    source = [InputSpec([None, None], "int64", name) for name in names]
-    step = [
+    source: list[Any] = [InputSpec([None, None], "int64", name) for name in names]
+    step: list[Any] = [
         InputSpec([None, None], "int64", "ids"),
         InputSpec([1, None], "int64", "positions"),
         InputSpec([None, 1, None, None], "float32", "mask"),
@@ -154,8 +153,22 @@ def _save(model: Seq2Seq, folder: Path) -> None:
     ]
     for name, layer, specs in (("source", Source(model), source), ("step", Step(model), step)):
         layer.eval()
-        traced = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
-        paddle.jit.save(traced, str(folder / name))
+        with _without_dropout(layer):
+            traced = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
+            paddle.jit.save(traced, str(folder / name))
+
+
+@contextmanager
+def _without_dropout(layer: nn.Layer) -> Iterator[None]:
+    """Graphs keep dropout as an operator that copies its input; with a share of 0 there is none."""
+    drops = [(part, part.p) for part in layer.sublayers() if isinstance(part, nn.Dropout)]
+    for part, _ in drops:
+        part.p = 0
+    try:
+        yield
+    finally:
+        for part, share in drops:
+            part.p = share
 
 
 def _predictor(path: Path, precision: str) -> Any:
