@@ -63,6 +63,14 @@ TABLE = (
         "zoo/models/*/tokenizer.py", packages="numpy", parts="zoo.errors zoo.tokenization zoo.models.common {here}"
     ),
     Row("zoo/models/infoxlm/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.xlmr {here}"),
+    Row("zoo/models/palm/v2/__init__.py"),
+    Row("zoo/models/palm/v2/keymap.py", parts="zoo.checkpoint.rules"),
+    Row(
+        "zoo/models/palm/v2/tokenizer.py",
+        packages="numpy",
+        parts="zoo.errors zoo.tokenization zoo.models.palm.tokenizer {here}",
+    ),
+    Row("zoo/models/palm/v2/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.palm"),
     Row("zoo/models/veco/config.py", parts="zoo.errors zoo.checkpoint.rules zoo.models.common"),
     Row("zoo/models/*", packages=FRAMEWORKS, parts="zoo.errors zoo.env zoo.models.common {here}"),
     Row(
@@ -94,7 +102,7 @@ TABLE = (
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(
         "conversion/*",
-        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp",
+        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp modelscope",
         parts="zoo conversion",
     ),
     # Runs the torch original as the proofs do.

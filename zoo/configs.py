@@ -17,17 +17,28 @@ FAIRSEQ = ("model.pt", "dict.txt")  # a folder with these and no config.json is 
 def read(folder: Path) -> dict[str, Any]:
     """config.json of a folder, or what it would be for a folder of fairseq.
 
+    Where a network's encoder has a config.json of its own, in the sub-folder that `encoder_pth` names (PALM 2.0),
+    that is added as `encoder_config`.
+
     Raises:
         ConfigError: there is neither, it is damaged, or fairseq's network is none of the zoo's.
         CheckpointError: fairseq's checkpoint is damaged.
     """
     file = folder / "config.json"
+    if not file.exists() and all((folder / name).is_file() for name in FAIRSEQ):
+        return _fairseq(folder / FAIRSEQ[0])
+    content = _object(file)
+    nested = folder / Path(str(content.get("encoder_pth") or ".")).name / "config.json"
+    if "encoder_config" in content or nested.parent == folder or not nested.is_file():
+        return content
+    return {**content, "encoder_config": _object(nested)}
+
+
+def _object(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        if all((folder / name).is_file() for name in FAIRSEQ):
-            return _fairseq(folder / FAIRSEQ[0])
-        raise ConfigError(f"'{folder}' has no config.json.", "Give the folder of a model.") from None
+        raise ConfigError(f"'{file.parent}' has no config.json.", "Give the folder of a model.") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"'{file}' cannot be read as JSON: {error}.", "Get it again.") from None
     if not isinstance(content, dict):

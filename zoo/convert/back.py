@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from zoo import configs, env, hub
-from zoo.checkpoint import Checkpoint, backward, narrow, open_checkpoint, write_pdparams, write_safetensors
+from zoo.checkpoint import (
+    Checkpoint,
+    backward,
+    narrow,
+    open_checkpoint,
+    write_pdparams,
+    write_safetensors,
+    write_torch,
+)
 from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo
 from zoo.cli import Progress
@@ -173,7 +181,11 @@ def way_back(source: Converted, checkpoint: Checkpoint) -> tuple[Plan, dict[str,
 
 
 def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:
-    """model.safetensors with upstream's keys, layout and element types, and upstream's config.json."""
+    """Upstream's weight file with its keys, layout and element types, and upstream's config.json.
+
+    transformers reads model.safetensors; where only the publisher's own code reads a checkpoint, the file has that
+    code's name and is one of torch.
+    """
     plan, dtypes = way_back(source, checkpoint)
     shapes = {name: info.shape for name, info in checkpoint.infos.items()}
     infos = [
@@ -190,9 +202,16 @@ def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: A
                 yield narrow(array, dtypes[key])
 
     with Progress(f"writing {source.name} for torch", total, stream=stream) as progress:
-        write_safetensors(out / WEIGHTS, infos, arrays(), {"format": "pt"})
-    _write_config(out, source.upstream_config)
-    return out / WEIGHTS, plan
+        file = out / source.keymap.file
+        if file.suffix == ".safetensors":
+            write_safetensors(file, infos, arrays(), {"format": "pt"})
+        else:
+            write_torch(file, infos, arrays())
+    config = source.upstream_config
+    if encoder := config.pop("encoder_config", None):  # it came from a sub-folder
+        _write_config(out / Path(config["encoder_pth"]).name, encoder)
+    _write_config(out, config)
+    return file, plan
 
 
 def _write_paddlenlp(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:
@@ -232,4 +251,5 @@ class _Arrays(Mapping[str, np.ndarray]):
 
 
 def _write_config(out: Path, config: Mapping[str, Any]) -> None:
+    out.mkdir(exist_ok=True)
     (out / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

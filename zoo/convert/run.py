@@ -203,7 +203,7 @@ def guard(target: Path) -> None:
 def _task(upstream: Upstream, names: set[str]) -> str | None:
     """The head of the file: the architecture's, if the file has its tensors."""
     task = upstream.architecture.task
-    group = f"{task}.".replace("-", "_")
+    group = "seq2seq." if task == "generation" else f"{task}.".replace("-", "_")
     return task if any(n.startswith(group) for n in names) else None
 
 

@@ -95,9 +95,17 @@ class PreNormDecoderLayer(nn.Layer):
         past: KeyValue | None,
     ) -> tuple[Tensor, KeyValue]:
         """Arguments as in `Seq2Seq.decode`, of this layer. x: [B, N, D]. Returns [B, N, D] and new keys, values."""
+        x, new = self.look_back(x, mask, past)
+        return self.look_up(x, memory, memory_mask), new
+
+    def look_back(self, x: Tensor, mask: Tensor | None, past: KeyValue | None) -> tuple[Tensor, KeyValue]:
+        """The self-attention. Returns [B, N, D] and the new keys and values."""
         seen = self.attention_norm(x)
         new = self.attention.keys_values(seen)
         blocks = [new] if past is None else [past, new]
-        x = x + self.dropout(self.attention(seen, blocks, mask))
+        return x + self.dropout(self.attention(seen, blocks, mask)), new
+
+    def look_up(self, x: Tensor, memory: KeyValue, memory_mask: Tensor | None) -> Tensor:
+        """The cross-attention and the feed-forward. Returns [B, N, D]."""
         x = x + self.dropout(self.cross_attention(self.cross_attention_norm(x), [memory], memory_mask))
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x))), new
+        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))

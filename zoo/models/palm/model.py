@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from paddle import Tensor, nn
 
@@ -76,7 +77,7 @@ class Palm(Seq2Seq):
     0 too; "mean-over-tokens" leaves them out.
     """
 
-    LOSSES = {"mean-over-positions": mean_over_positions, "mean-over-tokens": mean_over_tokens}
+    LOSSES: ClassVar = {"mean-over-positions": mean_over_positions, "mean-over-tokens": mean_over_tokens}
 
     def __init__(self, config: Config, task: str | None = None) -> None:
         super().__init__(config, task)

@@ -1,4 +1,4 @@
-"""Keys of VECO's encoder-decoder, as fairseq 0.9 writes them."""
+"""Keys of VECO's encoder-decoder, as fairseq 0.9 writes them; transformers' BART has the same behind `model.`."""
 
 from __future__ import annotations
 
@@ -35,10 +35,13 @@ _CROSS = "decoder.layers.{i}.encoder_attn"
 _OURS = "seq2seq.decoder.layers.{i}.cross_attention"
 
 KEYMAP = KeyMap(
+    wrappers=("module.", "model."),
     rules=(
         *copy("encoder.embed_tokens.weight", "seq2seq.word.weight"),
         *tie("decoder.embed_tokens.weight", "seq2seq.word.weight"),
         *tie("decoder.output_projection.weight", "seq2seq.word.weight"),
+        *tie("shared.weight", "seq2seq.word.weight"),
+        *tie("lm_head.weight", "seq2seq.word.weight"),
         *_side("encoder"),
         *_side("decoder"),
         *(rule for part, proj in _PARTS.items() for rule in linear(f"{_CROSS}.{proj}", f"{_OURS}.{part}")),
