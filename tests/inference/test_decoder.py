@@ -14,6 +14,8 @@ from zoo.inference.decoder import CompiledSeq2Seq, compile_decoder
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.models.palm import config as palm_config
 from zoo.models.palm import model as palm_model
+from zoo.models.palm.v2 import config as palm2_config
+from zoo.models.palm.v2 import model as palm2_model
 from zoo.models.veco import config as veco_config
 from zoo.models.veco import model as veco_model
 
@@ -22,6 +24,9 @@ PALM = {"hidden_size": 24, "num_hidden_layers": 1, "dec_hidden_layers": 2, "num_
 PALM |= {"intermediate_size": 40, "max_position_embeddings": 64, "vocab_size": WORDS}
 VECO = {"d_model": 24, "encoder_layers": 1, "decoder_layers": 2, "encoder_attention_heads": 3}
 VECO |= {"decoder_attention_heads": 3, "encoder_ffn_dim": 40, "decoder_ffn_dim": 40, "vocab_size": WORDS}
+ENCODER = {k: v for k, v in PALM.items() if k != "dec_hidden_layers"}
+PALM2 = {"encoder": "zh_bert", "encoder_config": ENCODER, "vocab_size": WORDS, "dec_layers": 2}
+PALM2 |= {"dec_hidden_size": 24, "dec_heads": 3, "dec_ff_size": 40, "p_gen": True}
 SPECIAL = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": PAD}
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -38,6 +43,8 @@ def network(name: str) -> Seq2Seq:
     model: Any
     if name == "palm":
         model = palm_model.build(palm_config.Config.from_dict(PALM), "generation")
+    elif name == "palm2":  # with the copying of the paper
+        model = palm2_model.build(palm2_config.Config.from_dict(PALM2))
     else:
         model = veco_model.build(veco_config.Config.from_dict(VECO))
     for parameter in model.parameters():
@@ -45,7 +52,7 @@ def network(name: str) -> Seq2Seq:
     return model
 
 
-@pytest.fixture(scope="module", params=["palm", "veco"])
+@pytest.fixture(scope="module", params=["palm", "palm2", "veco"])
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Seq2Seq, CompiledSeq2Seq]:
