@@ -222,6 +222,37 @@ def funnel_compare() -> str:
     return markdown(header, rows) + printed_by(found, "torch", "transformers")
 
 
+def generation_speed() -> str:
+    """Beam search beside transformers'."""
+    found = result("generation_speed")
+    reference = {
+        (row["network"], row["precision"], row["batch"]): row
+        for row in found["rows"]
+        if row["side"] == "transformers"
+    }
+    rows = []
+    for row in found["rows"]:
+        theirs = reference[row["network"], row["precision"], row["batch"]]
+        if row is not theirs:
+            rows.append(
+                (
+                    row["network"],
+                    f"{row['precision']}, batch {row['batch']}",
+                    row["side"],
+                    row["tokens per second"],
+                    theirs["tokens per second"],
+                    f"{row['times transformers']:.2f}",
+                    f"{row['times transformers, cpu']:.2f}",
+                    f"{row['threads']}, {row['load']}",
+                )
+            )
+    header = (
+        "network", "precision", "side", "tokens/s", "transformers, tokens/s", "times transformers",
+        "the same by CPU time", "threads, load",
+    )  # fmt: skip
+    return markdown(header, rows) + printed_by(found, "torch", "transformers")
+
+
 def printed_by(found: dict[str, Any], *packages: str) -> str:
     """The line below a table: command, versions, date, processor."""
     stamp = found["stamp"]
@@ -306,6 +337,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "funnel_export": funnel_export,
     "funnel_grid": funnel_grid,
     "funnel_speed": funnel_speed,
+    "generation_speed": generation_speed,
     "large": large,
     "speed": speed,
     "models": models,

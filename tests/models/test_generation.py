@@ -17,7 +17,7 @@ from zoo.checkpoint import forward
 from zoo.errors import InputError, UsageError
 from zoo.models.common.generation import Generated, Options
 from zoo.models.common.generation.cache import Slots
-from zoo.models.common.generation.scoring import draw, repeated
+from zoo.models.common.generation.scoring import best, draw, logsumexp, repeated
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.models.palm import config as palm_config
 from zoo.models.palm import keymap as palm_keymap
@@ -355,3 +355,19 @@ def test_no_end_token_known() -> None:
     model.train()
     assert model.generate([[5, 6]], eos_token_id=2, max_length=3).sequences.shape[0] == 1
     assert model.training
+
+
+@pytest.mark.parametrize(("vocabulary", "k"), [(60, 8), (300, 3), (5000, 10), (5120, 1), (9, 20)])
+def test_best_and_logsumexp(vocabulary: int, k: int) -> None:
+    """The best of a vocabulary of many blocks, of one and of none, with a rest and without."""
+    logits = np.random.default_rng(vocabulary).normal(size=(7, vocabulary)).astype(np.float32) * 5
+    logits[0] = -np.inf
+    logits[0, [2, 7]] = 1, 2  # nearly all is banned
+    total = logsumexp(logits)
+    wanted = torch.from_numpy(logits).double()
+    np.testing.assert_allclose(total, wanted.logsumexp(-1).numpy(), rtol=1e-5)
+    found = best(logits, k, total)
+    values, ids = (tensor.numpy() for tensor in wanted.topk(min(k, vocabulary)))
+    np.testing.assert_array_equal(found.ids[1:], ids[1:])
+    np.testing.assert_array_equal(found.ids[0, :1], [7])
+    np.testing.assert_allclose(found.values, values - total[:, None], rtol=1e-5, atol=1e-5)

@@ -6,7 +6,8 @@ Legend of shapes: zoo/models/common/generation.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -67,6 +68,7 @@ class CompiledSeq2Seq:
         self._source = _predictor(folder / "source", precision)
         self._step = _predictor(folder / "step", precision)
         self._types = "token_type_ids" in self._source.get_input_names()
+        self._caches = sum(name.startswith("past_") for name in self._step.get_input_names())
         self._lock = Lock()
 
     def generate(
@@ -87,7 +89,7 @@ class CompiledSeq2Seq:
         memory = [tensor.clone() for tensor in self._source.run(given)]
         memory_mask = additive_mask(given[1], paddle.float32)
         batch, heads, _, size = memory[0].shape
-        nothing = [paddle.zeros([batch, heads, 1, size])] * len(memory)  # a slot that nobody sees
+        nothing = [paddle.zeros([batch, heads, 1, size])] * self._caches  # a slot that nobody sees
 
         def run(ids: Tensor, positions: Tensor, mask: Tensor, past: Past) -> tuple[Tensor, list[KeyValue]]:
             if past is None:
@@ -103,9 +105,7 @@ class CompiledSeq2Seq:
         return Cached(run)
 
 
-def compile_decoder(
-    model: Seq2Seq, folder: str | os.PathLike[str], precision: str = "fp32"
-) -> CompiledSeq2Seq:
+def compile_decoder(model: Seq2Seq, folder: str | os.PathLike[str], precision: str = "fp32") -> CompiledSeq2Seq:
     """Traces an encoder-decoder into a folder and returns what generates with it.
 
     The folder appears finished or not at all, and replaces an older one of that name.
@@ -132,30 +132,45 @@ def compile_decoder(
 
 
 def _save(model: Seq2Seq, folder: Path) -> None:
-    with paddle.no_grad():  # a small run says how many layers there are, and their heads
-        pairs = model.memory(model.encode(paddle.zeros([1, 2], dtype="int64")))
-    _, heads, _, size = pairs[0].key.shape
+    with paddle.no_grad():  # a small run says how many pairs there are, and their sizes
+        two = paddle.zeros([1, 2], dtype="int64")
+        memory = model.memory(model.encode(two))
+        _, past = model.decode(two, paddle.arange(2).unsqueeze(0), None, memory, None)
 
-    def keys(name: str) -> list[InputSpec]:
-        shape = [None, heads, None, size]
-        return [InputSpec(shape, "float32", f"{name}_{n}") for n in range(2 * len(pairs))]
+    def keys(name: str, pairs: Sequence[KeyValue]) -> list[InputSpec]:
+        shapes = [[None, t.shape[1], None, t.shape[3]] for pair in pairs for t in pair]
+        return [InputSpec(shape, "float32", f"{name}_{n}") for n, shape in enumerate(shapes)]
 
     names = ["input_ids", "attention_mask"]
     if getattr(model.config, "type_vocab_size", 1) > 1:
         names.append("token_type_ids")
-    source = [InputSpec([None, None], "int64", name) for name in names]
-    step = [
+    source: list[Any] = [InputSpec([None, None], "int64", name) for name in names]
+    step: list[Any] = [
         InputSpec([None, None], "int64", "ids"),
         InputSpec([1, None], "int64", "positions"),
         InputSpec([None, 1, None, None], "float32", "mask"),
         InputSpec([None, 1, 1, None], "float32", "memory_mask"),
-        keys("memory"),
-        keys("past"),
+        keys("memory", memory),
+        keys("past", past),
     ]
     for name, layer, specs in (("source", Source(model), source), ("step", Step(model), step)):
         layer.eval()
-        traced = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
-        paddle.jit.save(traced, str(folder / name))
+        with _without_dropout(layer):
+            traced = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
+            paddle.jit.save(traced, str(folder / name))
+
+
+@contextmanager
+def _without_dropout(layer: nn.Layer) -> Iterator[None]:
+    """Graphs keep dropout as an operator that copies its input; with a share of 0 there is none."""
+    drops = [(part, part.p) for part in layer.sublayers() if isinstance(part, nn.Dropout)]
+    for part, _ in drops:
+        part.p = 0
+    try:
+        yield
+    finally:
+        for part, share in drops:
+            part.p = share
 
 
 def _predictor(path: Path, precision: str) -> Any:

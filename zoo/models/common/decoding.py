@@ -76,3 +76,17 @@ class DecoderAttention(nn.Layer):
 def causal_mask(tokens: int, dtype: paddle.dtype) -> Tensor:
     """Additive mask [1, 1, N, N]: a token sees itself and those before it."""
     return paddle.triu(paddle.full([tokens, tokens], -1e30, dtype=dtype), diagonal=1).unsqueeze([0, 1])
+
+
+def word_scores(hidden: Tensor, words: Tensor) -> Tensor:
+    """Scores of every word by a table that is also looked up: hidden [B, N, D], words [V, D] -> [B, N, V].
+
+    In a graph it is a Linear over [B x N, D] with a transposed constant, which engines pack once; a product with
+    the table itself would read the table again for each text.
+    """
+    if paddle.in_dynamic_mode():
+        return paddle.matmul(hidden, words, transpose_y=True)
+    size, width = words.shape
+    flat = hidden.reshape([-1, width])
+    scores = F.linear(flat, words.transpose([1, 0]), paddle.zeros([size], dtype=words.dtype))
+    return scores.reshape([hidden.shape[0], -1, size])

@@ -76,10 +76,6 @@ class Seq2Seq(Model):
         """[B, N, D] -> scores of the next token [B, N, V]."""
         raise NotImplementedError
 
-    def target_mask(self, ids: Tensor, dtype: paddle.dtype) -> Tensor:
-        """Which tokens of a given target ids [B, N] see each other: additive, broadcast over [B, H, N, N]."""
-        return causal_mask(ids.shape[1], dtype)
-
     @property
     def max_target_length(self) -> int:
         """Tokens that the decoder has positions for, the start among them."""
@@ -113,6 +109,10 @@ class Seq2Seq(Model):
         """
         engine = Eager(self, options.pop("use_cache", True))
         return generate(engine, input_ids, attention_mask, token_type_ids, **options)
+
+    def target_mask(self, ids: Tensor, dtype: paddle.dtype) -> Tensor:
+        """Which tokens of a given target ids [B, N] see each other: additive, broadcast over [B, H, N, N]."""
+        return causal_mask(ids.shape[1], dtype)
 
     def forward(
         self,

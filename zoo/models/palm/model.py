@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-import paddle
 from paddle import Tensor, nn
 
 from zoo.errors import UsageError
 from zoo.models.common.base import Model
-from zoo.models.common.decoding import KeyValue
+from zoo.models.common.decoding import KeyValue, word_scores
 from zoo.models.common.embeddings import Embeddings, check_inputs, sequential_positions
 from zoo.models.common.encoder import run_layers
 from zoo.models.common.heads import MaskedLM
@@ -127,7 +126,7 @@ class Palm(Seq2Seq):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[B, N, D] -> [B, N, V]; the rows beyond vocab.txt, which pad the table, get scores too."""
-        return paddle.matmul(hidden, self.embeddings.word.weight, transpose_y=True)
+        return word_scores(hidden, self.embeddings.word.weight)
 
 
 class PalmEncoder(Model):

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-import paddle
 from paddle import Tensor, nn
 
 from zoo.errors import UsageError
-from zoo.models.common.decoding import DecoderAttention, KeyValue
+from zoo.models.common.decoding import DecoderAttention, KeyValue, word_scores
 from zoo.models.common.embeddings import Embedding, check_inputs, padded_positions
 from zoo.models.common.encoder import EncoderLayer, FeedForward, run_layers
 from zoo.models.common.layers import additive_mask, check_ids
@@ -124,7 +123,7 @@ class VECO(Seq2Seq):
         return x, made
 
     def logits(self, hidden: Tensor) -> Tensor:
-        return paddle.matmul(hidden, self.word.weight, transpose_y=True)
+        return word_scores(hidden, self.word.weight)
 
 
 def build(

@@ -10,7 +10,14 @@ from paddle import Tensor
 
 from zoo.models.common.generation.cache import Session
 from zoo.models.common.generation.options import Generated, Options
-from zoo.models.common.generation.scoring import Candidates, apply_rules, best, draw, logsumexp
+from zoo.models.common.generation.scoring import (
+    Candidates,
+    apply_rules,
+    array_of,
+    best,
+    draw,
+    logsumexp,
+)
 
 NEVER = np.float32(-1e9)
 Stream = Callable[[np.ndarray], None]
@@ -31,7 +38,7 @@ def generate_tokens(
     if count > 1:
         logits = paddle.index_select(logits, paddle.to_tensor(texts))  # [B x N, V]
     for step in range(options.max_length):
-        norms = logsumexp(logits)
+        norms = logsumexp(array_of(logits))
         raw = logits.clone() if options.repetition_penalty != 1 or options.min_length else logits
         ruled = apply_rules(logits, history, step, eos, options, none)
         if options.do_sample:
@@ -106,9 +113,9 @@ class Beams:
 
     def _candidates(self, logits: Tensor, k: int) -> Candidates:
         """logits: [B, V] at the first step, when a text has one hypothesis, then [B x N, V]."""
-        total = logsumexp(logits)
+        total = logsumexp(array_of(logits))
         history = self.history[:, : len(logits) // self.batch].reshape(len(logits), -1)
-        return best(apply_rules(logits, history, self.length, self.eos, self.options, total), k, total)
+        return best(array_of(apply_rules(logits, history, self.length, self.eos, self.options, total)), k, total)
 
 
 class Finished:

@@ -17,7 +17,7 @@ from paddle.nn import functional as F
 
 from zoo.errors import UsageError
 from zoo.models.common.base import Model
-from zoo.models.common.decoding import DecoderAttention, KeyValue, causal_mask
+from zoo.models.common.decoding import DecoderAttention, KeyValue, causal_mask, word_scores
 from zoo.models.common.embeddings import (
     Embedding,
     Embeddings,
@@ -164,6 +164,11 @@ class Palm2(Seq2Seq):
             x = self._copy(x, weights.mean(axis=1), memory[-1])
         return x, new
 
+    @property
+    def max_target_length(self) -> int:
+        """As `Seq2Seq.max_target_length`; the decoder's positions are computed, not looked up in the encoder's."""
+        return STEPS
+
     def logits(self, hidden: Tensor) -> Tensor:
         """[B, N, D] -> [B, N, V]. The original gives their log-softmax."""
         return hidden if self.copies else self._words(hidden)
@@ -173,7 +178,7 @@ class Palm2(Seq2Seq):
         return causal_mask(ids.shape[1], dtype) + additive_mask(ids != self.padding, dtype)
 
     def _words(self, hidden: Tensor) -> Tensor:
-        return paddle.matmul(hidden, self.decoder.word.weight, transpose_y=True) + self.generator.bias
+        return word_scores(hidden, self.decoder.word.weight) + self.generator.bias
 
     def _copy(self, hidden: Tensor, weights: Tensor, source: KeyValue) -> Tensor:
         """Mixes the vocabulary with the source's words: log p, [B, N, V].
