@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -13,14 +14,19 @@ from zoo.errors import InputError
 from zoo.tasks.rows import Row, lines, shown
 
 csv.field_size_limit(2**27)
+log = logging.getLogger("zoo")
 
 
-def tsv(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
+def tsv(file: Path, columns: Sequence[str] = (), skip_short: bool = False) -> Iterator[Row]:
     """Tab-separated without quoting; `columns` names them where the file has no header.
+
+    Args:
+        skip_short: leaves out lines with fewer columns, and says how many there were.
 
     Raises:
         InputError: a line has another number of columns than the header.
     """
+    skipped = 0
     for n, line in lines(file):
         if not columns:
             columns = line.split("\t")
@@ -28,12 +34,17 @@ def tsv(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
         values = line.split("\t")
         if not line.strip():
             continue
+        if skip_short and len(values) < len(columns):
+            skipped += 1
+            continue
         if len(values) != len(columns):
             raise InputError(
                 f"'{file}', line {n}: {len(values)} columns where {len(columns)} were expected.",
                 f"Expected, with tabs between: {', '.join(columns)}.",
             )
         yield Row(str(file), n, dict(zip(columns, values, strict=True)))
+    if skipped:
+        log.warning("'%s': %d lines have fewer than %d columns and were left out.", file, skipped, len(columns))
 
 
 def table(file: Path, columns: Sequence[str] = (), delimiter: str = ",") -> Iterator[Row]:

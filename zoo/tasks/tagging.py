@@ -63,14 +63,14 @@ class Tagging(Task):
 
     def example(self, row: Row, split: str, language: str = "") -> TaggedExample | None:
         row = PREPARED[self.prepared](row) if self.prepared else row
-        words, tags = row.get("words"), row.values.get("tags")
+        words, tags, ident = row.get("words"), row.values.get("tags"), str(row.values.get("id", row.line))
         _check_texts(row, "words", words)
         if not words:
             return None
         if tags is None:
             if not split.startswith("test"):
                 raise row.error("no tags.", f"Tags: {', '.join(self.labels[:40])}.")
-            return TaggedExample(str(row.line), tuple(words), None, language=language)
+            return TaggedExample(ident, tuple(words), None, language=language)
         _check_texts(row, "tags", tags)
         if len(words) != len(tags):
             raise row.error(f"{len(words)} words and {len(tags)} tags.")
@@ -81,7 +81,7 @@ class Tagging(Task):
                     f"the tag {shown(tag)} of {shown(words[n])} is none of {self.name}.",
                     f"Tags: {', '.join(self.labels[:40])}.",
                 )
-        return TaggedExample(str(row.line), tuple(words), tuple(tags), language=language)
+        return TaggedExample(ident, tuple(words), tuple(tags), language=language)
 
     # --- to the network and back ---
 
@@ -258,7 +258,7 @@ def _cluener(row: Row) -> Row:
     """Characters as words, and tags from spans [first, last]."""
     text = row.text("text")
     if "label" not in row.values:
-        return row._replace(values={"words": list(text)})
+        return row._replace(values={**row.values, "words": list(text)})
     tags = [OUTSIDE] * len(text)
     for kind, named in _items(row, row.get("label")):
         for words, places in _items(row, named):
@@ -269,7 +269,7 @@ def _cluener(row: Row) -> Row:
                     )
                 first, last = place
                 tags[first : last + 1] = [f"B-{kind}", *[f"I-{kind}"] * (last - first)]
-    return row._replace(values={"words": list(text), "tags": tags})
+    return row._replace(values={**row.values, "words": list(text), "tags": tags})
 
 
 def _items(row: Row, value: Any) -> Any:
@@ -287,7 +287,8 @@ def _cluener_answer(example: TaggedExample, tags: Sequence[str]) -> dict[str, An
     text, label = "".join(example.words), dict[str, dict[str, list[list[int]]]]()
     for first, last, kind in metrics.spans(tags):
         label.setdefault(kind, {}).setdefault(text[first : last + 1], []).append([first, last])
-    return {"id": int(example.id) - 1, "text": text, "label": label}
+    number: Any = int(example.id) if example.id.isdecimal() else example.id
+    return {"id": number, "text": text, "label": label}
 
 
 PREPARED: dict[str, Callable[[Row], Row]] = {"wikiann": _wikiann, "cluener": _cluener}
