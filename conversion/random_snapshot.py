@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from conversion import fairseq
 from conversion.reference import Reference, build, reference_of
 from conversion.texts import SENTENCES
 from conversion.upstream import Upstream, upstream_of
@@ -38,6 +39,9 @@ def upstream_key(reference: Reference, form: Upstream, name: str) -> str:
 
 def stored(reference: Reference, form: Upstream, model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors of a model as the published file stores them. Works on the meta device."""
+    if form.format == "fairseq":
+        yield from fairseq.stored(model)
+        return
     aliases = getattr(model, "_tied_weights_keys", None) or {}
     halved = {f"{n}.weight" for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)} - set(aliases)
     base = "" if type(model).__name__.endswith("Model") else reference.base
@@ -76,7 +80,7 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
 
 def header(card: Card) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Key -> element type and shape of a card's published file, from the transformers class at its true size."""
-    reference, form = reference_of(card.family), upstream_of(card)
+    reference, form = reference_of(card.family, card.architecture), upstream_of(card)
     with torch.device("meta"):
         model = build(reference, card.architecture, {**reference.published, **card.config})
         return {k: (_dtype(t), tuple(t.shape)) for k, t in stored(reference, form, model)}
@@ -101,19 +105,24 @@ def write(
         architecture: another class name, to have another head.
         form: another file format than the published one.
     """
-    reference, form = reference_of(card.family), form or upstream_of(card)
-    architecture = architecture or card.architecture
+    architecture, form = architecture or card.architecture, form or upstream_of(card)
+    reference = reference_of(card.family, architecture)
     values = {**reference.published, **card.config, **(config or {}), "architectures": [architecture]}
     model = build(reference, architecture, values)
     randomise(model, seed)
     tensors = dict(stored(reference, form, model))
     out.mkdir(parents=True, exist_ok=True)
-    if form.format == "safetensors":
+    if form.format == "fairseq":
+        fairseq.save(out / form.file, tensors, values, "veco_large")
+    elif form.format == "safetensors":
         save_file({k: t.contiguous() for k, t in tensors.items()}, out / form.file, metadata={"format": "pt"})
     else:
         torch.save(tensors, out / form.file, _use_new_zipfile_serialization=form.format == "torch-zip")
-    (out / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     write_tokenizer(card, out, int(values["vocab_size"]))  # type: ignore[call-overload]
+    if form.format == "fairseq":
+        fairseq.write_dictionary(out, int(values["vocab_size"]))  # type: ignore[call-overload]
+        return out
+    (out / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     return out
 
 

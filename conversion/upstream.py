@@ -12,7 +12,7 @@ class Upstream:
     """The form of a published weight file.
 
     Attributes:
-        format: "safetensors", "torch-zip" or "torch-legacy".
+        format: "safetensors", "torch-zip", "torch-legacy" or "fairseq".
         half_linears: the weights of linear layers are float16 (infoxlm-base: only this fits its 942 MB).
         old_spelling: LayerNorm.gamma and .beta.
         buffers: the file holds position_ids.
@@ -34,7 +34,11 @@ HALF = Upstream("pytorch_model.bin", "torch-legacy", half_linears=True, buffers=
 PLAIN = Upstream("pytorch_model.bin", "torch-legacy")
 OLD_BERT = Upstream("pytorch_model.bin", "torch-legacy", old_spelling=True)
 
+FAIRSEQ = Upstream("model.pt", "fairseq")
+
 FORMS = {
+    "veco-large": ZIP,
+    "veco-large-nlg": FAIRSEQ,
     "microsoft/infoxlm-base": HALF,
     "microsoft/infoxlm-large": ZIP,
     "structbert-en-large": OLD_BERT,

@@ -129,7 +129,7 @@ def verify(
         ParityError: something differs by more than the tolerance; says which sub-layer is the first and why.
     """
     started = time.monotonic()
-    reference = reference_of(family)
+    reference = reference_of(family, architecture)
     config = json.loads((converted / "config.json").read_text(encoding="utf-8"))
     tokenizer = tokenizers.compare(reference, upstream, converted)
     cases = CaseMaker(reference, config, task).all(tokenizers.encode(converted, SENTENCES))

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,11 @@ def test_info_shows_everything_on_the_card(capsys: pytest.CaptureFixture[str]) -
         assert source.id in text and source.sha256["model.safetensors"] in text
 
 
-def test_info_of_a_family_that_comes_later(capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_of_a_family_that_comes_later(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = replace(registry.family("veco"), not_yet="not now.")
+    monkeypatch.setattr(registry, "family", lambda name: later)
     assert main(["info", "veco-large"]) == 0
     text = capsys.readouterr().out
     assert "not yet" in text and "zoo.load(" not in text

@@ -138,6 +138,21 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
     return found
 
 
+def fairseq(arch: object) -> Architecture:
+    """Who runs a checkpoint of fairseq, by the `--arch` among its training options.
+
+    Raises:
+        ConfigError: no family knows it.
+    """
+    known = {name: a for one in families() for a in one.architectures for name in a.fairseq}
+    if arch not in known:
+        raise ConfigError(
+            f"The checkpoint is fairseq's, of the architecture {arch!r}, which the zoo does not read.",
+            f"It reads {', '.join(known)}; of other models the form that transformers wrote, with a config.json.",
+        )
+    return known[str(arch)]
+
+
 def _by_class(named: list[object], home: object) -> tuple[Family, Architecture] | None:
     """`home` is the family that a converted folder was marked with; InfoXLM's files use XLM-R's class names."""
     for one in families():

@@ -13,14 +13,21 @@ from tests.convert.conftest import Make
 from tests.hub_server import HubServer
 from zoo import hub, registry
 from zoo.cards import Card
+from zoo.hub.sources import ArchivePlace
 
 CARDS = [c for f in registry.families() if not f.not_yet for c in f.cards]
 NAME = "FacebookAI/xlm-roberta-base"
 
 
 def publish(server: HubServer, card: Card, folder: Path) -> None:
-    """Puts a snapshot where the card says it is: on the Hub (at the pinned commit, if any) or on ModelScope."""
-    source = next(s for s in card.sources if s.kind in ("hub", "modelscope"))
+    """Puts a snapshot where the card says it is: on the Hub (at the pinned commit, if any) or on ModelScope.
+
+    What is published as an archive only is here already, unpacked.
+    """
+    source = next((s for s in card.sources if s.kind in ("hub", "modelscope")), None)
+    if source is None:
+        shutil.copytree(folder, ArchivePlace(card.sources[0])._unpacked())
+        return
     pinned = f"@{source.revision}" if source.revision else ""
     shutil.copytree(folder, server.root / source.kind / f"{source.id}{pinned}")
 

@@ -32,7 +32,6 @@ def test_help_says_the_exit_codes() -> None:
         (("./nowhere",), 2, "no folder"),
         (("palm*",), 1, "not part of this version"),
         (("palm-zh-base",), 1, "not part of this version"),
-        (("veco",), 1, "not part of this version"),
         (("minilm", "--jobs", "0"), 2, "above 0"),
         (("minilm", "--to", "onnx"), 2, "invalid choice"),
     ],

@@ -119,6 +119,8 @@ _REBUILD = {
     "torch._utils._rebuild_parameter": lambda data, *rest: data,
     "torch._utils._rebuild_parameter_with_state": lambda data, *rest: data,
 }
+# What fairseq before 0.10 keeps of its training statistics beside the model.
+_METERS = tuple(f"fairseq.meters.{name}" for name in ("AverageMeter", "TimeMeter", "StopwatchMeter"))
 _TABLE: dict[str, Any] = {
     **_REBUILD,
     "torch._tensor._rebuild_from_type_v2": _rebuild_subclass,
@@ -127,6 +129,7 @@ _TABLE: dict[str, Any] = {
     "torch.Size": lambda sizes=(): tuple(sizes),
     "torch.device": lambda *args: Opaque("torch.device"),
     "torch.serialization._get_layout": lambda *args: Opaque("torch.layout"),
+    **{name: lambda *args: Opaque("fairseq.meters") for name in _METERS},
 }
 ALLOWED: Allowed = {
     **PLAIN,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import env, hub
+from zoo import configs, env, hub
 from zoo.checkpoint import Checkpoint, backward, narrow, open_checkpoint, write_pdparams, write_safetensors
 from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo
@@ -23,7 +23,7 @@ from zoo.cli import Progress
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.plan import keymap_for
-from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard, read_config
+from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard
 from zoo.errors import UsageError
 
 PDPARAMS = "model_state.pdparams"
@@ -59,7 +59,7 @@ class Converted:
 
 def understand(name: str, folder: Path) -> Converted:
     """Reads a converted folder's config.json and finds its key table."""
-    config = read_config(folder)
+    config = configs.read(folder)
     return Converted(name, folder, config, keymap_for(config["zoo"]))
 
 
@@ -111,7 +111,7 @@ def _converted(name: str) -> Path | None:
     asked = hub.refer(name)
     label = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
     folder = asked.folder or hub.model_dir(label)
-    return folder if (folder / "config.json").is_file() and "zoo" in read_config(folder) else None
+    return folder if (folder / "config.json").is_file() and "zoo" in configs.read(folder) else None
 
 
 def _note(to: str) -> str:

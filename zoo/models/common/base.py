@@ -65,11 +65,14 @@ class Model(nn.Layer):
         upstream: upstream's class name of the bare network, where one family has several; else empty.
         prefix: of the names of its tensors in a file.
         leaves_out: groups of a file that this network has no use for, on purpose ("encoder.decoder").
+        picks: stack of layers in a file ("seq2seq.decoder.layers") -> the numbers of those that this network's
+            layers are, in their order; stacks that are not named are taken whole.
     """
 
     upstream: str = ""
     prefix: str = "encoder."
     leaves_out: tuple[str, ...] = ()
+    picks: Mapping[str, tuple[int, ...]] = {}
 
     def __init__(self, config: ModelConfig, task: str | None = None) -> None:
         super().__init__()
@@ -178,7 +181,8 @@ class TaskModel(Model):
                 raise InputError("A multiple-choice model takes input_ids [B, N, T]: N choices for each text.")
             choices = given.shape[1]
             tensors = [t if t is None else t.flatten(0, 1) for t in tensors]  # [B x N, T]
-        encoded = self.encoder(*tensors, output_hidden_states=output_hidden_states)
+        states = output_hidden_states or self.head.needs_states
+        encoded = self.encoder(*tensors, output_hidden_states=states)
         output = self.head(encoded, tensors[1], self.encoder.embeddings.word.weight)
         if choices:
             output = replace(output, logits=output.logits.reshape([-1, choices]))

@@ -21,10 +21,12 @@ class Head(nn.Layer):
 
     Attributes:
         needs_pooler: the encoder must have a pooler.
+        needs_states: the encoder must give the states of every layer.
         options: arguments, besides the config, that `build` needs to make the same head again.
     """
 
     needs_pooler = False
+    needs_states = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,18 +171,26 @@ class Embedding(Head):
         config: not used; every head takes it.
         pooling: "mean" or "max" over the tokens that are not padding, or "cls", the first token.
         normalize: divide by the Euclidean length.
+        layer: whose output is pooled: 1 for the first layer, 0 for the embeddings; None for the last. Sentence
+            retrieval without training takes a middle one (Tatoeba: the 19th of VECO, the 7th of InfoXLM base).
     """
 
-    def __init__(self, config: ModelConfig, pooling: str = "mean", normalize: bool = True) -> None:
+    def __init__(
+        self, config: ModelConfig, pooling: str = "mean", normalize: bool = True, layer: int | None = None
+    ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
             raise UsageError(f"pooling='{pooling}' is not one of {', '.join(POOLINGS)}.")
         self.pooling = pooling
         self.normalize = normalize
         self.options = {"pooling": pooling, "normalize": normalize}
+        self.layer = layer
+        self.needs_states = layer is not None
+        if layer is not None:
+            self.options["layer"] = layer
 
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
-        x = encoded.last_hidden_state
+        x = encoded.last_hidden_state if self.layer is None else self._state(encoded.hidden_states)
         if self.pooling == "cls":
             pooled = x[:, 0]
         elif attention_mask is None:
@@ -192,6 +202,13 @@ class Embedding(Head):
             else:
                 pooled = (x * seen - (1.0 - seen) * 6e4).max(axis=1)
         return replace(encoded, embeddings=F.normalize(pooled, axis=-1) if self.normalize else pooled)  # [B, D]
+
+    def _state(self, states: tuple[Tensor, ...]) -> Tensor:
+        """The output of `self.layer`."""
+        assert self.layer is not None
+        if not 0 <= self.layer < len(states):
+            raise UsageError(f"layer={self.layer} does not exist.", f"This encoder has 0 to {len(states) - 1}.")
+        return states[self.layer]
 
     def loss(self, output: Output, labels: Tensor) -> Tensor:
         raise UsageError("The embedding head has no loss of its own; compute it from output.embeddings.")
