@@ -55,6 +55,7 @@ def save(
         ) from error
     for old in _all(folder)[:-keep]:
         shutil.rmtree(old)
+        (folder / f".{old.name}.lock").unlink(missing_ok=True)  # of `publish`
     return target
 
 
