@@ -85,8 +85,8 @@ TABLE = (
         parts=f"{LIGHT} zoo.registry zoo.configs zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models"
         " zoo.tokenization zoo.loading zoo.convert zoo.__version__ conversion",
     ),
-    Row("zoo/metrics/*", packages="numpy", parts="zoo.errors zoo.metrics"),
-    Row("zoo/tasks/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.hub zoo.metrics zoo.tokenization zoo.tasks"),
+    Row("zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.metrics"),
+    Row("zoo/tasks/*", packages="numpy datasets", parts="zoo.errors zoo.metrics zoo.tokenization zoo.tasks"),
     Row(
         "zoo/finetune/*",
         packages=FRAMEWORKS,

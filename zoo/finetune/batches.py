@@ -1,0 +1,136 @@
+"""Which rows come together: length groups for training, a token budget for evaluation, shares for each process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from zoo.errors import InputError
+from zoo.models.common.base import Model
+
+Batch = dict[str, np.ndarray]
+GROUP = 50  # batches that are sorted by length together
+
+
+class Rows(Protocol):
+    """A data set as `zoo.tasks.Features` is one: rows of ids that are padded only when they become a batch."""
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """[N], tokens of each row."""
+
+    def batch(self, rows: np.ndarray, width: int = 0) -> Batch:
+        """Some rows as arrays [B, ...], padded to at least `width` tokens: what the model's forward takes."""
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How wide a batch is: the longest row, `spare` slots more, rounded up to a multiple.
+
+    Attributes:
+        multiple, spare: for Funnel 2^(blocks - 1) and one less. What Funnel gives for real tokens depends on how
+            much padding follows, but from this width on no more: batches of any composition then give the same
+            numbers as padding to the largest length does.
+        least: pads at least to this many tokens (a recipe's fixed width).
+    """
+
+    multiple: int = 1
+    spare: int = 0
+    least: int = 0
+
+    def width(self, longest: int) -> int:
+        """The width of a batch whose longest row has so many tokens."""
+        return -(-max(longest + self.spare, self.least) // self.multiple) * self.multiple
+
+
+def padding_of(model: Model) -> Padding:
+    """The rule of a model's family."""
+    blocks = getattr(model.config, "block_sizes", None)  # Funnel
+    step = 2 ** (len(blocks) - 1) if blocks else 1
+    return Padding(step, step - 1)
+
+
+class TrainBatches:
+    """The order of the training rows: a function of seed and place, so there is no state to lose.
+
+    Every epoch is shuffled; with `grouped`, rows of like length come together: 50 batches at a time are sorted by
+    length, and the batches are shuffled again. The last batch of an epoch may be smaller.
+
+    Args:
+        lengths: [N], tokens of each row.
+        batch_size: rows of a batch, over all processes.
+        seed: of the order.
+        grouped: by length.
+
+    Raises:
+        InputError: no rows.
+    """
+
+    def __init__(
+        self, lengths: Sequence[int] | np.ndarray, batch_size: int, seed: int, grouped: bool = True
+    ) -> None:
+        if not len(lengths):
+            raise InputError("There are no rows to train on.")
+        self.lengths = np.asarray(lengths)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.grouped = grouped
+        self._epoch: tuple[int, list[np.ndarray]] = (-1, [])
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return -(-len(self.lengths) // self.batch_size)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        """Row numbers of a batch, counted from the first one of the first epoch on, without end."""
+        epoch, place = divmod(number, len(self))
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, self._shuffled(epoch))
+        return self._epoch[1][place]
+
+    def _shuffled(self, epoch: int) -> list[np.ndarray]:
+        random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch])))
+        order, size = random.permutation(len(self.lengths)), self.batch_size
+        if self.grouped:
+            groups = [order[at : at + GROUP * size] for at in range(0, len(order), GROUP * size)]
+            order = np.concatenate([g[np.argsort(-self.lengths[g], kind="stable")] for g in groups])
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        full = len(order) // size
+        if not self.grouped:
+            return batches
+        return [*(batches[k] for k in random.permutation(full)), *batches[full:]]
+
+
+def share(rows: np.ndarray, rank: int, world: int) -> np.ndarray:
+    """The rows of a batch that one of `world` processes takes: like lengths for each, none twice."""
+    return rows[rank::world]
+
+
+def eval_batches(
+    lengths: Sequence[int] | np.ndarray,
+    padding: Padding,
+    budget: int = 4096,
+    most: int = 64,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[np.ndarray]:
+    """Row numbers of batches for evaluation: every row once, longest first, at most `budget` padded tokens each.
+
+    Args:
+        lengths: [N], tokens of each row.
+        padding: how wide a batch is.
+        budget: padded tokens; a longer row is a batch of its own.
+        most: rows of a batch.
+        rank, world: this process takes every world-th batch; all of them together have each row once.
+    """
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    at = number = 0
+    while at < len(order):
+        size = max(1, min(most, budget // padding.width(int(lengths[order[at]]))))
+        if number % world == rank:
+            yield order[at : at + size]
+        at += size
+        number += 1

@@ -1,0 +1,59 @@
+"""Metrics of tagging. All in percent.
+
+Two readings of the same tags are in use, and they differ: "lenient" as conll's script and seqeval by default (an
+I-X that continues nothing starts an entity), "strict" (it does not count). Whoever quotes an F1 must say which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+Tags = Sequence[Sequence[str]]
+Span = tuple[int, int, str]  # first word, last word, kind
+SCHEMES = ("IOB2", "IOBES", "BILOU")
+
+
+def spans(tags: Sequence[str]) -> list[Span]:
+    """Entities of a sentence, lenient reading: first word, last word, kind. Any of the schemes."""
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    return [(first, last, kind) for kind, first, last in get_entities(list(tags))]
+
+
+def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float]:
+    """Precision, recall and F1 of entities, micro average, by seqeval.
+
+    Args:
+        gold, predicted: tags of sentences of equal length.
+        scheme: one of SCHEMES for the strict reading; empty for the lenient one.
+    """
+    from seqeval import scheme as schemes
+    from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as lenient
+    from seqeval.metrics.v1 import precision_recall_fscore_support as strict
+
+    a, b = [list(t) for t in gold], [list(t) for t in predicted]
+    if all(tag == "O" for tags in (*a, *b) for tag in tags):
+        return {"f1": 0.0, "precision": 0.0, "recall": 0.0}
+    if scheme:
+        p, r, f, _ = strict(a, b, average="micro", scheme=getattr(schemes, scheme), zero_division=0)
+    else:
+        p, r, f, _ = lenient(a, b, average="micro", zero_division=0)
+    return {"f1": 100 * float(f), "precision": 100 * float(p), "recall": 100 * float(r)}
+
+
+def tags_accuracy(gold: Tags, predicted: Tags) -> float:
+    """Share of words with the right tag, O included."""
+    pairs = [g == p for a, b in zip(gold, predicted, strict=True) for g, p in zip(a, b, strict=True)]
+    return 100 * float(np.mean(pairs)) if pairs else 0.0
+
+
+def entities_score(gold: Iterable[tuple], predicted: Iterable[tuple]) -> dict[str, float]:
+    """Precision, recall and F1 of sets of entities, micro average; 0 where a share is of nothing."""
+    a, b = set(gold), set(predicted)
+    right = len(a & b)
+    precision = right / len(b) if b else 0.0
+    recall = right / len(a) if a else 0.0
+    f = 2 * right / (len(a) + len(b)) if a or b else 0.0
+    return {"f1": 100 * f, "precision": 100 * precision, "recall": 100 * recall}

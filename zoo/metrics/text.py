@@ -1,0 +1,67 @@
+"""Metrics of classification and regression, by scikit-learn and scipy. All in percent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Labels = Sequence[Any]
+
+
+def accuracy(gold: Labels, predicted: Labels, positive: Any = None) -> float:
+    """Share of equal labels."""
+    return 100 * float(np.mean([g == p for g, p in zip(gold, predicted, strict=True)]))
+
+
+def f1(gold: Labels, predicted: Labels, positive: Any) -> float:
+    """F1 of the positive class; 0 when it is neither there nor predicted."""
+    from sklearn.metrics import f1_score
+
+    return 100 * float(f1_score(list(gold), list(predicted), pos_label=positive, zero_division=0.0))
+
+
+def macro_f1(gold: Labels, predicted: Labels, positive: Any = None) -> float:
+    """Plain mean of the classes' F1, over the classes that are in gold or predicted."""
+    from sklearn.metrics import f1_score
+
+    return 100 * float(f1_score(list(gold), list(predicted), average="macro", zero_division=0.0))
+
+
+def matthews(gold: Labels, predicted: Labels, positive: Any = None) -> float:
+    """Matthews correlation, also of several classes; 0 when either side has one class only."""
+    from sklearn.metrics import matthews_corrcoef
+
+    return 100 * float(matthews_corrcoef(list(gold), list(predicted)))
+
+
+def pearson(gold: Labels, predicted: Labels, positive: Any = None) -> float:
+    """Linear correlation; 0 when either side is constant, where it is not defined."""
+    from scipy.stats import pearsonr
+
+    return _correlation(pearsonr, gold, predicted)
+
+
+def spearman(gold: Labels, predicted: Labels, positive: Any = None) -> float:
+    """Rank correlation, equal values sharing their mean rank; 0 when either side is constant."""
+    from scipy.stats import spearmanr
+
+    return _correlation(spearmanr, gold, predicted)
+
+
+def _correlation(function: Callable[..., Any], gold: Labels, predicted: Labels) -> float:
+    a, b = np.asarray(gold, np.float64), np.asarray(predicted, np.float64)
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    return 100 * float(function(a, b)[0])
+
+
+TEXT: dict[str, Callable[[Labels, Labels, Any], float]] = {
+    "accuracy": accuracy,
+    "f1": f1,
+    "macro-f1": macro_f1,
+    "matthews": matthews,
+    "pearson": pearson,
+    "spearman": spearman,
+}

@@ -1,0 +1,85 @@
+"""Tasks: data sets by name, and a user's own files.
+
+    task = zoo.tasks.find("sst2")
+    examples = list(task.read("glue/", "dev"))
+    features = task.features(examples, tokenizer)            # features.batch(rows) is what a network takes
+    answers = task.predictions(outputs, features, examples)  # outputs: the head's, one array per row
+    task.score(answers, examples).value                      # percent
+
+numpy in, numpy out; nothing here knows a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from zoo.errors import UsageError
+from zoo.tasks.base import Example, Scores, Task
+from zoo.tasks.features import Features, Ragged
+
+__all__ = ["Example", "Features", "Ragged", "Scores", "Task", "find", "from_dict", "names"]
+
+MODULES = ("glue", "clue", "crosslingual", "ner", "qa", "retrieval", "generation")
+ALIASES = {"sst-2": "sst2", "sts-b": "stsb", "squad_v2": "squad2", "squad1": "squad", "diagnostic": "ax"}
+
+
+@lru_cache
+def _table() -> dict[str, Task]:
+    found = [task for name in MODULES for task in import_module(f"zoo.tasks.{name}").TASKS]
+    return {task.name: task for task in found}
+
+
+def names() -> tuple[str, ...]:
+    """Names of the tasks."""
+    return tuple(_table())
+
+
+def find(name: str) -> Task:
+    """The task of a name.
+
+    Raises:
+        UsageError: there is none; suggests the nearest.
+    """
+    key = name.strip().lower()
+    key = ALIASES.get(key, key)
+    key = key if key in _table() else key.replace("_", "-")
+    if key not in _table():
+        near = get_close_matches(key, _table(), 3)
+        raise UsageError(
+            f"There is no task '{name}'.",
+            f"Did you mean {' or '.join(near)}?" if near else f"One of {', '.join(names())}.",
+        )
+    return _table()[key]
+
+
+def from_dict(values: Mapping[str, Any]) -> Task:
+    """The task that `Task.to_dict` described, such as the one saved beside a checkpoint.
+
+    Raises:
+        UsageError: it describes none.
+    """
+    family = values.get("family")
+    made = {type(task).__name__: type(task) for task in _table().values()}.get(str(family))
+    if made is None:
+        raise UsageError(f"There is no family of tasks {family!r}.", "Was the file written by another version?")
+    known = {f.name for f in fields(made)}
+    try:
+        return made(**{name: _value(name, value) for name, value in values.items() if name in known})
+    except TypeError as error:
+        raise UsageError(f"The description of a task is not complete: {error}.") from None
+
+
+def _value(name: str, value: Any) -> Any:
+    """Tuples for lists, and a Hub for its description."""
+    from zoo.tasks.hub import Hub
+
+    if name == "hub":
+        return None if value is None else Hub(**value)
+    if isinstance(value, list):
+        return tuple(_value("", v) for v in value)
+    return {k: _value("", v) for k, v in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,306 @@
+"""What a task is: files in, token ids out; a network's outputs in, answers, scores and a submission out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from zoo.errors import InputError, UsageError
+from zoo.tasks.features import Features, join
+from zoo.tasks.formats import READERS
+from zoo.tasks.hub import Hub, hub_rows
+from zoo.tasks.rows import Row
+
+if TYPE_CHECKING:
+    from zoo.tokenization import Tokenizer
+
+CHUNK = 1000  # examples that are tokenized at once
+ALL = "all"
+AVERAGE, GAP = "average", "transfer gap"
+
+Outputs = Mapping[str, Sequence[np.ndarray]]
+Source = str | Path | Sequence[Path]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One item of a data set; families add what is asked and what is right.
+
+    Attributes:
+        id: as the data set numbers it; the line of the file where it does not.
+        language: code for data sets of several languages, else empty.
+    """
+
+    id: str
+    language: str = field(default="", kw_only=True)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics, all in percent.
+
+    Attributes:
+        rows: name of a row ("all", a language, "average", "transfer gap", "HasAns", a class) -> metric -> value.
+            "average" is the plain mean of the languages' rows; "transfer gap" is the language of the training data
+            minus the mean of the others.
+        row, metric: where the headline is found.
+    """
+
+    rows: dict[str, dict[str, float]]
+    row: str
+    metric: str
+
+    @property
+    def value(self) -> float:
+        """The headline: what decides which checkpoint is the best one."""
+        return self.rows[self.row][self.metric]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(ABC):
+    """A row of the table of tasks. Families differ in their methods, tasks of one family only in these values.
+
+    Attributes:
+        name: what a user types.
+        title: the data set's own name.
+        metrics: what `score` gives, the headline first.
+        folder: the data set's folder below its benchmark's folder.
+        files: split -> file, or (source, target) for parallel text, as published; `{language}` stands for a code.
+        format: "tsv", "csv", "jsonl", "conll", "squad".
+        columns: their names, for files without a header.
+        headless: splits without a header, where `columns` says it for some only; empty means all.
+        languages: codes, for data sets that have several.
+        train_languages: those that are trained on; several mean translate-train.
+        hub: where it is published on the Hugging Face Hub.
+        submission: split -> name of the file that the benchmark's server takes.
+        max_length: tokens of a row when nobody says another number.
+        skip_short: rows without all columns are left out, which the published file of QQP needs.
+    """
+
+    name: str
+    title: str = ""
+    metrics: tuple[str, ...]
+    folder: str = ""
+    files: Mapping[str, str | tuple[str, str]] = field(default_factory=dict)
+    format: str = "tsv"
+    columns: tuple[str, ...] = ()
+    headless: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    train_languages: tuple[str, ...] = ()
+    hub: Hub | None = None
+    submission: Mapping[str, str] = field(default_factory=dict)
+    max_length: int = 128
+    skip_short: bool = False
+
+    head: ClassVar[str]
+
+    # --- reading ---
+
+    def read(self, source: Source, split: str = "train", languages: Sequence[str] = ()) -> Iterator[Example]:
+        """The examples of a split, one at a time.
+
+        Args:
+            source: the folder of the data set or of its benchmark, a file of the published format, the two files
+                of parallel text, or "hub".
+            split: "train", "dev" or "test", or another that `files` names. Train and dev must have gold answers.
+            languages: only these; by default `train_languages` for train and all for the others.
+
+        Raises:
+            InputError: a file is missing or malformed; names file and line and says what was expected.
+            UsageError: there is no such split or language.
+        """
+        chosen = tuple(languages) or (self.train_languages if split == "train" else ()) or self.languages
+        for language in chosen:
+            if language not in self.languages:
+                raise UsageError(
+                    f"{self.name} has no language '{language}'.", f"One of {', '.join(self.languages) or 'none'}."
+                )
+        count = 0
+        for language, rows in self._rows(source, split, chosen):
+            for row in rows:
+                example = self.example(row, split, language)
+                if example is None or (chosen and example.language and example.language not in chosen):
+                    continue
+                count += 1
+                yield example
+        if count == 0:
+            raise InputError(f"{self._from(source)} has no example of {self.name}, split '{split}'.")
+
+    def _rows(self, source: Source, split: str, languages: Sequence[str]) -> Iterator[tuple[str, Iterator[Row]]]:
+        """Rows and their language: empty when the rows say it themselves."""
+        if source == "hub":
+            if self.hub is None:
+                raise UsageError(f"{self.name} is not on the Hub.", "Give a folder: --data DIR.")
+            for language in languages if self.hub.by_language else ("",):
+                yield language, hub_rows(self.hub, split, language)
+            return
+        if not isinstance(source, (str, Path)):
+            yield "", self.open(tuple(map(Path, source)), split)
+            return
+        path = Path(source).expanduser()
+        if not path.is_dir():
+            yield language_of(path, self.languages), self.open((path,), split)
+            return
+        if split not in self.files:
+            raise UsageError(f"{self.name} has no split '{split}'.", f"One of {', '.join(self.files)}.")
+        names = self.files[split]
+        patterns = (names,) if isinstance(names, str) else names
+        for language in languages if "{language}" in "".join(patterns) else ("",):
+            files = tuple(self.find(path, p.replace("{language}", self.code(language))) for p in patterns)
+            yield language, self.open(files, split)
+
+    def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
+        """Rows of local files."""
+        columns = self.columns if not self.headless or split in self.headless else ()
+        return READERS[self.format](files[0], columns, **({"skip_short": True} if self.skip_short else {}))
+
+    def code(self, language: str) -> str:
+        """How a language is spelled in the names of files."""
+        return language
+
+    def find(self, folder: Path, name: str) -> Path:
+        """A file of the data set, in its folder or in its benchmark's, packed or not.
+
+        Raises:
+            InputError: it is in neither.
+        """
+        for place in (folder, folder / self.folder):
+            for suffix in ("", ".gz"):
+                if (file := place / (name + suffix)).is_file():
+                    return file
+        held = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+        raise InputError(
+            f"'{folder}' has no '{name}', which {self.name} needs; it holds {held or 'nothing'}.",
+            "Give the folder as published, or one file.",
+        )
+
+    @staticmethod
+    def _from(source: Source) -> str:
+        return f"'{source}'" if isinstance(source, (str, Path)) else " and ".join(f"'{s}'" for s in source)
+
+    @abstractmethod
+    def example(self, row: Row, split: str, language: str = "") -> Example | None:
+        """The example of a row; None for a row that does not count."""
+
+    # --- to the network and back ---
+
+    def features(
+        self, examples: Iterable[Any], tokenizer: Tokenizer, max_length: int | None = None, **options: Any
+    ) -> Features:
+        """Token ids of examples.
+
+        Args:
+            examples: read a run at a time, so that a generator does.
+            tokenizer: the model's.
+            max_length: tokens of a row; the task's own when None.
+            options: of the family, see its `encode`.
+
+        Raises:
+            InputError: there is no example.
+        """
+        wanted, iterator = max_length or self.max_length, iter(examples)
+        if tokenizer.max_length is not None:
+            wanted = min(wanted, tokenizer.max_length)
+        parts = []
+        while chunk := list(islice(iterator, CHUNK)):
+            parts.append(self.encode(chunk, tokenizer, wanted, **options))
+        if not parts:
+            raise InputError(f"There is no example of {self.name} to make features of.")
+        return join(parts)
+
+    @abstractmethod
+    def encode(self, examples: list[Any], tokenizer: Tokenizer, max_length: int) -> Features:
+        """Features of a run of examples."""
+
+    @abstractmethod
+    def predictions(self, outputs: Outputs, features: Features, examples: Sequence[Any]) -> list[Any]:
+        """One answer per example.
+
+        Args:
+            outputs: what the head gives, name -> one array per row of `features`, without the batch axis; padding
+                at the end is cut off.
+        """
+
+    def tuned(self, outputs: Outputs, features: Features, examples: Sequence[Any]) -> Task:
+        """The task with what a development set can choose (a threshold) chosen; else itself."""
+        return self
+
+    # --- answers out ---
+
+    def score(self, predictions: Sequence[Any], examples: Sequence[Any]) -> Scores:
+        """Metrics of predictions.
+
+        Raises:
+            InputError: not one prediction per example, or an example without a gold answer.
+        """
+        if len(predictions) != len(examples) or not examples:
+            raise InputError(f"{len(predictions)} predictions for {len(examples)} examples.")
+        if any(e.language for e in examples):
+            return by_language(self, predictions, examples)
+        return Scores(self.measure(predictions, examples), ALL, self.metrics[0])
+
+    @abstractmethod
+    def measure(self, predictions: Sequence[Any], examples: Sequence[Any]) -> dict[str, dict[str, float]]:
+        """The rows of `Scores` for one language."""
+
+    def write_predictions(
+        self, folder: Path, predictions: Sequence[Any], examples: Sequence[Any], split: str = "test"
+    ) -> Path:
+        """Writes the file that the benchmark's server takes, whole or not at all; gives its path."""
+        name = self.submission.get(split) or f"{self.name}-{split}{self.suffix}"
+        return published(Path(folder) / name, self.lines(predictions, examples, split))
+
+    suffix: ClassVar[str] = ".jsonl"
+
+    @abstractmethod
+    def lines(self, predictions: Sequence[Any], examples: Sequence[Any], split: str) -> Iterator[str]:
+        """The lines of a submission."""
+
+    # --- beside a checkpoint ---
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `zoo.tasks.from_dict` makes this task of again; JSON."""
+        return {"family": type(self).__name__, **asdict(self)}
+
+
+def published(file: Path, lines: Iterable[str]) -> Path:
+    """Writes lines to a file beside it first, so that the file is whole or not there."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        with open(partial, "w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(f"{line}\n" for line in lines)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return file
+
+
+def language_of(file: Path, languages: Sequence[str]) -> str:
+    """The language code that a file's name has as a part: "dev-de.tsv", "xquad.de.json"."""
+    parts = file.name.replace("-", ".").replace("_", ".").split(".")
+    return next((part for part in parts if part in languages), "")
+
+
+def by_language(task: Task, predictions: Sequence[Any], examples: Sequence[Any]) -> Scores:
+    """One row per language, their plain mean, and what transfer costs."""
+    places: dict[str, list[int]] = {}
+    for n, example in enumerate(examples):
+        places.setdefault(example.language, []).append(n)
+    rows: dict[str, dict[str, float]] = {}
+    for language, at in places.items():
+        part = task.measure([predictions[n] for n in at], [examples[n] for n in at])
+        rows[language] = part[ALL]
+    names = list(rows[next(iter(rows))])
+    source = task.train_languages[0] if len(task.train_languages) == 1 else ""
+    out = {**rows, AVERAGE: {m: float(np.mean([r[m] for r in rows.values()])) for m in names}}
+    others = [r for language, r in rows.items() if language != source]
+    if source in rows and others:
+        out[GAP] = {m: rows[source][m] - float(np.mean([r[m] for r in others])) for m in names}
+    return Scores(out, AVERAGE, task.metrics[0])

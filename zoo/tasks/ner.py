@@ -1,0 +1,57 @@
+"""Named entities: the table of data sets. Any other file of CoNLL's form: zoo.tasks.own."""
+
+from __future__ import annotations
+
+from zoo.tasks.hub import PARQUET, Hub
+from zoo.tasks.tagging import Tagging, bio
+
+PANX = (
+    "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr ur"
+    " vi yo zh"
+)
+
+TASKS = (
+    Tagging(
+        name="peoples-daily",
+        title="People's Daily NER",
+        labels=bio("PER", "ORG", "LOC"),
+        folder="peoples_daily_ner",
+        files={"train": "example.train", "dev": "example.dev", "test": "example.test"},
+        max_length=256,
+        hub=Hub("peoples_daily_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
+    ),
+    Tagging(
+        name="msra",
+        title="MSRA NER",
+        labels=bio("PER", "ORG", "LOC"),
+        folder="msra_ner",
+        files={"train": "msra_train_bio.txt", "test": "msra_test_bio.txt"},
+        max_length=256,
+        hub=Hub("msra_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
+    ),
+    Tagging(
+        name="cluener",
+        title="CLUENER2020",
+        labels=bio(
+            "address", "book", "company", "game", "government", "movie", "name", "organization", "position", "scene"
+        ),
+        folder="cluener2020",
+        files={"train": "train.json", "dev": "dev.json", "test": "test.json"},
+        format="jsonl",
+        prepared="cluener",
+        style="spans",
+        submission={"test": "cluener_predict.json"},
+    ),
+    Tagging(
+        name="panx",
+        title="PAN-X",
+        labels=bio("LOC", "ORG", "PER"),
+        folder="panx",
+        files={"train": "train-{language}.tsv", "dev": "dev-{language}.tsv", "test": "test-{language}.tsv"},
+        languages=tuple(PANX.split()),
+        train_languages=("en",),
+        prepared="wikiann",
+        style="tags",
+        hub=Hub("wikiann", "{language}", columns={"tokens": "words", "ner_tags": "tags"}),
+    ),
+)

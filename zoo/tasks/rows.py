@@ -1,0 +1,100 @@
+"""Rows of a file with the place they came from, so that an error can name it."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zoo.errors import InputError
+
+BOM = b"\xef\xbb\xbf"
+GZIP = b"\x1f\x8b"
+SHOWN = 60  # characters of a value that an error repeats
+
+
+class Row(NamedTuple):
+    """One record of a file.
+
+    Attributes:
+        file: as it is named in errors.
+        line: counted from 1; of a JSON document the number of the record.
+        values: column -> value; text, or what JSON says.
+        unit: what `line` counts.
+    """
+
+    file: str
+    line: int
+    values: Mapping[str, Any]
+    unit: str = "line"
+
+    @property
+    def place(self) -> str:
+        """File and line, for a sentence."""
+        return f"'{self.file}', {self.unit} {self.line}"
+
+    def error(self, what: str, hint: str = "") -> InputError:
+        """An error that names this row."""
+        return InputError(f"{self.place}: {what}", hint)
+
+    def get(self, column: str) -> Any:
+        """The value of a column.
+
+        Raises:
+            InputError: there is none; names those that are there.
+        """
+        try:
+            return self.values[column]
+        except KeyError:
+            raise self.error(
+                f"there is no '{column}'.", f"Found: {', '.join(map(str, self.values)) or 'nothing'}."
+            ) from None
+
+    def text(self, column: str) -> str:
+        """The value of a column that must be text and not only spaces."""
+        value = self.get(column)
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(f"'{column}' must be text and is {shown(value)}.")
+        return value
+
+    def whole(self, column: str, value: Any = None) -> int:
+        """A value that must be a whole number."""
+        value = self.get(column) if value is None else value
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.error(f"'{column}' must be a whole number and is {shown(value)}.")
+        return value
+
+
+def shown(value: Any) -> str:
+    """A value as an error repeats it, cut when it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+
+
+def lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line, without its end. Only line feeds end a line; gzip is unpacked.
+
+    Raises:
+        InputError: the file is missing, empty, not UTF-8 or a damaged archive.
+    """
+    n = 0
+    try:
+        with open(file, "rb") as raw:
+            packed = raw.read(2) == GZIP
+        with gzip.open(file) if packed else open(file, "rb") as stream:
+            for n, line in enumerate(stream, 1):
+                line = line.removeprefix(BOM) if n == 1 else line
+                yield n, line.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        at = f"'{file}', line {n}"
+        raise InputError(
+            f"{at}: byte {error.start + 1} of the line is not UTF-8.", "Save the file as UTF-8."
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"'{file}' is a damaged archive after line {n}: {error}", "Download it again.") from None
+    except OSError as error:
+        raise InputError(f"'{file}' cannot be read: {error.strerror or error}.") from None
+    if n == 0:
+        raise InputError(f"'{file}' is empty.", "Is the download complete?")
