@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -130,10 +131,7 @@ def _sentence(file: Path, begin: int, words: list[str], tags: list[str]) -> Row:
 
 
 def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
-    """SQuAD's JSON, one row per question, with the `context` of its paragraph.
-
-    A file of the flat form, one object per line, works as well.
-    """
+    """SQuAD's JSON, one row per question, with the `context` of its paragraph."""
     document = _document(file)
     n = 0
     for article in _list(file, document, "data"):
@@ -148,6 +146,15 @@ def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
                 yield Row(str(file), n, {**question, "context": context}, "question")
     if n == 0:
         raise InputError(f"'{file}' has no questions.")
+
+
+def is_squad(file: Path) -> bool:
+    """True for a file of SQuAD's form, false for JSON lines."""
+    try:
+        value = json.loads("\n".join(line for _, line in lines(file)))
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "data" in value
 
 
 def _document(file: Path) -> Any:
@@ -186,6 +193,7 @@ def parallel(file: Path, other: Path) -> Iterator[Row]:
 READERS: dict[str, Callable[..., Iterator[Row]]] = {
     "tsv": tsv,
     "csv": table,
+    "semicolon": partial(table, delimiter=";"),
     "jsonl": jsonl,
     "conll": conll,
     "squad": squad,

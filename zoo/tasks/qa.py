@@ -68,6 +68,7 @@ class QA(Task):
         max_answer: tokens of the longest answer that is predicted.
         n_best: spans that are kept of each question.
         threshold: an answer is given while `no_answer` is not above this.
+        question_column, context_column, answers_column: of files that have columns.
     """
 
     unanswerable: bool = False
@@ -77,6 +78,9 @@ class QA(Task):
     max_answer: int = 30
     n_best: int = 20
     threshold: float = 0.0
+    question_column: str = "question"
+    context_column: str = "context"
+    answers_column: str = "answers"
     format: str = "squad"
     max_length: int = 384
     metrics: tuple[str, ...] = ("f1", "exact")
@@ -86,9 +90,9 @@ class QA(Task):
     # --- reading ---
 
     def example(self, row: Row, split: str, language: str = "") -> QAExample:
-        question, context = row.get("question"), row.text("context")
+        question, context = row.get(self.question_column), row.text(self.context_column)
         if not isinstance(question, str):  # a published file has an empty one
-            raise row.error(f"'question' must be text and is {shown(question)}.")
+            raise row.error(f"'{self.question_column}' must be text and is {shown(question)}.")
         ident = str(row.values.get("id", row.line))
         answers = self._answers(row, context)
         if answers is None and not split.startswith("test"):
@@ -98,20 +102,23 @@ class QA(Task):
         return QAExample(ident, question, context, answers, language=language)
 
     def _answers(self, row: Row, context: str) -> tuple[Gold, ...] | None:
-        values = row.values.get("answers")
+        values = row.values.get(self.answers_column)
         if row.values.get("is_impossible") is True:
             return ()
         if isinstance(values, dict) and all(isinstance(v, list) for v in values.values()):  # as on the Hub
             names = list(values)
             values = [dict(zip(names, each, strict=False)) for each in zip(*values.values(), strict=False)]
+        if isinstance(values, str):  # a user's own table
+            values = [{"text": values, "answer_start": -1}] if values.strip() else []
         if values is None:
             return None
         if not isinstance(values, list):
             raise row.error(f"'answers' must be a list and is {shown(values)}.")
         golds = []
         for value in values:
-            text, start = (value.get(n) for n in ("text", "answer_start")) if isinstance(value, dict) else ("", 0)
-            if not isinstance(text, str) or not text or isinstance(start, bool) or not isinstance(start, int):
+            value = {"text": value} if isinstance(value, str) else value
+            text, start = (value.get("text"), value.get("answer_start", -1)) if isinstance(value, dict) else ("", 0)
+            if not isinstance(text, str) or not text or type(start) is not int:
                 raise row.error(f"an answer must be {{text, answer_start}} and is {shown(value)}.")
             golds.append(Gold(text, _nearest(context, text, start)))
         return tuple(golds)
