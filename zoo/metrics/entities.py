@@ -13,6 +13,7 @@ import numpy as np
 Tags = Sequence[Sequence[str]]
 Span = tuple[int, int, str]  # first word, last word, kind
 SCHEMES = ("IOB2", "IOBES", "BILOU", "BMES")
+IOBES = {"M": "I", "L": "E", "U": "S"}
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
@@ -23,8 +24,8 @@ def spans(tags: Sequence[str]) -> list[Span]:
 
 
 def _inner(tags: Sequence[str]) -> list[str]:
-    """M, the middle in BMES, as seqeval calls it."""
-    return [f"I{tag[1:]}" if tag[:2] == "M-" else tag for tag in tags]
+    """The letters of BMES and BILOU as IOBES has them; tags of other schemes stay."""
+    return [f"{IOBES[tag[0]]}{tag[1:]}" if tag[:1] in IOBES and tag[1:2] == "-" else tag for tag in tags]
 
 
 def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float]:
@@ -39,7 +40,7 @@ def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float
     from seqeval.metrics.v1 import precision_recall_fscore_support as strict
 
     a, b = [_inner(t) for t in gold], [_inner(t) for t in predicted]
-    scheme = "IOBES" if scheme == "BMES" else scheme
+    scheme = "IOB2" if scheme == "IOB2" else scheme and "IOBES"
     if all(tag == "O" for tags in (*a, *b) for tag in tags):
         return {"f1": 0.0, "precision": 0.0, "recall": 0.0}
     if scheme:
