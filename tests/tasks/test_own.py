@@ -170,3 +170,19 @@ def test_a_label_that_training_did_not_have(tmp_path: Path) -> None:
     folder = write(tmp_path, train_csv="text,label\nx,1\ny,0\n", dev_csv="text,label\nx,2\n")
     with pytest.raises(InputError, match=r"dev.csv', line 2: the label '2' is none of own"):
         list(own("classification", folder).read(folder, "dev"))
+
+
+def test_conll_2003_in_both_schemes(tmp_path: Path) -> None:
+    words = [
+        "-DOCSTART- -X- O O",
+        "",
+        "EU NNP I-NP I-ORG",
+        "Paris NNP I-NP I-LOC",
+        "Rome NNP I-NP B-LOC",
+        "in IN O O",
+    ]
+    (tmp_path / "eng.testa").write_text("\n".join(words))
+    [example] = tasks.find("conll2003").read(tmp_path, "dev")
+    assert example.tags == ("B-ORG", "B-LOC", "B-LOC", "O")  # type: ignore[attr-defined]
+    (tmp_path / "eng.testa").write_text("\n".join(words).replace("I-ORG", "B-ORG").replace("I-LOC", "B-LOC"))
+    assert next(tasks.find("conll2003").read(tmp_path, "dev")) == example
