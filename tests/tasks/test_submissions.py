@@ -118,7 +118,7 @@ def test_batches_are_padded() -> None:
         np.arange(2),
         pad_id=1,
     )
-    batch = features.batch([1, 0], multiple=4)
+    batch = features.batch([1, 0], width=4)
     assert batch["input_ids"].tolist() == [[8, 1, 1, 1], [5, 6, 7, 1]]
     assert batch["token_type_ids"].tolist() == [[8, 0, 0, 0], [5, 6, 7, 0]]
     assert batch["labels"].tolist() == [[8, -100, -100, -100], [5, 6, 7, -100]]
