@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -94,3 +95,22 @@ def test_a_long_question_is_cut(tokenizers: dict[str, Tokenizer]) -> None:
     question = "why " * 200
     features = task.features([QAExample("1", question, "a cat", ())], tokenizers["en"])
     assert features.lengths.tolist() == [64 + 2 + 3]
+
+
+def test_answers_of_the_beam_head(tokenizers: dict[str, Tokenizer]) -> None:
+    task: Any = tasks.find("squad2")
+    examples = [QAExample("1", "where?", "a cat in Paris", (Gold("Paris", 9),)), QAExample("2", "?", "a cat", ())]
+    features = task.features(examples, tokenizers["en"])
+    place = int(features.columns["labels"][0, 0])
+    beams = {
+        "start_index": [np.array([place, 2]), np.array([place, 4])],  # of the second row beyond its end
+        "start_scores": [np.array([0.6, 0.4]), np.array([0.9, 0.1])],
+        "end_index": [np.array([[place, 0], [place, 2]]), np.array([[place, 0], [4, 5]])],
+        "end_scores": [np.array([[0.5, 0.5], [0.6, 0.4]]), np.array([[0.5, 0.5], [0.8, 0.2]])],
+        "logits": [np.array(-3.0), np.array(2.0)],
+    }
+    first, second = task.predictions(beams, features, examples)
+    assert (first.text, first.no_answer) == ("Paris", -3.0)
+    assert first.nbest == (("Paris", pytest.approx(np.log(0.3))),)
+    assert second.no_answer == 2.0
+    assert [task.final(a) for a in (first, second)] == ["Paris", ""]

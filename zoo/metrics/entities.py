@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from zoo.metrics.extra import extra
+
 Tags = Sequence[Sequence[str]]
 Span = tuple[int, int, str]  # first word, last word, kind
 SCHEMES = ("IOB2", "IOBES", "BILOU", "BMES")
@@ -18,7 +20,8 @@ IOBES = {"M": "I", "L": "E", "U": "S"}
 
 def spans(tags: Sequence[str]) -> list[Span]:
     """Entities of a sentence, lenient reading: first word, last word, kind. Any of the schemes."""
-    from seqeval.metrics.sequence_labeling import get_entities
+    with extra():
+        from seqeval.metrics.sequence_labeling import get_entities
 
     return [(first, last, kind) for kind, first, last in get_entities(_inner(tags))]
 
@@ -35,9 +38,10 @@ def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float
         gold, predicted: tags of sentences of equal length.
         scheme: one of SCHEMES for the strict reading; empty for the lenient one.
     """
-    from seqeval import scheme as schemes
-    from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as lenient
-    from seqeval.metrics.v1 import precision_recall_fscore_support as strict
+    with extra():
+        from seqeval import scheme as schemes
+        from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as lenient
+        from seqeval.metrics.v1 import precision_recall_fscore_support as strict
 
     a, b = [_inner(t) for t in gold], [_inner(t) for t in predicted]
     scheme = "IOB2" if scheme == "IOB2" else scheme and "IOBES"
