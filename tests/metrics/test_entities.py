@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo import metrics
@@ -48,6 +48,7 @@ def lenient_spans(tags: list[str]) -> list[tuple[int, int, str]]:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(TAGS, max_size=12), st.data())
 def test_spans_and_their_f1(tags: list[str], draw: st.DataObject) -> None:
     assert metrics.spans(tags) == lenient_spans(tags)

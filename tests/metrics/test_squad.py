@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo import metrics, tasks
@@ -42,6 +42,7 @@ def pieces(text: str) -> list[str]:
     return sorted(word for word in bare.split() if word not in ("a", "an", "the"))
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_one_answer_beside_another_implementation(gold: str, predicted: str) -> None:
     a, b = pieces(gold), pieces(predicted)
@@ -63,6 +64,7 @@ ROWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_whole_evaluation_beside_every_threshold(rows: list[tuple[list[str], str, float]]) -> None:
     """The best threshold is the best of all, and the parts add up to the whole."""
@@ -119,6 +121,7 @@ def test_characters_beside_the_golden_file(shared: Path) -> None:
     assert found == {k.lower(): pytest.approx(100 * v, rel=1e-12) for k, v in golden["scores"].items()}
 
 
+@settings(deadline=None)
 @given(st.text("abc", max_size=8), st.text("abc", max_size=8))
 def test_longest_common_subsequence(a: str, b: str) -> None:
     from zoo.metrics.generated import _common

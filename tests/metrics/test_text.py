@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo import metrics
@@ -19,6 +19,7 @@ NUMBERS = st.lists(
 
 
 @pytest.mark.filterwarnings("ignore:A single label was found")
+@settings(deadline=None)
 @given(BITS)
 def test_binary_metrics(pairs: list[tuple[bool, bool]]) -> None:
     gold, predicted = zip(*pairs, strict=True)
@@ -31,6 +32,7 @@ def test_binary_metrics(pairs: list[tuple[bool, bool]]) -> None:
     assert metrics.matthews(gold, predicted) == pytest.approx(100 * (tp * tn - fp * fn) / below if below else 0.0)
 
 
+@settings(deadline=None)
 @given(NUMBERS)
 def test_correlations(pairs: list[tuple[float, float]]) -> None:
     a, b = (np.array(side) for side in zip(*pairs, strict=True))
