@@ -109,13 +109,15 @@ class Task(ABC):
             source: the folder of the data set or of its benchmark, a file of the published format, the two files
                 of parallel text, or "hub".
             split: "train", "dev" or "test", or another that `files` names. Train and dev must have gold answers.
-            languages: only these; by default `train_languages` for train and all for the others.
+            languages: only these; by default those of the file, or `train_languages` for train and all for others.
 
         Raises:
             InputError: a file is missing or malformed; names file and line and says what was expected.
             UsageError: there is no such split or language.
         """
-        chosen = tuple(languages) or (self.train_languages if split == "train" else ()) or self.languages
+        one_file = not isinstance(source, (str, Path)) or Path(source).is_file()
+        trained = self.train_languages if split == "train" and not one_file else ()
+        chosen = tuple(languages) or trained or self.languages
         for language in chosen:
             if language not in self.languages:
                 raise UsageError(

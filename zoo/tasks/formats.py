@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,20 @@ def jsonl(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
             ) from None
         if not isinstance(value, dict):
             raise InputError(f"'{file}', line {n}: {shown(value)} is not an object {{...}}.")
+        _check_characters(f"'{file}', line {n}", line, value)
         yield Row(str(file), n, value)
+
+
+def _check_characters(place: str, line: str, value: Any) -> None:
+    """Refuses what JSON can spell and no file can hold."""
+    if "\\ud" in line or "\\uD" in line:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{place}: half of a surrogate pair, \\ud..., which is not a character.",
+                "Write the character itself.",
+            ) from None
 
 
 def conll(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
@@ -130,10 +144,7 @@ def _sentence(file: Path, begin: int, words: list[str], tags: list[str]) -> Row:
 
 
 def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
-    """SQuAD's JSON, one row per question, with the `context` of its paragraph.
-
-    A file of the flat form, one object per line, works as well.
-    """
+    """SQuAD's JSON, one row per question, with the `context` of its paragraph."""
     document = _document(file)
     n = 0
     for article in _list(file, document, "data"):
@@ -150,14 +161,25 @@ def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
         raise InputError(f"'{file}' has no questions.")
 
 
+def is_squad(file: Path) -> bool:
+    """True for a file of SQuAD's form, false for JSON lines."""
+    try:
+        value = json.loads("\n".join(line for _, line in lines(file)))
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "data" in value
+
+
 def _document(file: Path) -> Any:
     text = "\n".join(line for _, line in lines(file))
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"'{file}' is not JSON: {error}", 'Expected SQuAD\'s form, {"data": [...]}; is the download complete?'
         ) from None
+    _check_characters(f"'{file}'", text, value)
+    return value
 
 
 def _list(file: Path, parent: Any, name: str) -> list[Any]:
@@ -186,6 +208,7 @@ def parallel(file: Path, other: Path) -> Iterator[Row]:
 READERS: dict[str, Callable[..., Iterator[Row]]] = {
     "tsv": tsv,
     "csv": table,
+    "semicolon": partial(table, delimiter=";"),
     "jsonl": jsonl,
     "conll": conll,
     "squad": squad,
