@@ -62,3 +62,7 @@ class ConfigError(ZooError):
 
 class InputError(ZooError):
     """Data for a model that it cannot take; names the item."""
+
+
+class TrainingError(ZooError):
+    """A training run that went wrong: a loss or gradient that is no number. Names update, rows and layer."""
