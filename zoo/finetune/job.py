@@ -56,17 +56,17 @@ def task_of(config: FinetuneConfig) -> Task:
     return replace(task, **{name: value for name, value in wanted.items() if value and name in known})
 
 
-def source_of(config: FinetuneConfig) -> str | Path:
-    """The folder of the data, or "hub".
+def source_of_path(data: str) -> str | Path:
+    """A folder or file of data, or "hub" for none.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder or file.
     """
-    if not config.data:
+    if not data:
         return "hub"
-    path = Path(config.data).expanduser()
+    path = Path(data).expanduser()
     if not path.exists():
-        raise UsageError(f"--data: there is no '{config.data}'.", "Give a folder, or leave it out for the Hub.")
+        raise UsageError(f"--data: there is no '{data}'.", "Give a folder or a file, or leave it out for the Hub.")
     return path
 
 

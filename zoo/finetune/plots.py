@@ -12,6 +12,7 @@ from zoo.finetune.recipes import Published
 from zoo.tasks.base import AVERAGE, GAP
 
 MOST_CLASSES = 30  # of a confusion matrix that can still be read
+STYLE = {"axes.spines.top": False, "axes.spines.right": False}
 BLUE, ORANGE, GREY = "#3465a4", "#ce5c00", "#888888"
 
 
@@ -34,7 +35,7 @@ class Plots:
     def _draw(self, name: str, draw: Callable[[Any], None], size: tuple[float, float] = (8, 4)) -> None:
         from matplotlib import pyplot, rc_context
 
-        with rc_context({"font.family": [*self.font, "DejaVu Sans"], "axes.spines.top": False}):
+        with rc_context({"font.family": [*self.font, "DejaVu Sans"], **STYLE}):
             figure, axes = pyplot.subplots(figsize=size, layout="constrained")
             draw(axes)
             figure.savefig(self.folder / f"{name}.png", dpi=110)
@@ -45,11 +46,12 @@ class Plots:
         """The training loss of every update, and its running mean."""
 
         def draw(axes: Any) -> None:
-            axes.plot(steps, losses, color=BLUE, alpha=0.3, linewidth=1, label="update")
             width = max(1, len(losses) // 50)
+            if width > 1:
+                axes.plot(steps, losses, color=BLUE, alpha=0.3, linewidth=1, label="one update")
             smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
-            axes.plot(steps[width - 1 :], smooth, color=BLUE, label=f"mean of {width}")
-            axes.set(xlabel="update", ylabel="training loss", ylim=(0, None))
+            axes.plot(steps[width - 1 :], smooth, color=BLUE, label=f"mean of {width} updates" if width > 1 else "one update")
+            axes.set(xlabel="update", ylabel="training loss", ylim=(0, 1.05 * max(losses)), xlim=(0, None))
             axes.legend(frameon=False)
 
         self._draw("loss", draw)
@@ -66,7 +68,7 @@ class Plots:
             if published:
                 label = f"published on {published.split}: {published.score:g}"
                 axes.axhline(published.score, color=GREY, linestyle="--", label=label)
-            axes.set(xlabel="update", ylabel=name)
+            axes.set(xlabel="update", ylabel=name, xlim=(0, None))
             axes.legend(frameon=False)
 
         self._draw("score", draw)

@@ -25,7 +25,7 @@ from zoo.finetune.job import (
     optimiser_of,
     read_data,
     run_name,
-    source_of,
+    source_of_path,
     split_of,
     task_of,
 )
@@ -73,7 +73,7 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
     settled = _settled(config, options)
     config = settled.config
     check(config.tracker_names)
-    task, source = task_of(config), source_of(config)
+    task, source = task_of(config), source_of_path(config.data)
     out = Path(config.out or f"runs/{run_name(config)}").expanduser()
     before = _before(out, config, resume)
     parallel.start()
