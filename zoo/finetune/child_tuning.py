@@ -64,6 +64,7 @@ class ChildTuningAdamW(AdamW):
         self.mode = mode
         self.gradient_mask: dict[str, Tensor] = {}
         self._clip_first = grad_clip
+        self._uncorrected = 1.0  # what takes the kernel's bias correction back
         self._decays = apply_decay_param_fun or (lambda name: True)
 
     def set_gradient_mask(self, mask: Mapping[str, Tensor]) -> None:
@@ -79,46 +80,42 @@ class ChildTuningAdamW(AdamW):
         """
         if self.mode == "ChildTuning-D" and not self.gradient_mask:
             raise UsageError("ChildTuning-D has no mask.", "Call set_gradient_mask with what fisher_mask returns.")
-        trained = [p for p in self._parameter_list if p.grad is not None and not p.stop_gradient]
+        given: list[Any] = self._parameter_list
+        trained = [p for p in given if p.grad is not None and not p.stop_gradient]
         if self._clip_first is not None:
             for p, grad in self._clip_first([(p, p.grad) for p in trained]):
                 p.grad.set_value(grad)
         for p in trained:
-            self._mask(p)
+            self._mask(p, p.grad)
         power1, power2 = self._powers(trained)
         self._epsilon = self.eps / math.sqrt(1.0 - power2)  # the kernel multiplies it by that root
         if not self.correct_bias:
-            ratio = (1.0 - power1) / math.sqrt(1.0 - power2)
-            self._lr_ratio = lambda p: ratio
+            self._uncorrected = (1.0 - power1) / math.sqrt(1.0 - power2)
         super().step()
         for p in trained:
             if self.decay and self._decays(p.name):
                 rate = float(self.get_lr()) * p.optimize_attr.get("learning_rate", 1.0)
                 p.scale_(1.0 - rate * self.decay)
 
-    def _mask(self, p: Tensor) -> None:
+    def _create_param_lr(self, param_and_grad: Any) -> Tensor:
+        rate = super()._create_param_lr(param_and_grad)
+        return rate if self._uncorrected == 1.0 else rate * self._uncorrected
+
+    def _mask(self, p: Tensor, grad: Tensor) -> None:
         if self.mode == "ChildTuning-F":
             keep = paddle.bernoulli(paddle.full(p.shape, self.reserve_p, "float32"))
-            p.grad.multiply_((keep / self.reserve_p).astype(p.grad.dtype))
+            grad.multiply_((keep / self.reserve_p).astype(grad.dtype))
         elif self.mode == "ChildTuning-D" and p.name in self.gradient_mask:
-            p.grad.multiply_(self.gradient_mask[p.name].astype(p.grad.dtype))
+            grad.multiply_(self.gradient_mask[p.name].astype(grad.dtype))
 
-    def _powers(self, trained: list[Tensor]) -> tuple[float, float]:
+    def _powers(self, trained: list[Any]) -> tuple[float, float]:
         """beta1^t and beta2^t of the step t that comes now; the accumulators know it, also after a resume."""
-        made = [p for p in trained if p.name in self._accumulators.get(self._beta1_pow_acc_str, {})]
-        if not made:
-            return self._held(self._beta1_pow_acc_str, self._beta1), self._held(
-                self._beta2_pow_acc_str, self._beta2
-            )
-        one, two = (
-            self._accumulators[key][made[0].name] for key in (self._beta1_pow_acc_str, self._beta2_pow_acc_str)
-        )
-        return float(one), float(two)
-
-    def _held(self, accumulator: str, default: float) -> float:
-        """A power of a state that was given before the first step, which is when paddle takes it over."""
-        found = [value for name, value in self._accumulators_holder.items() if accumulator in name]
-        return float(np.asarray(found[0]).reshape(-1)[0]) if found else default
+        key1, key2 = self._beta1_pow_acc_str, self._beta2_pow_acc_str
+        known = self._accumulators.get(key1, {})
+        name = next((p.name for p in trained if p.name in known), None)
+        if name is None:  # the first step
+            return float(self._beta1), float(self._beta2)
+        return known[name].item(), self._accumulators[key2][name].item()
 
 
 def fisher_mask(

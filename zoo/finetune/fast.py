@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from paddle import nn
+
+_masks = np.random.Generator(np.random.SFC64(0))
+
+
+def seed(value: int) -> None:
+    """Seeds the dropout masks."""
+    global _masks
+    _masks = np.random.Generator(np.random.SFC64(value))
 
 
 @contextmanager

@@ -163,9 +163,10 @@ def lr_factor(schedule: str, step: int, warmup: int, total: int) -> float:
 def gradient_norm(parameters: Iterable[paddle.Tensor]) -> float:
     """The Euclidean norm of all gradients together; inf or nan if one of them is."""
     squares = [paddle._C_ops.squared_l2_norm(p.grad) for p in parameters if p.grad is not None]
-    return float(paddle.add_n(squares).sqrt()) if squares else 0.0
+    return paddle.add_n(squares).sqrt().item() if squares else 0.0
 
 
+@paddle.no_grad()
 def clip(parameters: Iterable[paddle.Tensor], norm: float, largest: float) -> None:
     """Scales gradients of the given norm so that it is at most `largest`, as torch's clip_grad_norm_ does."""
     factor = largest / (norm + 1e-6)

@@ -1,0 +1,73 @@
+"""What is minimised, and how many labels it counts: so that every label of an update weighs the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from paddle import Tensor
+
+from zoo.errors import UsageError
+from zoo.models.common.base import Model
+from zoo.models.common.losses import IGNORED
+from zoo.models.common.seq2seq import Seq2Seq
+
+Tensors = dict[str, Tensor]
+Loss = Callable[[Model, Tensors], Tensor]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss and its number of labels.
+
+    An update over several micro-batches or processes minimises sum(loss x count) / sum(count), which is the loss of
+    one large batch; a loss that is a sum already counts once: sum(loss) / sum(count).
+
+    Attributes:
+        loss: (model, batch) -> scalar. A second loss (adversarial, R-Drop) is added in here.
+        count: how many labels of a batch the loss counts.
+        summed: the loss is a sum over them; else their mean.
+    """
+
+    loss: Loss
+    count: Callable[[Mapping[str, np.ndarray]], float]
+    summed: bool = False
+
+
+def counted(task: str | None, batch: Mapping[str, np.ndarray]) -> float:
+    """How many labels of a batch the head of a task counts."""
+    labels = batch["labels"]
+    if task in ("qa", "qa-beam"):  # an answer outside of the window has a position beyond the text
+        return float((labels < batch["input_ids"].shape[1]).mean(axis=1).sum())
+    if labels.dtype.kind == "f":
+        return float(len(labels))
+    counts = labels != IGNORED
+    if task == "discriminator":
+        counts &= batch["attention_mask"] != 0
+    return float(counts.sum())
+
+
+def objective_of(model: Model, loss: str | None = None) -> Objective:
+    """The loss of a model's head.
+
+    Args:
+        model: with a head, or an encoder-decoder.
+        loss: for an encoder-decoder, a name of its LOSSES; None for its default.
+
+    Raises:
+        UsageError: a model without a head, or a loss it does not have.
+    """
+    task = model.task
+    if isinstance(model, Seq2Seq):
+        name = loss or next(iter(model.LOSSES))
+        if name not in model.LOSSES:
+            raise UsageError(f"There is no loss '{name}'.", f"One of {', '.join(model.LOSSES)}.")
+        return Objective(
+            lambda m, batch: m(**batch, loss=name).loss, lambda batch: counted(task, batch), "sum" in name
+        )
+    if task is None or task == "embedding":
+        raise UsageError("This model has no head that could be trained.", "Load it with task=...")
+    if loss is not None:
+        raise UsageError(f"The loss '{loss}' cannot be chosen: a {task} head has one loss only.")
+    return Objective(lambda m, batch: m(**batch).loss, lambda batch: counted(task, batch))
