@@ -28,7 +28,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("run", metavar="RUN", help="folder of a run, or its best/")
     made.add_argument("--data", default="", metavar="PATH", help="folder or file; without it the Hub")
-    made.add_argument("--out", required=True, metavar="FILE", help="where the answers go; replaced when it is there")
+    made.add_argument(
+        "--out", required=True, metavar="FILE", help="where the answers go; replaced when it is there"
+    )
     made.add_argument("--split", default="test", help="test (default), dev, ...")
     made.add_argument("--languages", default="", metavar="A,B", help="only these")
     made.add_argument("--task", default="", help="read the files as another data set of the same kind")

@@ -56,11 +56,11 @@ class FinetuneConfig:
         seed: of the first run; decides data order, dropout and new heads
         seeds: runs, with the seeds seed, seed + 1, ...
         eval_every: updates between two evaluations; 0 for one at the end of each epoch
-        save_every: updates between two checkpoints; 0 for one at each evaluation
         best: metric of the development set that picks the best checkpoint; "loss" for the lowest loss
         patience: stop after this many evaluations without a new best; 0 to go on
         trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas
         beam: hypotheses of the search that generates text
+        layer: whose states make the vectors of a sentence, for retrieval; 0 for the last
     """
 
     task: str = ""
@@ -95,11 +95,11 @@ class FinetuneConfig:
     seed: int = 42
     seeds: int = 1
     eval_every: int = 0
-    save_every: int = 0
     best: str = ""
     patience: int = 0
     trackers: str = ""
     beam: int = 5
+    layer: int = 0
 
     def __post_init__(self) -> None:
         """Raises UsageError for a number outside its range; names the option."""
@@ -128,7 +128,7 @@ INF = float("inf")
 TINY = 1e-12
 RANGES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("train_rows", "max_length", "doc_stride", "target_length", "max_steps"), (0, INF)),
-    **dict.fromkeys(("eval_every", "save_every", "patience", "warmup", "weight_decay", "clip"), (0, INF)),
+    **dict.fromkeys(("eval_every", "layer", "patience", "warmup", "weight_decay", "clip"), (0, INF)),
     **dict.fromkeys(("batch_size", "accumulate", "seeds", "beam"), (1, INF)),
     **dict.fromkeys(("lr", "epsilon"), (0, 1)),
     **dict.fromkeys(("label_smoothing", "beta2"), (0, 1 - TINY)),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from zoo.errors import UsageError
 from zoo.finetune import parallel
 from zoo.finetune.batches import eval_batches, padding_of
 from zoo.finetune.objective import counted
@@ -58,14 +59,17 @@ class Judgement:
 
 
 def outputs_of(
-    model: Model, features: Features, options: dict[str, Any] | None = None, on_rows: Callable[[int], None] | None = None
+    model: Model,
+    features: Features,
+    options: dict[str, Any] | None = None,
+    on_rows: Callable[[int], None] | None = None,
 ) -> tuple[dict[str, list[np.ndarray]], float]:
     """What the head gives for every row, and the mean loss (0 without labels).
 
     Args:
         model: in eval mode.
         features: N rows.
-        options: of `model.generate`.
+        options: of `model.generate`; of the embedding head `layer`.
         on_rows: is told how many rows each batch had.
 
     Returns:
@@ -102,15 +106,44 @@ def _run(
     batch = {name: paddle.to_tensor(array) for name, array in arrays.items()}
     if names == ("sequences",):
         loss = float(model(**batch).loss) if "labels" in batch else 0.0
-        given = {k: v for k, v in batch.items() if k not in ("labels", "decoder_input_ids", "decoder_attention_mask")}
-        return [model.generate(**given, **options)], loss
+        given = {
+            k: v for k, v in batch.items() if k not in ("labels", "decoder_input_ids", "decoder_attention_mask")
+        }
+        return [model.generate(**given, **options).sequences], loss
+    if names == ("embeddings",):
+        return [sentence_vectors(model, batch, options.get("layer", 0)).numpy()], 0.0
     output = model(**batch)
     loss = float(output.loss) if "labels" in batch else 0.0
     return [getattr(output, name).numpy() for name in names], loss
 
 
+def sentence_vectors(model: Model, batch: dict[str, paddle.Tensor], layer: int) -> paddle.Tensor:
+    """The vectors [B, D] of sentences: the head's, or the mean over all tokens of a layer, of length 1.
+
+    Args:
+        model: with the embedding head.
+        batch: its arguments.
+        layer: 1 for the first; 0 for what the head gives.
+
+    Raises:
+        UsageError: the network has no such layer.
+    """
+    if not layer:
+        return model(**batch).embeddings
+    states = model(**batch, output_hidden_states=True).hidden_states
+    if layer >= len(states):
+        raise UsageError(f"--layer {layer}: the network has {len(states) - 1} layers.")
+    seen = batch["attention_mask"].astype(states[layer].dtype).unsqueeze(-1)  # [B, T, 1]
+    mean = (states[layer] * seen).sum(axis=1) / seen.sum(axis=1)
+    return paddle.nn.functional.normalize(mean, axis=-1)
+
+
 def judge(
-    model: Model, task: Task, split: Split, tune: bool = False, options: dict[str, Any] | None = None,
+    model: Model,
+    task: Task,
+    split: Split,
+    tune: bool = False,
+    options: dict[str, Any] | None = None,
     on_rows: Callable[[int], None] | None = None,
 ) -> Judgement:
     """Runs a network over a split with gold answers.

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import zoo
-from zoo import env, tasks
+from zoo import __version__, env, tasks
 from zoo.errors import UsageError
 from zoo.models.common.base import Model
 from zoo.tasks import Task
@@ -36,7 +35,9 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"'{file.parent}' has no {file.name}.", "Give the folder of a run, or its best/.") from None
+        raise UsageError(
+            f"'{file.parent}' has no {file.name}.", "Give the folder of a run, or its best/."
+        ) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"'{file}' cannot be read: {error}.") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -54,7 +55,7 @@ class Metrics:
     def __init__(self, file: Path, update: int = 0) -> None:
         kept = [line for line in read_metrics(file) if line["update"] <= update] if update else []
         file.write_text("".join(_line(values) for values in kept), "utf-8")
-        self._stream = open(file, "a", encoding="utf-8")
+        self._stream = open(file, "a", encoding="utf-8")  # noqa: SIM115
 
     def add(self, kind: str, update: int, **values: Any) -> None:
         """Writes a line; it is on disk when this returns."""
@@ -112,7 +113,9 @@ def model_folder(path: str) -> Path:
 def sha256(file: Path) -> str:
     """Of a file's bytes."""
     with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _old(stream)
+        return (
+            hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _old(stream)
+        )
 
 
 def _old(stream: Any) -> str:
@@ -138,12 +141,14 @@ def data_files(task: Task, source: str | Path, split: str, languages: Sequence[s
 
 def commit() -> str | None:
     """The git commit of the checkout this code runs from, with "+" when it was changed; None outside of one."""
-    root = Path(zoo.__file__).parents[1]
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:
         ask = ["git", "-C", str(root)]
-        head = subprocess.run([*ask, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        head = subprocess.run(
+            [*ask, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
         changed = subprocess.run(
             [*ask, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
         ).stdout.strip()
@@ -154,4 +159,4 @@ def commit() -> str | None:
 
 def versions() -> dict[str, str]:
     """Of the zoo and of what it stands on."""
-    return {"zoo": zoo.__version__, **env.versions()}
+    return {"zoo": __version__, **env.versions()}

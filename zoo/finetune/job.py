@@ -29,6 +29,7 @@ from zoo.models.common.base import Model
 from zoo.models.common.losses import IGNORED
 from zoo.tasks import Example, Task
 
+SAVES = 20  # checkpoints of a run, at least
 HELD_OUT = 20  # of the training rows of a data set without a development set, every so many-th
 
 
@@ -53,7 +54,8 @@ def task_of(config: FinetuneConfig) -> Task:
     known = {f.name for f in fields(task)}
     wanted = {"stride": config.doc_stride if task.head == "qa" else None, "max_length": config.max_length}
     wanted["target_length"] = config.target_length
-    return replace(task, **{name: value for name, value in wanted.items() if value and name in known})
+    changed: dict[str, Any] = {name: value for name, value in wanted.items() if value and name in known}
+    return replace(task, **changed)
 
 
 def source_of_path(data: str) -> str | Path:
@@ -77,7 +79,7 @@ def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
         InputError: a file that is missing or malformed; names file and line.
     """
     data = Data({}, {})
-    for split in ("train", "dev", "test"):
+    for split in ("test",) if task.head == "embedding" else ("train", "dev", "test"):
         languages = _languages(task, split, config)
         if split == "dev" and split not in _there(task, source):
             _hold_out(data)
@@ -86,12 +88,16 @@ def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
             continue
         examples = list(task.read(source, split, languages))
         if split == "test" and not has_gold(examples):
-            data.notes.append("the test split has no gold answers; `python -m zoo.predict` writes a submission for it")
+            data.notes.append(
+                "the test split has no gold answers; `python -m zoo.predict` writes a submission for it"
+            )
             continue
         if split == "train" and 0 < config.train_rows < len(examples):
             random = np.random.Generator(np.random.PCG64(config.seed))
             chosen = np.sort(random.permutation(len(examples))[: config.train_rows])
-            data.notes.append(f"trained on {config.train_rows} of {len(examples)} rows, drawn by seed {config.seed}")
+            data.notes.append(
+                f"trained on {config.train_rows} of {len(examples)} rows, drawn by seed {config.seed}"
+            )
             examples = [examples[n] for n in chosen]
         data.splits[split] = examples
         data.files[split] = {str(f): sha256(f) for f in data_files(task, source, split, languages)}
@@ -139,7 +145,9 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
     labels: Any = getattr(task, "labels", None)
     if task.head == "classification" and not labels:
         labels = 1  # a number
-    model = load(config.model, task=task.head, labels=labels if task.head in ("classification", "tagging") else None)
+    model = load(
+        config.model, task=task.head, labels=labels if task.head in ("classification", "tagging") else None
+    )
     if config.dropout >= 0:
         for layer in model.sublayers():
             if isinstance(layer, nn.Dropout):
@@ -156,7 +164,9 @@ def split_of(name: str, examples: list[Example], task: Task, model: Model, optio
 
 def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> LoopSettings:
     """How long and how to train."""
-    updates = config.max_steps or updates_of(rows, config.batch_size, config.accumulate, config.epochs)
+    updates = config.max_steps or updates_of(
+        rows, config.batch_size * parallel.world(), config.accumulate, config.epochs
+    )
     warmup = config.warmup if config.warmup >= 1 else config.warmup * updates
     best = config.best or task.metrics[0]
     if best != "loss" and best not in task.metrics:
@@ -172,10 +182,15 @@ def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> L
         precision=config.precision,
         seed=seed,
         eval_every=config.eval_every,
-        save_every=config.save_every,
+        save_every=0 if config.eval_every else min(-(-updates // SAVES), _epoch(config, rows)),
         best="-loss" if best == "loss" else best,
         patience=config.patience,
     )
+
+
+def _epoch(config: FinetuneConfig, rows: int) -> int:
+    """Updates of an epoch."""
+    return updates_of(rows, config.batch_size * parallel.world(), config.accumulate, 1.0)
 
 
 def optimiser_of(config: FinetuneConfig, model: Model, train: Split) -> Optimizer:
@@ -192,9 +207,9 @@ def optimiser_of(config: FinetuneConfig, model: Model, train: Split) -> Optimize
     )
     made = make_optimiser(model, settings)
     if isinstance(made, ChildTuningAdamW) and config.technique.endswith("D"):
-        objective = objective_for(config, model)
+        loss: Any = objective_for(config, model).loss
         made.set_gradient_mask(
-            fisher_mask(model, _batches(model, train, config.batch_size), objective.loss, config.reserve_p)
+            fisher_mask(model, _batches(model, train, config.batch_size), loss, config.reserve_p)
         )
     return made
 
@@ -222,7 +237,10 @@ def objective_for(config: FinetuneConfig, model: Model) -> Objective:
 def _second_loss(name: str) -> Callable[[Model, dict[str, Tensor]], Tensor]:
     from zoo.finetune import adversarial
 
-    return adversarial.LOSSES[name]()
+    known: Mapping[str, Any] = {"smart": adversarial.Smart}
+    if name not in known:
+        raise UsageError(f"--adversarial {name} is not there yet.", f"There is {', '.join(known)}.")
+    return known[name]()
 
 
 def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:

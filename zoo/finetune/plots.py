@@ -12,7 +12,7 @@ from zoo.finetune.recipes import Published
 from zoo.tasks.base import AVERAGE, GAP
 
 MOST_CLASSES = 30  # of a confusion matrix that can still be read
-STYLE = {"axes.spines.top": False, "axes.spines.right": False}
+STYLE: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False}
 BLUE, ORANGE, GREY = "#3465a4", "#ce5c00", "#888888"
 
 
@@ -35,7 +35,8 @@ class Plots:
     def _draw(self, name: str, draw: Callable[[Any], None], size: tuple[float, float] = (8, 4)) -> None:
         from matplotlib import pyplot, rc_context
 
-        with rc_context({"font.family": [*self.font, "DejaVu Sans"], **STYLE}):
+        style: Any = {"font.family": [*self.font, "DejaVu Sans"], **STYLE}
+        with rc_context(style):
             figure, axes = pyplot.subplots(figsize=size, layout="constrained")
             draw(axes)
             figure.savefig(self.folder / f"{name}.png", dpi=110)
@@ -50,7 +51,12 @@ class Plots:
             if width > 1:
                 axes.plot(steps, losses, color=BLUE, alpha=0.3, linewidth=1, label="one update")
             smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
-            axes.plot(steps[width - 1 :], smooth, color=BLUE, label=f"mean of {width} updates" if width > 1 else "one update")
+            axes.plot(
+                steps[width - 1 :],
+                smooth,
+                color=BLUE,
+                label=f"mean of {width} updates" if width > 1 else "one update",
+            )
             axes.set(xlabel="update", ylabel="training loss", ylim=(0, 1.05 * max(losses)), xlim=(0, None))
             axes.legend(frameon=False)
 

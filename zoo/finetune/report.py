@@ -149,7 +149,9 @@ def page(run: Mapping[str, Any], plots: Sequence[str]) -> str:
         f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>",
         f'<p class="line">{html.escape(run["summary"])}</p>',
         f"<h2>Scores on {html.escape(result['split'])} ({result['rows']} rows, percent)</h2>",
-        table(("", *metrics), [(name, *(float(row[m]) for m in metrics if m in row)) for name, row in scores.items()]),
+        table(
+            ("", *metrics), [(name, *(float(row[m]) for m in metrics if m in row)) for name, row in scores.items()]
+        ),
     ]
     if run.get("comparisons"):
         parts += ["<h2>Published</h2>", _published(run["comparisons"])]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from zoo import cli
 from zoo.errors import UsageError, ZooError
@@ -30,31 +28,14 @@ from zoo.finetune.job import (
     task_of,
 )
 from zoo.finetune.loop import train
-from zoo.finetune.plots import MOST_CLASSES, Plots
-from zoo.finetune.recipes import Settled, find, same_model, settle
-from zoo.finetune.report import Comparison, Estimate, compare, page, summary
+from zoo.finetune.outcome import Result, draw, merge, verdict
+from zoo.finetune.plots import MOST_CLASSES
+from zoo.finetune.recipes import Settled, find, settle
 from zoo.finetune.trackers import Trackers, check
 from zoo.finetune.watch import Watch
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks import Task
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run came to.
-
-    Attributes:
-        folder: with run.json, best/ and report.html.
-        scores: split -> row -> metric -> percent; means over the seeds.
-        summary: ours, published, difference, verdict.
-        comparisons: with every published score.
-    """
-
-    folder: Path
-    scores: Mapping[str, Mapping[str, Mapping[str, float]]]
-    summary: str
-    comparisons: tuple[Comparison, ...]
 
 
 def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool = False, **options: Any) -> Result:
@@ -86,7 +67,7 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
             record = Run(settled, task, data, place, seed, bool(record) and before).run()
         runs.append(record)
     parallel.wait()
-    return _finish(out, settled, runs)
+    return merge(out, settled, task, _seeds(config), runs, parallel.rank() == 0)
 
 
 def _settled(config: FinetuneConfig | Settled | None, options: Mapping[str, Any]) -> Settled:
@@ -149,15 +130,17 @@ class Run:
         began = time.time()
         with cli.status("loading the model and the data"):
             model = load_model(self.config, self.task, self.seed)
-            splits = {name: self._split(name, model) for name in ("train", "dev")}
-        settings = loop_settings(self.config, self.task, len(splits["train"].features), self.seed)
+            splits = {name: self._split(name, model) for name in self.data.splits if name != "test"}
+        trains = "train" in splits and self.config.epochs > 0
+        rows = len(splits["train"].features) if trains else 1
+        settings = loop_settings(self.config, self.task, rows, self.seed)
         record = self._record(model, splits, settings)
         if self.first:
             self.place.mkdir(parents=True, exist_ok=True)
             disk.write_json(self.place / "run.json", record)
         parallel.wait()
         try:
-            best_update = self._train(model, splits, settings)
+            best_update = self._train(model, splits, settings) if trains else self._as_it_is(model)
             record |= self._judged(splits, best_update)
         except BaseException as error:
             if self.first:
@@ -230,6 +213,16 @@ class Run:
                 metrics.close()
         return ended.best_update or ended.update
 
+    def _as_it_is(self, model: Model) -> int:
+        """Nothing is trained: the best model is the pretrained one."""
+        if self.first:
+            disk.save_model(self.place / "best", model, self.task, self._saved_options(0))
+        parallel.wait()
+        return 0
+
+    def _saved_options(self, update: int) -> dict[str, Any]:
+        return {"max_length": self.config.max_length, "generate": self._options(), "update": update}
+
     def _evaluate(self, model: Model, dev: Split) -> dict[str, float]:
         self.last = judge(model, self.task, dev, tune=True, options=self._options())
         if self.watch:
@@ -239,15 +232,16 @@ class Run:
     def _keep(self, model: Model, update: int, scores: Mapping[str, float]) -> None:
         assert self.last is not None
         self.best = self.last
-        options = {"max_length": self.config.max_length, "generate": self._options(), "update": update}
-        disk.save_model(self.place / "best", model, self.last.task, options)
+        disk.save_model(self.place / "best", model, self.last.task, self._saved_options(update))
 
     def _options(self) -> dict[str, Any]:
-        """Arguments of `generate`."""
+        """Arguments of `generate`, or the layer of sentence vectors."""
+        if self.task.head == "embedding":
+            return {"layer": self.config.layer}
         if self.task.head != "generation":
             return {}
-        given = {"beams": self.config.beam, "max_length": self.config.target_length}
-        return {name: value for name, value in given.items() if value}
+        length = getattr(self.task, "target_length", 0)
+        return {"num_beams": self.config.beam, **({"max_length": length} if length else {})}
 
     # --- after it ---
 
@@ -292,7 +286,8 @@ class Run:
         compared, line = verdict(self.settled, [record])
         record |= {"summary": line, "comparisons": [asdict(c) for c in compared]}
         disk.write_json(self.place / "run.json", record)
-        draw(self.place, record, self.settled, self.task, splits["train"].features.lengths)
+        lengths = splits["train"].features.lengths if "train" in splits else None
+        draw(self.place, record, self.settled, self.task, lengths)
 
 
 def _lost(splits: Mapping[str, Split]) -> list[str]:
@@ -301,7 +296,9 @@ def _lost(splits: Mapping[str, Split]) -> list[str]:
     for name, split in splits.items():
         for kind, count in split.features.lost.items():
             if count:
-                said.append(f"{name}: {count} gold {kind} are lost to truncation or alignment; they count as missed")
+                said.append(
+                    f"{name}: {count} gold {kind} are lost to truncation or alignment; they count as missed"
+                )
     return said
 
 
@@ -310,115 +307,3 @@ def _newest_update(place: Path) -> int:
 
     found = newest(place / "checkpoints")
     return int(found.name.rpartition("-")[2]) if found else 0
-
-
-def verdict(settled: Settled, records: list[dict[str, Any]]) -> tuple[tuple[Comparison, ...], str]:
-    """Every published score beside ours, and the line that ends the run."""
-    results = records[0]["results"]
-    recipe = settled.recipe
-    compared = []
-    for published in recipe.published if recipe else ():
-        split = published.split if published.split in results else "dev" if "dev" in results else next(iter(results))
-        rows = results[split]["scores"][results[split]["row"]]
-        if published.metric not in rows:
-            continue
-        values = tuple(_value(record, split, published.metric) for record in records)
-        ours = Estimate(values, results[split]["rows"])
-        same = recipe is not None and same_model(recipe.model, settled.config.model)
-        compared.append(compare(published, split, ours, same))
-    split = compared[0].split if compared else "test" if "test" in results else next(iter(results))
-    metric = results[split]["metric"]
-    ours = Estimate(tuple(_value(r, split, metric) for r in records), results[split]["rows"])
-    line = summary(metric, split, ours, compared)
-    if len(records) > 1:
-        line += f"; {metric} on {split} over {len(records)} seeds {ours.mean:.2f} +- {ours.deviation:.2f}, "
-        line += f"95 % interval {ours.mean - ours.half:.2f} to {ours.mean + ours.half:.2f}"
-    return tuple(compared), line
-
-
-def _value(record: Mapping[str, Any], split: str, metric: str) -> float:
-    result = record["results"][split]
-    return float(result["scores"][result["row"]][metric])
-
-
-def draw(
-    place: Path, record: dict[str, Any], settled: Settled, task: Task, lengths: np.ndarray | None = None
-) -> None:
-    """report.html and its plots; without matplotlib the page alone, which then says so."""
-    names: list[str] = []
-    result = record["results"].get("test") or record["results"]["dev"]
-    split = "test" if "test" in record["results"] else "dev"
-    try:
-        names = _plots(place, record, settled, task, result, lengths)
-    except ImportError:
-        record["notes"].append("no plots: matplotlib is not installed (pip install 'paddle-model-zoo[finetune]')")
-    text = page({**record, "result": {**result, "split": split}}, names)
-    (place / "report.html").write_text(text, "utf-8")
-
-
-def _plots(
-    place: Path,
-    record: Mapping[str, Any],
-    settled: Settled,
-    task: Task,
-    result: Mapping[str, Any],
-    lengths: np.ndarray | None,
-) -> list[str]:
-    published = settled.recipe.published if settled.recipe else ()
-    theirs = next((p for p in published if p.metric == result["metric"] and p.comparable), None)
-    labels = tuple(getattr(task, "labels", ()))
-    plots = Plots(place, (*labels, *result["scores"]))
-    lines = disk.read_metrics(place / "metrics.jsonl")
-    updates = [line for line in lines if line["kind"] == "update"]
-    if updates:
-        plots.loss([u["update"] for u in updates], [u["loss"] for u in updates])
-    evaluations = [line for line in lines if line["kind"] == "evaluation"]
-    if evaluations:
-        values = [e["scores"][result["metric"]] for e in evaluations]
-        steps = [e["update"] for e in evaluations]
-        plots.scores(steps, values, f"{result['metric']} on dev", record["best_update"], theirs)
-    if "confusion" in result:
-        plots.confusion(labels, np.array(result["confusion"]))
-    if len(result["scores"]) > 1:
-        plots.rows(result["scores"], result["metric"], theirs)
-    if lengths is not None:
-        plots.lengths(lengths.tolist(), record["config"]["max_length"] or task.max_length)
-    return plots.names
-
-
-def _finish(out: Path, settled: Settled, records: list[dict[str, Any]]) -> Result:
-    """The result of one seed, or of all of them together."""
-    compared, line = verdict(settled, records)
-    scores = {
-        split: {
-            row: {m: float(np.mean([r["results"][split]["scores"][row].get(m, np.nan) for r in records])) for m in held}
-            for row, held in result["scores"].items()
-        }
-        for split, result in records[0]["results"].items()
-    }
-    if len(records) > 1 and parallel.rank() == 0:
-        metric, split = _headline(records[0])
-        values = [_value(record, split, metric) for record in records]
-        ours = Estimate(tuple(values), records[0]["results"][split]["rows"])
-        best = int(np.argmax([r["results"]["dev"]["value"] for r in records]))
-        seeds = {
-            "mean": ours.mean, "deviation": ours.deviation, "interval": [ours.mean - ours.half, ours.mean + ours.half],
-            "values": dict(zip(_seeds(settled.config), values, strict=True)),
-            "best": f"seed-{_seeds(settled.config)[best]}/best", "metric": metric, "split": split,
-        }  # fmt: skip
-        merged = {
-            **records[0], "seeds": seeds, "summary": line, "comparisons": [asdict(c) for c in compared],
-            "results": {s: {**records[0]["results"][s], "scores": scores[s]} for s in scores},
-        }  # fmt: skip
-        for name in ("seed", "best_update", "seconds"):
-            merged.pop(name, None)
-        for result in merged["results"].values():
-            result.pop("confusion", None)
-        disk.write_json(out / "run.json", merged)
-        draw(out, merged, replace(settled), task_of(settled.config))
-    return Result(out, scores, line, compared)
-
-
-def _headline(record: Mapping[str, Any]) -> tuple[str, str]:
-    split = "test" if "test" in record["results"] else "dev"
-    return record["results"][split]["metric"], split
