@@ -13,7 +13,14 @@ PADDING = 3  # a real network's outputs are as wide as its batch
 
 def outputs_of(task: Task, features: Features) -> dict[str, list[np.ndarray]]:
     """What the head of `task` would give if it knew the answers."""
-    return {"classification": _classes, "tagging": _tags}[task.head](task, features)
+    made = {
+        "classification": _classes,
+        "tagging": _tags,
+        "qa": _spans,
+        "generation": _texts,
+        "embedding": _vectors,
+    }
+    return made[task.head](task, features)
 
 
 def _classes(task: Any, features: Features) -> dict[str, list[np.ndarray]]:
@@ -29,3 +36,26 @@ def _tags(task: Any, features: Features) -> dict[str, list[np.ndarray]]:
     wrong = np.array([1])  # where no label counts the output may be anything
     rows = [np.concatenate([labels[n], np.repeat(wrong, PADDING)]) for n in range(len(labels))]
     return {"logits": [np.eye(len(task.labels))[np.where(row < 0, 1, row)] for row in rows]}
+
+
+def _spans(task: Any, features: Features) -> dict[str, list[np.ndarray]]:
+    labels, lengths = np.asarray(features.columns["labels"]), features.lengths
+    starts, ends = ([_one(n + PADDING, at) for n, at in zip(lengths, side, strict=True)] for side in labels.T)
+    return {"start_logits": starts, "end_logits": ends}
+
+
+def _one(length: int, place: int) -> np.ndarray:
+    return (np.arange(length) == place).astype(np.float32)
+
+
+def _texts(task: Any, features: Features) -> dict[str, list[np.ndarray]]:
+    start, labels = features.columns["decoder_input_ids"], features.columns["labels"]
+    assert isinstance(start, Ragged) and isinstance(labels, Ragged)
+    padding = np.full(PADDING, features.pad_id)
+    return {"sequences": [np.concatenate([start[n][:1], labels[n], padding]) for n in range(len(labels))]}
+
+
+def _vectors(task: Any, features: Features) -> dict[str, list[np.ndarray]]:
+    """A vector of its own for each pair, the same for both languages, of various lengths."""
+    vectors = np.random.default_rng(0).normal(size=(int(features.sample.max()) + 1, 64))
+    return {"embeddings": [vectors[n] * (1 + n % 3) for n in features.sample]}

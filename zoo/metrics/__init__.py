@@ -1,21 +1,32 @@
 """Metrics: plain functions of gold and predicted answers. All in percent.
 
-Libraries do the counting where a well-kept one exists; they are in the extra `finetune` and imported
-when a metric is computed.
+Libraries do the counting where a well-kept one exists; they are in the extra `finetune`, and imported when a metric
+is computed.
 """
 
 from zoo.metrics.entities import SCHEMES, entities_score, spans, tags_accuracy, tags_score
+from zoo.metrics.generated import character_scores, sacrebleu_scores
+from zoo.metrics.retrieval import nearest, retrieval_accuracy
+from zoo.metrics.squad import ANSWERS, best_over, best_threshold, mean_percent
 from zoo.metrics.text import TEXT, accuracy, f1, macro_f1, matthews, pearson, spearman
 
 __all__ = [
+    "ANSWERS",
     "SCHEMES",
     "TEXT",
     "accuracy",
+    "best_over",
+    "best_threshold",
+    "character_scores",
     "entities_score",
     "f1",
     "macro_f1",
     "matthews",
+    "mean_percent",
+    "nearest",
     "pearson",
+    "retrieval_accuracy",
+    "sacrebleu_scores",
     "spans",
     "spearman",
     "tags_accuracy",

@@ -12,14 +12,19 @@ import numpy as np
 
 Tags = Sequence[Sequence[str]]
 Span = tuple[int, int, str]  # first word, last word, kind
-SCHEMES = ("IOB2", "IOBES", "BILOU")
+SCHEMES = ("IOB2", "IOBES", "BILOU", "BMES")
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
     """Entities of a sentence, lenient reading: first word, last word, kind. Any of the schemes."""
     from seqeval.metrics.sequence_labeling import get_entities
 
-    return [(first, last, kind) for kind, first, last in get_entities(list(tags))]
+    return [(first, last, kind) for kind, first, last in get_entities(_inner(tags))]
+
+
+def _inner(tags: Sequence[str]) -> list[str]:
+    """M, the middle in BMES, as seqeval calls it."""
+    return [f"I{tag[1:]}" if tag[:2] == "M-" else tag for tag in tags]
 
 
 def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float]:
@@ -33,7 +38,8 @@ def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as lenient
     from seqeval.metrics.v1 import precision_recall_fscore_support as strict
 
-    a, b = [list(t) for t in gold], [list(t) for t in predicted]
+    a, b = [_inner(t) for t in gold], [_inner(t) for t in predicted]
+    scheme = "IOBES" if scheme == "BMES" else scheme
     if all(tag == "O" for tags in (*a, *b) for tag in tags):
         return {"f1": 0.0, "precision": 0.0, "recall": 0.0}
     if scheme:

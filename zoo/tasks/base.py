@@ -33,7 +33,7 @@ class Example:
     """One item of a data set; families add what is asked and what is right.
 
     Attributes:
-        id: as the data set numbers it; the number of the row where it does not.
+        id: as the data set numbers it; the line of the file where it does not.
         language: code for data sets of several languages, else empty.
     """
 
@@ -109,13 +109,15 @@ class Task(ABC):
             source: the folder of the data set or of its benchmark, a file of the published format, the two files
                 of parallel text, or "hub".
             split: "train", "dev" or "test", or another that `files` names. Train and dev must have gold answers.
-            languages: only these; by default `train_languages` for train and all for the others.
+            languages: only these; by default those of the file, or `train_languages` for train and all for others.
 
         Raises:
             InputError: a file is missing or malformed; names file and line and says what was expected.
             UsageError: there is no such split or language.
         """
-        chosen = tuple(languages) or (self.train_languages if split == "train" else ()) or self.languages
+        one_file = not isinstance(source, (str, Path)) or Path(source).is_file()
+        trained = self.train_languages if split == "train" and not one_file else ()
+        chosen = tuple(languages) or trained or self.languages
         for language in chosen:
             if language not in self.languages:
                 raise UsageError(
@@ -152,13 +154,17 @@ class Task(ABC):
         names = self.files[split]
         patterns = (names,) if isinstance(names, str) else names
         for language in languages if "{language}" in "".join(patterns) else ("",):
-            files = tuple(self.find(path, p.replace("{language}", language)) for p in patterns)
+            files = tuple(self.find(path, p.replace("{language}", self.code(language))) for p in patterns)
             yield language, self.open(files, split)
 
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
         """Rows of local files."""
         columns = self.columns if not self.headless or split in self.headless else ()
-        return READERS[self.format](*files, columns)
+        return READERS[self.format](files[0], columns, **({"skip_short": True} if self.skip_short else {}))
+
+    def code(self, language: str) -> str:
+        """How a language is spelled in the names of files."""
+        return language
 
     def find(self, folder: Path, name: str) -> Path:
         """A file of the data set, in its folder or in its benchmark's, packed or not.

@@ -38,7 +38,7 @@ class Classification(Task):
         text, pair: columns of the first and the second text.
         label: column of the class; a label in `dropped` means that the row does not count.
         also: other spellings of a label.
-        id: column of the id; without it, or without a name here, the number of the row from 0.
+        id: column of the id.
         language: column of the language.
         prepared: name of a function in PREPARED that makes the columns first.
         style: of the submission: "glue" (index, tab, prediction), "clue" (JSON lines) or "labels" (bare).
@@ -73,18 +73,18 @@ class Classification(Task):
             row = PREPARED[self.prepared](row)
         values = row.values
         if self.language:
-            language = row.text(self.language)
+            language = str(values.get(self.language, language))
         label = self._label(row, split)
         if label == DROPPED:
             return None
         name = values.get(self.id) if self.id else None
-        ident = str(row.line - 1 if name is None else name)
+        ident = str(row.line if name is None else name)
         pair = row.text(self.pair) if self.pair else None
         return TextExample(ident, row.text(self.text), pair, label, language=language)
 
     def _label(self, row: Row, split: str) -> str | float | None:
         value = row.values.get(self.label)
-        if value in self.dropped and self.dropped:
+        if self.dropped and self.label in row.values and value in (*self.dropped, None):
             return DROPPED
         if value is None or value == "":
             if split.startswith("test"):

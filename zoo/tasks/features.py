@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from zoo.tokenization import Tokenizer
 
 IGNORED = -100  # a label that does not count
 TARGETS = ("decoder_input_ids", "labels")  # columns of a decoder, as long as the target
@@ -68,6 +71,7 @@ class Features:
         sample: [N], the number of the example each row came from, counted from 0.
         notes: what `predictions` needs beside the outputs.
         pad_id: what pads ids.
+        tokenizer: of generated ids, for tasks whose answers are such.
         lost: gold answers that truncation or alignment took away, by kind; they count as missed.
     """
 
@@ -76,6 +80,7 @@ class Features:
     notes: dict[str, Column] = field(default_factory=dict)
     pad_id: int = 0
     lost: Counter[str] = field(default_factory=Counter)
+    tokenizer: Tokenizer | None = None
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -140,6 +145,7 @@ def join(parts: Iterable[Features]) -> Features:
         _join([p.notes for p in parts]),
         parts[0].pad_id,
         lost,
+        parts[0].tokenizer,
     )
 
 

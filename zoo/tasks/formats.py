@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,19 @@ from zoo.errors import InputError
 from zoo.tasks.rows import Row, lines, shown
 
 csv.field_size_limit(2**27)
+log = logging.getLogger("zoo")
 
 
-def tsv(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
+def tsv(file: Path, columns: Sequence[str] = (), skip_short: bool = False) -> Iterator[Row]:
     """Tab-separated without quoting; `columns` names them where the file has no header.
+
+    Args:
+        skip_short: leaves out lines with fewer columns, and says how many there were.
 
     Raises:
         InputError: a line has another number of columns than the header.
     """
+    skipped = 0
     for n, line in lines(file):
         if not columns:
             columns = line.split("\t")
@@ -28,12 +35,17 @@ def tsv(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
         values = line.split("\t")
         if not line.strip():
             continue
+        if skip_short and len(values) < len(columns):
+            skipped += 1
+            continue
         if len(values) != len(columns):
             raise InputError(
                 f"'{file}', line {n}: {len(values)} columns where {len(columns)} were expected.",
                 f"Expected, with tabs between: {', '.join(columns)}.",
             )
         yield Row(str(file), n, dict(zip(columns, values, strict=True)))
+    if skipped:
+        log.warning("'%s': %d lines have fewer than %d columns and were left out.", file, skipped, len(columns))
 
 
 def table(file: Path, columns: Sequence[str] = (), delimiter: str = ",") -> Iterator[Row]:
@@ -119,10 +131,7 @@ def _sentence(file: Path, begin: int, words: list[str], tags: list[str]) -> Row:
 
 
 def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
-    """SQuAD's JSON, one row per question, with the `context` of its paragraph.
-
-    A file of the flat form, one object per line, works as well.
-    """
+    """SQuAD's JSON, one row per question, with the `context` of its paragraph."""
     document = _document(file)
     n = 0
     for article in _list(file, document, "data"):
@@ -137,6 +146,15 @@ def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
                 yield Row(str(file), n, {**question, "context": context}, "question")
     if n == 0:
         raise InputError(f"'{file}' has no questions.")
+
+
+def is_squad(file: Path) -> bool:
+    """True for a file of SQuAD's form, false for JSON lines."""
+    try:
+        value = json.loads("\n".join(line for _, line in lines(file)))
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "data" in value
 
 
 def _document(file: Path) -> Any:
@@ -175,6 +193,7 @@ def parallel(file: Path, other: Path) -> Iterator[Row]:
 READERS: dict[str, Callable[..., Iterator[Row]]] = {
     "tsv": tsv,
     "csv": table,
+    "semicolon": partial(table, delimiter=";"),
     "jsonl": jsonl,
     "conll": conll,
     "squad": squad,

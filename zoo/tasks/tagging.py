@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
 OUTSIDE = "O"
+GOES_ON = ("I-", "M-", "E-", "L-")  # tags of a word inside of an entity, in any scheme
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,18 @@ class Tagging(Task):
 
     Attributes:
         labels: tags in the order of their ids.
-        scheme: how tags are meant by the strict metric.
+        scheme: how tags are meant by the strict metric; empty for tags that mark no spans, such as parts of speech.
         stride: pieces that two rows of a long sentence share.
-        prepared: name of a function in PREPARED that makes `words` and `tags` of a row.
+        word_column, tag_column: of files that have columns.
+        prepared: name of a function in PREPARED that makes these columns first.
         style: of the submission: "conll" (word, space, tag), "tags" (bare), "spans" (CLUENER's JSON).
     """
 
     labels: tuple[str, ...] = ()
     scheme: str = "IOB2"
     stride: int | None = 32
+    word_column: str = "words"
+    tag_column: str = "tags"
     prepared: str = ""
     style: str = "conll"
     format: str = "conll"
@@ -62,18 +66,14 @@ class Tagging(Task):
     # --- reading ---
 
     def example(self, row: Row, split: str, language: str = "") -> TaggedExample | None:
-        row = PREPARED[self.prepared](row) if self.prepared else row
-        words, tags = row.get("words"), row.values.get("tags")
-        _check_texts(row, "words", words)
+        words, tags = self.words_and_tags(row)
+        ident = str(row.values.get("id", row.line))
         if not words:
             return None
         if tags is None:
             if not split.startswith("test"):
                 raise row.error("no tags.", f"Tags: {', '.join(self.labels[:40])}.")
-            return TaggedExample(str(row.line), tuple(words), None, language=language)
-        _check_texts(row, "tags", tags)
-        if len(words) != len(tags):
-            raise row.error(f"{len(words)} words and {len(tags)} tags.")
+            return TaggedExample(ident, tuple(words), None, language=language)
         for n, tag in enumerate(tags):
             if tag not in self.labels:
                 line = row.line + n if self.format == "conll" else row.line
@@ -81,7 +81,23 @@ class Tagging(Task):
                     f"the tag {shown(tag)} of {shown(words[n])} is none of {self.name}.",
                     f"Tags: {', '.join(self.labels[:40])}.",
                 )
-        return TaggedExample(str(row.line), tuple(words), tuple(tags), language=language)
+        return TaggedExample(ident, tuple(words), tuple(tags), language=language)
+
+    def words_and_tags(self, row: Row) -> tuple[list[str], list[str] | None]:
+        """Words of a row and as many tags, None where it has none.
+
+        Raises:
+            InputError: they are no lists of texts, or not of one length.
+        """
+        row = PREPARED[self.prepared](row) if self.prepared else row
+        words, tags = row.get(self.word_column), row.values.get(self.tag_column)
+        _check_texts(row, self.word_column, words)
+        if tags is None:
+            return words, None
+        _check_texts(row, self.tag_column, tags)
+        if len(words) != len(tags):
+            raise row.error(f"{len(words)} words and {len(tags)} tags.")
+        return words, tags
 
     # --- to the network and back ---
 
@@ -120,8 +136,9 @@ class Tagging(Task):
         for example, tags in zip(examples, best, strict=True):
             if tags != list(example.tags or ()):
                 lost["words"] += sum(a != b for a, b in zip(tags, example.tags or (), strict=True))
-                missed = set(metrics.spans(example.tags or ())) - set(metrics.spans(tags))
-                lost["entities"] += len(missed)
+                if self.scheme:
+                    missed = set(metrics.spans(example.tags or ())) - set(metrics.spans(tags))
+                    lost["entities"] += len(missed)
         return lost
 
     def _spread(
@@ -138,7 +155,8 @@ class Tagging(Task):
             following = OUTSIDE
             for n in range(len(tags) - 1, -1, -1):
                 if not tags[n]:
-                    tags[n] = following if following[:2] == "I-" else OUTSIDE
+                    goes_on = following[:2] in GOES_ON
+                    tags[n] = f"{'M' if self.scheme == 'BMES' else 'I'}{following[1:]}" if goes_on else OUTSIDE
                 following = tags[n]
         return found
 
@@ -162,6 +180,8 @@ class Tagging(Task):
                     "Score a split with tags, such as dev.",
                 )
         gold = [e.tags or () for e in examples]
+        if not self.scheme:
+            return {ALL: {"accuracy": metrics.tags_accuracy(gold, predictions)}}
         lenient = metrics.tags_score(gold, predictions)
         kinds = self._kinds(gold, predictions)
         rows = {
@@ -258,7 +278,7 @@ def _cluener(row: Row) -> Row:
     """Characters as words, and tags from spans [first, last]."""
     text = row.text("text")
     if "label" not in row.values:
-        return row._replace(values={"words": list(text)})
+        return row._replace(values={**row.values, "words": list(text)})
     tags = [OUTSIDE] * len(text)
     for kind, named in _items(row, row.get("label")):
         for words, places in _items(row, named):
@@ -269,7 +289,7 @@ def _cluener(row: Row) -> Row:
                     )
                 first, last = place
                 tags[first : last + 1] = [f"B-{kind}", *[f"I-{kind}"] * (last - first)]
-    return row._replace(values={"words": list(text), "tags": tags})
+    return row._replace(values={**row.values, "words": list(text), "tags": tags})
 
 
 def _items(row: Row, value: Any) -> Any:
@@ -287,7 +307,8 @@ def _cluener_answer(example: TaggedExample, tags: Sequence[str]) -> dict[str, An
     text, label = "".join(example.words), dict[str, dict[str, list[list[int]]]]()
     for first, last, kind in metrics.spans(tags):
         label.setdefault(kind, {}).setdefault(text[first : last + 1], []).append([first, last])
-    return {"id": int(example.id) - 1, "text": text, "label": label}
+    number: Any = int(example.id) if example.id.isdecimal() else example.id
+    return {"id": number, "text": text, "label": label}
 
 
 PREPARED: dict[str, Callable[[Row], Row]] = {"wikiann": _wikiann, "cluener": _cluener}

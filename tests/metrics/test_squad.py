@@ -1,0 +1,144 @@
+"""SQuAD's metric beside transformers' copy of the official script, CMRC's beside hand-counted cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo import metrics, tasks
+from zoo.metrics import squad
+from zoo.tasks.qa import Answer, Gold, QAExample
+
+WORDS = st.lists(
+    st.sampled_from(["a", "an", "the", "The", "cat,", "dog;", "U.S.", "1990s", "--", "é"]), max_size=5
+).map(" ".join)
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "exact", "f1"),
+    [
+        ("the Cat!", "a cat", 1, 1),
+        ("in the late 1990s", "1990s", 0, 0.5),
+        ("U.S.", "us", 1, 1),
+        ("", "cat", 0, 0),
+        ("the", "", 1, 1),
+        ("another", "an other", 0, 0),
+    ],
+)
+def test_one_answer(gold: str, predicted: str, exact: float, f1: float) -> None:
+    assert squad.exact(gold, predicted) == exact
+    assert squad.token_f1(gold, predicted) == pytest.approx(f1)
+
+
+def pieces(text: str) -> list[str]:
+    """Words that count, sorted; written apart from the module under test."""
+    bare = "".join(c for c in text.lower() if not (c.isascii() and not c.isalnum() and not c.isspace()))
+    return sorted(word for word in bare.split() if word not in ("a", "an", "the"))
+
+
+@given(WORDS, WORDS)
+def test_one_answer_beside_another_implementation(gold: str, predicted: str) -> None:
+    a, b = pieces(gold), pieces(predicted)
+    left = list(b)
+    for word in a:
+        if word in left:
+            left.remove(word)
+    same = len(b) - len(left)
+    expected = float(a == b) if not a or not b else 2 * same / (len(a) + len(b))
+    assert squad.token_f1(gold, predicted) == pytest.approx(expected)
+    assert squad.exact(gold, predicted) <= (a == b)
+
+
+ROWS = st.lists(
+    st.tuples(st.lists(WORDS, max_size=3), WORDS, st.integers(-8, 8).map(lambda n: n / 4)),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda row: row[2],
+)
+
+
+@given(ROWS)
+def test_whole_evaluation_beside_every_threshold(rows: list[tuple[list[str], str, float]]) -> None:
+    """The best threshold is the best of all, and the parts add up to the whole."""
+    threshold = 0.5
+    task: Any = tasks.from_dict({**tasks.find("squad2").to_dict(), "threshold": threshold})
+    golds = [[g for g in row[0] if pieces(g)] for row in rows]
+    examples = [QAExample(str(n), "?", "", tuple(Gold(g, 0) for g in gold)) for n, gold in enumerate(golds)]
+    found = task.score([Answer(text, no) for _, text, no in rows], examples).rows
+
+    def total(at: float) -> float:
+        each = []
+        for gold, (_, text, no) in zip(golds, rows, strict=True):
+            given = text if no <= at else ""
+            each.append(max((squad.token_f1(g, given) for g in gold), default=float(not pieces(given))))
+        return 100 * sum(each) / len(each)
+
+    assert found["all"]["f1"] == pytest.approx(total(threshold))
+    counts = {row: sum(bool(g) is (row == "HasAns") for g in golds) for row in ("HasAns", "NoAns")}
+    parts = sum(found[row]["f1"] * count for row, count in counts.items() if count)
+    assert parts / len(rows) == pytest.approx(found["all"]["f1"])
+    if all(pieces(text) for _, text, _ in rows):
+        best = max(total(at) for at in (-1e9, *(no for *_, no in rows)))
+        assert found["best threshold"]["f1"] == pytest.approx(best)
+        if best > total(-1e9):
+            assert total(found["best threshold"]["f1 threshold"]) == pytest.approx(best)
+
+
+def test_threshold_by_hand() -> None:
+    """Three questions: one answered rightly, one wrongly, one without an answer that is answered."""
+    value, at = metrics.best_threshold([1.0, 0.0, 0.0], [-2.0, -1.0, 3.0], [True, True, False], [False] * 3)
+    assert (value, at) == (pytest.approx(200 / 3), -2.0)
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "exact", "f1"),
+    [
+        ("光荣和ω-force", "光荣和ω-force", 1, 1),
+        ("光荣和ω-force", "光荣、ωForce", 0, 0.5 * 2 * 2 / (0.5 * 7)),
+        ("1990年", "于1990年。", 0, 0.8),
+        ("北京大学", "大学", 0, 2 * 2 / 6),
+        ("北京大学", "北大", 0, 2 / 6),  # the longest run is one character
+        ("《红楼梦》", "红楼梦", 1, 1),
+        ("北京", "上海", 0, 0),
+    ],
+)
+def test_chinese_answers(gold: str, predicted: str, exact: float, f1: float) -> None:
+    assert squad.chinese_exact(gold, predicted) == exact
+    assert squad.chinese_f1(gold, predicted) == pytest.approx(f1)
+
+
+def test_characters_beside_the_golden_file(shared: Path) -> None:
+    golden = json.loads((shared / "golden" / "dureader_metric.json").read_text("utf-8"))
+    found = metrics.character_scores(golden["ref"], golden["pred"])
+    assert found == {k.lower(): pytest.approx(100 * v, rel=1e-12) for k, v in golden["scores"].items()}
+
+
+@given(st.text("abc", max_size=8), st.text("abc", max_size=8))
+def test_longest_common_subsequence(a: str, b: str) -> None:
+    from zoo.metrics.generated import _common
+
+    table = np.zeros((len(a) + 1, len(b) + 1), int)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            table[i + 1, j + 1] = table[i, j] + 1 if x == y else max(table[i, j + 1], table[i + 1, j])
+    assert _common(a, b) == table[-1, -1]
+
+
+def test_translations_are_sacrebleus() -> None:
+    import sacrebleu
+
+    gold, predicted = ["Das ist ein Test.", "Guten Tag"], ["Das ist der Test.", "Guten Tag!"]
+    assert metrics.sacrebleu_scores(gold, predicted)["bleu"] == sacrebleu.corpus_bleu(predicted, [gold]).score
+    assert metrics.sacrebleu_scores(["你好 世界。"], ["你好世界。"], "zh")["bleu"] == pytest.approx(100)
+
+
+def test_nearest_takes_the_first_of_equals() -> None:
+    keys = np.array([[1.0, 0], [2, 0], [0, 1]])
+    assert metrics.nearest(np.array([[5.0, 0], [0, 3]]), keys).tolist() == [0, 2]
+    assert metrics.retrieval_accuracy(keys, keys) == pytest.approx(200 / 3)

@@ -1,0 +1,84 @@
+"""Question generation, summaries and translation: the table of data sets."""
+
+from __future__ import annotations
+
+from zoo.tasks.text2text import Text2Text
+
+CHARACTERS = ("bleu-4", "bleu-1", "bleu-2", "bleu-3", "rouge-l")
+FILES = {"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}
+JSON = {"train": "train.json", "dev": "dev.json", "test": "test.json"}
+WMT14 = {
+    "train": ("train.{0}", "train.{1}"),
+    "dev": ("newstest2013.{0}", "newstest2013.{1}"),
+    "test": ("newstest2014.{0}", "newstest2014.{1}"),
+}
+MULTI30K = {
+    "train": ("train.{0}", "train.{1}"),
+    "dev": ("val.{0}", "val.{1}"),
+    "test": ("test_2016_flickr.{0}", "test_2016_flickr.{1}"),
+    "test2017": ("test_2017_flickr.{0}", "test_2017_flickr.{1}"),
+}
+FLORES = {
+    "dev": ("dev/{0}.dev", "dev/{1}.dev"),
+    "test": ("devtest/{0}.devtest", "devtest/{1}.devtest"),
+}
+FLORES_CODES = {"en": "eng_Latn", "de": "deu_Latn", "fr": "fra_Latn", "zh": "zho_Hans"}
+
+
+def _translation(
+    name: str, title: str, folder: str, files: dict[str, tuple[str, str]], source: str, target: str, **codes: str
+) -> Text2Text:
+    sides = codes.get(source, source), codes.get(target, target)
+    return Text2Text(
+        name=f"{name}-{source}-{target}",
+        title=f"{title} {source}-{target}",
+        metrics=("bleu", "chrf"),
+        folder=folder,
+        format="parallel",
+        files={split: (a.format(*sides), b.format(*sides)) for split, (a, b) in files.items()},
+        target_length=128,
+        tokenize="zh" if target == "zh" else "13a",
+    )
+
+
+TASKS = (
+    Text2Text(
+        name="dureader-qg",
+        title="DuReaderQG",
+        metrics=CHARACTERS,
+        folder="dureader_qg",
+        files=FILES,
+        lead="answer",
+        source="paragraph",
+        target="tgt",
+        renamed={"context": "paragraph", "question": "tgt"},
+    ),
+    Text2Text(
+        name="dureader-robust-qg",
+        title="DuReader-Robust question generation",
+        metrics=CHARACTERS,
+        folder="dureader_robust",
+        files=JSON,
+        format="squad",
+        lead="answer",
+        source="context",
+        target="question",
+        prepared="first answer",
+    ),
+    Text2Text(
+        name="lcsts",
+        title="LCSTS",
+        metrics=CHARACTERS,
+        folder="lcsts",
+        files=FILES,
+        columns=("content", "summary"),
+        source="content",
+        target="summary",
+    ),
+    *(_translation("wmt14", "WMT14", "wmt14", WMT14, "en", target) for target in ("de", "fr")),
+    *(_translation("multi30k", "Multi30k", "multi30k", MULTI30K, "en", target) for target in ("de", "fr")),
+    *(
+        _translation("flores", "FLORES-200", "flores200", FLORES, "en", target, **FLORES_CODES)
+        for target in ("de", "fr", "zh")
+    ),
+)

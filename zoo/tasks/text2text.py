@@ -1,0 +1,191 @@
+"""Text in, text out: question generation, summaries, translation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from zoo import metrics
+from zoo.errors import InputError
+from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.tasks.features import Features, Ragged
+from zoo.tasks.formats import READERS, parallel
+from zoo.tasks.rows import Row
+
+if TYPE_CHECKING:
+    from zoo.tokenization import Tokenizer
+
+SPACED = re.compile(
+    r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) +| +(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])"
+)
+SUFFIXES = {".json": "jsonl", ".jsonl": "jsonl", ".tsv": "tsv", ".txt": "tsv"}
+
+
+@dataclass(frozen=True)
+class Text2TextExample(Example):
+    """A text and the text to be written; None where nobody says it. `lead` is what stands before the source."""
+
+    source: str
+    target: str | None = None
+    lead: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text2Text(Task):
+    """An encoder reads the source (its lead, a separator, the source), a decoder writes the target.
+
+    Attributes:
+        source, target: columns.
+        lead: column of what stands before the source, with the tokenizer's separator between.
+        renamed: other names of columns, as other releases of the same data have them.
+        target_length: tokens of the target, special ones included.
+        tokenize: how sacrebleu cuts words; empty for DuReader's metrics over characters.
+        prepared: name of a function in PREPARED that makes the columns first.
+    """
+
+    source: str = "source"
+    target: str = "target"
+    lead: str = ""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    target_length: int = 100
+    tokenize: str = ""
+    prepared: str = ""
+
+    head: ClassVar[str] = "generation"
+
+    # --- reading ---
+
+    def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
+        if self.format == "parallel":
+            if len(files) != 2:
+                raise InputError(
+                    f"{self.name} needs two files, one sentence per line in each; '{files[0]}' is one.",
+                    "Give the folder, or both files.",
+                )
+            return parallel(*files)
+        if self.format != "tsv":
+            return READERS[self.format](files[0])
+        kind = SUFFIXES.get("".join(files[0].suffixes[:1]), "tsv")
+        return READERS[kind](files[0], self.columns)
+
+    def example(self, row: Row, split: str, language: str = "") -> Text2TextExample | None:
+        row = row._replace(values={self.renamed.get(k, k): v for k, v in row.values.items()})
+        row = PREPARED[self.prepared](row) if self.prepared else row
+        target = row.values.get(self.target)
+        if target is None and not split.startswith("test"):
+            raise row.error(f"no '{self.target}'.", f"Expected: {', '.join(filter(None, self._wanted))}.")
+        lead = row.text(self.lead) if self.lead else ""
+        source = row.text(self.source)
+        ident = str(row.values.get("id", row.line))
+        return Text2TextExample(ident, source, None if target is None else row.text(self.target), lead)
+
+    @property
+    def _wanted(self) -> tuple[str, str, str]:
+        return self.lead, self.source, self.target
+
+    # --- to the network and back ---
+
+    def encode(
+        self,
+        examples: list[Text2TextExample],
+        tokenizer: Tokenizer,
+        max_length: int,
+        start: Sequence[int] = (),
+        end: Sequence[int] = (),
+    ) -> Features:
+        """Features of a run of examples.
+
+        Args:
+            examples: the run.
+            tokenizer: of both sides.
+            max_length: tokens of the source; longer ones are cut.
+            start, end: ids around a target, where the decoder wants others than the tokenizer puts around a text:
+                `decoder_input_ids` is all but the last of start, pieces, end; `labels` all but the first.
+        """
+        separator = tokenizer.specials.get("sep", " ")
+        sources = [f"{e.lead}{separator}{e.source}" if e.lead else e.source for e in examples]
+        rows = tokenizer(sources, max_length=max_length, padding=False)
+        columns: dict[str, Any] = {
+            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
+        }
+        lost: Counter[str] = Counter()
+        if all(e.target is not None for e in examples):
+            targets, cut = self._targets([str(e.target) for e in examples], tokenizer, start, end)
+            columns["decoder_input_ids"] = Ragged.of([t[:-1] for t in targets])
+            columns["labels"] = Ragged.of([t[1:] for t in targets])
+            lost.update({"targets that were cut": cut} if cut else {})
+        numbers = np.arange(len(examples))
+        return Features(columns, numbers, {}, tokenizer.pad_token_id or 0, lost, tokenizer)
+
+    def _targets(
+        self, texts: list[str], tokenizer: Tokenizer, start: Sequence[int], end: Sequence[int]
+    ) -> tuple[list[np.ndarray], int]:
+        """Ids of targets with what stands around them, and how many were cut."""
+        whole = tokenizer(texts, padding=False, truncation=False)["input_ids"]
+        around = tokenizer("", truncation=False)["input_ids"][0]
+        first, last = around[:1], around[1:]
+        pieces = [ids[len(first) : len(ids) - len(last)] for ids in whole]
+        before = np.array(start, np.int64) if len(start) else first
+        after = np.array(end, np.int64) if len(end) else last
+        room = self.target_length - len(before) - len(after)
+        return [np.concatenate([before, p[:room], after]) for p in pieces], sum(len(p) > room for p in pieces)
+
+    def predictions(self, outputs: Outputs, features: Features, examples: Sequence[Text2TextExample]) -> list[str]:
+        """Texts of the ids in `sequences` [T] of each row; what follows the first end token is not read."""
+        tokenizer = features.tokenizer
+        assert tokenizer is not None
+        return [self._text(np.asarray(ids).reshape(-1), tokenizer) for ids in outputs["sequences"]]
+
+    @staticmethod
+    def _text(ids: np.ndarray, tokenizer: Tokenizer) -> str:
+        ends = np.flatnonzero(ids[1:] == tokenizer.sep_token_id)  # the first id may be the same token
+        kept = ids[: ends[0] + 1] if len(ends) else ids
+        return SPACED.sub("", tokenizer.decode(kept.tolist())).strip()
+
+    # --- answers out ---
+
+    def measure(
+        self, predictions: Sequence[str], examples: Sequence[Text2TextExample]
+    ) -> dict[str, dict[str, float]]:
+        gold = []
+        for example in examples:
+            if example.target is None:
+                raise InputError(
+                    f"Example {example.id} of {self.name} has no '{self.target}': nothing to score.",
+                    "Score a split with targets, such as dev.",
+                )
+            gold.append(example.target)
+        if self.tokenize:
+            rows = metrics.sacrebleu_scores(gold, predictions, self.tokenize)
+        else:
+            rows = metrics.character_scores(gold, predictions)
+        return {ALL: {name: rows[name] for name in self.metrics}}
+
+    @property
+    def suffix(self) -> str:  # type: ignore[override]
+        return ".txt" if self.tokenize else ".jsonl"
+
+    def lines(self, predictions: Sequence[str], examples: Sequence[Text2TextExample], split: str) -> Iterator[str]:
+        for example, text in zip(examples, predictions, strict=True):
+            text = " ".join(text.split())
+            yield text if self.tokenize else json.dumps({"id": example.id, self.target: text}, ensure_ascii=False)
+
+
+def _first_answer(row: Row) -> Row:
+    """The text of a question's first answer."""
+    answers = row.values.get("answers")
+    first = answers[0] if isinstance(answers, list) and answers else None
+    text = first.get("text") if isinstance(first, dict) else first
+    if not isinstance(text, str) or not text:
+        raise row.error("no answer to ask for: 'answers' must begin with {text, answer_start}.")
+    return row._replace(values={**row.values, "answer": text})
+
+
+PREPARED: dict[str, Callable[[Row], Row]] = {"first answer": _first_answer}
