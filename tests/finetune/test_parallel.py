@@ -17,8 +17,9 @@ from zoo.finetune import parallel
 
 def test_two_processes_are_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--backend", "gloo"]
-    command += ["--log_dir", str(tmp_path / "log"), "-m", "tests.finetune.two_processes", str(tmp_path)]
+    command += ["--log_dir", str(tmp_path / "log"), two_processes.__file__, str(tmp_path)]
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PADDLE_")}
+    environ["PYTHONPATH"] = str(Path(__file__).parents[2])
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
     logs = "\n".join(p.read_text()[-2000:] for p in (tmp_path / "log").glob("workerlog.*"))
     assert done.returncode == 0, done.stdout[-1000:] + logs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -135,7 +135,7 @@ def train(
         on_best: called on the first process when a new best was found, before the checkpoint of that update. After
             a kill it may be called again for the same update, with the same weights.
         on_event: called on the first process.
-        folder: for checkpoints; None for none.
+        folder: for checkpoints, on a disk that every process reads; None for none.
         resume: go on from the newest checkpoint of the folder; from the start when there is none.
 
     Returns:
@@ -146,31 +146,15 @@ def train(
         TrainingError: the loss or a gradient is not a number; names update, rows and layer.
         CheckpointError: a checkpoint could not be written or read.
     """
-    parallel.start()
-    run = _Run(
-        model,
-        rows,
-        optimiser,
-        settings,
-        padding or padding_of(model),
-        objective or objective_of(model),
-        (on_event if on_event is not None and parallel.rank() == 0 else lambda event: None),
-        folder,
-    )
+    run = Run(model, rows, optimiser, settings, padding, objective, on_event, folder)
     if resume:
         run.restore()
-    parallel.same(model.state_dict().values())
-    on_cpu = paddle.get_device().startswith("cpu")
-    with fast.speed_up(model) if settings.fast and on_cpu else nullcontext():
-        try:
-            run.train(evaluate, on_best)
-        finally:
-            model.eval()
+    run.train(evaluate, on_best)
     return run.progress
 
 
-class _Run:
-    """One call of `train`."""
+class Run:
+    """A training run that can be driven by hand, a few updates at a time. Arguments as in `train`."""
 
     def __init__(
         self,
@@ -178,23 +162,43 @@ class _Run:
         rows: Rows,
         optimiser: Optimizer,
         settings: LoopSettings,
-        padding: Padding,
-        objective: Objective,
-        tell: Callable[[Event], None],
-        folder: Path | None,
+        padding: Padding | None = None,
+        objective: Objective | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
+        self.rank, self.world = parallel.start()
         self.model, self.rows, self.optimiser, self.settings = model, rows, optimiser, settings
-        self.padding, self.objective, self.tell, self.folder = padding, objective, tell, folder
+        self.padding, self.objective = padding or padding_of(model), objective or objective_of(model)
+        self.tell = on_event if on_event is not None and self.rank == 0 else lambda event: None
+        self.folder = folder
         self.batches = TrainBatches(rows.lengths, settings.batch_size, settings.seed, settings.grouped)
         self.trained = [p for p in model.parameters() if not p.stop_gradient]
         self.progress = Progress()
-        self.rank, self.world = parallel.rank(), parallel.world()
         self.scaler = _scaler(settings.precision)
         self.skipped = 0
+        parallel.same(model.state_dict().values())
+
+    def advance(self, updates: int) -> list[Updated]:
+        """Makes some updates, with no evaluation and no checkpoint."""
+        with self._training():
+            return [self._update() for _ in range(updates)]
+
+    @contextmanager
+    def _training(self) -> Iterator[None]:
+        """Inside, the model is in train mode, and fast; behind it, in eval mode."""
+        on_cpu = paddle.get_device().startswith("cpu")
+        with fast.speed_up(self.model) if self.settings.fast and on_cpu else nullcontext():
+            self._train_mode()
+            try:
+                yield
+            finally:
+                self.model.eval()
 
     def train(
         self, evaluate: Callable[[Model], Scores] | None, on_best: Callable[[Model, int, Scores], None] | None
     ) -> None:
+        """All updates that are left, with evaluations and checkpoints."""
         settings, progress = self.settings, self.progress
         numbers = [sum(p.size for p in self.trained), sum(p.size for p in self.model.parameters())]
         self.tell(Started(progress.update, settings.updates, numbers[0], numbers[1] - numbers[0]))

@@ -163,7 +163,7 @@ def lr_factor(schedule: str, step: int, warmup: int, total: int) -> float:
 def gradient_norm(parameters: Iterable[paddle.Tensor]) -> float:
     """The Euclidean norm of all gradients together; inf or nan if one of them is."""
     squares = [paddle._C_ops.squared_l2_norm(p.grad) for p in parameters if p.grad is not None]
-    return paddle.add_n(squares).sqrt().item() if squares else 0.0
+    return float(paddle.add_n(squares).sqrt().numpy()[0]) if squares else 0.0
 
 
 @paddle.no_grad()

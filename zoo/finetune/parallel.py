@@ -46,7 +46,7 @@ def total(value: float) -> float:
         return value
     whole = paddle.to_tensor([value], "float64")
     dist.all_reduce(whole)
-    return whole.item()
+    return float(whole.numpy()[0])
 
 
 def same(tensors: Iterable[Tensor]) -> None:
