@@ -98,6 +98,7 @@ def find(
 ) -> dict[str, Any]:
     """The first sub-layer that differs: its names on both sides, the rule, the figures, the guess, a sentence."""
     config = json.loads((converted / "config.json").read_text(encoding="utf-8"))
+    config = {**config.get("encoder_config", {}), **config}
     side = "right"
     case = CaseMaker(reference, config, task, seed=1).random("bisection", [16, 7], side)
     original = TorchSide(load_original(reference, architecture, upstream))
@@ -119,7 +120,7 @@ def pairs_of(original: TorchSide, keymap: KeyMap) -> list[Pair]:
     for module in original.leaves():
         for leaf in ("weight", "bias"):
             hit = keymap.match(f"{module}.{leaf}")
-            if hit is None or hit[0].op in ("tie", "drop") or module in found:
+            if hit is None or hit[0].op in ("tie", "drop", "split") or module in found:
                 continue
             rule, _, numbers = hit
             target = rule.targets[0].format(**numbers)

@@ -85,6 +85,12 @@ class CaseMaker:
         if self.reference.token_types > 1:
             inputs["token_type_ids"] = self.rng.integers(0, self.reference.token_types, ids.shape) * mask
         labels = self.labels(ids, mask)
+        if self.task == "generation":  # targets without padding, shorter than padded texts
+            shape = (len(rows), width if mask.all() else max(1, width // 2))
+            free = np.setdiff1d(np.arange(self.vocab), self.reference.special_ids)
+            inputs["decoder_input_ids"] = self.rng.choice(free, shape)
+            labels = np.where(self.rng.random(shape) < 1 / 3, -100, self.rng.choice(free, shape))
+            labels[0, 0] = free[0]
         if self.task == "multiple-choice":
             inputs = {k: v.reshape(-1, CHOICES, width) for k, v in inputs.items()}
         return Case(name, inputs, labels, gradients)
@@ -115,4 +121,4 @@ def lines(limit: int = 400) -> list[str]:
     """Lines for the tokenizer comparison: the embedded sentences, and pieces and joins of them."""
     halves = [s[: len(s) // 2] for s in SENTENCES] + [s[len(s) // 2 :] for s in SENTENCES]
     joined = [f"{a} {b}" for a in SENTENCES for b in SENTENCES]
-    return [*SENTENCES, *halves, *joined][:limit]
+    return [line for line in (*SENTENCES, *halves, *joined) if line.strip()][:limit]  # PALM refuses empty ones

@@ -30,7 +30,11 @@ def document(card: Card) -> str:
     else:
         tensors, config = (
             header(card),
-            {**reference_of(card.family).published, **card.config, "architectures": [card.architecture]},
+            {
+                **reference_of(card.family, card.architecture).published,
+                **card.config,
+                "architectures": [card.architecture],
+            },
         )
         source = "transformers' class at the published size, in the form of the published file"
     head = json.dumps({"name": card.name, "source": source, "config": config}, ensure_ascii=False)

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from conversion import fairseq
 from conversion.reference import Reference, build, reference_of
 from conversion.texts import SENTENCES
 from conversion.upstream import Upstream, upstream_of
@@ -25,6 +26,16 @@ from zoo.cards import Card
 
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 Tensors = dict[str, torch.Tensor]
+ENCODER_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "layer_norm_eps",
+)
 
 
 def upstream_key(reference: Reference, form: Upstream, name: str) -> str:
@@ -38,6 +49,9 @@ def upstream_key(reference: Reference, form: Upstream, name: str) -> str:
 
 def stored(reference: Reference, form: Upstream, model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors of a model as the published file stores them. Works on the meta device."""
+    if form.format == "fairseq":
+        yield from fairseq.stored(model)
+        return
     aliases = getattr(model, "_tied_weights_keys", None) or {}
     halved = {f"{n}.weight" for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)} - set(aliases)
     base = "" if type(model).__name__.endswith("Model") else reference.base
@@ -76,14 +90,21 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
 
 def header(card: Card) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Key -> element type and shape of a card's published file, from the transformers class at its true size."""
-    reference, form = reference_of(card.family), upstream_of(card)
+    reference, form = reference_of(card.family, card.architecture), upstream_of(card)
     with torch.device("meta"):
         model = build(reference, card.architecture, {**reference.published, **card.config})
         return {k: (_dtype(t), tuple(t.shape)) for k, t in stored(reference, form, model)}
 
 
 def _dtype(tensor: torch.Tensor) -> str:
-    return {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}[tensor.dtype]
+    names = {
+        torch.float32: "F32",
+        torch.float16: "F16",
+        torch.bfloat16: "BF16",
+        torch.int64: "I64",
+        torch.uint8: "U8",
+    }
+    return names[tensor.dtype]
 
 
 def write(
@@ -101,19 +122,29 @@ def write(
         architecture: another class name, to have another head.
         form: another file format than the published one.
     """
-    reference, form = reference_of(card.family), form or upstream_of(card)
-    architecture = architecture or card.architecture
+    architecture, form = architecture or card.architecture, form or upstream_of(card)
+    reference = reference_of(card.family, architecture)
     values = {**reference.published, **card.config, **(config or {}), "architectures": [architecture]}
     model = build(reference, architecture, values)
     randomise(model, seed)
     tensors = dict(stored(reference, form, model))
     out.mkdir(parents=True, exist_ok=True)
-    if form.format == "safetensors":
+    if form.format == "fairseq":
+        fairseq.save(out / form.file, tensors, values, "veco_large")
+    elif form.format == "safetensors":
         save_file({k: t.contiguous() for k, t in tensors.items()}, out / form.file, metadata={"format": "pt"})
     else:
         torch.save(tensors, out / form.file, _use_new_zipfile_serialization=form.format == "torch-zip")
-    (out / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     write_tokenizer(card, out, int(values["vocab_size"]))  # type: ignore[call-overload]
+    if form.format == "fairseq":
+        fairseq.write_dictionary(out, int(values["vocab_size"]))  # type: ignore[call-overload]
+        return out
+    if "encoder_pth" in values:  # the encoder's sizes are in a folder of their own
+        encoder = {name: values.pop(name) for name in ENCODER_SIZES}
+        (out / str(values["encoder_pth"])).mkdir(exist_ok=True)
+        text = json.dumps({"architectures": ["BertModel"], "model_type": "bert", **encoder}, indent=2)
+        (out / str(values["encoder_pth"]) / "config.json").write_text(text + "\n", encoding="utf-8")
+    (out / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     return out
 
 
@@ -121,7 +152,9 @@ def write_tokenizer(card: Card, out: Path, vocab_size: int) -> None:
     """The published tokenizer where it is at hand and has this size, else a small one of this size."""
     sentencepiece = reference_of(card.family).token_types == 1
     name = "sentencepiece.bpe.model" if sentencepiece else "vocab.txt"
-    folder = {250002: "xlm-roberta-base", 30522: "bert-base-uncased", 21128: "bert-base-chinese"}.get(vocab_size)
+    # PALM's table of words is padded to 21504 rows.
+    folders = {250002: "xlm-roberta-base", 30522: "bert-base-uncased"}
+    folder = (folders | dict.fromkeys((21128, 21504), "bert-base-chinese")).get(vocab_size)
     asset = ASSETS / (folder or "-") / ("sentencepiece.bpe.rebuilt.model" if sentencepiece else name)
     if folder and asset.is_file():
         shutil.copyfile(asset, out / name)

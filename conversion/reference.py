@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from safetensors.torch import load_file
 
+from conversion import fairseq
 from zoo.errors import ConfigError
 
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "en_model", "ch_model")
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "palm_model.pt", "en_model", "ch_model", fairseq.FILE)
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,9 @@ class Reference:
         reserved_positions: rows of the position table that no token uses (padding index and those before it).
         special_ids: ids that random inputs leave out.
         shortest: the shortest batch that the original takes.
+        filled: parameter of the class -> the upstream key that it is a copy of.
+        constants: buffers of the class that no file has.
+        module: what has the classes.
         special_tokens: how the family's vocab.txt spells BERT's special tokens.
     """
 
@@ -80,14 +83,19 @@ class Reference:
     reserved_positions: int = 2
     special_ids: tuple[int, ...] = (0, 1, 2, 3)
     shortest: int = 1
+    filled: Mapping[str, str] = field(default_factory=dict)
+    constants: tuple[str, ...] = ()
     special_tokens: Mapping[str, str] = field(default_factory=dict)
+    module: str = "transformers"
     tokenizer_class: str = ""
     tolerance: Tolerance = field(default=Tolerance())
 
 
-def reference_of(family: str) -> Reference:
-    """The reference of a family of the zoo."""
-    return import_module(f"conversion.{family}").REFERENCE
+def reference_of(family: str, architecture: str = "") -> Reference:
+    """The reference of a family of the zoo; of the one among its networks that has this architecture."""
+    module = import_module(f"conversion.{family}")
+    several = getattr(module, "REFERENCES", ())
+    return next((one for one in several if architecture in one.classes), module.REFERENCE)
 
 
 def class_of(reference: Reference, architecture: str) -> type[torch.nn.Module]:
@@ -98,13 +106,13 @@ def class_of(reference: Reference, architecture: str) -> type[torch.nn.Module]:
     """
     if architecture not in reference.classes:
         raise ConfigError(f"'{architecture}' has no torch reference in conversion/{reference.family}.py.")
-    return getattr(transformers, reference.classes[architecture])
+    return getattr(import_module(reference.module), reference.classes[architecture])
 
 
 def config_of(reference: Reference, config: Mapping[str, object], **extra: object) -> Any:
     """transformers' configuration from a config.json's own values."""
     plain = {k: v for k, v in config.items() if k not in ("dtype", "torch_dtype", "transformers_version", "zoo")}
-    made = getattr(transformers, reference.config_class)(**plain | extra)
+    made = getattr(import_module(reference.module), reference.config_class)(**plain | extra)
     made._attn_implementation = "eager"
     return made
 
@@ -122,11 +130,24 @@ def weight_file(folder: Path) -> Path:
     raise ConfigError(f"'{folder}' has none of {', '.join(WEIGHT_FILES)}.")
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of an upstream folder, or what fairseq's checkpoint says in its place."""
+    file = folder / "config.json"
+    if not file.is_file() and (folder / fairseq.FILE).is_file():
+        return fairseq.bart_config(folder / fairseq.FILE)
+    config = dict(json.loads(file.read_text(encoding="utf-8")))
+    if "encoder_pth" in config:  # the encoder's sizes are in a folder of their own
+        config = {**json.loads((folder / config["encoder_pth"] / "config.json").read_text("utf-8")), **config}
+    return config
+
+
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """Every tensor of an upstream folder, read by torch."""
     path = weight_file(folder)
     if path.suffix == ".safetensors":
         return load_file(path)
+    if path.name == fairseq.FILE:
+        return fairseq.read(path)[1]
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -148,16 +169,18 @@ def load_original(reference: Reference, architecture: str, folder: Path) -> torc
     Raises:
         ConfigError: a parameter of the class is not in the file (aliases and an absent pooler excepted).
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    model = build(reference, architecture, config)
+    model = build(reference, architecture, read_config(folder))
     known = model.state_dict()
     tensors: dict[str, torch.Tensor] = {}
-    for key, value in read_tensors(folder).items():
+    read = read_tensors(folder)
+    for key, value in read.items():
         if (name := class_key(reference, key, known)) is not None:
             tensors[name] = value
+    tensors |= {name: read[key] for name, key in reference.filled.items() if key in read}
     if not any(".pooler." in f".{k}" for k in tensors) and (encoder := base_model(model)) is not None:
         encoder.pooler = None
-    missing = set(model.state_dict()) - set(tensors) - set(getattr(model, "_tied_weights_keys", None) or {})
+    aliases = getattr(model, "_tied_weights_keys", None) or {}
+    missing = set(model.state_dict()) - set(tensors) - set(aliases) - set(reference.constants)
     if missing:
         raise ConfigError(
             f"The torch original needs '{min(missing)}', which '{weight_file(folder)}' does not have."

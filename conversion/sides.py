@@ -13,8 +13,10 @@ import torch
 
 from conversion.cases import Case
 from conversion.reference import base_model
+from zoo.models.common.seq2seq import Seq2Seq
 
 OUTPUTS = ("last_hidden_state", "pooler_output", "logits", "start_logits", "end_logits", "embeddings", "loss")
+OUTPUTS = (*OUTPUTS, "encoder_last_hidden_state")
 Arrays = dict[str, np.ndarray]
 Call = tuple[np.ndarray, np.ndarray]
 
@@ -64,8 +66,11 @@ class TorchSide:
         found = {name: out[name] for name in OUTPUTS if name in out and out[name] is not None}
         if "prediction_logits" in out:
             found["logits"] = out["prediction_logits"]
-        found |= {f"hidden_states.{n}": h for n, h in enumerate(out["hidden_states"])}
-        found["last_hidden_state"] = out["hidden_states"][-1]
+        if "decoder_hidden_states" in out:
+            found["last_hidden_state"] = out["decoder_hidden_states"][-1]
+        else:
+            found |= {f"hidden_states.{n}": h for n, h in enumerate(out["hidden_states"])}
+            found.setdefault("last_hidden_state", out["hidden_states"][-1])
         if pooled:
             found["pooler_output"] = pooled[0]
         if case.labels is not None and with_head and "loss" not in found:
@@ -115,7 +120,7 @@ class PaddleSide:
     def __init__(self, model: Any, double: bool = False) -> None:
         self.model = model.to(dtype="float64") if double else model
         self.dtype = "float64" if double else "float32"
-        self.prefix = "" if model.task else "encoder."
+        self.prefix = model.prefix
 
     def tensor(self, array: np.ndarray) -> paddle.Tensor:
         return paddle.to_tensor(array).astype(self.dtype)
@@ -124,6 +129,9 @@ class PaddleSide:
         inputs = {k: paddle.to_tensor(v) for k, v in case.inputs.items()}
         if case.labels is not None and self.model.task:
             inputs["labels"] = paddle.to_tensor(case.labels)
+        if isinstance(self.model, Seq2Seq):
+            out = self.model(**inputs, loss="mean" if "mean" in self.model.LOSSES else None)
+            return {name: getattr(out, name) for name in OUTPUTS if getattr(out, name) is not None}
         out = self.model(**inputs, output_hidden_states=True)
         found = {name: getattr(out, name) for name in OUTPUTS if getattr(out, name) is not None}
         return found | {f"hidden_states.{n}": h for n, h in enumerate(out.hidden_states)}

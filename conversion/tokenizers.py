@@ -7,10 +7,12 @@ from typing import Any
 
 import transformers
 
+from conversion import fairseq
 from conversion.cases import lines
 from conversion.reference import Reference
 from zoo.loading import read_about
 
+LANGUAGE = "en"  # of the lines, where a tokenizer asks
 FILES = ("vocab.txt", "sentencepiece.bpe.model", "tokenizer.json")
 
 
@@ -24,16 +26,24 @@ def encode(folder: Path, texts: list[str]) -> list[list[int]]:
         return []
     about = read_about(folder)
     tokenizer = about.module("tokenizer").load(folder, about.config)
-    return [tokenizer(text, truncation=False)["input_ids"][0].tolist() for text in texts]
+    options = {"language": LANGUAGE} if hasattr(tokenizer, "languages") else {}
+    return [tokenizer(text, truncation=False, **options)["input_ids"][0].tolist() for text in texts]
 
 
 def compare(reference: Reference, upstream: Path, converted: Path) -> dict[str, Any]:
     """How many lines get other ids than from transformers' tokenizer of the same folder."""
     if not has_tokenizer(upstream):
         return {"lines": 0, "note": "the published folder has no tokenizer"}
-    theirs = getattr(transformers, reference.tokenizer_class).from_pretrained(str(upstream))
     texts = lines()
-    original = [theirs(text)["input_ids"] for text in texts]
+    name, original = _original(reference, upstream, texts)
     different = [t for t, a, b in zip(texts, encode(converted, texts), original, strict=True) if a != b]
-    found: dict[str, Any] = {"lines": len(texts), "different": len(different), "reference": type(theirs).__name__}
+    found: dict[str, Any] = {"lines": len(texts), "different": len(different), "reference": name}
     return found | ({"first": different[0]} if different else {})
+
+
+def _original(reference: Reference, upstream: Path, texts: list[str]) -> tuple[str, list[list[int]]]:
+    """What gives the original ids, and the ids."""
+    if not reference.tokenizer_class:
+        return "sentencepiece and dict.txt, as fairseq joins them", fairseq.encode(upstream, texts, LANGUAGE)
+    theirs = getattr(transformers, reference.tokenizer_class).from_pretrained(str(upstream))
+    return type(theirs).__name__, [theirs(text)["input_ids"] for text in texts]

@@ -12,7 +12,7 @@ class Upstream:
     """The form of a published weight file.
 
     Attributes:
-        format: "safetensors", "torch-zip" or "torch-legacy".
+        format: "safetensors", "torch-zip", "torch-legacy" or "fairseq".
         half_linears: the weights of linear layers are float16 (infoxlm-base: only this fits its 942 MB).
         old_spelling: LayerNorm.gamma and .beta.
         buffers: the file holds position_ids.
@@ -34,7 +34,14 @@ HALF = Upstream("pytorch_model.bin", "torch-legacy", half_linears=True, buffers=
 PLAIN = Upstream("pytorch_model.bin", "torch-legacy")
 OLD_BERT = Upstream("pytorch_model.bin", "torch-legacy", old_spelling=True)
 
+PALM = Upstream("palm_model.pt", "torch-zip")
+PALM2 = Upstream("pytorch_model.bin", "torch-zip")
+FAIRSEQ = Upstream("model.pt", "fairseq")
+
 FORMS = {
+    "veco-large": ZIP,
+    "palm-zh-base": PALM,
+    "veco-large-nlg": FAIRSEQ,
     "microsoft/infoxlm-base": HALF,
     "microsoft/infoxlm-large": ZIP,
     "structbert-en-large": OLD_BERT,
@@ -44,4 +51,5 @@ FORMS = {
 
 def upstream_of(card: Card) -> Upstream:
     """The form of a card's file; safetensors where nothing else is known."""
-    return FORMS.get(card.name, PLAIN if card.family == "funnel" else SAFETENSORS)
+    usual = PALM2 if card.family == "palm" else PLAIN if card.family == "funnel" else SAFETENSORS
+    return FORMS.get(card.name, usual)

@@ -11,7 +11,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,16 +129,29 @@ def verify(
         ParityError: something differs by more than the tolerance; says which sub-layer is the first and why.
     """
     started = time.monotonic()
-    reference = reference_of(family)
+    reference = reference_of(family, architecture)
     config = json.loads((converted / "config.json").read_text(encoding="utf-8"))
+    config = {**config.get("encoder_config", {}), **config}
     tokenizer = tokenizers.compare(reference, upstream, converted)
-    cases = CaseMaker(reference, config, task).all(tokenizers.encode(converted, SENTENCES))
+    main, *_ = parts = parts_of(task, names)
+    text_ids = tokenizers.encode(converted, SENTENCES)
     pooling = config["zoo"].get("options", {})
-    pair = Pairing(reference, architecture, task, upstream, converted, keymap, views_of(task, names), pooling, say)
-    figures = pair.measure(cases, reference.tolerance)
+    pairs = [
+        (
+            Pairing(
+                reference, architecture, part, upstream, converted, keymap, views_of(part, names), pooling, say
+            ),
+            named(CaseMaker(reference, config, part).all(text_ids), part, main),
+        )
+        for part in parts
+    ]
+    cases = [case for _, some in pairs for case in some]
+    figures = Figures(reference.tolerance)
+    for pair, some in pairs:
+        pair.measure(some, figures)
     report: dict[str, Any] = {
         "verdict": "equal within tolerance",
-        "reference": f"transformers {transformers.__version__} {class_of(reference, architecture).__name__}, "
+        "reference": f"{source_of(reference)} {class_of(reference, architecture).__name__}, "
         f"torch {torch.__version__}, float32, CPU",
         "tolerance": vars(reference.tolerance),
         "cases": [{"name": c.name, "shape": list(c.inputs["input_ids"].shape)} for c in cases],
@@ -146,16 +159,19 @@ def verify(
         "tokenizer": tokenizer,
     }
     if figures.failures and figures.maybe_rounding:
-        again = [c for c in cases if c.name in figures.failed_cases]
+        failed = figures.failed_cases
         say(f"{len(figures.failures)} float32 comparisons are over tolerance; deciding in float64")
         report["over_in_float32"] = figures.failures
-        figures = pair.measure(again, reference.tolerance.doubled(), double=True)
-        report["float64"] = {"cases": [c.name for c in again], **figures.summary()}
+        figures = Figures(reference.tolerance.doubled())
+        for pair, some in pairs:
+            if again := [c for c in some if c.name in failed]:
+                pair.measure(again, figures, double=True)
+        report["float64"] = {"cases": [c.name for c in cases if c.name in failed], **figures.summary()}
         report["verdict"] = "equal within tolerance in float64; what is over in float32 is rounding"
     report["seconds"] = round(time.monotonic() - started, 1)
     if figures.failures:
         say("looking for the first sub-layer that differs")
-        culprit = bisect.find(reference, architecture, task, upstream, converted, keymap)
+        culprit = bisect.find(reference, architecture, main, upstream, converted, keymap)
         raise ParityFailure(_sentence(figures, culprit), {**report, "verdict": "differs", "culprit": culprit})
     if tokenizer.get("different"):
         raise ParityFailure(
@@ -177,6 +193,25 @@ class ParityFailure(ParityError):
 def _sentence(figures: Figures, culprit: dict[str, Any]) -> str:
     more = f" ({len(figures.failures)} comparisons failed in all)" if len(figures.failures) > 1 else ""
     return f"The converted network is not the original: {figures.failures[0]}{more}.\n{culprit['text']}"
+
+
+def source_of(reference: Reference) -> str:
+    """Where the original comes from."""
+    known = reference.module == "transformers"
+    return f"transformers {transformers.__version__}" if known else f"{reference.module} (see there)"
+
+
+def parts_of(task: str | None, names: set[str]) -> list[str | None]:
+    """The heads to compare: the file's own; of an encoder-decoder also the encoder's, where it has one."""
+    groups = {name.partition(".")[0] for name in names}
+    if "seq2seq" not in groups:
+        return [task]
+    return ["generation", "mlm"] if "mlm" in groups else ["generation"]
+
+
+def named(cases: list[Case], part: str | None, main: str | None) -> list[Case]:
+    """The batches of a head; under its name, where it is the second one."""
+    return cases if part == main else [replace(case, name=f"{part}, {case.name}") for case in cases]
 
 
 def views_of(task: str | None, names: set[str]) -> list[View]:
@@ -215,9 +250,8 @@ class Pairing:
     pooling: Mapping[str, Any]
     say: Say
 
-    def measure(self, cases: list[Case], tolerance: Tolerance, double: bool = False) -> Figures:
+    def measure(self, cases: list[Case], figures: Figures, double: bool = False) -> None:
         """Runs the batches through the original, then through ours, and compares."""
-        figures = Figures(tolerance)
         with tempfile.TemporaryDirectory(prefix="zoo-verify-") as folder:
             store = Store(Path(folder))
             self.say(f"running the torch original ({self.reference.classes[self.architecture]})")
@@ -236,7 +270,6 @@ class Pairing:
                     states = store.get(f"{self.views[0].name}/{case.name}", "last_hidden_state")
                     wanted = pooled(states, case.real, self.pooling)
                     figures.output("embeddings", case, ours.outputs(case)["embeddings"], wanted)
-        return figures
 
     def _run_original(self, cases: list[Case], store: Store, double: bool) -> list[str]:
         """Keeps what the original gives for every batch. Returns the names of its parameters."""

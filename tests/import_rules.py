@@ -39,6 +39,7 @@ TABLE = (
     Row("zoo/models/*/keymap.py", parts="zoo.checkpoint.rules zoo.models.structbert.keymap zoo.models.xlmr.keymap"),
     Row("zoo/checkpoint/rules.py", parts="zoo.errors"),
     Row("zoo/registry.py", parts=f"{LIGHT} zoo.models"),
+    Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle"),
     Row("zoo/cli.py", packages="rich", parts="zoo.errors"),
@@ -62,19 +63,27 @@ TABLE = (
         "zoo/models/*/tokenizer.py", packages="numpy", parts="zoo.errors zoo.tokenization zoo.models.common {here}"
     ),
     Row("zoo/models/infoxlm/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.xlmr {here}"),
-    Row("zoo/models/veco/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.xlmr {here}"),
+    Row("zoo/models/palm/v2/__init__.py"),
+    Row("zoo/models/palm/v2/keymap.py", parts="zoo.checkpoint.rules"),
+    Row(
+        "zoo/models/palm/v2/tokenizer.py",
+        packages="numpy",
+        parts="zoo.errors zoo.tokenization zoo.models.palm.tokenizer {here}",
+    ),
+    Row("zoo/models/palm/v2/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.palm"),
+    Row("zoo/models/veco/config.py", parts="zoo.errors zoo.checkpoint.rules zoo.models.common"),
     Row("zoo/models/*", packages=FRAMEWORKS, parts="zoo.errors zoo.env zoo.models.common {here}"),
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.env zoo.hub zoo.checkpoint zoo.models zoo.tokenization",
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.env zoo.hub zoo.checkpoint zoo.models zoo.tokenization",
     ),
     # Commands. `convert` never sees finetune or tasks, and finetune never convert.
     Row(
         "zoo/convert/*",
         packages="numpy filelock rich",
-        parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.tokenization zoo.loading"
-        " zoo.convert zoo.__version__ conversion",
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models"
+        " zoo.tokenization zoo.loading zoo.convert zoo.__version__ conversion",
     ),
     Row("zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.metrics"),
     Row("zoo/tasks/*", packages="numpy datasets", parts="zoo.errors zoo.metrics zoo.tokenization zoo.tasks"),
@@ -104,7 +113,7 @@ TABLE = (
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(
         "conversion/*",
-        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp",
+        packages="numpy paddle torch transformers safetensors sentencepiece tokenizers paddlenlp modelscope",
         parts="zoo conversion",
     ),
     # Runs the torch original as the proofs do.

@@ -469,7 +469,9 @@ def test_a_card_without_address_says_so() -> None:
     assert "Google Drive" in error.value.hint
 
 
-def test_a_family_that_comes_later_is_not_downloaded(server: HubServer) -> None:
+def test_a_family_that_comes_later_is_not_downloaded(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = replace(registry.family("veco"), not_yet="not now.")
+    monkeypatch.setattr(registry, "family", lambda name: later)
     with pytest.raises(NotYetError, match="veco-large cannot be run"):
         hub.resolve("veco-large")
     assert not server.requests

@@ -78,11 +78,15 @@ class Architecture:
         name: as config.json's `architectures` spells it, such as "XLMRobertaForTokenClassification".
         module: dotted package that holds `config`, `model`, `keymap` and `tokenizer`.
         task: the head the name implies; None for the bare network.
+        keys: what only its config.json has, where one `model_type` stands for two networks and no class is named.
+        fairseq: what fairseq's own checkpoints call it (`--arch`); they have no config.json.
     """
 
     name: str
     module: str
     task: str | None = None
+    keys: tuple[str, ...] = ()
+    fairseq: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,12 +15,12 @@ from typing import Any
 import numpy as np
 import paddle
 
-from zoo import hub, registry
+from zoo import configs, hub, registry
 from zoo.cards import Architecture, Card, Family
 from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
 from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
 from zoo.errors import ConfigError, UsageError
-from zoo.models.common.base import Model, Origin, group_of
+from zoo.models.common.base import Model, Origin, TaskModel, group_of
 from zoo.models.common.pooling import is_sentence_folder, sentence_options
 from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
 
@@ -65,7 +64,8 @@ def load(
         dtype: "float32"; "float16" and "bfloat16" compute on a GPU only.
         device: "cpu", "gpu:0", ...; None for paddle's current one.
         revision: branch, tag or commit of a repository.
-        **options: arguments of the head (embedding: pooling, normalize).
+        **options: arguments of the head (embedding: pooling, normalize, layer) or of the network (VECO's
+            encoder-decoder: keep_decoder_layers).
 
     Returns:
         A `paddle.nn.Layer` with `.config`, `.task`, `.tokenizer`, `.card` and `.save(folder)`.
@@ -89,6 +89,7 @@ def load(
         pooler = any(name.startswith(POOLER) for name in weights.shapes)
         with _lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
+        weights = weights.pick(model.picks)
         tensors = disk_names(model)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
@@ -160,24 +161,16 @@ class About:
 
 
 def read_about(folder: Path) -> About:
-    """Reads a folder's config.json.
+    """Reads a folder's config.json, or what stands for it; see `zoo.configs`.
 
     Raises:
         ConfigError: there is none, it is damaged, or no family runs its network.
     """
-    file = folder / "config.json"
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"'{folder}' has no config.json.", "Give the folder of a model.") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}.", "Get it again.") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} is not a JSON object.", "Get it again.")
+    content = configs.read(folder)
     family, architecture = registry.family_of(content)
     mark = content.get("zoo") or {}
     if mark.get("format", 1) != 1:
-        raise ConfigError(f"{file} is of format {mark['format']}; this zoo reads format 1.", "Update the zoo.")
+        raise ConfigError(f"'{folder}' is of format {mark['format']}; this zoo reads format 1.", "Update the zoo.")
     config = import_module(f"{architecture.module}.config").Config.from_dict(content)
     return About(folder, family, architecture, config, mark)
 
@@ -188,12 +181,14 @@ class Weights:
 
     Attributes:
         shapes: in our layout.
-        steps: our name -> the step that makes it from upstream tensors; empty for a converted file.
+        steps: name in a converted file -> the step that makes it from upstream tensors; empty for such a file.
+        names: our name -> name in a converted file, where layers have other numbers there.
     """
 
     checkpoint: Checkpoint
     shapes: Mapping[str, Shape]
     steps: Mapping[str, Step]
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, about: About) -> Weights:
@@ -214,8 +209,21 @@ class Weights:
             steps |= dict.fromkeys(made, step)
         return cls(checkpoint, shapes, steps)
 
+    def pick(self, picks: Mapping[str, tuple[int, ...]]) -> Weights:
+        """Only some layers of some stacks, numbered anew; see `Model.picks`. The others are not read."""
+        if not picks:
+            return self
+        names = {name: name for name in self.shapes if not name.startswith(tuple(f"{stack}." for stack in picks))}
+        for stack, numbers in picks.items():
+            for new, old in enumerate(numbers):
+                start = f"{stack}.{old}."
+                found = (name for name in self.shapes if name.startswith(start))
+                names |= {f"{stack}.{new}.{name.removeprefix(start)}": name for name in found}
+        return replace(self, shapes={ours: self.shapes[name] for ours, name in names.items()}, names=names)
+
     def read(self, name: str) -> np.ndarray:
         """A tensor in our layout, float32."""
+        name = self.names.get(name, name)
         step = self.steps.get(name)
         return self._upstream(name) if step is None else forward(step, self._upstream)[name]
 
@@ -287,8 +295,8 @@ def _fresh(
 
 def _left_out(model: Model, found: Mapping[str, Shape]) -> dict[str, int]:
     """Groups of the file that the network has no use for, and how many tensors they have."""
-    encoder = getattr(model, "encoder", model)
-    counts = {group: sum(name.startswith(f"{group}.") for name in found) for group in encoder.leaves_out}
+    network = model.encoder if isinstance(model, TaskModel) else model
+    counts = {group: sum(name.startswith(f"{group}.") for name in found) for group in network.leaves_out}
     return {group: count for group, count in counts.items() if count}
 
 

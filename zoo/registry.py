@@ -126,7 +126,7 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
     if named:
         found = _by_class(named, mark.get("family") if isinstance(mark, Mapping) else None)
     else:
-        found = _by_model_type(config.get("model_type"))
+        found = _by_model_type(config)
     if found is None:
         given = f"architecture {named[0]!r}" if named else f"model_type {config.get('model_type')!r}"
         known = ", ".join(f.title for f in families() if not f.not_yet)
@@ -138,6 +138,21 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
     return found
 
 
+def fairseq(arch: object) -> Architecture:
+    """Who runs a checkpoint of fairseq, by the `--arch` among its training options.
+
+    Raises:
+        ConfigError: no family knows it.
+    """
+    known = {name: a for one in families() for a in one.architectures for name in a.fairseq}
+    if arch not in known:
+        raise ConfigError(
+            f"The checkpoint is fairseq's, of the architecture {arch!r}, which the zoo does not read.",
+            f"It reads {', '.join(known)}; of other models the form that transformers wrote, with a config.json.",
+        )
+    return known[str(arch)]
+
+
 def _by_class(named: list[object], home: object) -> tuple[Family, Architecture] | None:
     """`home` is the family that a converted folder was marked with; InfoXLM's files use XLM-R's class names."""
     for one in families():
@@ -147,9 +162,12 @@ def _by_class(named: list[object], home: object) -> tuple[Family, Architecture] 
     return None
 
 
-def _by_model_type(model_type: object) -> tuple[Family, Architecture] | None:
+def _by_model_type(config: Mapping[str, object]) -> tuple[Family, Architecture] | None:
+    model_type = config.get("model_type")
     for one in families():
         if model_type in one.model_types:
+            if marked := next((a for a in one.architectures if a.keys and config.keys() >= set(a.keys)), None):
+                return one, marked
             bare = [a for a in one.architectures if a.task is None]
             wanted = str(model_type).replace("-", "") + "model"
             return one, next((a for a in bare if a.name.lower() == wanted), bare[0])

@@ -338,3 +338,29 @@ class TestFolders:
 def test_rules_need_no_numpy() -> None:
     code = "import sys, zoo.checkpoint, zoo.checkpoint.rules; assert 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_written_torch_file_is_read_by_torch(tmp_path: Path) -> None:
+    """Every element type, shapes without elements and without dimensions, and the same bytes each time."""
+    import torch
+
+    from zoo.checkpoint import write_torch
+    from zoo.checkpoint.rules import TensorInfo
+
+    source = {k: v for k, v in tensors(legacy=True).items() if k not in ("uint16",)}
+    arrays = {name: as_numpy(tensor) for name, tensor in source.items()}
+    kinds = {torch.bfloat16: "BF16", torch.float16: "F16", torch.float32: "F32", torch.float64: "F64"}
+    kinds |= {torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8"}
+    kinds |= {torch.uint8: "U8", torch.bool: "BOOL"}
+    infos = [TensorInfo(name, kinds[source[name].dtype], array.shape) for name, array in arrays.items()]
+    for file in ("one.pt", "two.pt"):
+        write_torch(tmp_path / file, infos, iter(arrays.values()))
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()
+    theirs = torch.load(tmp_path / "one.pt", weights_only=True)
+    assert list(theirs) == list(source)
+    for name, tensor in source.items():
+        assert theirs[name].dtype == tensor.dtype and torch.equal(theirs[name], tensor.detach())
+    with open_checkpoint(tmp_path / "one.pt") as ours:
+        assert all(ours.read(name).tobytes() == array.tobytes() for name, array in arrays.items())
+    with pytest.raises(CheckpointError, match="announced"):
+        write_torch(tmp_path / "three.pt", infos, iter([]))

@@ -30,6 +30,7 @@ TINY_FUNNEL = {
     "d_inner": 64,
     "vocab_size": 400,
 }
+TINY_PALM = {"dec_layers": 2, "dec_hidden_size": 32, "dec_heads": 4, "dec_ff_size": 64, "dec_hidden_layers": 2}
 Make = Callable[..., Path]
 
 
@@ -47,6 +48,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Make:
         if key not in made:
             card = registry.find(name)
             sizes = TINY_FUNNEL if card.family == "funnel" else TINY
+            sizes = TINY | TINY_PALM if card.family == "palm" else sizes
             folder = tmp_path_factory.mktemp("upstream") / "snapshot"
             made[key] = write(card, folder, config={**sizes, **config}, architecture=architecture, form=form)
         return made[key]

@@ -14,13 +14,18 @@ from tests.hub_server import HubServer
 from zoo import hub, registry
 from zoo.cards import Card
 
-CARDS = [c for f in registry.families() if not f.not_yet for c in f.cards]
+CARDS = [c for f in registry.families() if not f.not_yet for c in f.cards if c.sources]
 NAME = "FacebookAI/xlm-roberta-base"
 
 
 def publish(server: HubServer, card: Card, folder: Path) -> None:
-    """Puts a snapshot where the card says it is: on the Hub (at the pinned commit, if any) or on ModelScope."""
-    source = next(s for s in card.sources if s.kind in ("hub", "modelscope"))
+    """Puts a snapshot where the card says it is: on the Hub (at the pinned commit, if any), on ModelScope, or, for
+    an archive, where it lies once it has been fetched."""
+    source = next((s for s in card.sources if s.kind in ("hub", "modelscope")), card.sources[0])
+    if source.kind == "archive":
+        name = source.id.rsplit("/", 1)[-1].removesuffix(".tar.gz")
+        shutil.copytree(folder, hub.env.home() / "downloads" / "archives" / name)
+        return
     pinned = f"@{source.revision}" if source.revision else ""
     shutil.copytree(folder, server.root / source.kind / f"{source.id}{pinned}")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo.checkpoint.reader import Checkpoint, open_checkpoint
     from zoo.checkpoint.safetensors_file import write_safetensors
     from zoo.checkpoint.streaming import Report, stream, target_infos
+    from zoo.checkpoint.torch_writer import write_torch
 
 __all__ = [
     "Checkpoint",
@@ -32,6 +33,7 @@ __all__ = [
     "widened",
     "write_pdparams",
     "write_safetensors",
+    "write_torch",
 ]
 
 _HOMES = {
@@ -42,6 +44,7 @@ _HOMES = {
     "reader": ("Checkpoint", "open_checkpoint"),
     "safetensors_file": ("write_safetensors",),
     "streaming": ("Report", "stream", "target_infos"),
+    "torch_writer": ("write_torch",),
 }
 
 

@@ -116,12 +116,14 @@ class KeyMap:
         base: what a checkpoint with a head puts before the keys of its encoder ("bert."); a bare one leaves it out.
         wrappers: prefixes that training scripts add before everything.
         spellings: older spellings of the end of a key, as (old, new).
+        file: the weight file that upstream's code reads, for the way back; its ending decides the format.
     """
 
     rules: tuple[Rule, ...]
     base: str = ""
     wrappers: tuple[str, ...] = ("module.",)
     spellings: tuple[tuple[str, str], ...] = ()
+    file: str = "model.safetensors"
 
     @cached_property
     def _by_source(self) -> list[tuple[re.Pattern[str], Rule, int]]:

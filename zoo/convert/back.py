@@ -15,15 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from zoo import env, hub
-from zoo.checkpoint import Checkpoint, backward, narrow, open_checkpoint, write_pdparams, write_safetensors
+from zoo import configs, env, hub
+from zoo.checkpoint import (
+    Checkpoint,
+    backward,
+    narrow,
+    open_checkpoint,
+    write_pdparams,
+    write_safetensors,
+    write_torch,
+)
 from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo
 from zoo.cli import Progress
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.plan import keymap_for
-from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard, read_config
+from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard
 from zoo.errors import UsageError
 
 PDPARAMS = "model_state.pdparams"
@@ -59,7 +67,7 @@ class Converted:
 
 def understand(name: str, folder: Path) -> Converted:
     """Reads a converted folder's config.json and finds its key table."""
-    config = read_config(folder)
+    config = configs.read(folder)
     return Converted(name, folder, config, keymap_for(config["zoo"]))
 
 
@@ -111,7 +119,7 @@ def _converted(name: str) -> Path | None:
     asked = hub.refer(name)
     label = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
     folder = asked.folder or hub.model_dir(label)
-    return folder if (folder / "config.json").is_file() and "zoo" in read_config(folder) else None
+    return folder if (folder / "config.json").is_file() and "zoo" in configs.read(folder) else None
 
 
 def _note(to: str) -> str:
@@ -173,7 +181,11 @@ def way_back(source: Converted, checkpoint: Checkpoint) -> tuple[Plan, dict[str,
 
 
 def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:
-    """model.safetensors with upstream's keys, layout and element types, and upstream's config.json."""
+    """Upstream's weight file with its keys, layout and element types, and upstream's config.json.
+
+    transformers reads model.safetensors; where only the publisher's own code reads a checkpoint, the file has that
+    code's name and is one of torch.
+    """
     plan, dtypes = way_back(source, checkpoint)
     shapes = {name: info.shape for name, info in checkpoint.infos.items()}
     infos = [
@@ -190,9 +202,16 @@ def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: A
                 yield narrow(array, dtypes[key])
 
     with Progress(f"writing {source.name} for torch", total, stream=stream) as progress:
-        write_safetensors(out / WEIGHTS, infos, arrays(), {"format": "pt"})
-    _write_config(out, source.upstream_config)
-    return out / WEIGHTS, plan
+        file = out / source.keymap.file
+        if file.suffix == ".safetensors":
+            write_safetensors(file, infos, arrays(), {"format": "pt"})
+        else:
+            write_torch(file, infos, arrays())
+    config = source.upstream_config
+    if encoder := config.pop("encoder_config", None):  # it came from a sub-folder
+        _write_config(out / Path(config["encoder_pth"]).name, encoder)
+    _write_config(out, config)
+    return file, plan
 
 
 def _write_paddlenlp(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:
@@ -232,4 +251,5 @@ class _Arrays(Mapping[str, np.ndarray]):
 
 
 def _write_config(out: Path, config: Mapping[str, Any]) -> None:
+    out.mkdir(exist_ok=True)
     (out / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -56,7 +56,8 @@ def names_of(given: Sequence[str], everything: bool) -> list[str]:
     if everything == bool(given):
         raise UsageError("Give names or --all, not both." if given else "Give the name of a model, or --all.")
     if everything:
-        return [card.name for family in registry.families() if not family.not_yet for card in family.cards]
+        ready = (family.cards for family in registry.families() if not family.not_yet)
+        return [card.name for cards in ready for card in cards if card.sources]  # the others are fetched by hand
     names: list[str] = []
     for name in given:
         names += _expand(name) if any(c in name for c in WILD) and not Path(name).exists() else [name]

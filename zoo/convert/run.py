@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import env, hub, registry
+from zoo import configs, env, hub, registry
 from zoo.cards import Architecture, Card
 from zoo.checkpoint import Checkpoint, open_checkpoint, target_infos, widen
 from zoo.checkpoint import stream as stream_tensors
@@ -31,7 +31,7 @@ from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, FileStamp, Written, stamp
 from zoo.convert.plan import current
-from zoo.errors import CheckpointError, ConfigError, UsageError
+from zoo.errors import CheckpointError, UsageError
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
@@ -81,24 +81,6 @@ class Upstream:
         return [self.snapshot.path / n for n in names if (self.snapshot.path / n).is_file()]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a folder.
-
-    Raises:
-        ConfigError: there is none, or it is not a JSON object.
-    """
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"'{folder}' has no config.json.", "Give the folder of a published model.") from error
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"'{path}' is not JSON ({error}).") from error
-    if not isinstance(config, dict):
-        raise ConfigError(f"'{path}' is not a JSON object.")
-    return config
-
-
 def understand(snapshot: hub.Snapshot) -> Upstream:
     """Reads a published folder's config.json and finds the key table for it.
 
@@ -106,7 +88,7 @@ def understand(snapshot: hub.Snapshot) -> Upstream:
         UsageError: the folder is a converted one.
         ConfigError, NotYetError: no family runs it, or not yet.
     """
-    config = read_config(snapshot.path)
+    config = configs.read(snapshot.path)
     if "zoo" in config:
         raise UsageError(
             f"'{snapshot.name}' is converted already.", f"Load it as it is: zoo.load('{snapshot.name}')."
@@ -221,7 +203,7 @@ def guard(target: Path) -> None:
 def _task(upstream: Upstream, names: set[str]) -> str | None:
     """The head of the file: the architecture's, if the file has its tensors."""
     task = upstream.architecture.task
-    group = f"{task}.".replace("-", "_")
+    group = "seq2seq." if task == "generation" else f"{task}.".replace("-", "_")
     return task if any(n.startswith(group) for n in names) else None
 
 
@@ -287,7 +269,7 @@ def _write(
     }
     text = json.dumps({**upstream.config, "zoo": mark}, indent=2, ensure_ascii=False)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
-    for path in upstream.files[1:]:
+    for path in (p for p in upstream.files if p.name != "config.json" or p.parent != upstream.snapshot.path):
         copy = folder / path.relative_to(upstream.snapshot.path)
         copy.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, copy)

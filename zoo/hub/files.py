@@ -33,6 +33,7 @@ SMALL = (
     "config_sentence_transformers.json",
     "sentence_bert_config.json",
     "[0-9]*_*/config.json",
+    "*bert*/config.json",
     "LICENSE*",
 )
 # One of these is taken, the first that is there: files that run no code when they are opened come first.

@@ -20,7 +20,8 @@ from zoo.tokenization.wordpiece import wordpiece
 KINDS = {"sentencepiece": "sentencepiece.bpe.model", "wordpiece": "vocab.txt", "json": "tokenizer.json"}
 OPTIONS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 OTHERS = ("vocab.json", "merges.txt")  # not read, kept for other programs
-FILES = (*KINDS.values(), *OPTIONS, *OTHERS)
+DICTIONARY = "dict.txt"  # fairseq's; read by the families that need it
+FILES = (*KINDS.values(), *OPTIONS, *OTHERS, DICTIONARY)
 BERT_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 ROBERTA_TOKENS = {  # also XLM-R's
     "pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>", "bos": "<s>", "eos": "</s>"

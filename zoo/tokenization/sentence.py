@@ -32,6 +32,8 @@ class SentencePiece:
         added: tokens after those of the model, with their ids. They and the special ones are kept whole where a
             text spells them.
         file: named in errors.
+        dictionary: the tokens that follow fairseq's own four, for models whose order is not the model's: a piece
+            that is not among them is unknown.
 
     Raises:
         CheckpointError: the model is damaged or not XLM-R's.
@@ -39,7 +41,9 @@ class SentencePiece:
 
     before_word = ""
 
-    def __init__(self, model: bytes, added: Mapping[str, int], file: Path) -> None:
+    def __init__(
+        self, model: bytes, added: Mapping[str, int], file: Path, dictionary: Sequence[str] | None = None
+    ) -> None:
         try:
             self.model = sentencepiece.SentencePieceProcessor(model_proto=model)
             pieces = [self.model.id_to_piece(i) for i in range(self.model.get_piece_size())]
@@ -50,7 +54,7 @@ class SentencePiece:
                 f"'{file}' starts with the pieces {pieces[:3]}, XLM-R's model starts with <unk>, <s>, </s>.",
                 "Use the tokenizer.json of this model instead.",
             )
-        self.tokens = [*FIRST, *pieces[3:], MASK]
+        self.tokens = [*FIRST, *(dictionary if dictionary is not None else (*pieces[3:], MASK))]
         added = {token: i for token, i in sorted(added.items(), key=itemgetter(1)) if token not in (*FIRST, MASK)}
         if list(added.values()) != list(range(len(self.tokens), len(self.tokens) + len(added))):
             raise CheckpointError(
@@ -60,9 +64,12 @@ class SentencePiece:
         self.tokens += added
         self.vocab = {token: i for i, token in enumerate(self.tokens)}
         # Longest first: of two tokens that start alike the text means the longer one.
-        whole = sorted((*FIRST, MASK, *added), key=len, reverse=True)
+        whole = sorted({*FIRST, MASK, *added} & self.vocab.keys(), key=len, reverse=True)
         self._whole = re.compile("|".join(map(re.escape, whole)))
-        self._ids = np.arange(1, len(pieces) + 1)
+        if dictionary is None:
+            self._ids = np.arange(1, len(pieces) + 1)
+        else:
+            self._ids = np.array([self.vocab.get(piece, FIRST.index("<unk>")) for piece in pieces])
         self._ids[:3] = (3, 0, 2)
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:

@@ -65,11 +65,14 @@ class Model(nn.Layer):
         upstream: upstream's class name of the bare network, where one family has several; else empty.
         prefix: of the names of its tensors in a file.
         leaves_out: groups of a file that this network has no use for, on purpose ("encoder.decoder").
+        picks: stack of layers in a file ("seq2seq.decoder.layers") -> the numbers of those that this network's
+            layers are, in their order; stacks that are not named are taken whole.
     """
 
     upstream: str = ""
     prefix: str = "encoder."
     leaves_out: tuple[str, ...] = ()
+    picks: Mapping[str, tuple[int, ...]] = {}
 
     def __init__(self, config: ModelConfig, task: str | None = None) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+import paddle
 from paddle import Tensor
 
 from zoo.errors import InputError
@@ -74,6 +75,10 @@ class Seq2Seq(Model):
         """[B, N, D] -> scores of the next token [B, N, V]."""
         raise NotImplementedError
 
+    def target_mask(self, ids: Tensor, dtype: paddle.dtype) -> Tensor:
+        """Which tokens of a given target ids [B, N] see each other: additive, broadcast over [B, H, N, N]."""
+        return causal_mask(ids.shape[1], dtype)
+
     def forward(
         self,
         input_ids: Tensor,
@@ -102,7 +107,7 @@ class Seq2Seq(Model):
         if decoder_input_ids is None:
             raise InputError("An encoder-decoder needs decoder_input_ids.", "To generate, call model.generate.")
         encoded = self.encode(input_ids, attention_mask, token_type_ids)
-        mask = causal_mask(decoder_input_ids.shape[1], encoded.dtype)
+        mask = self.target_mask(decoder_input_ids, encoded.dtype)
         seen = None if attention_mask is None else additive_mask(attention_mask, encoded.dtype)
         steps = sequential_positions(decoder_input_ids)
         hidden, _ = self.decode(decoder_input_ids, steps, mask, self.memory(encoded), seen)

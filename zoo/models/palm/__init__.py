@@ -30,7 +30,10 @@ def _palm2(kind: str) -> Card:
         sources=(Source("modelscope", f"iic/{repository}"),),
         heads=("generation",),
         aliases=(f"iic/{repository}", f"damo/{repository}"),
-        checked=f"{FROM_PAGES} Sizes and the class name in its config.json are not established.",
+        checked=f"{FROM_PAGES} Sizes and the class name in its config.json are not established. The network was "
+        "proven with random weights; the folder is expected as ModelScope's code reads it: config.json, "
+        "pytorch_model.bin, vocab.txt, and the encoder's own config.json in the folder that encoder_pth names."
+        + (" Its tokenizer is read from a tokenizer.json only." if "english" in kind else ""),
     )
 
 
@@ -48,7 +51,7 @@ CARDS = (
             "intermediate_size": 3072,
             "max_position_embeddings": 2048,
         },
-        parameters=217_780_000,
+        parameters=217_777_155,
         languages="zh",
         licence=ALICEMIND_LICENCE,
         sources=(
@@ -65,7 +68,8 @@ CARDS = (
             for task, row in SOFA_TABLE.items()
             for metric, value in zip(("BLEU-1", "BLEU-4", "ROUGE-L"), row, strict=True)
         ),
-        checked=f"{FROM_PAGES} The sizes are the defaults of the published code; they give the published 217M.",
+        checked=f"{FROM_PAGES} The sizes are the defaults of the published code; they give the published 217M. The "
+        "network was proven at this size with random weights.",
     ),
     Card(
         name="palm-en-base",
@@ -103,14 +107,13 @@ FAMILY = Family(
     title="PALM",
     paper="https://arxiv.org/abs/2004.07159",
     architectures=tuple(
-        Architecture(name, "zoo.models.palm", task)
-        for name, task in (
-            ("PalmModel", None),
-            ("PalmForConditionalGeneration", "generation"),
-            ("PalmForTextGeneration", "generation"),
+        Architecture(name, module, task, keys)
+        for name, module, task, keys in (
+            ("PalmModel", "zoo.models.palm", None, ()),
+            ("PalmForConditionalGeneration", "zoo.models.palm", "generation", ()),
+            ("PalmForTextGeneration", "zoo.models.palm.v2", "generation", ("encoder_pth",)),
         )
     ),
     model_types=("palm",),
     cards=CARDS,
-    not_yet="the card is here, the network is not part of this version yet.",
 )

@@ -6,6 +6,14 @@ OSS = "https://alice-open.oss-cn-zhangjiakou.aliyuncs.com/VECO"
 ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
 FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages and code."
 SOFA = "AliceMind, SOFA tutorial"
+HEADS = {
+    "Model": None,
+    "ForMaskedLM": "mlm",
+    "ForSequenceClassification": "classification",
+    "ForTokenClassification": "tagging",
+    "ForQuestionAnswering": "qa",
+    "ForMultipleChoice": "multiple-choice",
+}
 SIZES = {
     "vocab_size": 250002,
     "hidden_size": 1024,
@@ -13,6 +21,18 @@ SIZES = {
     "num_attention_heads": 16,
     "intermediate_size": 4096,
     "max_position_embeddings": 514,
+}
+# Under the names of transformers' BART, which computes the same.
+NLG_SIZES = {
+    "vocab_size": 250002,
+    "d_model": 1024,
+    "encoder_layers": 24,
+    "decoder_layers": 24,
+    "encoder_attention_heads": 16,
+    "decoder_attention_heads": 16,
+    "encoder_ffn_dim": 4096,
+    "decoder_ffn_dim": 4096,
+    "max_position_embeddings": 512,
 }
 NLU_SCORES = (
     Score("XNLI", "accuracy", 79.9, "test", SOFA, "mean of 15 languages, trained on English only"),
@@ -48,7 +68,7 @@ CARDS = (
         name="veco-large-nlg",
         family="veco",
         architecture="VecoForConditionalGeneration",
-        config={k: v for k, v in SIZES.items() if k != "vocab_size"} | {"decoder_layers": 24},
+        config=NLG_SIZES,
         parameters=660_000_000,
         languages="50 languages",
         licence=ALICEMIND_LICENCE,
@@ -60,22 +80,15 @@ CARDS = (
     ),
 )
 
+# The encoder alone is XLM-R's network; the encoder-decoder is this package's.
 FAMILY = Family(
     name="veco",
     title="VECO",
     paper="https://arxiv.org/abs/2010.16046",
-    architectures=tuple(
-        Architecture(f"Veco{suffix}", "zoo.models.veco", task)
-        for suffix, task in {
-            "Model": None,
-            "ForSequenceClassification": "classification",
-            "ForTokenClassification": "tagging",
-            "ForQuestionAnswering": "qa",
-            "ForMultipleChoice": "multiple-choice",
-            "ForConditionalGeneration": "generation",
-        }.items()
+    architectures=(
+        *(Architecture(f"Veco{suffix}", "zoo.models.xlmr", task) for suffix, task in HEADS.items()),
+        Architecture("VecoForConditionalGeneration", "zoo.models.veco", "generation", fairseq=("veco_large",)),
     ),
     model_types=("veco",),
     cards=CARDS,
-    not_yet="the card is here, the network is not part of this version yet.",
 )

@@ -1,0 +1,171 @@
+"""The tokenizer of VECO's encoder-decoder: XLM-R's pieces, the ids of fairseq's dict.txt, languages."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import CheckpointError, InputError
+from zoo.models.veco.config import Config
+from zoo.tokenization import Layout, Tokenizer
+from zoo.tokenization.load import DICTIONARY, KINDS, ROBERTA_TOKENS
+from zoo.tokenization.sentence import FIRST, MASK, SentencePiece
+from zoo.tokenization.texts import listed
+
+log = logging.getLogger("zoo")
+LANGUAGE = re.compile(r"\[([a-z]{2,3}(?:_[A-Z]{2})?)\]")
+IGNORED = -100  # of labels
+
+
+class TranslationTokenizer(Tokenizer):
+    """Rows of pieces, `</s>` and the language's token (fairseq, translation_from_pretrained_bart).
+
+    A translation starts with the target's language token and ends with it:
+
+        batch = tokenizer(texts, language="en")
+        target = tokenizer.language_id("de")
+        found = model.generate(**batch, bos_token_id=target, eos_token_id=target)
+
+    A text that is longer than a row is cut, with a warning. An empty text is a row without pieces.
+
+    Attributes:
+        languages: what the dictionary has tokens for; none in a dictionary that was made for one language.
+    """
+
+    def __init__(self, engine: SentencePiece, max_length: int | None, files: Sequence[Path]) -> None:
+        super().__init__(engine, Layout(start=(), end=("sep",)), ROBERTA_TOKENS, max_length, files)
+        found = (LANGUAGE.fullmatch(token) for token in engine.tokens)
+        self.languages = tuple(sorted(match[1] for match in found if match))
+        self._rows = {}
+        for name in self.languages:
+            layout = Layout(start=(), end=("sep", f"[{name}]"))
+            self._rows[name] = Tokenizer(engine, layout, ROBERTA_TOKENS, max_length)
+            self.specials[f"language {name}"] = f"[{name}]"  # decoding leaves it out
+
+    def language_id(self, language: str) -> int:
+        """The token of a language ("en"), with which its texts end and generation starts and ends.
+
+        Raises:
+            InputError: the dictionary has none.
+        """
+        if language not in self.languages:
+            known = ", ".join(self.languages)
+            raise InputError(
+                f"The dictionary has no token for the language {language!r}.",
+                f"It has tokens for {known}." if known else "It has no language tokens: leave language out.",
+            )
+        return self.engine.vocab[f"[{language}]"]
+
+    def __call__(self, text: Any, text_pair: Any = None, *, language: str | None = None, **options: Any) -> Any:
+        """Encodes a source text or a list of them; options as in `Tokenizer`.
+
+        Args:
+            text: a str, or a list of them.
+            text_pair: not taken.
+            language: of the texts; one of `languages`.
+
+        Returns:
+            input_ids and attention_mask, int64 [B, T].
+
+        Raises:
+            InputError: no language, one without a token, a pair, or as in `Tokenizer`.
+        """
+        if text_pair is not None:
+            raise InputError("VECO's encoder-decoder takes single texts, not pairs.")
+        if language is None and self.languages:
+            raise InputError(
+                "The language of the text is missing.", f"language= one of {', '.join(self.languages)}."
+            )
+        if language is None:
+            batch = super().__call__(text, **options)
+        else:
+            self.language_id(language)
+            batch = self._rows[language](text, **options)
+        self._warn(text, batch, options, around=1 if language is None else 2)
+        return batch
+
+    def targets(
+        self, text: Any, language: str | None = None, max_length: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """Encodes translations for training.
+
+        Returns:
+            decoder_input_ids, which start with the language's token, and labels, which end with it and are -100 at
+            padding: int64 [B, T].
+
+        Raises:
+            InputError: as `__call__`.
+        """
+        batch = self(text, language=language, max_length=max_length)
+        ids, mask = batch["input_ids"], batch["attention_mask"]
+        last = mask.sum(1, keepdims=True) - 1
+        before = np.concatenate([np.take_along_axis(ids, last, 1), ids[:, :-1]], 1)
+        return {
+            "decoder_input_ids": np.where(mask == 1, before, self.pad_token_id or 0),
+            "labels": np.where(mask == 1, ids, IGNORED),
+        }
+
+    def _warn(self, text: Any, batch: dict[str, Any], options: dict[str, Any], around: int) -> None:
+        """Says which texts were cut; only a full row can be one. `around`: special tokens of a row."""
+        limit = options.get("max_length") or self.max_length
+        if limit is None or options.get("truncation") is False or options.get("stride") is not None:
+            return
+        texts = listed(text, options.get("is_split_into_words", False))
+        for n, mask in enumerate(batch["attention_mask"]):
+            if int(np.sum(mask)) >= limit:
+                pieces = len(
+                    self._pieces(texts[n : n + 1], False, options.get("is_split_into_words", False))[0].ids
+                )
+                if pieces + around > limit:
+                    log.warning("Item %d has %d pieces and was cut to a row of %d.", n, pieces, limit)
+
+
+def load(folder: Path, config: Config) -> Tokenizer:
+    """The tokenizer of a folder; rows are no longer than the network's positions allow.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or dict.txt is not of this network.
+    """
+    model, listing = folder / KINDS["sentencepiece"], folder / DICTIONARY
+    for file in (model, listing):
+        if not file.is_file():
+            raise CheckpointError(
+                f"'{folder}' has no {file.name}.", "Copy it there: the archive of the model has it."
+            )
+    words = read_dictionary(listing)
+    # The pre-trained table has a row for <mask> behind the dictionary; translation models may have lost it.
+    if config.vocab_size not in (len(FIRST) + len(words), len(FIRST) + len(words) + 1):
+        raise CheckpointError(
+            f"'{listing}' has {len(words)} lines; a network of {config.vocab_size} words needs "
+            f"{config.vocab_size - len(FIRST) - 1} or one more.",
+            "Is it the dictionary of this model?",
+        )
+    if len(FIRST) + len(words) < config.vocab_size:
+        words.append(MASK)
+    engine = SentencePiece(model.read_bytes(), {}, model, words)
+    return TranslationTokenizer(engine, config.max_position_embeddings, [model, listing])
+
+
+def read_dictionary(file: Path) -> list[str]:
+    """The tokens of a dict.txt, in the order of their ids: "token count" a line.
+
+    Raises:
+        CheckpointError: a line is something else, or a token comes twice.
+    """
+    try:
+        lines = file.read_text("utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"'{file}' cannot be read: {error}.", "Get it again.") from None
+    words: dict[str, None] = {}
+    for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
+        word, space, count = line.rstrip("\r").rpartition(" ")
+        if not space or not word or not count.isdigit() or word in words:
+            what = "a token that was there before" if word in words else "no token and count"
+            raise CheckpointError(f"Line {number} of '{file}' has {what}: {line[:60]!r}.", "Get it again.")
+        words[word] = None
+    return list(words)
