@@ -28,6 +28,7 @@ from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.losses import IGNORED
 from zoo.tasks import Example, Task
+from zoo.tasks.own import KINDS, own
 
 SAVES = 20  # checkpoints of a run, at least
 HELD_OUT = 20  # of the training rows of a data set without a development set, every so many-th
@@ -50,12 +51,23 @@ class Data:
 
 def task_of(config: FinetuneConfig) -> Task:
     """The task, with the options of the configuration that are the task's."""
-    task = tasks.find(config.task)
+    task = _own(config) if config.task in KINDS else tasks.find(config.task)
     known = {f.name for f in fields(task)}
     wanted = {"stride": config.doc_stride if task.head == "qa" else None, "max_length": config.max_length}
     wanted["target_length"] = config.target_length
     changed: dict[str, Any] = {name: value for name, value in wanted.items() if value and name in known}
     return replace(task, **changed)
+
+
+def _own(config: FinetuneConfig) -> Task:
+    """The task of a user's own files.
+
+    Raises:
+        UsageError: no folder is named.
+    """
+    if not config.data:
+        raise UsageError(f"--task {config.task} learns from your own files: say where with --data.")
+    return own(config.task, config.data, name=config.task)
 
 
 def source_of_path(data: str) -> str | Path:
