@@ -8,7 +8,7 @@ zoo/models/common/decoding.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import paddle
 from paddle import Tensor
@@ -18,6 +18,7 @@ from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.decoding import KeyValue, causal_mask
 from zoo.models.common.embeddings import sequential_positions
+from zoo.models.common.generation import Eager, Generated, generate
 from zoo.models.common.layers import additive_mask
 from zoo.models.common.outputs import Output
 
@@ -78,6 +79,40 @@ class Seq2Seq(Model):
     def target_mask(self, ids: Tensor, dtype: paddle.dtype) -> Tensor:
         """Which tokens of a given target ids [B, N] see each other: additive, broadcast over [B, H, N, N]."""
         return causal_mask(ids.shape[1], dtype)
+
+    @property
+    def max_target_length(self) -> int:
+        """Tokens that the decoder has positions for, the start among them."""
+        return int(getattr(self.config, "max_position_embeddings"))  # noqa: B009
+
+    def generate(
+        self, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None, **options: Any
+    ) -> Generated:
+        """Generates a target for each text.
+
+        Padding on either side, and the texts that stand beside a text, change nothing.
+
+        Args:
+            input_ids: [B, S] integers, as a tensor, an array or lists.
+            attention_mask: [B, S], 0 for padding; None when nothing is padded.
+            token_type_ids: [B, S] integers; None for all 0.
+            options: every field of `zoo.models.common.generation.Options` (num_beams, max_length, min_length,
+                length_penalty, num_return_sequences, do_sample, temperature, top_k, top_p, seed,
+                repetition_penalty, no_repeat_ngram_size, early_stopping, search), and
+
+                - bos_token_id, eos_token_id, pad_token_id: instead of the config's.
+                - decoder_start_ids: what the decoder starts with, instead of the one bos token: a list of ids for
+                  all texts, or lists of equal length, one for each.
+                - stream: called at every step of greedy search or drawing with the new tokens [B x n], int64
+                  arrays that hold padding for what has ended.
+                - use_cache: False to decode everything anew at every step; the tokens are the same.
+
+        Raises:
+            UsageError: options that do not work, no end or start token known.
+            InputError: no text, an empty text, an id without a row.
+        """
+        engine = Eager(self, options.pop("use_cache", True))
+        return generate(engine, input_ids, attention_mask, token_type_ids, **options)
 
     def forward(
         self,

@@ -1,0 +1,211 @@
+"""Which slot of a cache belongs to whose history; the decoder run eagerly over such a cache, and without one.
+
+Every step adds a slot per hypothesis, and no slot ever moves to another hypothesis: a table says which slots a
+hypothesis sees. When beams change places, only the rows of this table do. From time to time the slots that nobody
+sees any more are thrown out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from zoo.models.common.decoding import KeyValue, causal_mask
+from zoo.models.common.layers import additive_mask
+
+if TYPE_CHECKING:
+    from zoo.models.common.seq2seq import Seq2Seq
+
+HIDDEN = -1e30
+CHUNK = 16  # steps between two looks at which slots are still seen
+
+
+class Session(Protocol):
+    """The decoder's side of one call of generate."""
+
+    def start(self, ids: np.ndarray) -> Tensor:
+        """Takes the start tokens [B, n]. Returns the scores [B, V] of the next token."""
+        ...
+
+    def step(self, ids: np.ndarray, parents: np.ndarray) -> Tensor:
+        """Takes a token [B, N] for each hypothesis and the place [B, N] of the one it continues.
+
+        A text has one hypothesis at first: all parents of the first step are 0.
+
+        Returns:
+            Scores [B x N, V] of the next token.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """What runs a network."""
+
+    @property
+    def model(self) -> Seq2Seq:
+        """The network."""
+        ...
+
+    def encode(
+        self, input_ids: np.ndarray, attention_mask: np.ndarray, token_type_ids: np.ndarray | None
+    ) -> Session:
+        """Reads the sources, [B, S] each."""
+        ...
+
+
+class Slots:
+    """The table of a cache: who sees what.
+
+    Attributes:
+        seen: [B, N, P] bool; the slots from `used` on are free.
+    """
+
+    def __init__(self, batch: int, start: int) -> None:
+        self.seen = np.ones((batch, 1, start), bool)
+        self.used = start
+
+    def follow(self, parents: np.ndarray) -> None:
+        """Hypotheses [B, N] take over the histories of their parents."""
+        self.seen = np.take_along_axis(self.seen, parents[:, :, None], axis=1)
+
+    def reserve(self) -> np.ndarray | None:
+        """Makes sure that there is room for a step.
+
+        Returns:
+            None when there was; else [B, P'] where the content of the first slots of a new, larger cache comes
+            from. The rest of the P slots (`self.seen.shape[2]`) is free.
+        """
+        count = self.seen.shape[1]
+        if self.used + count <= self.seen.shape[2]:
+            return None
+        live = self.seen.any(axis=1)  # [B, P]
+        self.used = int(live.sum(axis=1).max())
+        index = np.argsort(~live, axis=1, kind="stable")[:, : self.used]
+        kept = np.take_along_axis(self.seen, index[:, None], axis=2)
+        room = np.zeros((*kept.shape[:2], CHUNK * count), bool)
+        self.seen = np.concatenate([kept, room], axis=2)
+        return index
+
+    def mask(self) -> np.ndarray:
+        """Additive [B, 1, N, P + N]: the slots seen, and itself of the N tokens decoded now."""
+        batch, count, _ = self.seen.shape
+        now = np.broadcast_to(np.eye(count, dtype=bool), (batch, count, count))
+        seen = np.concatenate([self.seen, now], axis=2)[:, None]
+        return np.where(seen, np.float32(0), np.float32(HIDDEN))
+
+    def add(self) -> slice:
+        """Where the tokens decoded now go; their hypotheses see them from here on."""
+        count = self.seen.shape[1]
+        place = slice(self.used, self.used + count)
+        self.seen[:, :, place] = np.eye(count, dtype=bool)
+        self.used += count
+        return place
+
+
+class Eager:
+    """Runs a network as it is. Without a cache every step decodes every hypothesis from its start (for tests)."""
+
+    def __init__(self, model: Seq2Seq, use_cache: bool = True) -> None:
+        self.model = model
+        self.use_cache = use_cache
+
+    def encode(
+        self, input_ids: np.ndarray, attention_mask: np.ndarray, token_type_ids: np.ndarray | None
+    ) -> Session:
+        """Reads the sources, [B, S] each."""
+        given = paddle.to_tensor(attention_mask)
+        types = None if token_type_ids is None else paddle.to_tensor(token_type_ids)
+        padded = not attention_mask.all()
+        encoded = self.model.encode(paddle.to_tensor(input_ids), given if padded else None, types)
+        mask = additive_mask(given, encoded.dtype) if padded else None
+        kind = Cached if self.use_cache else Uncached
+        return kind(self.model, self.model.memory(encoded), mask)
+
+
+class Cached:
+    """A session with a cache of keys and values, [B, H, P, K] for each layer."""
+
+    def __init__(self, model: Seq2Seq, memory: Sequence[KeyValue], memory_mask: Tensor | None) -> None:
+        self.model = model
+        self.memory = memory
+        self.memory_mask = memory_mask
+        self.dtype = memory[0].key.dtype
+        self.steps = 0
+
+    def start(self, ids: np.ndarray) -> Tensor:
+        """Takes the start tokens [B, n]. Returns the scores [B, V] of the next token."""
+        batch, count = ids.shape
+        self.slots = Slots(batch, count)
+        mask = causal_mask(count, self.dtype) if count > 1 else None
+        positions = paddle.arange(count).unsqueeze(0)
+        hidden, self.past = self.model.decode(paddle.to_tensor(ids), positions, mask, self.memory, self.memory_mask)
+        self.steps = count
+        return self.model.logits(hidden[:, -1:]).astype("float32")[:, 0]
+
+    def step(self, ids: np.ndarray, parents: np.ndarray) -> Tensor:
+        """Takes a token [B, N] for each hypothesis and the place [B, N] of the one it continues."""
+        self.slots.follow(parents)
+        if (index := self.slots.reserve()) is not None:
+            self._move(index)
+        positions = paddle.full([1, ids.shape[1]], self.steps, dtype="int64")
+        mask = paddle.to_tensor(self.slots.mask()).astype(self.dtype)
+        hidden, new = self.model.decode(
+            paddle.to_tensor(ids), positions, mask, self.memory, self.memory_mask, self.past
+        )
+        place = self.slots.add()
+        for cache, addition in zip(self.past, new, strict=True):
+            for old, tokens in zip(cache, addition, strict=True):
+                old[:, :, place] = tokens
+        self.steps += 1
+        logits = self.model.logits(hidden).astype("float32")  # [B, N, V]
+        return logits.reshape([-1, logits.shape[-1]])
+
+    def _move(self, index: np.ndarray) -> None:
+        """index: [B, P'] slots to keep, at the beginning of new ones."""
+        batch, heads, _, size = self.past[0].key.shape
+        room = self.slots.seen.shape[2] - index.shape[1]
+        free = paddle.zeros([batch, heads, room, size], dtype=self.dtype)
+        rows = paddle.to_tensor(index)
+
+        def moved(old: Tensor) -> Tensor:
+            kept = [paddle.index_select(old[b], rows[b], axis=1) for b in range(batch)]
+            return paddle.concat([paddle.stack(kept), free], axis=2)
+
+        self.past = [KeyValue(moved(layer.key), moved(layer.value)) for layer in self.past]
+
+
+class Uncached:
+    """A session that keeps tokens only, [B, N, T]."""
+
+    def __init__(self, model: Seq2Seq, memory: Sequence[KeyValue], memory_mask: Tensor | None) -> None:
+        self.model = model
+        self.memory = memory
+        self.memory_mask = memory_mask
+
+    def start(self, ids: np.ndarray) -> Tensor:
+        """Takes the start tokens [B, n]. Returns the scores [B, V] of the next token."""
+        self.history = ids[:, None]
+        return self._last()
+
+    def step(self, ids: np.ndarray, parents: np.ndarray) -> Tensor:
+        """Takes a token [B, N] for each hypothesis and the place [B, N] of the one it continues."""
+        kept = np.take_along_axis(self.history, parents[:, :, None], axis=1)
+        self.history = np.concatenate([kept, ids[:, :, None]], axis=2)
+        return self._last()
+
+    def _last(self) -> Tensor:
+        batch, count, length = self.history.shape
+        own = np.kron(np.eye(count), np.tri(length)) > 0  # [N x T, N x T]: own history, up to the token itself
+        mask = paddle.to_tensor(np.where(own, np.float32(0), np.float32(HIDDEN))[None, None])
+        positions = paddle.to_tensor(np.tile(np.arange(length), count)[None])
+        ids = paddle.to_tensor(self.history.reshape(batch, -1))
+        hidden, _ = self.model.decode(
+            ids, positions, mask.astype(self.memory[0].key.dtype), self.memory, self.memory_mask
+        )
+        last = hidden[:, length - 1 :: length]  # [B, N, D]
+        logits = self.model.logits(last).astype("float32")
+        return logits.reshape([batch * count, -1])

@@ -1,0 +1,208 @@
+"""The searches: one after the other (greedy, draws), beams by the common rule, beams by PALM's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from zoo.models.common.generation.cache import Session
+from zoo.models.common.generation.options import Generated, Options
+from zoo.models.common.generation.scoring import Candidates, apply_rules, best, draw, logsumexp
+
+NEVER = np.float32(-1e9)
+Stream = Callable[[np.ndarray], None]
+
+
+def generate_tokens(
+    session: Session, start: np.ndarray, eos: int, pad: int, options: Options, stream: Stream | None
+) -> Generated:
+    """Greedy search or draws. start: [B, n]. stream: gets the tokens [B x N] of each step, padding after an end."""
+    batch, count = len(start), options.num_return_sequences
+    texts = np.repeat(np.arange(batch), count)
+    streams = [np.random.default_rng([options.seed, n // count, n % count]) for n in range(batch * count)]
+    stay = np.tile(np.arange(count), (batch, 1))
+    history, total = start[texts], np.zeros(batch * count, np.float32)
+    ended, lengths = np.zeros(batch * count, bool), np.zeros(batch * count, np.int64)
+    none = np.zeros_like(total)
+    logits = session.start(start)
+    if count > 1:
+        logits = paddle.index_select(logits, paddle.to_tensor(texts))  # [B x N, V]
+    for step in range(options.max_length):
+        norms = logsumexp(logits)
+        raw = logits.clone() if options.repetition_penalty != 1 or options.min_length else logits
+        ruled = apply_rules(logits, history, step, eos, options, none)
+        if options.do_sample:
+            rows = ruled.numpy()
+            tokens = np.array([draw(row, options, s.random()) for row, s in zip(rows, streams, strict=True)])
+        else:
+            tokens = ruled.argmax(-1).numpy()
+        chosen = paddle.take_along_axis(raw, paddle.to_tensor(tokens[:, None]), 1).numpy()[:, 0]
+        total += np.where(ended, 0, chosen - norms)
+        tokens = np.where(ended, pad, tokens)
+        lengths += ~ended
+        ended |= tokens == eos
+        history = np.concatenate([history, tokens[:, None]], axis=1)
+        if stream is not None:
+            stream(tokens)
+        if ended.all() or step + 1 == options.max_length:
+            break
+        logits = session.step(tokens.reshape(batch, count), stay if step else stay * 0)
+    scores = total / lengths.astype(np.float32) ** options.length_penalty
+    return Generated(history[:, start.shape[1] :], scores.astype(np.float32), lengths)
+
+
+class Beams:
+    """The running hypotheses of every text, and the step that both rules share.
+
+    Attributes:
+        history: [B, N, start + T] tokens.
+        scores: [B, N] sums of log-probabilities; those of copies of one hypothesis are NEVER, but the first's.
+    """
+
+    def __init__(self, session: Session, start: np.ndarray, eos: int, options: Options) -> None:
+        self.session = session
+        self.eos = eos
+        self.options = options
+        self.batch, self.count = len(start), options.num_beams
+        self.start = start.shape[1]
+        self.history = np.repeat(start[:, None], self.count, axis=1)
+        self.scores = np.full((self.batch, self.count), NEVER)
+        self.scores[:, 0] = 0
+        self.logits = session.start(start)
+
+    @property
+    def length(self) -> int:
+        """T."""
+        return self.history.shape[2] - self.start
+
+    def extend(self, k: int, each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The k best continuations of a text, from the `each` best of each hypothesis.
+
+        Returns:
+            Sums of log-probabilities, tokens and places of the parents, [B, k] each, the best first.
+        """
+        found = self._candidates(self.logits, each)
+        sums = self.scores[:, :, None] + found.values.reshape(self.batch, -1, found.values.shape[1])
+        ids = np.broadcast_to(found.ids.reshape(self.batch, -1, found.ids.shape[1]), sums.shape)
+        flat = sums.reshape(self.batch, -1)
+        order = np.argsort(-flat, axis=1, kind="stable")[:, :k]
+        take = np.take_along_axis
+        parents = order // sums.shape[2] if self.length else order * 0
+        return take(flat, order, 1), take(ids.reshape(self.batch, -1), order, 1), parents
+
+    def go(self, scores: np.ndarray, tokens: np.ndarray, parents: np.ndarray) -> None:
+        """Continues with N hypotheses, [B, N] each."""
+        self.history = self.joined(tokens, parents)
+        self.scores = scores
+        self.logits = self.session.step(tokens, parents)
+
+    def joined(self, tokens: np.ndarray, parents: np.ndarray) -> np.ndarray:
+        """Histories with a token more. [B, k] each. Returns [B, k, start + T + 1]."""
+        kept = np.take_along_axis(self.history, parents[:, :, None], axis=1)
+        return np.concatenate([kept, tokens[:, :, None]], axis=2)
+
+    def _candidates(self, logits: Tensor, k: int) -> Candidates:
+        """logits: [B, V] at the first step, when a text has one hypothesis, then [B x N, V]."""
+        total = logsumexp(logits)
+        history = self.history[:, : len(logits) // self.batch].reshape(len(logits), -1)
+        return best(apply_rules(logits, history, self.length, self.eos, self.options, total), k, total)
+
+
+class Finished:
+    """The best finished hypotheses of every text. scores: [B, N]. sequences: [B, N, max_length]."""
+
+    def __init__(self, batch: int, count: int, pad: int, length: int) -> None:
+        self.scores = np.full((batch, count), NEVER)
+        self.sequences = np.full((batch, count, length), pad, np.int64)
+        self.lengths = np.zeros((batch, count), np.int64)
+
+    @property
+    def full(self) -> np.ndarray:
+        """[B]: whether all N are there."""
+        return np.asarray((self.lengths > 0).all(axis=1))
+
+    def merge(self, scores: np.ndarray, sequences: np.ndarray, which: np.ndarray) -> None:
+        """Takes in what is better. scores, which: [B, k]. sequences: [B, k, T]."""
+        count, length = self.scores.shape[1], sequences.shape[2]
+        padded = np.pad(sequences, ((0, 0), (0, 0), (0, self.sequences.shape[2] - length)))
+        padded[:, :, length:] = self.sequences[:, :1, length:]  # nothing is longer: these are padding
+        scores = np.concatenate([self.scores, np.where(which, scores, NEVER)], axis=1)
+        lengths = np.concatenate([self.lengths, np.where(which, length, 0)], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+        self.scores = np.take_along_axis(scores, order, 1)
+        self.lengths = np.take_along_axis(lengths, order, 1)
+        everything = np.concatenate([self.sequences, padded], axis=1)
+        self.sequences = np.take_along_axis(everything, order[:, :, None], 1)
+
+    def result(self, count: int) -> Generated:
+        """The best `count` of each text."""
+        lengths = self.lengths[:, :count].reshape(-1)
+        sequences = self.sequences[:, :count, : max(int(lengths.max()), 1)]
+        return Generated(
+            sequences.reshape(len(lengths), -1), self.scores[:, :count].reshape(-1).astype(np.float32), lengths
+        )
+
+
+def beam_search(session: Session, start: np.ndarray, eos: int, pad: int, options: Options) -> Generated:
+    """Beams by the rule of transformers' generate: 2N candidates, so that N remain if others end."""
+    beams = Beams(session, start, eos, options)
+    count, limit, power = options.num_beams, options.max_length, options.length_penalty
+    finished = Finished(len(start), count, pad, limit)
+    still = np.ones(len(start), bool)  # texts that may still find something better
+    while still.any():
+        sums, tokens, parents = beams.extend(2 * count, 2 * count)
+        length = beams.length + 1
+        ends = (tokens == eos) | (length == limit)
+        closed = ~still | (finished.full & (options.early_stopping is True))
+        accepted = ends & (np.arange(ends.shape[1]) < count) & ~closed[:, None]
+        finished.merge(
+            sums / np.float32(length**power), beams.joined(tokens, parents)[:, :, beams.start :], accepted
+        )
+        running = np.where(ends, sums + NEVER, sums)
+        order = np.argsort(-running, axis=1, kind="stable")[:, :count]
+        scores, tokens, parents = (np.take_along_axis(a, order, 1) for a in (running, tokens, parents))
+        reach = limit if options.early_stopping == "never" and power > 0 else length
+        hope = scores[:, 0] / np.float32(reach**power)
+        still &= ~finished.full | (hope > finished.scores.min(axis=1))
+        if options.early_stopping is True:
+            still &= ~finished.full
+        if length == limit:
+            break
+        if still.any():
+            beams.go(scores, tokens, parents)
+    return finished.result(options.num_return_sequences)
+
+
+def palm_search(session: Session, start: np.ndarray, eos: int, pad: int, options: Options) -> Generated:
+    """Beams by the rule that PALM was published with.
+
+    N candidates, not 2N. A hypothesis that ends is stored and goes on past its end, until the best one ends, or the
+    length is reached; then all are stored. A result is cut at its first end token.
+    """
+    beams = Beams(session, start, eos, options)
+    count, limit = options.num_beams, options.max_length
+    stored: list[list[tuple[float, np.ndarray]]] = [[] for _ in start]
+    open_texts = np.ones(len(start), bool)
+    while open_texts.any():
+        sums, tokens, parents = beams.extend(count, count)
+        length = beams.length + 1
+        ends = (tokens == eos) | (length == limit)
+        over = ends[:, 0].copy()
+        sequences = beams.joined(tokens, parents)[:, :, beams.start :]
+        scores = sums / np.float32(((5 + length) / 6) ** options.length_penalty)
+        for text, place in zip(*np.nonzero((ends | over[:, None]) & open_texts[:, None]), strict=True):
+            stored[text].append((float(scores[text, place]), sequences[text, place]))
+        open_texts &= ~over
+        if open_texts.any():
+            beams.go(sums, tokens, parents)
+    finished = Finished(len(start), options.num_return_sequences, pad, limit)
+    for text, found in enumerate(stored):
+        ranked = sorted(found, key=lambda pair: -pair[0])
+        for place, (score, tokens) in enumerate(ranked[: options.num_return_sequences]):
+            length = int(np.argmax(tokens == eos)) + 1 if (tokens == eos).any() else len(tokens)
+            finished.scores[text, place], finished.lengths[text, place] = score, length
+            finished.sequences[text, place, :length] = tokens[:length]
+    return finished.result(options.num_return_sequences)
