@@ -68,7 +68,7 @@ def _main(arguments: argparse.Namespace) -> int:
     cli.table(rows, (f"{saved.task.name}, {split.name}", *names), right=range(1, len(names) + 1))
     print(f"{len(split.examples)} examples; {scores.metric} {scores.value:.2f}")
     for kind, count in lost.items():
-        print(f"{count} gold {kind} are lost to truncation or alignment; they count as missed")
+        print(f"gold lost to truncation or alignment, counted as missed: {count} {kind}")
     return 0
 
 

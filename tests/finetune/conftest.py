@@ -60,6 +60,12 @@ def chinese(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return network(tmp_path_factory.mktemp("chinese") / "model", "bert-base-chinese")
 
 
+@pytest.fixture(scope="session")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random encoder-decoder of one layer each, with XLM-R's vocabulary."""
+    return network(tmp_path_factory.mktemp("writer") / "model", "xlm-roberta-base")
+
+
 @pytest.fixture
 def sst2(tmp_path: Path) -> Path:
     """Sixteen made-up reviews in SST-2's layout."""

@@ -138,6 +138,7 @@ def test_the_recipe_of_a_model() -> None:
 
 # --- every recipe of the zoo ---
 
+
 @pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.name)
 def test_recipe(recipe: Recipe) -> None:
     """It is a configuration, for a task that exists, and what was published is a metric of that task."""

@@ -136,7 +136,7 @@ def data_files(task: Task, source: str | Path, split: str, languages: Sequence[s
     names = task.files.get(split, ())
     for pattern in (names,) if isinstance(names, str) else names:
         for language in languages if "{language}" in pattern else ("",):
-            yield task.find(path, pattern.replace("{language}", language))
+            yield task.find(path, pattern.replace("{language}", task.code(language)))
 
 
 def commit() -> str | None:

@@ -96,7 +96,7 @@ def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
         if split == "dev" and split not in _there(task, source):
             _hold_out(data)
             continue
-        if split == "test" and not _is_there(task, source, split, languages):
+        if split == "test" and task.head != "embedding" and not _is_there(task, source, split, languages):
             continue
         examples = list(task.read(source, split, languages))
         if split == "test" and not has_gold(examples):
@@ -171,7 +171,18 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
 
 def split_of(name: str, examples: list[Example], task: Task, model: Model, options: Mapping[str, Any]) -> Split:
     """Examples as token ids."""
-    return Split(name, examples, task.features(examples, model.tokenizer, options.get("max_length") or None))
+    around = {"start": _token(model, "bos", "cls"), "end": _token(model, "eos", "sep")}
+    more = around if task.head == "generation" else {}
+    features = task.features(examples, model.tokenizer, options.get("max_length") or None, **more)
+    return Split(name, examples, features)
+
+
+def _token(model: Model, role: str, stand_in: str) -> tuple[int, ...]:
+    """What generation starts or ends with: the config's token, else the tokenizer's."""
+    key = f"{role}_token_id"
+    asked = getattr(model.config, key, model.config.source.get(key))
+    found = (asked, getattr(model.tokenizer, key, None), getattr(model.tokenizer, f"{stand_in}_token_id", None))
+    return next(((int(token),) for token in found if token is not None), ())
 
 
 def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> LoopSettings:

@@ -296,9 +296,7 @@ def _lost(splits: Mapping[str, Split]) -> list[str]:
     for name, split in splits.items():
         for kind, count in split.features.lost.items():
             if count:
-                said.append(
-                    f"{name}: {count} gold {kind} are lost to truncation or alignment; they count as missed"
-                )
+                said.append(f"gold lost to truncation or alignment in {name}, counted as missed: {count} {kind}")
     return said
 
 

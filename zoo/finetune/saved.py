@@ -11,7 +11,7 @@ from zoo.cli import Progress
 from zoo.errors import UsageError
 from zoo.finetune.evaluation import Judgement, Split, judge, outputs_of
 from zoo.finetune.folder import model_folder, read_task
-from zoo.finetune.job import source_of_path
+from zoo.finetune.job import source_of_path, split_of
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks import Task
@@ -50,8 +50,7 @@ class Saved:
             InputError: a file that is missing or malformed; names file and line.
         """
         examples = list(self.task.read(source_of_path(data), split, languages))
-        length = self.options.get("max_length") or None
-        return Split(split, examples, self.task.features(examples, self.model.tokenizer, length))
+        return split_of(split, examples, self.task, self.model, self.options)
 
     def judge(self, split: Split) -> Judgement:
         """Scores, with the thresholds that were saved."""
