@@ -184,3 +184,34 @@ def test_train_rows(finetune: Command, english: Path, sst2: Path, tmp_path: Path
         "trained on 6 of 16 rows, drawn by seed 42",
         "the test split has no gold answers; `python -m zoo.predict` writes a submission for it",
     ]
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
+    finetune: Command, english: Path, sst2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the middle of an update, behind a checkpoint; weights, scores and metrics are as without it."""
+    from zoo.finetune.events import Updated
+    from zoo.finetune.watch import Watch
+
+    words = ("--task", "sst2", "--model", english, "--data", sst2, *QUICK, "--max-steps", "6")
+    assert finetune(*words, "--out", tmp_path / "whole")[0] == 0
+    usual = Watch.__call__
+
+    def stop(self: Watch, event: object) -> None:
+        if isinstance(event, Updated) and event.update == 5:
+            raise KeyboardInterrupt
+        usual(self, event)  # type: ignore[arg-type]
+
+    out = tmp_path / "stopped"
+    monkeypatch.setattr(Watch, "__call__", stop)
+    code, _, err = finetune(*words, "--out", out)
+    assert code == 130 and err.endswith("stopped\n")
+    assert record(out)["status"] == "stopped"
+    monkeypatch.setattr(Watch, "__call__", usual)
+    code, _, err = finetune(*words, "--out", out, "--resume")
+    assert code == 0, err
+    whole = tmp_path / "whole"
+    assert (out / "best/model.safetensors").read_bytes() == (whole / "best/model.safetensors").read_bytes()
+    assert record(out)["results"] == record(whole)["results"]
+    losses = [[(line["update"], line["loss"]) for line in lines(folder, "update")] for folder in (out, whole)]
+    assert losses[0] == losses[1] and len(losses[0]) == 6

@@ -85,9 +85,17 @@ def _main(argv: Sequence[str]) -> int:
     from zoo.finetune.run import finetune
 
     result = finetune(settled, resume=resume)
-    print(result.summary)
-    print(f"{result.folder}/report.html")
+    if _first():
+        print(result.summary)
+        print(f"{result.folder}/report.html")
     return 0
+
+
+def _first() -> bool:
+    """Of several processes the first one speaks."""
+    from zoo.finetune import parallel
+
+    return parallel.rank() == 0
 
 
 def _parsed(argv: Sequence[str]) -> dict[str, Any]:

@@ -94,6 +94,11 @@ def _plots(
     theirs = next((p for p in published if p.metric == result["metric"] and p.comparable), None)
     labels = tuple(getattr(task, "labels", ()))
     plots = Plots(place, (*labels, *result["scores"]))
+    if not plots.readable:
+        listed = ", ".join(f"{n} {label}" for n, label in enumerate(labels))
+        record["notes"].append(
+            f"no installed font has the labels' characters; in the plots they are numbers: {listed}"
+        )
     lines = disk.read_metrics(place / "metrics.jsonl")
     updates = [line for line in lines if line["kind"] == "update"]
     if updates:

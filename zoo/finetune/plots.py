@@ -123,7 +123,7 @@ class Plots:
             if theirs:
                 heights = [theirs.get(name, np.nan) for name in shown]
                 axes.bar(at + wide / 2, heights, wide, color=ORANGE, label="published")
-                axes.legend(frameon=False, ncols=2, loc="lower right")
+                axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
             axes.set(ylabel=metric, ylim=(0, 100), xticks=at)
             axes.set_xticklabels(names, rotation=45 if max(map(len, names)) > 4 else 0, ha="right")
 

@@ -56,8 +56,9 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
     check(config.tracker_names)
     task, source = task_of(config), source_of_path(config.data)
     out = Path(config.out or f"runs/{run_name(config)}").expanduser()
-    before = _before(out, config, resume)
     parallel.start()
+    before = _before(out, config, resume)
+    parallel.wait()  # before the first process writes there
     data = read_data(task, source, config)
     names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
     runs = []
@@ -247,12 +248,13 @@ class Run:
 
     def _judged(self, splits: dict[str, Split], update: int) -> dict[str, Any]:
         """Scores of the best model on every split with gold answers."""
+        parallel.wait()
         model = load(self.place / "best")
         results = {}
         for name in ("dev", "test"):
             if name not in self.data.splits:
                 continue
-            if name == "dev" and self.best is not None:
+            if name == "dev" and self.best is not None and parallel.world() == 1:
                 found, split = self.best, splits["dev"]
             else:
                 split = splits.get(name) or self._split(name, model)
