@@ -25,6 +25,9 @@ examples:
   python -m zoo.finetune --task sst2 --model all-MiniLM-L6-v2 --data glue/SST-2 --seeds 3
   python -m zoo.finetune --task list                         every task
 
+several devices (the batch size is that of one):
+  python -m paddle.distributed.launch PATH/zoo/finetune/__main__.py --task squad2     (on CPUs: --backend gloo)
+
 --task picks the recipe of the zoo for it (with --model the one for that model); flags overrule the recipe, and the
 recipe the defaults. The run's folder gets run.json, metrics.jsonl, checkpoints/, best/ and report.html.
 
