@@ -16,6 +16,7 @@ from paddle.optimizer import Optimizer
 from zoo import tasks
 from zoo.errors import InputError, UsageError
 from zoo.finetune import parallel
+from zoo.finetune.adversarial import Smart
 from zoo.finetune.batches import padding_of
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig
@@ -24,6 +25,7 @@ from zoo.finetune.folder import data_files, sha256
 from zoo.finetune.loop import LoopSettings, freeze_body, updates_of
 from zoo.finetune.objective import Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
+from zoo.finetune.regularisers import FGM, RDrop
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.losses import IGNORED
@@ -258,12 +260,8 @@ def objective_for(config: FinetuneConfig, model: Model) -> Objective:
 
 
 def _second_loss(name: str) -> Callable[[Model, dict[str, Tensor]], Tensor]:
-    from zoo.finetune import adversarial
-
-    known: Mapping[str, Any] = {"smart": adversarial.Smart}
-    if name not in known:
-        raise UsageError(f"--adversarial {name} is not there yet.", f"There is {', '.join(known)}.")
-    return known[name]()
+    made: Mapping[str, Any] = {"smart": Smart, "r-drop": RDrop, "fgm": FGM}
+    return made[name]()
 
 
 def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
