@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo import metrics
+from zoo.errors import UsageError
 
 BITS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30)
 NUMBERS = st.lists(
@@ -42,3 +45,10 @@ def test_correlations(pairs: list[tuple[float, float]]) -> None:
 def test_macro_f1_of_several_classes() -> None:
     gold, predicted = ["a", "a", "b", "c"], ["a", "b", "b", "a"]
     assert metrics.macro_f1(gold, predicted) == pytest.approx(100 * (1 / 2 + 2 / 3 + 0) / 3)
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    with pytest.raises(UsageError, match=r"needs the library sklearn") as caught:
+        metrics.macro_f1(["a"], ["b"])
+    assert caught.value.hint == "pip install 'paddle-model-zoo[finetune]'"

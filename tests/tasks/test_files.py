@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,20 @@ def test_all_pairs_of_tatoeba(shared: Path) -> None:
         assert pairs == held[f"tatoeba/{file.name}"] == held[f"tatoeba/{other.name}"]
         count += 1
     assert count == 112
+
+
+def test_reading_streams(shared: Path) -> None:
+    tracemalloc.start()
+    try:
+        pairs = sum(1 for _ in tasks.find("xnli").read(shared / "data" / "xnli", "dev"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pairs == 37350
+    assert peak < 2e6  # bytes; the file holds 12 MB of text
+
+
+def test_naming_a_task_loads_no_library() -> None:
+    heavy = ["paddle", "sklearn", "scipy", "seqeval", "sacrebleu", "tokenizers", "sentencepiece", "datasets"]
+    code = f"import sys; from zoo import tasks; tasks.find('sst2'); print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -10,21 +10,25 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from zoo.metrics.extra import extra
+
 Tags = Sequence[Sequence[str]]
 Span = tuple[int, int, str]  # first word, last word, kind
 SCHEMES = ("IOB2", "IOBES", "BILOU", "BMES")
+IOBES = {"M": "I", "L": "E", "U": "S"}
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
     """Entities of a sentence, lenient reading: first word, last word, kind. Any of the schemes."""
-    from seqeval.metrics.sequence_labeling import get_entities
+    with extra():
+        from seqeval.metrics.sequence_labeling import get_entities
 
     return [(first, last, kind) for kind, first, last in get_entities(_inner(tags))]
 
 
 def _inner(tags: Sequence[str]) -> list[str]:
-    """M, the middle in BMES, as seqeval calls it."""
-    return [f"I{tag[1:]}" if tag[:2] == "M-" else tag for tag in tags]
+    """The letters of BMES and BILOU as IOBES has them; tags of other schemes stay."""
+    return [f"{IOBES[tag[0]]}{tag[1:]}" if tag[:1] in IOBES and tag[1:2] == "-" else tag for tag in tags]
 
 
 def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float]:
@@ -34,12 +38,13 @@ def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float
         gold, predicted: tags of sentences of equal length.
         scheme: one of SCHEMES for the strict reading; empty for the lenient one.
     """
-    from seqeval import scheme as schemes
-    from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as lenient
-    from seqeval.metrics.v1 import precision_recall_fscore_support as strict
+    with extra():
+        from seqeval import scheme as schemes
+        from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as lenient
+        from seqeval.metrics.v1 import precision_recall_fscore_support as strict
 
     a, b = [_inner(t) for t in gold], [_inner(t) for t in predicted]
-    scheme = "IOBES" if scheme == "BMES" else scheme
+    scheme = "IOB2" if scheme == "IOB2" else scheme and "IOBES"
     if all(tag == "O" for tags in (*a, *b) for tag in tags):
         return {"f1": 0.0, "precision": 0.0, "recall": 0.0}
     if scheme:

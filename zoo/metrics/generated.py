@@ -12,6 +12,8 @@ from math import exp
 
 import numpy as np
 
+from zoo.metrics.extra import extra
+
 ORDERS = 4
 TINY, SMALL = 1e-15, 1e-9  # DuReader's script adds them above and below a fraction
 BETA = 1.2  # weight of recall in ROUGE-L
@@ -23,7 +25,8 @@ def sacrebleu_scores(gold: Sequence[str], predicted: Sequence[str], tokenize: st
     Args:
         tokenize: how sacrebleu cuts words: "13a" for most languages, "zh", "ja-mecab", "ko-mecab", "char".
     """
-    import sacrebleu
+    with extra():
+        import sacrebleu
 
     hypotheses, references = list(predicted), [list(gold)]
     bleu = sacrebleu.corpus_bleu(hypotheses, references, tokenize=tokenize)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.metrics.extra import extra
+
 Labels = Sequence[Any]
 
 
@@ -17,35 +19,40 @@ def accuracy(gold: Labels, predicted: Labels, positive: Any = None) -> float:
 
 def f1(gold: Labels, predicted: Labels, positive: Any) -> float:
     """F1 of the positive class; 0 when it is neither there nor predicted."""
-    from sklearn.metrics import f1_score
+    with extra():
+        from sklearn.metrics import f1_score
 
     return 100 * float(f1_score(list(gold), list(predicted), pos_label=positive, zero_division=0.0))
 
 
 def macro_f1(gold: Labels, predicted: Labels, positive: Any = None) -> float:
     """Plain mean of the classes' F1, over the classes that are in gold or predicted."""
-    from sklearn.metrics import f1_score
+    with extra():
+        from sklearn.metrics import f1_score
 
     return 100 * float(f1_score(list(gold), list(predicted), average="macro", zero_division=0.0))
 
 
 def matthews(gold: Labels, predicted: Labels, positive: Any = None) -> float:
     """Matthews correlation, also of several classes; 0 when either side has one class only."""
-    from sklearn.metrics import matthews_corrcoef
+    with extra():
+        from sklearn.metrics import matthews_corrcoef
 
     return 100 * float(matthews_corrcoef(list(gold), list(predicted)))
 
 
 def pearson(gold: Labels, predicted: Labels, positive: Any = None) -> float:
     """Linear correlation; 0 when either side is constant, where it is not defined."""
-    from scipy.stats import pearsonr
+    with extra():
+        from scipy.stats import pearsonr
 
     return _correlation(pearsonr, gold, predicted)
 
 
 def spearman(gold: Labels, predicted: Labels, positive: Any = None) -> float:
     """Rank correlation, equal values sharing their mean rank; 0 when either side is constant."""
-    from scipy.stats import spearmanr
+    with extra():
+        from scipy.stats import spearmanr
 
     return _correlation(spearmanr, gold, predicted)
 

@@ -84,7 +84,8 @@ class Classification(Task):
 
     def _label(self, row: Row, split: str) -> str | float | None:
         value = row.values.get(self.label)
-        if self.dropped and self.label in row.values and value in (*self.dropped, None):
+        unlabelled = (None,) if self.dropped and not split.startswith("test") else ()
+        if self.label in row.values and value in (*self.dropped, *unlabelled):
             return DROPPED
         if value is None or value == "":
             if split.startswith("test"):

@@ -28,7 +28,7 @@ def _clue(name: str, title: str, **values: Any) -> Classification:
         "id": "id",
         "style": "clue",
         "submission": {"test": f"{name}_predict.json"},
-        "hub": Hub("clue", name, columns={"idx": "id"}),
+        "hub": Hub("clue/clue", name, columns={"idx": "id"}),
     }
     return Classification(name=name, title=title, **{**common, **values})
 
@@ -53,11 +53,11 @@ TASKS = (
     ),
     _clue(
         "cluewsc", "CLUEWSC2020", text="text", pair="claim", labels=("false", "true"), prepared="cluewsc",
-        submission={"test": "cluewsc11_predict.json"}, hub=Hub("clue", "cluewsc2020"), max_length=256,
+        submission={"test": "cluewsc11_predict.json"}, hub=Hub("clue/clue", "cluewsc2020"), max_length=256,
     ),
     _clue(
         "csl", "CSL", text="keywords", pair="abst", labels=BINARY, prepared="csl", max_length=256,
-        hub=Hub("clue", "csl", columns={"corpus_id": "id"}),
+        hub=Hub("clue/clue", "csl", columns={"corpus_id": "id"}),
     ),
     Classification(
         name="chnsenticorp",

@@ -71,6 +71,7 @@ class Features:
         sample: [N], the number of the example each row came from, counted from 0.
         notes: what `predictions` needs beside the outputs.
         pad_id: what pads ids.
+        label_pad: what pads labels.
         tokenizer: of generated ids, for tasks whose answers are such.
         lost: gold answers that truncation or alignment took away, by kind; they count as missed.
     """
@@ -81,6 +82,7 @@ class Features:
     pad_id: int = 0
     lost: Counter[str] = field(default_factory=Counter)
     tokenizer: Tokenizer | None = None
+    label_pad: int = IGNORED
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -96,37 +98,35 @@ class Features:
         assert isinstance(ids, Ragged)
         return ids
 
-    def batch(self, rows: Sequence[int] | np.ndarray, width: int = 0, multiple: int = 1) -> dict[str, np.ndarray]:
+    def batch(self, rows: Sequence[int] | np.ndarray, width: int = 0) -> dict[str, np.ndarray]:
         """Some rows, padded on the right to the longest of them.
 
         Args:
             rows: their numbers, [B].
             width: pads at least to this many tokens (a fixed width is part of some recipes).
-            multiple: pads further, to a multiple of this.
 
         Returns:
             Every column as int64 [B, T] (labels of regression: float32 [B]), and attention_mask [B, T]. Decoder
-            columns have a width of their own. Labels are padded with -100.
+            columns have a width of their own.
         """
         rows = [int(n) for n in rows]
-        wide = _width(self._ids, rows, width, multiple)
+        wide = max(_longest(self._ids, rows), width)
         targets = TARGETS if TARGETS[0] in self.columns else ()
         out: dict[str, np.ndarray] = {}
         for name, column in self.columns.items():
             if isinstance(column, np.ndarray):
                 out[name] = column[rows]
                 continue
-            own = _width(column, rows, 0, 1) if name in targets else wide
-            pad = IGNORED if name == "labels" else self.pad_id if name.endswith("input_ids") else 0
+            own = _longest(column, rows) if name in targets else wide
+            pad = self.label_pad if name == "labels" else self.pad_id if name.endswith("input_ids") else 0
             out[name] = column.padded(rows, own, pad)
         lengths = self.lengths[rows]
         out["attention_mask"] = (np.arange(wide) < lengths[:, None]).astype(np.int64)
         return out
 
 
-def _width(column: Ragged, rows: list[int], least: int, multiple: int) -> int:
-    longest = max((int(column.starts[n + 1] - column.starts[n]) for n in rows), default=0)
-    return -(-max(longest, least) // multiple) * multiple
+def _longest(column: Ragged, rows: list[int]) -> int:
+    return max((int(column.starts[n + 1] - column.starts[n]) for n in rows), default=0)
 
 
 def join(parts: Iterable[Features]) -> Features:
@@ -146,6 +146,7 @@ def join(parts: Iterable[Features]) -> Features:
         parts[0].pad_id,
         lost,
         parts[0].tokenizer,
+        parts[0].label_pad,
     )
 
 

@@ -90,7 +90,20 @@ def jsonl(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
             ) from None
         if not isinstance(value, dict):
             raise InputError(f"'{file}', line {n}: {shown(value)} is not an object {{...}}.")
+        _check_characters(f"'{file}', line {n}", line, value)
         yield Row(str(file), n, value)
+
+
+def _check_characters(place: str, line: str, value: Any) -> None:
+    """Refuses what JSON can spell and no file can hold."""
+    if "\\ud" in line or "\\uD" in line:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{place}: half of a surrogate pair, \\ud..., which is not a character.",
+                "Write the character itself.",
+            ) from None
 
 
 def conll(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
@@ -160,11 +173,13 @@ def is_squad(file: Path) -> bool:
 def _document(file: Path) -> Any:
     text = "\n".join(line for _, line in lines(file))
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"'{file}' is not JSON: {error}", 'Expected SQuAD\'s form, {"data": [...]}; is the download complete?'
         ) from None
+    _check_characters(f"'{file}'", text, value)
+    return value
 
 
 def _list(file: Path, parent: Any, name: str) -> list[Any]:

@@ -30,6 +30,16 @@ TASKS = (
         hub=Hub("msra_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
     ),
     Tagging(
+        name="conll2003",
+        title="CoNLL 2003",
+        labels=bio("PER", "ORG", "LOC", "MISC"),
+        folder="conll2003",
+        files={"train": "eng.train", "dev": "eng.testa", "test": "eng.testb"},
+        max_length=256,
+        prepared="iob2",
+        hub=Hub("eriktks/conll2003", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
+    ),
+    Tagging(
         name="cluener",
         title="CLUENER2020",
         labels=bio(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -20,7 +20,10 @@ from zoo.tasks.rows import Row, shown
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
-NEVER = 1e9  # what no_answer is when no span is allowed at all
+NEVER = 1e9  # about what no_answer is when no span is allowed at all
+TINY = 1e-30  # a probability whose logarithm is still a number
+PLAIN = ("start_logits", "end_logits")
+BEAM = ("start_index", "start_scores", "end_index", "end_scores", "logits")
 
 
 class Gold(NamedTuple):
@@ -44,8 +47,8 @@ class Answer(NamedTuple):
 
     Attributes:
         text: the best span, also where no answer is likelier.
-        no_answer: logit of "no answer" minus that of the best span.
-        nbest: the best spans with their logits, best first.
+        no_answer: logit of "no answer" minus that of the best span; of the head qa-beam the logit alone.
+        nbest: the best spans with their logits (qa-beam: log probabilities), best first.
     """
 
     text: str
@@ -179,39 +182,64 @@ class QA(Task):
         return metrics.ANSWERS[self.language_rules]["exact"](gold, text) == 1
 
     def predictions(self, outputs: Outputs, features: Features, examples: Sequence[QAExample]) -> list[Answer]:
-        """Best spans over all rows of each context, from `start_logits` and `end_logits` [T] of each row."""
+        """Best spans over all rows of each context.
+
+        Args:
+            outputs: of each row `start_logits` and `end_logits` [T]; or of the head qa-beam `start_index` [S],
+                `start_scores` [S], `end_index` and `end_scores` [S, E], and `logits`, above 0 for no answer.
+            features, examples: as everywhere.
+        """
         spans = features.notes["spans"]
         assert isinstance(spans, Ragged)
+        beam = "start_index" in outputs
         kept: list[list[tuple[float, int, int]]] = [[] for _ in examples]
         none = np.full(len(examples), np.inf)
         for row, n in enumerate(features.sample.tolist()):
-            offsets = spans[row]
-            start, end = (np.asarray(outputs[name][row])[: len(offsets)] for name in ("start_logits", "end_logits"))
-            none[n] = min(none[n], float(start[0]) + float(end[0]))
-            kept[n] += self._spans(start, end, offsets)
-        return [self._answer(e, k, float(z)) for e, k, z in zip(examples, kept, none, strict=True)]
+            held = {name: np.asarray(outputs[name][row]) for name in (BEAM if beam else PLAIN)}
+            kept[n] += self._beams(held, spans[row]) if beam else self._spans(held, spans[row])
+            none[n] = min(none[n], held["logits"] if beam else held["start_logits"][0] + held["end_logits"][0])
+        answers = []
+        for example, found, empty in zip(examples, kept, none.tolist(), strict=True):
+            texts = self._texts(example, found)
+            text, score = next(iter(texts.items()), ("", -NEVER))
+            answers.append(Answer(text, empty if beam and texts else empty - score, tuple(texts.items())))
+        return answers
 
-    def _spans(self, start: np.ndarray, end: np.ndarray, offsets: np.ndarray) -> list[tuple[float, int, int]]:
+    def _spans(self, held: Mapping[str, np.ndarray], offsets: np.ndarray) -> list[tuple[float, int, int]]:
         """The best spans of one row: logit, first character, one after the last."""
+        start, end = (held[name][: len(offsets)] for name in PLAIN)
         inside = np.flatnonzero(offsets[:, 0] >= 0)
         starts, ends = (inside[np.argsort(-side[inside], kind="stable")[: self.n_best]] for side in (start, end))
-        length = ends - starts[:, None] + 1
-        a, b = np.nonzero((length >= 1) & (length <= self.max_answer))
-        score = start[starts[a]].astype(np.float64) + end[ends[b]]
-        best = np.argsort(-score, kind="stable")[: self.n_best]
-        first, last = offsets[starts[a[best]], 0], offsets[ends[b[best]], 1]
+        a, b = np.meshgrid(starts, ends, indexing="ij")
+        score = start[starts].astype(np.float64)[:, None] + end[ends]
+        return self._best_of(a.reshape(-1), b.reshape(-1), score.reshape(-1), offsets)
+
+    def _beams(self, held: Mapping[str, np.ndarray], offsets: np.ndarray) -> list[tuple[float, int, int]]:
+        """The same from the ends that were searched for each start; a score is a log probability."""
+        starts = np.repeat(held["start_index"], held["end_index"].shape[-1])
+        chances = np.repeat(held["start_scores"], held["end_index"].shape[-1]) * held["end_scores"].reshape(-1)
+        score = np.log(np.maximum(chances.astype(np.float64), TINY))
+        return self._best_of(starts, held["end_index"].reshape(-1), score, offsets)
+
+    def _best_of(
+        self, starts: np.ndarray, ends: np.ndarray, score: np.ndarray, offsets: np.ndarray
+    ) -> list[tuple[float, int, int]]:
+        """The best of candidate spans, of those that lie in the context and are not too long."""
+        length = ends - starts + 1
+        allowed = np.flatnonzero((length >= 1) & (length <= self.max_answer) & (ends < len(offsets)))
+        allowed = allowed[(offsets[starts[allowed], 0] >= 0) & (offsets[ends[allowed], 0] >= 0)]
+        best = allowed[np.argsort(-score[allowed], kind="stable")[: self.n_best]]
+        first, last = offsets[starts[best], 0], offsets[ends[best], 1]
         return list(zip(score[best].tolist(), first.tolist(), last.tolist(), strict=True))
 
-    def _answer(self, example: QAExample, spans: list[tuple[float, int, int]], none: float) -> Answer:
+    def _texts(self, example: QAExample, spans: list[tuple[float, int, int]]) -> dict[str, float]:
+        """Different texts with their scores, best first."""
         texts: dict[str, float] = {}
         for score, first, last in sorted(spans, key=lambda s: -s[0]):
             text = example.context[first:last].strip()
             if text and len(texts) < self.n_best:
                 texts.setdefault(text, score)
-        if not texts:
-            return Answer("", NEVER)
-        best = next(iter(texts))
-        return Answer(best, none - texts[best], tuple(texts.items()))
+        return texts
 
     def final(self, answer: Answer) -> str:
         """What is answered: the text, or nothing when `no_answer` is above the threshold."""

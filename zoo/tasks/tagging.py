@@ -274,6 +274,16 @@ def _wikiann(row: Row) -> Row:
     return row._replace(values={**row.values, "words": [word.partition(":")[2] or ":" for word in words]})
 
 
+def _iob2(row: Row) -> Row:
+    """A B on the first word of every entity; CoNLL's own files have it only between two of one kind (IOB1)."""
+    tags, before, out = row.values.get("tags"), OUTSIDE, []
+    for tag in tags or ():
+        begins = tag[:2] == "I-" and before[1:] != tag[1:]
+        out.append(f"B{tag[1:]}" if begins else tag)
+        before = tag
+    return row._replace(values={**row.values, "tags": out}) if tags else row
+
+
 def _cluener(row: Row) -> Row:
     """Characters as words, and tags from spans [first, last]."""
     text = row.text("text")
@@ -311,7 +321,7 @@ def _cluener_answer(example: TaggedExample, tags: Sequence[str]) -> dict[str, An
     return {"id": number, "text": text, "label": label}
 
 
-PREPARED: dict[str, Callable[[Row], Row]] = {"wikiann": _wikiann, "cluener": _cluener}
+PREPARED: dict[str, Callable[[Row], Row]] = {"iob2": _iob2, "wikiann": _wikiann, "cluener": _cluener}
 
 
 def bio(*kinds: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from zoo import metrics
 from zoo.errors import InputError
 from zoo.tasks.base import ALL, Example, Outputs, Task
-from zoo.tasks.features import Features, Ragged
+from zoo.tasks.features import IGNORED, Features, Ragged
 from zoo.tasks.formats import READERS, parallel
 from zoo.tasks.rows import Row
 
@@ -46,6 +46,7 @@ class Text2Text(Task):
         lead: column of what stands before the source, with the tokenizer's separator between.
         renamed: other names of columns, as other releases of the same data have them.
         target_length: tokens of the target, special ones included.
+        label_pad: what pads labels; 0 for PALM's published loss, which counts padding.
         tokenize: how sacrebleu cuts words; empty for DuReader's metrics over characters.
         prepared: name of a function in PREPARED that makes the columns first.
     """
@@ -55,6 +56,7 @@ class Text2Text(Task):
     lead: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
     target_length: int = 100
+    label_pad: int = IGNORED
     tokenize: str = ""
     prepared: str = ""
 
@@ -122,7 +124,7 @@ class Text2Text(Task):
             columns["labels"] = Ragged.of([t[1:] for t in targets])
             lost.update({"targets that were cut": cut} if cut else {})
         numbers = np.arange(len(examples))
-        return Features(columns, numbers, {}, tokenizer.pad_token_id or 0, lost, tokenizer)
+        return Features(columns, numbers, {}, tokenizer.pad_token_id or 0, lost, tokenizer, self.label_pad)
 
     def _targets(
         self, texts: list[str], tokenizer: Tokenizer, start: Sequence[int], end: Sequence[int]

@@ -238,10 +238,18 @@ class Tokenizer:
         texts = listed(text, words)
         check(texts, words)
         if not words:
-            return self.engine.encode(texts, offsets)
+            return self._encode_once(texts, offsets)
         before = self.engine.before_word
-        flat = iter(self.engine.encode([before + word for text in texts for word in text], offsets))
+        flat = iter(self._encode_once([before + word for text in texts for word in text], offsets))
         return [join([next(flat) for _ in text], offsets, len(before)) for text in texts]
+
+    def _encode_once(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
+        """Pieces of texts, of which equal ones (words; the context of several questions) are encoded once."""
+        distinct = list(dict.fromkeys(texts))
+        if len(distinct) == len(texts):
+            return self.engine.encode(texts, offsets)
+        known = dict(zip(distinct, self.engine.encode(distinct, offsets), strict=True))
+        return [known[text] for text in texts]
 
     def save(self, folder: Path) -> None:
         """Copies the files it was built from into a folder, which is made when it is not there."""
