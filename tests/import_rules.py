@@ -87,6 +87,17 @@ TABLE = (
     ),
     Row("zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.metrics"),
     Row("zoo/tasks/*", packages="numpy datasets", parts="zoo.errors zoo.metrics zoo.tokenization zoo.tasks"),
+    # The flags, and what they are checked with: no paddle, so that `--help` and `--show` stay instant.
+    Row("zoo/finetune/config.py", packages="jsonargparse", parts="zoo.errors"),
+    Row("zoo/finetune/recipes.py", packages="tomli", parts="zoo.errors zoo.registry zoo.finetune.config"),
+    Row(
+        "zoo/finetune/trackers.py",
+        packages="aim mlflow tensorboardX visualdl",
+        parts="zoo.errors zoo.finetune.config",
+    ),
+    Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
+    Row("zoo/evaluate.py", parts="zoo.cli zoo.errors zoo.finetune"),
+    Row("zoo/predict.py", parts="zoo.cli zoo.errors zoo.finetune"),
     Row(
         "zoo/finetune/*",
         packages=FRAMEWORKS,

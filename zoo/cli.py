@@ -139,6 +139,7 @@ class Progress:
     ) -> None:
         self.label, self.total, self.unit = label, total, unit
         self.done = 0
+        self.note = ""  # shown behind the amount, such as the loss
         self.stream = stream or sys.stderr
         self._said = 0.0
         self._bar: Any = None
@@ -176,7 +177,8 @@ class Progress:
         self.to(self.done + count)
 
     def _amount(self) -> str:
-        return f"{self.unit(self.done)} of {self.unit(self.total)}" if self.total else self.unit(self.done)
+        amount = f"{self.unit(self.done)} of {self.unit(self.total)}" if self.total else self.unit(self.done)
+        return f"{amount}, {self.note}" if self.note else amount
 
     def _say(self) -> None:
         self._said = time.monotonic()

@@ -1,1 +1,35 @@
-"""Finetuning: a loop that gives the same numbers every time, and its parts, which stand alone."""
+"""Finetuning: a loop that gives the same numbers every time, and its parts, which stand alone.
+
+from zoo.finetune import FinetuneConfig, finetune
+result = finetune(task="sst2", model="all-MiniLM-L6-v2", data="glue/SST-2", epochs=1)
+print(result.summary, result.folder)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from zoo.finetune.child_tuning import ChildTuningAdamW as ChildTuningAdamW
+    from zoo.finetune.config import FinetuneConfig as FinetuneConfig
+    from zoo.finetune.outcome import Result as Result
+    from zoo.finetune.recipes import settle as settle
+    from zoo.finetune.run import finetune as finetune
+
+_HOMES = {
+    "ChildTuningAdamW": "zoo.finetune.child_tuning",
+    "FinetuneConfig": "zoo.finetune.config",
+    "Result": "zoo.finetune.outcome",
+    "finetune": "zoo.finetune.run",
+    "settle": "zoo.finetune.recipes",
+}
+__all__ = ["ChildTuningAdamW", "FinetuneConfig", "Result", "finetune", "settle"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zoo.finetune' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,78 @@
+"""Small data in official layouts, small networks, and the commands in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.finetune.networks import network
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def _captured(main: Callable[[list[str]], int], words: tuple[object, ...]) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def finetune() -> Command:
+    """`python -m zoo.finetune` in this process: exit code, stdout, stderr."""
+    from zoo.finetune.__main__ import main
+
+    return lambda *words: _captured(main, words)
+
+
+@pytest.fixture
+def evaluate() -> Command:
+    """`python -m zoo.evaluate` in this process."""
+    from zoo.evaluate import main
+
+    return lambda *words: _captured(main, words)
+
+
+@pytest.fixture
+def predict() -> Command:
+    """`python -m zoo.predict` in this process."""
+    from zoo.predict import main
+
+    return lambda *words: _captured(main, words)
+
+
+@pytest.fixture(scope="session")
+def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random network of one layer with an English vocabulary."""
+    return network(tmp_path_factory.mktemp("english") / "model", "bert-base-uncased")
+
+
+@pytest.fixture(scope="session")
+def chinese(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random network of one layer with a Chinese vocabulary."""
+    return network(tmp_path_factory.mktemp("chinese") / "model", "bert-base-chinese")
+
+
+@pytest.fixture(scope="session")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random encoder-decoder of one layer each, with XLM-R's vocabulary."""
+    return network(tmp_path_factory.mktemp("writer") / "model", "xlm-roberta-base")
+
+
+@pytest.fixture
+def sst2(tmp_path: Path) -> Path:
+    """Sixteen made-up reviews in SST-2's layout."""
+    folder = tmp_path / "SST-2"
+    folder.mkdir()
+    rows = [f"{'a good' if n % 2 else 'a bad'} film number {n}\t{n % 2}\n" for n in range(16)]
+    for split in ("train", "dev"):
+        (folder / f"{split}.tsv").write_text("sentence\tlabel\n" + "".join(rows), "utf-8")
+    (folder / "test.tsv").write_text("index\tsentence\n0\ta good film\n1\ta bad film\n", "utf-8")
+    return folder

@@ -1,0 +1,121 @@
+"""The end of a run: verdicts, intervals, the page, and plots whose labels can be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.finetune import plots
+from zoo.finetune.outcome import merge
+from zoo.finetune.plots import Plots, font_for
+from zoo.finetune.recipes import Published, Settled, settle
+from zoo.finetune.report import Estimate, compare, page, summary
+from zoo.tasks import find
+
+PAPER = Published("accuracy", 95.1, "dev", "the paper")
+
+
+@pytest.mark.parametrize(
+    ("values", "split", "same", "verdict"),
+    [
+        ((95.2,), "dev", True, "reached"),
+        ((95.0,), "dev", True, "within our 95 % interval"),  # 5,463 rows: half an interval is 0.58
+        ((94.0,), "dev", True, "below"),
+        ((94.0, 96.0), "dev", True, "within our 95 % interval"),
+        ((95.2,), "test", True, "published on dev"),
+        ((95.2,), "dev", False, "another model"),
+    ],
+)
+def test_verdict(values: tuple[float, ...], split: str, same: bool, verdict: str) -> None:
+    assert compare(PAPER, split, Estimate(values, 5463), same).verdict == verdict
+
+
+def test_a_number_that_cannot_be_compared() -> None:
+    doubtful = Published("f1", 76.6, "test", "x", "another tokenizer's ids", comparable=False)
+    compared = compare(doubtful, "test", Estimate((95.0,), 100), True)
+    assert compared.verdict == "not to be compared"
+    assert "another tokenizer's ids" in compared.line()
+
+
+def test_interval() -> None:
+    """Student's t over the seeds: 91, 92, 93 give 92 +- 4.303 x 1 / sqrt 3."""
+    ours = Estimate((91.0, 92.0, 93.0), 100)
+    assert (ours.mean, ours.deviation) == (92.0, 1.0)
+    assert ours.half == pytest.approx(2.484, abs=1e-3)
+    assert Estimate((95.0,), 1000).half == pytest.approx(1.351, abs=1e-3)  # a share of 1000 rows
+    assert Estimate((95.0,), 0).half == 0.0
+
+
+def test_the_line_at_the_end() -> None:
+    ours = Estimate((95.2,), 5463)
+    line = summary("accuracy", "dev", ours, [compare(PAPER, "dev", ours, True)])
+    assert line == "accuracy on dev: ours 95.20, published 95.10 (the paper), difference +0.10: reached"
+    assert "no published score" in summary("accuracy", "dev", ours, [])
+
+
+def result(value: float) -> dict:
+    rows = {"all": {"accuracy": value}}
+    return {"rows": 5463, "row": "all", "metric": "accuracy", "value": value, "scores": rows, "loss": 0.1}
+
+
+def record(settled: Settled, value: float) -> dict:
+    return {
+        "config": settled.config.to_dict(), "sources": dict(settled.sources), "results": {"dev": result(value)},
+        "data": {"dev": {"files": {"dev.tsv": "0" * 64}}}, "versions": {"zoo": "1"}, "notes": ["<b>a note</b>"],
+        "best_update": 1, "summary": "s", "comparisons": [],
+    }  # fmt: skip
+
+
+def test_seeds_of_a_recipe(tmp_path: Path) -> None:
+    """Two seeds of the flagship of QNLI beside both published scores."""
+    settled = settle({"task": "qnli"})
+    records = [record(settled, 95.0), record(settled, 95.6)]
+    found = merge(tmp_path, settled, find("qnli"), (42, 43), records, True)
+    assert found.scores["dev"]["all"]["accuracy"] == pytest.approx(95.3)
+    assert [c.published for c in found.comparisons] == [95.1, 95.149]
+    assert "difference +0.20: reached" in found.summary and "over 2 seeds 95.30 +- 0.42" in found.summary
+    written = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert written["seeds"]["values"] == {"42": 95.0, "43": 95.6} and written["seeds"]["best"] == "seed-43/best"
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "the reproduction for Paddle" in text and "<b>a note</b>" not in text  # escaped
+
+
+def test_page_has_every_option_with_its_source() -> None:
+    settled = settle({"task": "squad2", "lr": 1e-5})
+    text = page({**record(settled, 90.0), "result": {**result(90.0), "split": "dev"}}, ["loss.png"])
+    for name, source in settled.sources.items():
+        assert f"<td>{name}</td>" in text and f"<td>{source}</td>" in text
+
+
+def test_labels_without_a_font_become_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "_characters", lambda file: set(range(128)))
+    drawn = Plots(tmp_path, ("好", "bad"))
+    assert not drawn.readable
+    drawn.confusion(("好", "bad"), np.array([[3, 1], [0, 2]]))
+    drawn.rows({"好": {"f1": 50.0}, "en": {"f1": 60.0}}, "f1", None)
+    assert drawn.names == ["confusion.png", "rows.png"]
+    assert all((tmp_path / name).stat().st_size > 1000 for name in drawn.names)
+
+
+def test_a_font_that_has_them_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib import font_manager
+
+    assert font_for("accuracy é") == ([], True)
+    wide = next(f for f in font_manager.fontManager.ttflist if f.name != "DejaVu Sans")
+    monkeypatch.setattr(plots, "_characters", lambda file: {ord("好")} if file == wide.fname else set(range(128)))
+    names, readable = font_for("好 film")
+    assert readable and names == [wide.name]
+
+
+def test_plots_of_a_run(tmp_path: Path) -> None:
+    drawn = Plots(tmp_path)
+    drawn.loss(list(range(1, 201)), list(np.linspace(2, 0.5, 200)))
+    drawn.scores([50, 100, 150], [80.0, 91.0, 90.5], "accuracy on dev", 100, PAPER)
+    drawn.lengths([5, 7, 9, 30], 128)
+    published = Published("accuracy", 76.0, "test", "paper", languages={"en": 86.4, "zh": 77.0})
+    rows = {"en": {"accuracy": 85.0}, "zh": {"accuracy": 75.0}, "average": {"accuracy": 80.0}}
+    drawn.rows({**rows, "transfer gap": {"accuracy": 10.0}}, "accuracy", published)
+    assert drawn.names == ["loss.png", "score.png", "lengths.png", "rows.png"]

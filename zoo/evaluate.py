@@ -1,0 +1,76 @@
+"""python -m zoo.evaluate: scores of a finished run on a split or a file, with its own head and thresholds."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+
+from zoo import cli
+
+EPILOG = """\
+examples:
+  python -m zoo.evaluate runs/sst2 --data glue/SST-2              the development set
+  python -m zoo.evaluate runs/squad2 --task squad --data squad/   another data set of the same kind
+  python -m zoo.evaluate runs/xnli --split test --languages en,zh
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m zoo.evaluate",
+        description="Scores a finished run. Labels, thresholds and lengths are those that were saved with it.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("run", metavar="RUN", help="folder of a run, or its best/")
+    made.add_argument("--data", default="", metavar="PATH", help="folder or file; without it the Hub")
+    made.add_argument("--split", default="dev", help="dev (default), test, ...")
+    made.add_argument("--languages", default="", metavar="A,B", help="only these")
+    made.add_argument("--task", default="", help="read the files as another data set of the same kind")
+    made.add_argument("--json", action="store_true", help="machine-readable output")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    arguments = parser().parse_args(argv)
+    return cli.run(lambda: _main(arguments), as_json=arguments.json)
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    warnings.filterwarnings("ignore", message="No ccache found")
+    from zoo.finetune.config import split_names
+    from zoo.finetune.saved import Saved
+
+    saved = Saved(arguments.run, arguments.task)
+    split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
+    found = saved.judge(split)
+    scores, lost = found.scores, dict(split.features.lost)
+    if arguments.json:
+        cli.print_json(
+            {
+                "task": saved.task.name,
+                "split": split.name,
+                "examples": len(split.examples),
+                "metric": scores.metric,
+                "value": scores.value,
+                "loss": found.loss,
+                "scores": scores.rows,
+                "lost": lost,
+            }
+        )
+        return 0
+    names = list(next(iter(scores.rows.values())))
+    rows = [(row, *(f"{held[n]:.2f}" if n in held else "" for n in names)) for row, held in scores.rows.items()]
+    cli.table(rows, (f"{saved.task.name}, {split.name}", *names), right=range(1, len(names) + 1))
+    print(f"{len(split.examples)} examples; {scores.metric} {scores.value:.2f}")
+    for kind, count in lost.items():
+        print(f"gold lost to truncation or alignment, counted as missed: {count} {kind}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""The configuration of a run: one dataclass is the source of the flags, the recipe keys and the run record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
+
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+Technique = Literal["full", "feature-extraction", "child-tuning-F", "child-tuning-D"]
+Schedule = Literal["linear", "cosine", "constant", "polynomial", "noam"]
+Adversarial = Literal["none", "smart", "r-drop", "fgm"]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Everything that decides the result of a run. 0 and "" mean: as the task or the model has it.
+
+    Attributes:
+        task: data set or kind of task; `--task list` shows all
+        model: card of the zoo, folder, or repository of the Hub; without it the task's flagship
+        recipe: name of a recipe of the zoo or a TOML file; without it the one for this task and model
+        data: folder with the data set's official files, or your own; without it the Hub
+        out: folder of the run; without it runs/<task>-<model>
+        languages: languages to evaluate, or to train and evaluate, divided by commas
+        train_rows: train on this many rows, drawn by the seed; 0 for all
+        max_length: tokens of an input with its special tokens
+        doc_stride: tokens by which two windows of a long text overlap
+        target_length: tokens of a generated text
+        technique: train everything, the head only (feature-extraction), or Child-Tuning (arXiv 2109.05687)
+        epochs: passes over the training data
+        max_steps: stop after this many updates; 0 for all epochs
+        batch_size: rows of an update of one device, before accumulation
+        accumulate: batches that make one update
+        lr: learning rate at the top of the schedule
+        schedule: how the learning rate falls after the warm-up
+        warmup: updates in which the learning rate rises; below 1 a share of all
+        weight_decay: decoupled decay of AdamW
+        decay_all: decay biases and norms too, as Funnel's recipe does
+        layer_decay: factor on the learning rate from each layer to the one below it
+        beta2: AdamW's second beta; the first is 0.9
+        epsilon: AdamW's epsilon
+        clip: largest norm of the gradient; 0 for no clipping
+        dropout: rate of every dropout layer; below 0: as the model's config says
+        label_smoothing: share of the target that is spread over all classes
+        adversarial: second loss: smart (StructBERT's), r-drop or fgm
+        reserve_p: share of the gradient that Child-Tuning keeps
+        precision: bfloat16 and float16 (with loss scaling) on a GPU only
+        seed: of the first run; decides data order, dropout and new heads
+        seeds: runs, with the seeds seed, seed + 1, ...
+        eval_every: updates between two evaluations; 0 for one at the end of each epoch
+        best: metric of the development set that picks the best checkpoint; "loss" for the lowest loss
+        patience: stop after this many evaluations without a new best; 0 to go on
+        trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas
+        beam: hypotheses of the search that generates text
+        layer: whose states make the vectors of a sentence, for retrieval; 0 for the last
+    """
+
+    task: str = ""
+    model: str = ""
+    recipe: str = ""
+    data: str = ""
+    out: str = ""
+    languages: str = ""
+    train_rows: int = 0
+    max_length: int = 0
+    doc_stride: int = 128
+    target_length: int = 0
+    technique: Technique = "full"
+    epochs: float = 3.0
+    max_steps: int = 0
+    batch_size: int = 32
+    accumulate: int = 1
+    lr: float = 2e-5
+    schedule: Schedule = "linear"
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    decay_all: bool = False
+    layer_decay: float = 1.0
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    clip: float = 1.0
+    dropout: float = -1.0
+    label_smoothing: float = 0.0
+    adversarial: Adversarial = "none"
+    reserve_p: float = 0.2
+    precision: Precision = "float32"
+    seed: int = 42
+    seeds: int = 1
+    eval_every: int = 0
+    best: str = ""
+    patience: int = 0
+    trackers: str = ""
+    beam: int = 5
+    layer: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a number outside its range; names the option."""
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                wanted = f"from {low:g} to {high:g}" if high != INF else f"{low:g} or more"
+                raise UsageError(f"{name}={value:g} does not work: it must be {wanted}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Names and values, as run.json has them."""
+        return dataclasses.asdict(self)
+
+    @property
+    def tracker_names(self) -> tuple[str, ...]:
+        """`trackers`, divided."""
+        return split_names(self.trackers)
+
+    @property
+    def language_names(self) -> tuple[str, ...]:
+        """`languages`, divided."""
+        return split_names(self.languages)
+
+
+INF = float("inf")
+TINY = 1e-12
+RANGES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("train_rows", "max_length", "doc_stride", "target_length", "max_steps"), (0, INF)),
+    **dict.fromkeys(("eval_every", "layer", "patience", "warmup", "weight_decay", "clip"), (0, INF)),
+    **dict.fromkeys(("batch_size", "accumulate", "seeds", "beam"), (1, INF)),
+    **dict.fromkeys(("lr", "epsilon"), (0, 1)),
+    **dict.fromkeys(("label_smoothing", "beta2"), (0, 1 - TINY)),
+    **dict.fromkeys(("layer_decay", "reserve_p"), (TINY, 1)),
+    "dropout": (-1, 1 - TINY),
+    "epochs": (0, INF),
+    "seed": (0, 2**31 - 1),
+}
+FIELDS = tuple(field.name for field in dataclasses.fields(FinetuneConfig))
+DEFAULTS = FinetuneConfig().to_dict()
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Names divided by commas, each once, in their order."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def near(name: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+    """The sentence that follows a misspelt name; empty when nothing is spelled almost like it."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, known, n=2, cutoff=0.6)
+    return f"Did you mean {' or '.join(repr(n) for n in found)}?" if found else ""
+
+
+@lru_cache(maxsize=1)
+def flags() -> ArgumentParser:
+    """The flags of `FinetuneConfig`: a parser that jsonargparse makes from the dataclass and its docstring."""
+    from jsonargparse import ArgumentParser
+
+    made = ArgumentParser(exit_on_error=False)
+    made.add_class_arguments(FinetuneConfig)
+    return made
+
+
+def checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Values by the types of `FinetuneConfig`.
+
+    Args:
+        values: from a recipe or from Python.
+        where: what to name in errors.
+
+    Raises:
+        UsageError: a name that is no field, or a value of a wrong kind.
+    """
+    import argparse
+
+    for name in values:
+        if name not in FIELDS:
+            raise UsageError(f"{where}: there is no option '{name}'.", near(name, FIELDS))
+    try:
+        return flags().parse_object(dict(values), defaults=False).as_dict()
+    except argparse.ArgumentError:
+        for name, value in values.items():
+            _check(name, value, where)
+        raise
+
+
+def _check(name: str, value: object, where: str) -> None:
+    """Raises UsageError when one value is of a wrong kind."""
+    import argparse
+
+    try:
+        flags().parse_object({name: value}, defaults=False)
+    except argparse.ArgumentError:
+        raise UsageError(f"{where}: {wrong(name, value)}", near(str(value), choices(name))) from None
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """What an option may be; empty when it is not a choice."""
+    hint = get_type_hints(FinetuneConfig)[name]
+    return tuple(map(str, get_args(hint)))
+
+
+def wrong(name: str, value: object) -> str:
+    """The sentence for a value of a wrong kind."""
+    kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    hint = get_type_hints(FinetuneConfig)[name]
+    wanted = f"one of {', '.join(choices(name))}" if choices(name) else kinds[hint]
+    return f"{name}={value!r} is not {wanted}."

@@ -1,0 +1,181 @@
+"""From a network and a split of a data set to answers and scores; every row once, over all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+
+from zoo.errors import UsageError
+from zoo.finetune import parallel
+from zoo.finetune.batches import eval_batches, padding_of
+from zoo.finetune.objective import counted
+from zoo.models.common.base import Model
+from zoo.tasks import Example, Features, Scores, Task
+
+BUDGET = 8192  # padded tokens of a batch; no gradients are kept
+FIELDS = {
+    "classification": ("logits",),
+    "tagging": ("logits",),
+    "qa": ("start_logits", "end_logits"),
+    "embedding": ("embeddings",),
+}
+PER_TOKEN = ("tagging", "qa")
+
+
+@dataclass
+class Split:
+    """A split of a data set, ready for a network.
+
+    Attributes:
+        name: train, dev or test.
+    """
+
+    name: str
+    examples: list[Example]
+    features: Features
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a network made of a split.
+
+    Attributes:
+        task: with what was chosen on this split, such as a threshold.
+        loss: mean over rows.
+    """
+
+    task: Task
+    answers: list[Any]
+    scores: Scores
+    loss: float
+
+    def flat(self) -> dict[str, float]:
+        """The headline row and the loss."""
+        return {**self.scores.rows[self.scores.row], "loss": self.loss}
+
+
+def outputs_of(
+    model: Model,
+    features: Features,
+    options: dict[str, Any] | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> tuple[dict[str, list[np.ndarray]], float]:
+    """What the head gives for every row, and the mean loss (0 without labels).
+
+    Args:
+        model: in eval mode.
+        features: N rows.
+        options: of `model.generate`; of the embedding head `layer`.
+        on_rows: is told how many rows each batch had.
+
+    Returns:
+        Name -> N arrays without the batch axis, padding cut off.
+    """
+    padding = padding_of(model)
+    names = FIELDS.get(model.task or "", ("sequences",))
+    done: list[int] = []
+    held: list[tuple[Any, ...]] = []
+    loss = labels = 0.0
+    with paddle.no_grad():
+        batches = eval_batches(features.lengths, padding, BUDGET, rank=parallel.rank(), world=parallel.world())
+        for numbers in batches:
+            lengths = features.lengths[numbers]
+            batch = features.batch(numbers, padding.width(int(lengths.max())))
+            arrays, mean = _run(model, batch, names, options or {})
+            count = counted(model.task, batch) if "labels" in batch else 0.0
+            loss, labels = loss + mean * count, labels + count
+            for k, length in enumerate(lengths):
+                cut = int(length) if model.task in PER_TOKEN else None
+                held.append(tuple(array[k][:cut] if np.ndim(array[k]) else array[k] for array in arrays))
+            done += [int(n) for n in numbers]
+            if on_rows:
+                on_rows(len(numbers))
+    whole = parallel.gather(done, held, len(features))
+    mean = parallel.total(loss) / max(1.0, parallel.total(labels))
+    return {name: [row[k] for row in whole] for k, name in enumerate(names)}, mean
+
+
+def _run(
+    model: Model, arrays: dict[str, np.ndarray], names: Sequence[str], options: dict[str, Any]
+) -> tuple[list[Any], float]:
+    """The head's arrays of a batch, and its loss."""
+    batch = {name: paddle.to_tensor(array) for name, array in arrays.items()}
+    if names == ("sequences",):
+        loss = float(model(**batch).loss) if "labels" in batch else 0.0
+        given = {
+            k: v for k, v in batch.items() if k not in ("labels", "decoder_input_ids", "decoder_attention_mask")
+        }
+        return [model.generate(**given, **options).sequences], loss
+    if names == ("embeddings",):
+        return [sentence_vectors(model, batch, options.get("layer", 0)).numpy()], 0.0
+    output = model(**batch)
+    loss = float(output.loss) if "labels" in batch else 0.0
+    return [getattr(output, name).numpy() for name in names], loss
+
+
+def sentence_vectors(model: Model, batch: dict[str, paddle.Tensor], layer: int) -> paddle.Tensor:
+    """The vectors [B, D] of sentences: the head's, or the mean over all tokens of a layer, of length 1.
+
+    Args:
+        model: with the embedding head.
+        batch: its arguments.
+        layer: 1 for the first; 0 for what the head gives.
+
+    Raises:
+        UsageError: the network has no such layer.
+    """
+    if not layer:
+        return model(**batch).embeddings
+    states = model(**batch, output_hidden_states=True).hidden_states
+    if layer >= len(states):
+        raise UsageError(f"--layer {layer}: the network has {len(states) - 1} layers.")
+    seen = batch["attention_mask"].astype(states[layer].dtype).unsqueeze(-1)  # [B, T, 1]
+    mean = (states[layer] * seen).sum(axis=1) / seen.sum(axis=1)
+    return paddle.nn.functional.normalize(mean, axis=-1)
+
+
+def judge(
+    model: Model,
+    task: Task,
+    split: Split,
+    tune: bool = False,
+    options: dict[str, Any] | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> Judgement:
+    """Runs a network over a split with gold answers.
+
+    Args:
+        model: its mode is put back afterwards.
+        task: whose head the model has.
+        tune: choose on this split what can be chosen (a threshold); for development sets only.
+        options: of `model.generate`.
+        on_rows: is told how many rows each batch had.
+    """
+    before = model.training
+    model.eval()
+    outputs, loss = outputs_of(model, split.features, options, on_rows)
+    if before:
+        model.train()
+    answers = task.predictions(outputs, split.features, split.examples)
+    scores = task.score(answers, split.examples)
+    # What is chosen here serves later predictions; the score on the same split is the one without it.
+    chosen = task.tuned(outputs, split.features, split.examples) if tune else task
+    return Judgement(chosen, answers, scores, loss)
+
+
+def has_gold(examples: Sequence[Example]) -> bool:
+    """True when every example says what is right."""
+    names = [name for name in ("label", "tags", "answers", "target") if hasattr(examples[0], name)]
+    return all(getattr(example, name) is not None for example in examples for name in names)
+
+
+def confusion(labels: Sequence[str], gold: Sequence[str], answers: Sequence[str]) -> np.ndarray:
+    """[C, C] counts, gold by answer."""
+    index = {label: n for n, label in enumerate(labels)}
+    counts = np.zeros((len(labels), len(labels)), np.int64)
+    np.add.at(counts, ([index[g] for g in gold], [index[a] for a in answers]), 1)
+    return counts

@@ -1,0 +1,162 @@
+"""The folder of a run: run.json, metrics.jsonl, checkpoints/, best/ with task.json, report.html."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo import __version__, env, tasks
+from zoo.errors import UsageError
+from zoo.models.common.base import Model
+from zoo.tasks import Task
+
+FORMAT = 1
+TASK_FILE = "task.json"
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes a document whole or not at all."""
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+    os.replace(partial, file)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Reads an object.
+
+    Raises:
+        UsageError: there is no such file, or it is none of ours.
+    """
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"'{file.parent}' has no {file.name}.", "Give the folder of a run, or its best/."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"'{file}' cannot be read: {error}.") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UsageError(f"'{file}' is not of format {FORMAT}.", "Was it written by another version?")
+    return content
+
+
+class Metrics:
+    """metrics.jsonl: one object per line, in the order of the updates.
+
+    Args:
+        file: is cut behind `update`, when a run goes on from there.
+    """
+
+    def __init__(self, file: Path, update: int = 0) -> None:
+        kept = [line for line in read_metrics(file) if line["update"] <= update] if update else []
+        file.write_text("".join(_line(values) for values in kept), "utf-8")
+        self._stream = open(file, "a", encoding="utf-8")  # noqa: SIM115
+
+    def add(self, kind: str, update: int, **values: Any) -> None:
+        """Writes a line; it is on disk when this returns."""
+        self._stream.write(_line({"kind": kind, "update": update, **values}))
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing follows."""
+        self._stream.close()
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def read_metrics(file: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; a last one that a kill cut off is passed over."""
+    found = []
+    for line in file.read_text("utf-8").splitlines() if file.is_file() else ():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found
+
+
+def save_model(folder: Path, model: Model, task: Task, options: Mapping[str, Any]) -> None:
+    """Writes a folder that `zoo.load` opens, and beside the weights what predictions need besides.
+
+    Args:
+        folder: replaced when it is there.
+        task: with labels, thresholds and scheme.
+        options: maximum length, and arguments of `generate`.
+    """
+    model.save(folder)
+    write_json(folder / TASK_FILE, {"format": FORMAT, "task": task.to_dict(), **options})
+
+
+def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
+    """The task of a saved model, and its options.
+
+    Raises:
+        UsageError: the folder is not one that a run saved.
+    """
+    content = read_json(folder / TASK_FILE)
+    return tasks.from_dict(content["task"]), {k: v for k, v in content.items() if k not in ("format", "task")}
+
+
+def model_folder(path: str) -> Path:
+    """The folder with the model, from that of a run or of the model itself."""
+    folder = Path(path).expanduser()
+    return folder / "best" if (folder / "best" / TASK_FILE).is_file() else folder
+
+
+def sha256(file: Path) -> str:
+    """Of a file's bytes."""
+    with open(file, "rb") as stream:
+        return (
+            hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _old(stream)
+        )
+
+
+def _old(stream: Any) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def data_files(task: Task, source: str | Path, split: str, languages: Sequence[str]) -> Iterator[Path]:
+    """The local files that `Task.read` reads for a split."""
+    if source == "hub":
+        return
+    path = Path(source).expanduser()
+    if not path.is_dir():
+        yield path
+        return
+    names = task.files.get(split, ())
+    for pattern in (names,) if isinstance(names, str) else names:
+        for language in languages if "{language}" in pattern else ("",):
+            yield task.find(path, pattern.replace("{language}", task.code(language)))
+
+
+def commit() -> str | None:
+    """The git commit of the checkout this code runs from, with "+" when it was changed; None outside of one."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        ask = ["git", "-C", str(root)]
+        head = subprocess.run(
+            [*ask, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            [*ask, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{head}+" if changed else head
+
+
+def versions() -> dict[str, str]:
+    """Of the zoo and of what it stands on."""
+    return {"zoo": __version__, **env.versions()}

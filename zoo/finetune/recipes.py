@@ -1,0 +1,200 @@
+"""Recipes: the settings for a task and a model, and the scores that were published for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from zoo import registry
+from zoo.errors import UsageError
+from zoo.finetune.config import DEFAULTS, FinetuneConfig, checked, near
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TABLES = ("flagship", "settings", "published")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A score that someone published.
+
+    Attributes:
+        metric: as the task names it.
+        score: in percent; for several languages their mean.
+        split: dev, test, or "not stated".
+        source: where it was published.
+        note: what a reader must know to compare with it.
+        comparable: False for a number that stands beside ours without a verdict; `note` says why.
+        languages: score of each.
+    """
+
+    metric: str
+    score: float
+    split: str
+    source: str
+    note: str = ""
+    comparable: bool = True
+    languages: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The content of one file of zoo/recipes.
+
+    Attributes:
+        name: of the file, without .toml.
+        settings: fields of `FinetuneConfig`.
+        flagship: the one that `--task` alone picks.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    published: tuple[Published, ...] = ()
+    flagship: bool = False
+
+    @property
+    def task(self) -> str:
+        """The data set or kind of task."""
+        return str(self.settings.get("task", ""))
+
+    @property
+    def model(self) -> str:
+        """The card, folder or repository."""
+        return str(self.settings.get("model", ""))
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A configuration, and where each of its values came from.
+
+    Attributes:
+        sources: field -> "default", "recipe NAME" or what the caller called it ("flag").
+        recipe: None when the zoo has none for this task and model.
+    """
+
+    config: FinetuneConfig
+    sources: Mapping[str, str]
+    recipe: Recipe | None
+
+
+def settle(given: Mapping[str, Any], by: str = "flag") -> Settled:
+    """Defaults, under the recipe, under what was given.
+
+    The recipe is the one that `given["recipe"]` names, or the zoo's for this task and model; without a model it is
+    the task's flagship.
+
+    Raises:
+        UsageError: an unknown name, a value of a wrong kind or range, or no model to train.
+    """
+    given = checked(given, by)
+    task, model = given.get("task", ""), given.get("model", "")
+    if named := given.get("recipe", ""):
+        recipe: Recipe | None = read(named)
+    elif not task:
+        raise UsageError("Say what to learn with --task.", "For example --task squad2. `--task list` shows all.")
+    else:
+        recipe = find(task, model)
+    values = {**DEFAULTS, **(recipe.settings if recipe else {}), **given}
+    sources = dict.fromkeys(DEFAULTS, "default")
+    if recipe:
+        sources |= dict.fromkeys(recipe.settings, f"recipe {recipe.name}")
+        values["recipe"] = named or recipe.name
+    sources |= dict.fromkeys(given, by)
+    if not values["task"]:
+        raise UsageError(f"Recipe {named} names no task.", "Say it with --task.")
+    if not values["model"]:
+        others = [r.model for r in recipes() if r.task == task]
+        hint = f"The zoo has recipes for it with {', '.join(others)}." if others else "See `python -m zoo list`."
+        raise UsageError(f"There is no flagship recipe for the task {values['task']}: say --model.", hint)
+    return Settled(FinetuneConfig(**values), sources, recipe)
+
+
+def find(task: str, model: str = "") -> Recipe | None:
+    """The zoo's recipe for a task: with a model the first one for it, else the flagship; None without one."""
+    known = [recipe for recipe in recipes() if recipe.task == task]
+    if not model:
+        return next((recipe for recipe in known if recipe.flagship), None)
+    same = [recipe for recipe in known if same_model(recipe.model, model)]
+    return min(same, key=lambda recipe: (not recipe.flagship, len(recipe.name)), default=None)
+
+
+def same_model(one: str, other: str) -> bool:
+    """True for two spellings of one card or repository."""
+    cards = [registry.lookup(name) for name in (one, other)]
+    names = [card.name if card else name for card, name in zip(cards, (one, other), strict=True)]
+    return names[0].lower() == names[1].lower()
+
+
+@lru_cache(maxsize=1)
+def recipes() -> tuple[Recipe, ...]:
+    """Every recipe of the zoo, by name."""
+    files = sorted(resources.files("zoo").joinpath("recipes").iterdir(), key=lambda file: file.name)
+    return tuple(
+        parse(file.read_text("utf-8"), file.name.removesuffix(".toml"))
+        for file in files
+        if file.name.endswith(".toml")
+    )
+
+
+def read(name: str) -> Recipe:
+    """A recipe of the zoo by name, or a TOML file.
+
+    Raises:
+        UsageError: there is none, or the file is not a recipe.
+    """
+    names = {recipe.name: recipe for recipe in recipes()}
+    if name in names:
+        return names[name]
+    file = Path(name)
+    if not name.endswith(".toml") and not file.is_file():
+        raise UsageError(
+            f"'{name}' is not a recipe of the zoo.", near(name, names) or "A file's name ends in .toml."
+        )
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(
+            f"Recipe {name} cannot be read: {reason}.", near(name.removesuffix(".toml"), names)
+        ) from None
+    return parse(text, file.stem, name)
+
+
+def parse(text: str, name: str, where: str = "") -> Recipe:
+    """A recipe from the text of its file.
+
+    Raises:
+        UsageError: no TOML, an unknown key, or a value of a wrong kind; names the file.
+    """
+    where = f"recipe {where or name}"
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where} is not TOML: {error}.") from None
+    for key in content:
+        if key not in TABLES:
+            raise UsageError(
+                f"{where}: '{key}' is not one of {', '.join(TABLES)}.", "Options stand below [settings]."
+            )
+    settings = checked(content.get("settings", {}), where)
+    published = tuple(_published(entry, where) for entry in content.get("published", ()))
+    return Recipe(name, settings, published, bool(content.get("flagship", False)))
+
+
+def _published(entry: Mapping[str, Any], where: str) -> Published:
+    known = tuple(f.name for f in fields(Published))
+    for key in entry:
+        if key not in known:
+            raise UsageError(f"{where}: [[published]] has no '{key}'.", near(key, known))
+    missing = [key for key in ("metric", "score", "split", "source") if key not in entry]
+    if missing:
+        raise UsageError(f"{where}: [[published]] lacks {', '.join(missing)}.")
+    return Published(**entry)

@@ -1,0 +1,309 @@
+"""A run: from a configuration to a folder with the best model, its scores and a report."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from zoo import cli
+from zoo.errors import UsageError, ZooError
+from zoo.finetune import folder as disk
+from zoo.finetune import parallel
+from zoo.finetune.config import DEFAULTS, FinetuneConfig
+from zoo.finetune.evaluation import Judgement, Split, confusion, judge
+from zoo.finetune.job import (
+    Data,
+    load_model,
+    loop_settings,
+    objective_for,
+    optimiser_of,
+    read_data,
+    run_name,
+    source_of_path,
+    split_of,
+    task_of,
+)
+from zoo.finetune.loop import train
+from zoo.finetune.outcome import Result, draw, merge, verdict
+from zoo.finetune.plots import MOST_CLASSES
+from zoo.finetune.recipes import Settled, find, settle
+from zoo.finetune.trackers import Trackers, check
+from zoo.finetune.watch import Watch
+from zoo.loading import load
+from zoo.models.common.base import Model
+from zoo.tasks import Task
+
+
+def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool = False, **options: Any) -> Result:
+    """Finetunes a model.
+
+    Args:
+        config: a configuration, used as it is.
+        resume: go on with the run in `out`, from its newest checkpoint.
+        **options: instead of a configuration: its fields, over the recipe for this task and model.
+
+    Raises:
+        UsageError: options that make no sense, or a folder that has a run already.
+        InputError: data that cannot be read; names file and line. Nothing was written.
+        TrainingError: the loss or a gradient is no number.
+    """
+    settled = _settled(config, options)
+    config = settled.config
+    check(config.tracker_names)
+    task, source = task_of(config), source_of_path(config.data)
+    out = Path(config.out or f"runs/{run_name(config)}").expanduser()
+    parallel.start()
+    before = _before(out, config, resume)
+    parallel.wait()  # before the first process writes there
+    data = read_data(task, source, config)
+    names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
+    runs = []
+    for seed, place in zip(_seeds(config), names, strict=True):
+        record = disk.read_json(place / "run.json") if resume and (place / "run.json").is_file() else {}
+        if record.get("status") != "finished":
+            record = Run(settled, task, data, place, seed, bool(record) and before).run()
+        runs.append(record)
+    parallel.wait()
+    return merge(out, settled, task, _seeds(config), runs, parallel.rank() == 0)
+
+
+def _settled(config: FinetuneConfig | Settled | None, options: Mapping[str, Any]) -> Settled:
+    if isinstance(config, Settled):
+        return config
+    if config is None:
+        return settle(options, "argument")
+    if options:
+        raise UsageError("finetune takes a configuration or options, not both.")
+    sources = {k: "default" if v == DEFAULTS[k] else "argument" for k, v in config.to_dict().items()}
+    if not config.task or not config.model:
+        raise UsageError("The configuration names no task or no model.", "FinetuneConfig(task=..., model=...)")
+    return Settled(config, sources, find(config.task, config.model))
+
+
+def _seeds(config: FinetuneConfig) -> list[int]:
+    return [config.seed + n for n in range(config.seeds)]
+
+
+def _before(out: Path, config: FinetuneConfig, resume: bool) -> bool:
+    """Whether there is a run to go on with.
+
+    Raises:
+        UsageError: one that should not be overwritten, or that was another run.
+    """
+    file = next((f for f in (out / "run.json", out / f"seed-{config.seed}" / "run.json") if f.is_file()), None)
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out: '{out}' is a file.", "Give a folder.")
+    if file is None:
+        if resume and out.exists():
+            return False
+        if out.exists() and any(out.iterdir()):
+            raise UsageError(f"--out: '{out}' is not empty and holds no run.", "Give another folder.")
+        return False
+    if not resume:
+        raise UsageError(f"'{out}' has a run already.", "Go on with it by --resume, or give another --out.")
+    old = disk.read_json(file)["config"]
+    for name, value in config.to_dict().items():
+        if name not in ("out", "data", "trackers", "recipe") and old.get(name) != value:
+            raise UsageError(
+                f"--resume: the run in '{out}' has {name}={old.get(name)!r}, not {value!r}.",
+                "Give the same options, or another --out.",
+            )
+    return True
+
+
+class Run:
+    """One seed."""
+
+    def __init__(self, settled: Settled, task: Task, data: Data, place: Path, seed: int, resume: bool) -> None:
+        self.settled, self.config, self.task, self.data = settled, settled.config, task, data
+        self.place, self.seed, self.resume = place, seed, resume
+        self.first = parallel.rank() == 0
+        self.last: Judgement | None = None
+        self.best: Judgement | None = None
+        self.watch: Watch | None = None
+
+    def run(self) -> dict[str, Any]:
+        """Trains, evaluates the best model, writes the folder; gives what run.json has."""
+        began = time.time()
+        with cli.status("loading the model and the data"):
+            model = load_model(self.config, self.task, self.seed)
+            splits = {name: self._split(name, model) for name in self.data.splits if name != "test"}
+        trains = "train" in splits and self.config.epochs > 0
+        rows = len(splits["train"].features) if trains else 1
+        settings = loop_settings(self.config, self.task, rows, self.seed)
+        record = self._record(model, splits, settings)
+        if self.first:
+            self.place.mkdir(parents=True, exist_ok=True)
+            disk.write_json(self.place / "run.json", record)
+        parallel.wait()
+        try:
+            best_update = self._train(model, splits, settings) if trains else self._as_it_is(model)
+            record |= self._judged(splits, best_update)
+        except BaseException as error:
+            if self.first:
+                stopped = "failed" if isinstance(error, ZooError) else "stopped"
+                disk.write_json(self.place / "run.json", {**record, "status": stopped, "error": str(error)})
+            raise
+        record |= {"status": "finished", "seconds": round(time.time() - began, 1)}
+        if self.first:
+            self._report(record, splits)
+        return record
+
+    def _split(self, name: str, model: Model) -> Split:
+        return split_of(name, self.data.splits[name], self.task, model, {"max_length": self.config.max_length})
+
+    def _record(self, model: Model, splits: Mapping[str, Split], settings: Any) -> dict[str, Any]:
+        data = {
+            name: {"examples": len(examples), "files": self.data.files.get(name, {})}
+            for name, examples in self.data.splits.items()
+        }
+        for name, split in splits.items():
+            data[name] |= {"rows": len(split.features), "lost": dict(split.features.lost)}
+        return {
+            "format": disk.FORMAT,
+            "status": "running",
+            "command": sys.argv,
+            "config": self.config.to_dict(),
+            "sources": dict(self.settled.sources),
+            "seed": self.seed,
+            "loop": asdict(settings),
+            "model": {
+                "name": self.config.model,
+                "folder": str(model.origin.folder) if model.origin else "",
+                "parameters": sum(p.size for p in model.parameters()),
+                "trained": sum(p.size for p in model.parameters() if not p.stop_gradient),
+            },
+            "task": self.task.to_dict(),
+            "data": data,
+            "notes": [*self.data.notes, *_lost(splits)],
+            "versions": disk.versions(),
+            "commit": disk.commit(),
+            "processes": parallel.world(),
+        }
+
+    # --- training ---
+
+    def _train(self, model: Model, splits: Mapping[str, Split], settings: Any) -> int:
+        """Trains; gives the update of the best model."""
+        start = _newest_update(self.place) if self.resume else 0
+        headline = settings.best.removeprefix("-")
+        with (
+            cli.Progress(f"{self.config.task}, seed {self.seed}", settings.updates, lambda n: f"{n:,}") as bar,
+            Trackers(self.config.tracker_names if self.first else (), self.place, run_name(self.config),
+                     {**self.config.to_dict(), "seed": self.seed}) as trackers,
+        ):  # fmt: skip
+            metrics = disk.Metrics(self.place / "metrics.jsonl", start) if self.first else None
+            self.watch = Watch(bar, metrics, trackers, headline) if metrics else None
+            ended = train(
+                model,
+                splits["train"].features,
+                optimiser_of(self.config, model, splits["train"]),
+                settings,
+                objective=objective_for(self.config, model),
+                evaluate=lambda m: self._evaluate(m, splits["dev"]),
+                on_best=self._keep,
+                on_event=self.watch,
+                folder=self.place / "checkpoints",
+                resume=self.resume,
+            )
+            if metrics:
+                metrics.close()
+        return ended.best_update or ended.update
+
+    def _as_it_is(self, model: Model) -> int:
+        """Nothing is trained: the best model is the pretrained one."""
+        if self.first:
+            disk.save_model(self.place / "best", model, self.task, self._saved_options(0))
+        parallel.wait()
+        return 0
+
+    def _saved_options(self, update: int) -> dict[str, Any]:
+        return {"max_length": self.config.max_length, "generate": self._options(), "update": update}
+
+    def _evaluate(self, model: Model, dev: Split) -> dict[str, float]:
+        self.last = judge(model, self.task, dev, tune=True, options=self._options())
+        if self.watch:
+            self.watch.rows = self.last.scores.rows
+        return self.last.flat()
+
+    def _keep(self, model: Model, update: int, scores: Mapping[str, float]) -> None:
+        assert self.last is not None
+        self.best = self.last
+        disk.save_model(self.place / "best", model, self.last.task, self._saved_options(update))
+
+    def _options(self) -> dict[str, Any]:
+        """Arguments of `generate`, or the layer of sentence vectors."""
+        if self.task.head == "embedding":
+            return {"layer": self.config.layer}
+        if self.task.head != "generation":
+            return {}
+        length = getattr(self.task, "target_length", 0)
+        return {"num_beams": self.config.beam, **({"max_length": length} if length else {})}
+
+    # --- after it ---
+
+    def _judged(self, splits: dict[str, Split], update: int) -> dict[str, Any]:
+        """Scores of the best model on every split with gold answers."""
+        parallel.wait()
+        model = load(self.place / "best")
+        results = {}
+        for name in ("dev", "test"):
+            if name not in self.data.splits:
+                continue
+            if name == "dev" and self.best is not None and parallel.world() == 1:
+                found, split = self.best, splits["dev"]
+            else:
+                split = splits.get(name) or self._split(name, model)
+                with cli.status(f"evaluating the best model on {name}"):
+                    task, _ = disk.read_task(self.place / "best")
+                    found = judge(model, self.task if name == "dev" else task, split, options=self._options())
+            splits[name] = split
+            results[name] = self._result(found, split)
+            if self.first:
+                found.task.write_predictions(self.place / "predictions", found.answers, split.examples, name)
+        return {"results": results, "best_update": update, "notes": [*self.data.notes, *_lost(splits)]}
+
+    def _result(self, found: Judgement, split: Split) -> dict[str, Any]:
+        scores = found.scores
+        made: dict[str, Any] = {
+            "rows": len(split.examples),
+            "row": scores.row,
+            "metric": scores.metric,
+            "value": scores.value,
+            "scores": scores.rows,
+            "loss": found.loss,
+        }
+        labels = getattr(self.task, "labels", ())
+        if self.task.head == "classification" and 1 < len(labels) <= MOST_CLASSES:
+            gold = [example.label for example in split.examples]  # type: ignore[attr-defined]
+            made["confusion"] = confusion(labels, gold, found.answers).tolist()
+        return made
+
+    def _report(self, record: dict[str, Any], splits: Mapping[str, Split]) -> None:
+        """run.json, the plots and report.html."""
+        compared, line = verdict(self.settled, [record])
+        record |= {"summary": line, "comparisons": [asdict(c) for c in compared]}
+        disk.write_json(self.place / "run.json", record)
+        lengths = splits["train"].features.lengths if "train" in splits else None
+        draw(self.place, record, self.settled, self.task, lengths)
+
+
+def _lost(splits: Mapping[str, Split]) -> list[str]:
+    """What truncation took away, one sentence for each split and kind."""
+    said = []
+    for name, split in splits.items():
+        for kind, count in split.features.lost.items():
+            if count:
+                said.append(f"gold lost to truncation or alignment in {name}, counted as missed: {count} {kind}")
+    return said
+
+
+def _newest_update(place: Path) -> int:
+    from zoo.finetune.state import newest
+
+    found = newest(place / "checkpoints")
+    return int(found.name.rpartition("-")[2]) if found else 0

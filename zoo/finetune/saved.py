@@ -1,0 +1,92 @@
+"""A finished run at work: the head, labels and thresholds that were saved, on new files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from zoo import tasks
+from zoo.cli import Progress
+from zoo.errors import UsageError
+from zoo.finetune.evaluation import Judgement, Split, judge, outputs_of
+from zoo.finetune.folder import model_folder, read_task
+from zoo.finetune.job import source_of_path, split_of
+from zoo.loading import load
+from zoo.models.common.base import Model
+from zoo.tasks import Task
+from zoo.tasks.base import published
+
+
+class Saved:
+    """The best model of a run, with its task.
+
+    Args:
+        path: folder of the run, or its best/.
+        task: read files as another data set of the same kind ("squad" by a model that learned "squad2").
+
+    Raises:
+        UsageError: no such folder, or a data set that the head does not fit.
+    """
+
+    def __init__(self, path: str, task: str = "") -> None:
+        self.folder = model_folder(path)
+        self.task, self.options = read_task(self.folder)
+        if task:
+            self.task = _other(self.task, tasks.find(task))
+        self.model: Model = load(self.folder)
+        wanted = getattr(self.task, "labels", ())
+        if wanted and self.model.config.labels != tuple(wanted):
+            raise UsageError(
+                f"'{self.folder}': its head has the labels {', '.join(self.model.config.labels)}, and task.json "
+                f"{', '.join(wanted)}.",
+                "The files are not of one run.",
+            )
+
+    def read(self, data: str, split: str, languages: tuple[str, ...] = ()) -> Split:
+        """Examples of a folder, a file, or the Hub when `data` is empty; as token ids.
+
+        Raises:
+            InputError: a file that is missing or malformed; names file and line.
+        """
+        examples = list(self.task.read(source_of_path(data), split, languages))
+        return split_of(split, examples, self.task, self.model, self.options)
+
+    def judge(self, split: Split) -> Judgement:
+        """Scores, with the thresholds that were saved."""
+        with self._bar(split) as bar:
+            return judge(self.model, self.task, split, options=self._generate(), on_rows=bar.add)
+
+    def predict(self, split: Split, out: Path) -> list[Any]:
+        """Writes the answers to a file, in the form that the benchmark's server takes; gives them."""
+        with self._bar(split) as bar:
+            outputs, _ = outputs_of(self.model, split.features, self._generate(), bar.add)
+        answers = self.task.predictions(outputs, split.features, split.examples)
+        published(out, self.task.lines(answers, split.examples, split.name))
+        return answers
+
+    def _generate(self) -> dict[str, Any]:
+        return dict(self.options.get("generate", {}))
+
+    def _bar(self, split: Split) -> Progress:
+        return Progress(self.task.name, len(split.features), lambda n: f"{n:,}")
+
+
+def _other(saved: Task, asked: Task) -> Task:
+    """Another data set's files with what was saved: labels in their order, threshold."""
+    if asked.head != saved.head:
+        raise UsageError(f"{asked.name} needs the head {asked.head}; this model has {saved.head}.")
+    labels = getattr(saved, "labels", ())
+    if set(labels) != set(getattr(asked, "labels", ())):
+        raise UsageError(
+            f"{asked.name} has the labels {', '.join(getattr(asked, 'labels', ()))}; "
+            f"this model has {', '.join(labels)}."
+        )
+    kept = {name: getattr(saved, name) for name in ("threshold", "scheme") if hasattr(asked, name)}
+    if labels == getattr(asked, "labels", ()):
+        return replace(asked, **kept)
+    written = getattr(asked, "written", ())
+    if written:  # follows the order of the labels
+        spelled = dict(zip(asked.labels, written, strict=True))  # type: ignore[attr-defined]
+        kept["written"] = tuple(spelled[label] for label in labels)
+    return replace(asked, labels=labels, **kept)  # type: ignore[call-arg]

@@ -1,0 +1,180 @@
+"""Where the numbers of a run go besides metrics.jsonl: MLflow, Aim, TensorBoard, VisualDL. None is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Protocol
+
+from zoo.errors import UsageError
+from zoo.finetune.config import near
+
+EXPERIMENT = "zoo"
+
+
+class Tracker(Protocol):
+    """What a run tells a tracker."""
+
+    def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
+        """Numbers of an update: of the subset train, dev or test, perhaps of one language."""
+        ...
+
+    def close(self, failed: bool = False) -> None:
+        """Nothing follows."""
+        ...
+
+
+def _library(name: str, package: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise UsageError(
+            f"--trackers: {package} cannot be used: {error}.", "pip install 'paddle-model-zoo[trackers]'"
+        ) from None
+
+
+def tag(name: str, subset: str, language: str) -> str:
+    """A name for trackers that know no context: dev/zh/accuracy."""
+    return "/".join(part for part in (subset, language, name) if part)
+
+
+class MLflow:
+    """One run of the experiment `zoo`, at $MLFLOW_TRACKING_URI or in files below the run's folder."""
+
+    def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 asks for it; a server needs a database
+        tracking = _library("mlflow.tracking", "mlflow")
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow").resolve().as_uri()
+        self.client = tracking.MlflowClient(tracking_uri=uri)
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT)
+        self.run = self.client.create_run(experiment, run_name=name).info.run_id
+        for key, value in config.items():
+            self.client.log_param(self.run, key, value)
+
+    def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
+        """As `Tracker.log`."""
+        for name, value in values.items():
+            self.client.log_metric(self.run, tag(name, subset, language), value, step=step)
+
+    def close(self, failed: bool = False) -> None:
+        """Ends the run."""
+        self.client.set_terminated(self.run, "FAILED" if failed else "FINISHED")
+
+
+class Aim:
+    """One run in the repository of $AIM_REPO or below the run's folder; subset and language are its context."""
+
+    def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
+        aim = _library("aim", "aim")
+        place = os.environ.get("AIM_REPO") or str(folder / "aim")
+        if "://" not in place:
+            Path(place).mkdir(parents=True, exist_ok=True)
+        self.run = aim.Run(
+            repo=place,
+            experiment=EXPERIMENT,
+            log_system_params=False,
+            system_tracking_interval=None,
+            capture_terminal_logs=False,
+        )
+        self.run.name = name
+        self.run["config"] = dict(config)
+
+    def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
+        """As `Tracker.log`."""
+        context = {"subset": subset, **({"language": language} if language else {})}
+        for name, value in values.items():
+            self.run.track(value, name=name, step=step, context=context)
+
+    def close(self, failed: bool = False) -> None:
+        """Ends the run."""
+        if failed:
+            self.run.add_tag("failed")
+        self.run.close()
+
+
+class TensorBoard:
+    """Event files below the run's folder, by tensorboardX."""
+
+    def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
+        board = _library("tensorboardX", "tensorboardX")
+        self.writer = board.SummaryWriter(str(folder / "tensorboard"))
+        self.writer.add_text("config", "\n".join(f"    {key} = {value}" for key, value in config.items()))
+
+    def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
+        """As `Tracker.log`."""
+        for name, value in values.items():
+            self.writer.add_scalar(tag(name, subset, language), value, step)
+
+    def close(self, failed: bool = False) -> None:
+        """Writes what is left."""
+        self.writer.close()
+
+
+class VisualDL:
+    """A log below the run's folder."""
+
+    def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
+        visual = _library("visualdl", "visualdl")
+        self.writer = visual.LogWriter(logdir=str(folder / "visualdl"), display_name=name)
+        self.writer.add_text("config", "\n".join(f"{key} = {value}" for key, value in config.items()), 0)
+
+    def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
+        """As `Tracker.log`."""
+        for name, value in values.items():
+            self.writer.add_scalar(tag(name, subset, language), value, step)
+
+    def close(self, failed: bool = False) -> None:
+        """Writes what is left."""
+        self.writer.close()
+
+
+TRACKERS: Mapping[str, Any] = {"aim": Aim, "mlflow": MLflow, "tensorboard": TensorBoard, "visualdl": VisualDL}
+
+
+class Trackers:
+    """Several trackers as one; closes all of them even when one fails.
+
+    Args:
+        names: keys of `TRACKERS`.
+        folder: where those without a server keep their files.
+        name: of the run.
+        config: what the run record has.
+
+    Raises:
+        UsageError: a name nobody knows, or a library that is not installed.
+    """
+
+    def __init__(self, names: Sequence[str], folder: Path, name: str, config: Mapping[str, Any]) -> None:
+        check(names)
+        self.all: list[Tracker] = []
+        for each in names:
+            self.all.append(TRACKERS[each](folder, name, config))
+
+    def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
+        """As `Tracker.log`."""
+        for tracker in self.all:
+            tracker.log(step, values, subset, language)
+
+    def __enter__(self) -> Trackers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with ExitStack() as stack:
+            for tracker in self.all:
+                stack.callback(tracker.close, failed=error is not None)
+
+
+def check(names: Sequence[str]) -> None:
+    """Raises UsageError for a name that is no tracker."""
+    for name in names:
+        if name not in TRACKERS:
+            raise UsageError(
+                f"--trackers: '{name}' is not one of {', '.join(TRACKERS)}.", near(name, tuple(TRACKERS))
+            )

@@ -1,0 +1,63 @@
+"""python -m zoo.predict: file in, file out, with the head, labels and thresholds of a finished run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo import cli
+
+EPILOG = """\
+examples:
+  python -m zoo.predict runs/sst2 --data new.tsv --out answers.tsv
+  python -m zoo.predict runs/mnli --data glue/MNLI --split test --out MNLI-m.tsv     for the benchmark's server
+The file is read as the data set's own files are, and written as its server takes answers.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m zoo.predict",
+        description="Answers of a finished run for a file or a split without gold answers.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("run", metavar="RUN", help="folder of a run, or its best/")
+    made.add_argument("--data", default="", metavar="PATH", help="folder or file; without it the Hub")
+    made.add_argument(
+        "--out", required=True, metavar="FILE", help="where the answers go; replaced when it is there"
+    )
+    made.add_argument("--split", default="test", help="test (default), dev, ...")
+    made.add_argument("--languages", default="", metavar="A,B", help="only these")
+    made.add_argument("--task", default="", help="read the files as another data set of the same kind")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    arguments = parser().parse_args(argv)
+    return cli.run(lambda: _main(arguments))
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    warnings.filterwarnings("ignore", message="No ccache found")
+    from zoo.errors import UsageError
+    from zoo.finetune.config import split_names
+    from zoo.finetune.saved import Saved
+
+    out = Path(arguments.out).expanduser()
+    if out.is_dir():
+        raise UsageError(f"--out: '{out}' is a folder.", "Give a file.")
+    saved = Saved(arguments.run, arguments.task)
+    split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
+    answers = saved.predict(split, out)
+    print(f"{len(answers)} answers: {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
