@@ -19,6 +19,7 @@ from zoo.tasks.qa import QA
 from zoo.tasks.tagging import Tagging
 from zoo.tasks.text2text import Text2Text
 from zoo.tokenization import Tokenizer
+from zoo.tokenization.writing import WritingTokenizer
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -120,7 +121,9 @@ def test_text_to_text(tmp_path: Path, tokenizers: dict[str, Tokenizer]) -> None:
     folder = write(tmp_path, train_tsv="document\tsummary\n新闻正文很长\t标题新闻\n第二篇\t二二二二\n")
     task = own("text2text", folder)
     assert isinstance(task, Text2Text) and task.metrics[0] == "bleu-4"
-    check(task, folder, tokenizers["zh"])
+    plain = tokenizers["zh"]
+    for tokenizer in (plain, WritingTokenizer(plain.engine, plain.layout, plain.specials, plain.max_length)):
+        check(task, folder, tokenizer)
     write(tmp_path, train_tsv="source\ttarget\na house\tein haus ist hier\n")
     task = own("text2text", folder)
     assert isinstance(task, Text2Text) and task.metrics == ("bleu", "chrf")

@@ -76,7 +76,8 @@ def slope_of(value: Tensor, x: Tensor, model: nn.Layer) -> Tensor:
 
     paddle 3.3.1 gives a wrong gradient of a LayerNorm's input unless its weight's is asked for as well.
     """
-    norms = [layer.weight for layer in model.sublayers() if isinstance(layer, nn.LayerNorm)]
+    layers = (layer for layer in model.sublayers() if isinstance(layer, nn.LayerNorm))
+    norms = [layer.weight for layer in layers if layer.weight is not None]
     return paddle.grad(value, [x, *norms], retain_graph=True, allow_unused=True)[0]
 
 

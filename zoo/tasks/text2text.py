@@ -131,8 +131,7 @@ class Text2Text(Task):
     ) -> tuple[list[np.ndarray], int]:
         """Ids of targets with what stands around them, and how many were cut."""
         whole = tokenizer(texts, padding=False, truncation=False)["input_ids"]
-        around = tokenizer("", truncation=False)["input_ids"][0]
-        first, last = around[:1], around[1:]
+        first, last = tokenizer.around
         pieces = [ids[len(first) : len(ids) - len(last)] for ids in whole]
         before = np.array(start, np.int64) if len(start) else first
         after = np.array(end, np.int64) if len(end) else last

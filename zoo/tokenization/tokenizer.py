@@ -74,6 +74,11 @@ class Tokenizer:
         return np.array([self.engine.vocab[token] for token in tokens], np.int64)
 
     @property
+    def around(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ids of the special tokens before and after a single text."""
+        return self._start, self._end
+
+    @property
     def vocab_size(self) -> int:
         """Number of ids, special tokens included."""
         return len(self.engine.tokens)
