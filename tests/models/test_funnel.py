@@ -338,6 +338,12 @@ def test_positions_are_refused() -> None:
         model(paddle.ones([1, 6], "int64"), position_ids=paddle.zeros([1, 6], "int64"))
 
 
+def test_a_segment_that_does_not_exist() -> None:
+    model = ours(original("FunnelBaseModel"), "FunnelBaseModel")
+    with pytest.raises(InputError, match="token_type_ids holds 3; the model knows 0 to 2"):
+        model(paddle.ones([1, 6], "int64"), token_type_ids=paddle.full([1, 6], 3, "int64"))
+
+
 def test_initial_weights() -> None:
     """Linears N(0, 1 / sqrt(in + out)), heads' too; the attention's own uniform from 0; words N(0, 1)."""
     paddle.seed(1)

@@ -16,7 +16,7 @@ from zoo.models.common.embeddings import Embedding, check_inputs
 from zoo.models.common.heads import Head, QuestionAnswering, Tagging
 from zoo.models.common.layers import ACTIVATIONS, check_ids, linear
 from zoo.models.common.outputs import NOT_COMPUTED, Output
-from zoo.models.funnel.attention import Geometry, Relation, RelativeAttention
+from zoo.models.funnel.attention import SEGMENTS, Geometry, Relation, RelativeAttention
 from zoo.models.funnel.config import Config
 from zoo.models.funnel.heads import Classification, Discriminator, MaskedLM, MultipleChoice, QuestionAnsweringBeam
 from zoo.models.funnel.pooling import Axis, pooled, stretched
@@ -144,6 +144,7 @@ class FunnelBase(Model):
         given = check_inputs(input_ids, inputs_embeds, attention_mask)
         x = self.embeddings(given)
         types = paddle.zeros_like(x[:, :, 0], dtype="int64") if token_type_ids is None else token_type_ids
+        check_ids("token_type_ids", types, SEGMENTS)
         visible = None if attention_mask is None else attention_mask.astype(x.dtype)
         return x, Axis(x.shape[1], 1, types, visible)
 
