@@ -85,6 +85,15 @@ class Settled:
     recipe: Recipe | None
 
 
+def _check_task(name: str) -> None:
+    """Raises UsageError for a name that is neither a task nor a kind of one; imported late, `--help` is instant."""
+    from zoo import tasks
+    from zoo.tasks.own import KINDS
+
+    if name not in KINDS:
+        tasks.find(name)
+
+
 def settle(given: Mapping[str, Any], by: str = "flag") -> Settled:
     """Defaults, under the recipe, under what was given.
 
@@ -110,6 +119,7 @@ def settle(given: Mapping[str, Any], by: str = "flag") -> Settled:
     sources |= dict.fromkeys(given, by)
     if not values["task"]:
         raise UsageError(f"Recipe {named} names no task.", "Say it with --task.")
+    _check_task(values["task"])
     if not values["model"]:
         others = [r.model for r in recipes() if r.task == task]
         hint = f"The zoo has recipes for it with {', '.join(others)}." if others else "See `python -m zoo list`."

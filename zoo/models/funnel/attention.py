@@ -97,7 +97,9 @@ class Geometry(nn.Layer):
         # Paddle's power, not numpy's: it rounds as torch's does, and at position 500 the last bit counts.
         frequencies = 1 / (10000 ** (paddle.arange(0, half, dtype="int64").astype(dtype) / half))
         # Angles of their own for each: Paddle Inference with oneDNN writes the sines over what they are made of.
-        angles = places.astype(dtype).unsqueeze(-1) * paddle.concat([frequencies, frequencies])
+        # Places are repeated first: oneDNN multiplies a column with a row twenty times more slowly.
+        column = paddle.expand(places.astype(dtype).unsqueeze(-1), [-1, 2 * half])
+        angles = column * paddle.concat([frequencies, frequencies])
         of_sine, of_cosine = angles.split(2, axis=-1)
         return paddle.sin(of_sine), paddle.cos(of_cosine)
 
