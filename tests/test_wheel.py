@@ -134,6 +134,9 @@ COMMANDS = (
     ("-m", "zoo", "info", "all-MiniLM-L6-v2"),
     ("-m", "zoo", "doctor"),
     ("-m", "zoo.convert", "--help"),
+    ("-m", "zoo.finetune", "--task", "squad2", "--show"),
+    ("-m", "zoo.evaluate", "--help"),
+    ("-m", "zoo.predict", "--help"),
 )
 # Without a network the plan of a model that is not cached cannot be had, and the command says so with its code.
 PLAN = ("-m", "zoo.convert", "--all", "--dry-run")
