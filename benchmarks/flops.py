@@ -5,6 +5,7 @@ Everything else (norms, softmax, activations, look-ups) is less than a hundredth
 
 from __future__ import annotations
 
+from zoo.models.funnel.attention import SEGMENTS
 from zoo.models.funnel.config import Config as FunnelConfig
 from zoo.models.xlmr.config import Config as XLMRConfig
 
@@ -32,8 +33,9 @@ def _funnel_layer(config: FunnelConfig, batch: int, queries: int, keys: int) -> 
     linears = 2 * queries * config.d_model * width + 2 * keys * config.d_model * width  # query, output; key, value
     feed_forward = 2 * queries * config.d_model * inner
     scores = queries * width * (keys + distances + 2)  # content, position, segment
+    segments = queries * config.n_head * SEGMENTS * keys
     context = queries * width * keys
-    return 2 * (batch * (linears + feed_forward + scores + context) + distances * config.d_model * width)
+    return 2 * (batch * (linears + feed_forward + scores + segments + context) + distances * config.d_model * width)
 
 
 def xlmr_flops(config: XLMRConfig, batch: int, length: int) -> int:

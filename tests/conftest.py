@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 HOMES = {"HF_HOME": "huggingface", "ZOO_HOME": "zoo"}
@@ -24,6 +25,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """The user's caches and switches stay out of the tests; set before any library reads them."""
     for name in SWITCHES:
         os.environ.pop(name, None)
+    # What CI says of a change must not depend on luck; everybody else looks for new examples.
+    settings.register_profile("ci", derandomize=True)
+    if os.environ.get("CI"):
+        settings.load_profile("ci")
     root = Path(tempfile.gettempdir()) / f"zoo-tests-{os.getpid()}"
     os.environ.update({name: str(root / folder) for name, folder in HOMES.items()})
 

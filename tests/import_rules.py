@@ -89,7 +89,7 @@ TABLE = (
     Row("zoo/tasks/*", packages="numpy datasets", parts="zoo.errors zoo.metrics zoo.tokenization zoo.tasks"),
     # The flags, and what they are checked with: no paddle, so that `--help` and `--show` stay instant.
     Row("zoo/finetune/config.py", packages="jsonargparse", parts="zoo.errors"),
-    Row("zoo/finetune/recipes.py", packages="tomli", parts="zoo.errors zoo.registry zoo.finetune.config"),
+    Row("zoo/finetune/recipes.py", packages="tomli", parts="zoo.errors zoo.registry zoo.tasks zoo.finetune.config"),
     Row(
         "zoo/finetune/trackers.py",
         packages="aim mlflow tensorboardX visualdl",

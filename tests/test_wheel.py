@@ -69,6 +69,9 @@ def test_metadata(wheel: Path) -> None:
         "filelock",
         "rich",
         "setuptools",
+        "jsonargparse",
+        "docstring-parser",
+        "tomli",
     }
     assert "Name: paddle-model-zoo" in lines
     assert {f"Provides-Extra: {e}" for e in ("verify", "data", "trackers", "export", "paddlenlp", "test")} <= set(

@@ -97,9 +97,7 @@ class Geometry(nn.Layer):
         # Paddle's power, not numpy's: it rounds as torch's does, and at position 500 the last bit counts.
         frequencies = 1 / (10000 ** (paddle.arange(0, half, dtype="int64").astype(dtype) / half))
         # Angles of their own for each: Paddle Inference with oneDNN writes the sines over what they are made of.
-        # Places are repeated first: oneDNN multiplies a column with a row twenty times more slowly.
-        column = paddle.expand(places.astype(dtype).unsqueeze(-1), [-1, 2 * half])
-        angles = column * paddle.concat([frequencies, frequencies])
+        angles = places.astype(dtype).unsqueeze(-1) * paddle.concat([frequencies, frequencies])
         of_sine, of_cosine = angles.split(2, axis=-1)
         return paddle.sin(of_sine), paddle.cos(of_cosine)
 
@@ -174,7 +172,9 @@ class RelativeAttention(nn.Layer):
         query = self._biased(query, self.segment_bias)
         other, same = paddle.matmul(query, self._by_head(self.segments)).split(2, axis=-1)  # [B, H, T', 1] each
         by_segment = same * relation.same + other * (1 - relation.same)  # [B, H, T', 3]
-        return paddle.matmul(by_segment, relation.segments)
+        # In one row per head and query: with four dimensions oneDNN misreads the short ones below nine tokens.
+        rows = by_segment.reshape([0, 1, -1, SEGMENTS])  # [B, 1, H x T', 3]
+        return paddle.matmul(rows, relation.segments).reshape([0, self.heads, -1, relation.keys])
 
     def _biased(self, query: Tensor, bias: Tensor) -> Tensor:
         """query: [B, T', H x K], scaled. bias: [H, K], not yet. Returns [B, H, T', K].
