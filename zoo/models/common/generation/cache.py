@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HIDDEN = -1e30
 Past = Sequence[KeyValue] | None
-CHUNK = 16  # steps between two looks at which slots are still seen
+CHUNK = 16  # a cache has room for a multiple of so many steps: an engine prepares itself for every new size
 
 
 class Session(Protocol):
@@ -87,8 +87,9 @@ class Slots:
         self.used = int(live.sum(axis=1).max())
         index = np.argsort(~live, axis=1, kind="stable")[:, : self.used]
         kept = np.take_along_axis(self.seen, index[:, None], axis=2)
-        room = np.zeros((*kept.shape[:2], CHUNK * count), bool)
-        self.seen = np.concatenate([kept, room], axis=2)
+        chunk = CHUNK * count
+        slots = -(-(self.used + chunk // 2) // chunk) * chunk  # so there is room for half a chunk at least
+        self.seen = np.pad(kept, ((0, 0), (0, 0), (0, slots - self.used)))
         return index
 
     def mask(self) -> np.ndarray:
@@ -165,22 +166,30 @@ class Cached:
         place = self.slots.add()
         for cache, addition in zip(self.past, new, strict=True):
             for old, tokens in zip(cache, addition, strict=True):
-                old[:, :, place] = tokens
+                _write(old, place, tokens)
         self.steps += 1
         return logits.reshape([-1, logits.shape[-1]])
 
     def _move(self, index: np.ndarray) -> None:
         """index: [B, P'] slots to keep, at the beginning of new ones."""
-        batch, heads, _, size = self.past[0].key.shape
-        room = self.slots.seen.shape[2] - index.shape[1]
-        free = paddle.zeros([batch, heads, room, size], dtype=self.past[0].key.dtype)
-        rows = paddle.to_tensor(index)
+        slots, rows = self.slots.seen.shape[2], paddle.to_tensor(index)
 
         def moved(old: Tensor) -> Tensor:
+            batch, heads, _, size = old.shape
+            new = paddle.zeros([batch, heads, slots, size], dtype=old.dtype)
             kept = [paddle.index_select(old[b], rows[b], axis=1) for b in range(batch)]
-            return paddle.concat([paddle.stack(kept), free], axis=2)
+            _write(new, slice(index.shape[1]), paddle.stack(kept))
+            return new
 
         self.past = [KeyValue(moved(layer.key), moved(layer.value)) for layer in self.past]
+
+
+def _write(cache: Tensor, place: slice, tokens: Tensor) -> None:
+    """Puts tokens [B, H, n, K] into slots of a cache [B, H, P, K]."""
+    if cache.place.is_cpu_place():  # through its own memory: paddle's assignment takes ten times as long
+        np.from_dlpack(cache)[:, :, place] = np.from_dlpack(tokens)
+    else:
+        cache[:, :, place] = tokens
 
 
 class Uncached:
