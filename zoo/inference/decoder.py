@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 import paddle
-from paddle import Tensor, inference, nn
+from paddle import Tensor, nn
 from paddle.static import InputSpec
 
-from zoo import env
 from zoo.checkpoint.publish import publish
 from zoo.errors import UsageError
-from zoo.inference.static import PRECISIONS
+from zoo.inference.engines.paddle import PRECISIONS, predictor
 from zoo.models.common.decoding import KeyValue
 from zoo.models.common.generation import Generated, generate
 from zoo.models.common.generation.cache import HIDDEN, Cached, Past, Session
@@ -65,8 +64,8 @@ class CompiledSeq2Seq:
 
     def __init__(self, model: Seq2Seq, folder: Path, precision: str) -> None:
         self.model = model
-        self._source = _predictor(folder / "source", precision)
-        self._step = _predictor(folder / "step", precision)
+        self._source = predictor(folder / "source", precision)
+        self._step = predictor(folder / "step", precision)
         self._types = "token_type_ids" in self._source.get_input_names()
         self._caches = sum(name.startswith("past_") for name in self._step.get_input_names())
         self._lock = Lock()
@@ -171,17 +170,6 @@ def _without_dropout(layer: nn.Layer) -> Iterator[None]:
     finally:
         for part, share in drops:
             part.p = share
-
-
-def _predictor(path: Path, precision: str) -> Any:
-    config = inference.Config(f"{path}.json", f"{path}.pdiparams")
-    config.disable_gpu()
-    config.disable_glog_info()
-    config.enable_mkldnn()
-    config.set_cpu_math_library_num_threads(env.use_all_cores())
-    if precision == "bf16":
-        config.enable_mkldnn_bfloat16()
-    return inference.create_predictor(config)
 
 
 def _pairs(tensors: Sequence[Tensor]) -> list[KeyValue]:
