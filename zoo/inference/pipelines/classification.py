@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ class TextClassification(Pipeline):
 
     heads = ("classification",)
     pairs = True
-    defaults = {"max_length": None, "top_k": 1}
+    defaults: Mapping[str, Any] = {"max_length": None, "top_k": 1}
 
     def postprocess(
         self, outputs: Outputs, features: Features, examples: Sequence[TextExample], **options: Any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ class FillMask(Pipeline):
     """
 
     heads = ("mlm",)
-    defaults = {"max_length": None, "top_k": 5}
+    defaults: Mapping[str, Any] = {"max_length": None, "top_k": 5}
 
     def __init__(self, deployed: Deployed, **options: Any) -> None:
         super().__init__(deployed, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,7 +80,7 @@ class Ner(Pipeline):
     """
 
     heads = ("tagging",)
-    defaults = {"max_length": None, "split": "words"}
+    defaults: Mapping[str, Any] = {"max_length": None, "split": "words"}
 
     def __init__(self, deployed: Deployed, **options: Any) -> None:
         super().__init__(deployed, **options)

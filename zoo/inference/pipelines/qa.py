@@ -31,7 +31,13 @@ class QuestionAnswering(Pipeline):
     """
 
     heads = ("qa", "qa-beam")
-    defaults = {"max_length": None, "top_k": 1, "threshold": None, "stride": None, "max_answer": None}
+    defaults: Mapping[str, Any] = {
+        "max_length": None,
+        "top_k": 1,
+        "threshold": None,
+        "stride": None,
+        "max_answer": None,
+    }
 
     def __init__(self, deployed: Deployed, **options: Any) -> None:
         super().__init__(deployed, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ class ZeroShot(Pipeline):
     """
 
     heads = ("classification",)
-    defaults = {
+    defaults: Mapping[str, Any] = {
         "max_length": None,
         "candidate_labels": None,
         "hypothesis_template": "This example is {}.",
