@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import cli
@@ -85,38 +83,33 @@ def pipeline(
     from zoo.inference.deployed import Deployed, deploy
 
     if isinstance(model, Deployed):
-        _fitting(name, found.heads, model.task, model.name)
+        _check_head(name, found.heads, model.task, model.name)
         return found(model, **options)
     deployed = deploy(model, _head(name, found.heads, model), engine, precision)
+    _check_head(name, found.heads, deployed.task, deployed.name)
     made = found(deployed, **options)
     cli.note(deployed.summary)
     return made
 
 
 def _head(task: str, heads: tuple[str, ...], model: str | os.PathLike[str] | Model) -> str | None:
-    """The head to load: the one that was saved, so that no answer comes from one that was never trained."""
+    """The head to load: one that was saved, so that no answer comes from weights that were never trained."""
     from zoo.inference.deployed import EXPORT_FILE, model_folder
     from zoo.loading import saved_head
     from zoo.models.common.base import Model
 
-    if isinstance(model, Model):
-        return _fitting(task, heads, model.task, "the network")
+    if not heads or isinstance(model, Model) or (model_folder(model) / EXPORT_FILE).is_file():
+        return None  # the one it has
     folder = model_folder(model)
-    if (exported := Path(folder, EXPORT_FILE)).is_file():
-        return _fitting(task, heads, json.loads(exported.read_text("utf-8")).get("task"), str(model))
-    saved = saved_head(folder if folder.is_dir() else model)
-    return FREE if FREE in heads else _fitting(task, heads, saved, str(model))
+    head = FREE if FREE in heads else saved_head(folder if folder.is_dir() else model)
+    _check_head(task, heads, head, str(model))
+    return head
 
 
-def _fitting(task: str, heads: tuple[str, ...], head: str | None, name: str) -> str | None:
-    """The head, when the pipeline can work with it.
-
-    Raises:
-        UsageError: it cannot.
-    """
+def _check_head(task: str, heads: tuple[str, ...], head: str | None, name: str) -> None:
+    """Raises UsageError for a head that a pipeline cannot work with."""
     if heads and head not in heads:
         raise UsageError(
             f"The pipeline '{task}' needs the head {' or '.join(heads)}; {name} has {head or 'none'}.",
             "Give a model that was trained for it, such as the folder of a run of `python -m zoo.finetune`.",
         )
-    return head if heads else None

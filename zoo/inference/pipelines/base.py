@@ -114,10 +114,10 @@ class Pipeline:
         Raises:
             UsageError: not a whole number, or too small for any text.
         """
-        limit = self.tokenizer.max_length or getattr(self.config, "max_position_embeddings", 512)
+        limit = self.tokenizer.max_length or 512
         if asked is not None:
             whole("max_length", asked, 8)
-        return min(asked or self.deployed.settings.get("max_length") or usual or limit, limit)
+        return min(int(asked or self.deployed.settings.get("max_length") or usual or limit), limit)
 
     def __call__(self, items: Any, *, on_error: str = "raise", **options: Any) -> Any:
         """Answers for an item, a list of them, or any iterable.

@@ -63,8 +63,8 @@ SPLITS: dict[str, Callable[[str], Iterator[Span]]] = {
 class Sentence(TaggedExample):
     """A text, and where its words begin and end."""
 
-    text: str
-    places: tuple[Span, ...]
+    text: str = ""
+    places: tuple[Span, ...] = ()
 
 
 class Ner(Pipeline):

@@ -59,7 +59,7 @@ class QuestionAnswering(Pipeline):
     def postprocess(
         self, outputs: Outputs, features: Features, examples: Sequence[QAExample], **options: Any
     ) -> Sequence[Any]:
-        task, top_k = self._task(options), whole("top_k", options["top_k"])
+        task, top_k = self._task(options), options["top_k"]
         beam = "start_index" in outputs
         found = [self._best(task, a, beam)[:top_k] for a in task.predictions(outputs, features, examples)]
         return [answers[0] for answers in found] if top_k == 1 else found
@@ -75,7 +75,7 @@ class QuestionAnswering(Pipeline):
             if isinstance(changed["threshold"], bool) or not isinstance(changed["threshold"], int | float):
                 raise UsageError(f"threshold={changed['threshold']!r} is not a number.")
             changed["unanswerable"] = True
-        n_best = max(self.task.n_best, options["top_k"])
+        n_best = max(self.task.n_best, whole("top_k", options["top_k"]))
         return replace(self.task, n_best=n_best, **changed)
 
     @staticmethod

@@ -21,8 +21,8 @@ class Text2Text(Pipeline):
 
     A text that is longer than the model's longest row is cut, with a warning.
 
-    Options are those of `Seq2Seq.generate` (num_beams, num_return_sequences, max_length, ...), what was saved beside
-    the model comes first, and, for a model that translates, source_language and target_language ("en", "de").
+    Options are those of `Seq2Seq.generate` (num_beams, num_return_sequences, max_length, ...), on top of what
+    finetuning saved, and, for a model that translates, source_language and target_language ("en", "de").
     """
 
     heads = ("generation",)
@@ -32,7 +32,8 @@ class Text2Text(Pipeline):
         language = options["source_language"]
         tokenizer: Any = self.tokenizer  # a translator's has languages
         how = {} if language is None else {"language": language}
-        rows = tokenizer([e.text for e in examples], padding=False, **how)
+        limit = self.deployed.settings.get("max_length")  # of the source; the option is the target's
+        rows = tokenizer([e.text for e in examples], padding=False, max_length=limit, **how)
         names = [name for name in ("input_ids", "token_type_ids") if name in rows]
         columns: dict[str, Any] = {name: Ragged.of(rows[name]) for name in names}
         return Features(columns, np.arange(len(examples)), pad_id=self.tokenizer.pad_token_id or 0)
