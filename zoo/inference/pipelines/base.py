@@ -19,9 +19,10 @@ from zoo.models.common.padding import padding_of
 from zoo.tasks.classification import Classification, TextExample
 from zoo.tasks.features import Features, join
 
-WINDOW = 1024  # items that are read, sorted by length and answered together
+WINDOW = 4096  # items that are read, sorted by length and answered together
 CHARACTERS = 1 << 22  # of a window, for items that are long
-TOKENS = 4096  # of a batch, padding included
+TOKENS = 2048  # of a batch, padding included
+WASTE, LEAST = 0.1, 512  # a batch of so many tokens takes no row that makes more than this share of it padding
 PATIENCE = 2.0  # seconds without a progress bar
 ON_ERROR = ("raise", "return")
 TEXTS = Classification(name="texts", metrics=())
@@ -124,7 +125,7 @@ class Pipeline:
 
         Args:
             items: one item gives its answer; a list gives a list; another iterable gives an iterator, which holds
-                at most 1024 items at a time.
+                at most 4096 items at a time.
             on_error: "raise", or "return" to put the error in the answer's place, as an InputError, so that the
                 other items get their answers.
             options: of the pipeline.
@@ -251,11 +252,16 @@ def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         The numbers of the rows of a batch, its longest row first; each row once.
     """
     batch: list[int] = []
+    real = 0  # tokens that are not padding
     for n in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > tokens:
+        longest = lengths[batch[0]] if batch else 0
+        size = longest * (len(batch) + 1)
+        wasteful = size - real - lengths[n] > WASTE * size and longest * len(batch) >= LEAST
+        if batch and (size > tokens or wasteful):
             yield batch
-            batch = []
+            batch, real = [], 0
         batch.append(n)
+        real += lengths[n]
     if batch:
         yield batch
 
