@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -227,3 +229,49 @@ def xnli(shared: Path) -> tuple[list[str], ...]:
     at = [rows[0].index(name) for name in ("sentence1", "sentence2")]
     english = [row for row in rows[1:] if row[0] == "en"]
     return [row[at[0]] for row in english], [row[at[1]] for row in english]
+
+
+def test_files(answering: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "WINDOW", 8)
+    pipe, source, target = answering("pairs"), tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text("".join(f"{text}\n" for text in TEXTS), "utf-8")
+    assert pipe.map_file(source, target) == len(TEXTS)
+    assert same([json.loads(line) for line in target.read_text("utf-8").splitlines()], pipe(TEXTS))
+    source = tmp_path / "in.jsonl"
+    source.write_text('"a film"\n["a film", "b"]\n{"text": "a film"}\n3\n', "utf-8")
+    before = target.read_bytes()
+    with pytest.raises(InputError, match="Item 3 is a int"):
+        pipe.map_file(source, target)
+    assert target.read_bytes() == before and len(list(tmp_path.iterdir())) == 3
+    assert pipe.map_file(source, target, on_error="return") == 4
+    answers = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
+    assert same(answers[:3], pipe(["a film", ("a film", "b"), "a film"])) and "Item 3" in answers[3]["error"]
+    source.write_text('"a film"\n{\n', "utf-8")
+    with pytest.raises(InputError, match="line 2: not JSON"):
+        pipe.map_file(source, target)
+    with pytest.raises(UsageError, match="no file of items"):
+        pipe.map_file(tmp_path / "in.csv", target)
+    with pytest.raises(InputError, match="cannot be read"):
+        pipe.map_file(tmp_path / "absent.txt", target)
+
+
+def test_vectors_in_a_file(answering: Answer, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("a film\nanother\n", "utf-8")
+    pipe = answering("embeddings")
+    pipe.map_file(tmp_path / "in.txt", tmp_path / "out.jsonl")
+    found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    np.testing.assert_allclose(found, pipe(["a film", "another"]), atol=1e-6)
+
+
+def test_a_bar_on_a_terminal_only(answering: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(base, "PATIENCE", 0)
+    monkeypatch.setattr(base, "WINDOW", 8)
+    for stream, shown in ((Screen(), True), (io.StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", stream)
+        for _ in answering("ner")(iter(TEXTS)):
+            print("", end="")
+        assert ("Ner" in stream.getvalue()) == shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 from zoo.cli import Progress
 from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
+from zoo.inference.pipelines.files import items_of, write_answers
 from zoo.inference.pipelines.items import example_of, whole
 from zoo.models.common.padding import padding_of
 from zoo.tasks.classification import Classification, TextExample
@@ -146,6 +148,30 @@ class Pipeline:
         if isinstance(items, str | bytes | Mapping | tuple) or not isinstance(items, Iterable):
             return next(self._answers([items], on_error, options, 1))
         return self._answers(items, on_error, options)
+
+    def map_file(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        *,
+        on_error: str = "raise",
+        **options: Any,
+    ) -> int:
+        """Answers the items of a file, in constant memory, into another: one line of JSON for each.
+
+        Args:
+            source: .txt with an item per line, or .jsonl with a text, an object or a pair [text, text] per line.
+            target: is replaced; it is whole or not there.
+            on_error: "raise", or "return" to write {"error": ...} in the answer's place.
+            options: of the pipeline.
+
+        Returns:
+            How many answers there are.
+
+        Raises:
+            InputError: an item that cannot be read; item n, counted from 0, is in line n + 1.
+        """
+        return write_answers(target, self(items_of(source), on_error=on_error, **options))
 
     def _known(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         if unknown := [name for name in options if name not in self.defaults]:
