@@ -130,7 +130,7 @@ TABLE = (
         packages="numpy paddle torch transformers onnxruntime scipy matplotlib rich",
         parts="zoo benchmarks",
     ),
-    Row("examples/*", packages="numpy paddle rich", parts="zoo"),
+    Row("examples/*", packages="numpy paddle rich fastapi pydantic uvicorn", parts="zoo"),
     Row("constraints/*"),
 )
 

@@ -51,13 +51,13 @@ def write_answers(file: str | os.PathLike[str], answers: Iterable[Any]) -> int:
         nonlocal count
         for answer in answers:
             count += 1
-            yield json.dumps(answer, ensure_ascii=False, default=_plain)
+            yield json.dumps(answer, ensure_ascii=False, default=plain)
 
     published(Path(file).expanduser(), counted())
     return count
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, ZooError):
         return {"error": str(value)}
     if isinstance(value, np.ndarray | np.generic):
