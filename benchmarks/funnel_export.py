@@ -17,7 +17,8 @@ import numpy as np
 import paddle
 
 from benchmarks import common
-from zoo.inference.static import Predictor, fields, to_onnx, to_static
+from zoo.inference.engines.paddle import PaddleInference
+from zoo.inference.static import fields, to_onnx, to_static
 from zoo.models.common.base import Model
 from zoo.models.funnel.config import Config
 from zoo.models.funnel.model import build
@@ -60,14 +61,15 @@ def eager(model: Model) -> Run:
     def run(given: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         with paddle.no_grad():
             output = model(**{name: paddle.to_tensor(array) for name, array in given.items()})
-        return [tensor.numpy() for tensor in fields(output, model.task)]
+        return [tensor.numpy() for tensor in fields(output, model.task).values()]
 
     return run
 
 
 def engines(model: Model, folder: Path) -> dict[str, Run]:
     """The exported model, by what runs it."""
-    found: dict[str, Run] = {"Paddle Inference": Predictor(to_static(model, folder / "static"))}
+    compiled = PaddleInference(to_static(model, folder / "static"))
+    found: dict[str, Run] = {"Paddle Inference": lambda given: tuple(compiled(given).values())}
     if find_spec("paddle2onnx") and find_spec("onnxruntime"):
         import onnxruntime
 

@@ -22,7 +22,8 @@ import transformers
 from benchmarks import common
 from benchmarks.flops import funnel_flops, xlmr_flops
 from zoo import env
-from zoo.inference.static import Predictor, to_static
+from zoo.inference.engines.paddle import PaddleInference
+from zoo.inference.static import to_static
 from zoo.models.common.base import Model
 from zoo.models.funnel.config import Config as FunnelConfig
 from zoo.models.funnel.model import build as build_funnel
@@ -69,10 +70,10 @@ def sides(folder: Path) -> tuple[dict[str, Run], dict[str, Callable[[int, int], 
     networks["XLM-R base"] = build_xlmr(config).eval()
     flops["XLM-R base"] = lambda b, t, c=config: xlmr_flops(c, b, t)
     for name, model in networks.items():
-        program = to_static(model, folder / name.replace(" ", "-"))
+        graph = to_static(model, folder / name.replace(" ", "-"))
         runs[f"{name}, zoo eager fp32"] = zoo_eager(model)
-        runs[f"{name}, zoo compiled fp32"] = Predictor(program)
-        runs[f"{name}, zoo compiled bf16"] = Predictor(program, "bf16")
+        runs[f"{name}, zoo compiled fp32"] = PaddleInference(graph)
+        runs[f"{name}, zoo compiled bf16"] = PaddleInference(graph, "bf16")
     return runs, flops
 
 

@@ -106,9 +106,9 @@ TABLE = (
     ),
     Row(
         "zoo/inference/*",
-        packages=f"{FRAMEWORKS} paddle2onnx",
+        packages=f"{FRAMEWORKS} filelock paddle2onnx openvino onnxruntime",
         parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
-        " zoo.tasks zoo.inference",
+        " zoo.tasks zoo.metrics zoo.inference zoo.__version__",
     ),
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(
@@ -130,7 +130,7 @@ TABLE = (
         packages="numpy paddle torch transformers onnxruntime scipy matplotlib rich",
         parts="zoo benchmarks",
     ),
-    Row("examples/*", packages="numpy paddle rich", parts="zoo"),
+    Row("examples/*", packages="numpy paddle rich fastapi pydantic uvicorn", parts="zoo"),
     Row("constraints/*"),
 )
 

@@ -21,6 +21,7 @@ PACKAGES = (
     "transformers",
 )
 OFFLINE = ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+BF16 = {"avx512_bf16", "amx_bf16"}
 TRUE = {"1", "true", "yes", "on"}
 
 
@@ -95,6 +96,21 @@ def _cgroup_quota() -> int:
     return max(1, -(-int(quota) // int(period)))
 
 
+@lru_cache(maxsize=1)
+def cpu_flags() -> frozenset[str]:
+    """What the processor can do, as Linux names it ("avx512_bf16"); empty when the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").partition(":")[2].split())
+
+
+def computes_bf16() -> bool:
+    """True when the processor multiplies in bfloat16, so that it is faster than float32."""
+    return not cpu_flags().isdisjoint(BF16)
+
+
 def memory() -> int:
     """Bytes of memory that are free to use, 0 when the system does not say."""
     try:
@@ -108,6 +124,11 @@ def memory() -> int:
     except (OSError, ValueError):
         return free
     return min(free, max(0, limit - used))
+
+
+def threads() -> int:
+    """Threads that a network computes with: OMP_NUM_THREADS, else every core."""
+    return _wanted_threads() or cores()
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,8 @@ import paddle
 import pytest
 
 from zoo.errors import InputError, UsageError
-from zoo.inference.static import Predictor, Program, fields, inputs_of, to_onnx, to_static
+from zoo.inference.engines.paddle import PaddleInference
+from zoo.inference.static import Graph, fields, inputs_of, to_onnx, to_static
 from zoo.models.common.base import Model
 from zoo.models.funnel import config as funnel
 from zoo.models.funnel.model import build
@@ -65,7 +66,7 @@ def shapes(model: Model) -> list[tuple[int, int]]:
 def eager(model: Model, given: dict[str, np.ndarray]) -> list[np.ndarray]:
     with paddle.no_grad():
         output = model(**{name: paddle.to_tensor(given[name]) for name in inputs_of(model)})
-    return [tensor.numpy() for tensor in fields(output, model.task)]
+    return [tensor.numpy() for tensor in fields(output, model.task).values()]
 
 
 @pytest.mark.parametrize(("architecture", "attention", "task"), CASES)
@@ -73,11 +74,11 @@ def test_paddle_inference(
     tmp_path: Path, architecture: dict[str, list[str]], attention: str, task: str | None
 ) -> None:
     model = tiny(architecture, attention, task)
-    predictor = Predictor(to_static(model, tmp_path / "m"))
+    predictor = PaddleInference(to_static(model, tmp_path / "m"))
     assert set(predictor.inputs) == set(inputs_of(model))
     for shape in shapes(model):
         given = batch(*shape, task)
-        for got, expected in zip(predictor(given), eager(model, given), strict=True):
+        for got, expected in zip(predictor(given).values(), eager(model, given), strict=True):
             np.testing.assert_allclose(got, expected, atol=1e-5, rtol=0, err_msg=str(shape))
 
 
@@ -103,10 +104,10 @@ def test_other_families(tmp_path: Path, family: str) -> None:
     sizes |= {"intermediate_size": 40, "max_position_embeddings": 60, "type_vocab_size": 1 + (family != "xlmr")}
     config = import_module(f"zoo.models.{family}.config").Config.from_dict(sizes)
     model = import_module(f"zoo.models.{family}.model").build(config, pooler=True).eval()
-    predictor = Predictor(to_static(model, tmp_path / "m"))
+    predictor = PaddleInference(to_static(model, tmp_path / "m"))
     given = batch(2, 9)
     given["token_type_ids"] %= 2
-    for got, expected in zip(predictor(given), eager(model, given), strict=True):
+    for got, expected in zip(predictor(given).values(), eager(model, given), strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-5, rtol=0)
 
 
@@ -114,18 +115,18 @@ def test_dropout_is_not_traced(tmp_path: Path) -> None:
     model = tiny(BASE, "relative_shift", None)
     expected = eager(model, batch(2, 9))
     model.train()
-    predictor = Predictor(to_static(model, tmp_path / "m"))
+    predictor = PaddleInference(to_static(model, tmp_path / "m"))
     assert model.training
-    np.testing.assert_allclose(predictor(batch(2, 9))[0], expected[0], atol=1e-5)
+    np.testing.assert_allclose(predictor(batch(2, 9))["last_hidden_state"], expected[0], atol=1e-5)
 
 
 def test_errors(tmp_path: Path) -> None:
-    program = to_static(tiny(BASE, "relative_shift", None), tmp_path / "m")
+    graph = to_static(tiny(BASE, "relative_shift", None), tmp_path / "m")
     with pytest.raises(UsageError, match="int8"):
-        Predictor(program, "int8")
-    with pytest.raises(UsageError, match=r"gone\.json"):
-        Predictor(Program(tmp_path / "gone.json", program.weights))
-    predictor = Predictor(program)
+        PaddleInference(graph, "int8")
+    with pytest.raises(UsageError, match="gone"):
+        PaddleInference(Graph(tmp_path / "gone", graph.inputs, graph.outputs))
+    predictor = PaddleInference(graph)
     given = batch(2, 9)
     with pytest.raises(InputError, match="one shape"):
         predictor({**given, "attention_mask": given["attention_mask"][:, :4]})

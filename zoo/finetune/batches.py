@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.models.common.base import Model
+from zoo.models.common.padding import Padding
 
 Batch = dict[str, np.ndarray]
 GROUP = 50  # batches that are sorted by length together
@@ -24,33 +23,6 @@ class Rows(Protocol):
 
     def batch(self, rows: np.ndarray, width: int = 0) -> Batch:
         """Some rows as arrays [B, ...], padded to at least `width` tokens: what the model's forward takes."""
-
-
-@dataclass(frozen=True)
-class Padding:
-    """How wide a batch is: the longest row, `spare` slots more, rounded up to a multiple.
-
-    Attributes:
-        multiple, spare: for Funnel 2^(blocks - 1) and one less. What Funnel gives for real tokens depends on how
-            much padding follows, but from this width on no more: batches of any composition then give the same
-            numbers as padding to the largest length does.
-        least: pads at least to this many tokens (a recipe's fixed width).
-    """
-
-    multiple: int = 1
-    spare: int = 0
-    least: int = 0
-
-    def width(self, longest: int) -> int:
-        """The width of a batch whose longest row has so many tokens."""
-        return -(-max(longest + self.spare, self.least) // self.multiple) * self.multiple
-
-
-def padding_of(model: Model) -> Padding:
-    """The rule of a model's family."""
-    blocks = getattr(model.config, "block_sizes", None)  # Funnel
-    step = 2 ** (len(blocks) - 1) if blocks else 1
-    return Padding(step, step - 1)
 
 
 class TrainBatches:

@@ -11,9 +11,10 @@ import paddle
 
 from zoo.errors import UsageError
 from zoo.finetune import parallel
-from zoo.finetune.batches import eval_batches, padding_of
+from zoo.finetune.batches import eval_batches
 from zoo.finetune.objective import counted
 from zoo.models.common.base import Model
+from zoo.models.common.padding import padding_of
 from zoo.tasks import Example, Features, Scores, Task
 
 BUDGET = 8192  # padded tokens of a batch; no gradients are kept

@@ -17,7 +17,6 @@ from zoo import tasks
 from zoo.errors import InputError, UsageError
 from zoo.finetune import parallel
 from zoo.finetune.adversarial import Smart
-from zoo.finetune.batches import padding_of
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.evaluation import Split, has_gold
@@ -29,6 +28,7 @@ from zoo.finetune.regularisers import FGM, RDrop
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.losses import IGNORED
+from zoo.models.common.padding import padding_of
 from zoo.tasks import Example, Task
 from zoo.tasks.own import KINDS, own
 

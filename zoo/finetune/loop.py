@@ -15,12 +15,13 @@ from paddle.optimizer import Optimizer
 
 from zoo.errors import CheckpointError, TrainingError, UsageError
 from zoo.finetune import diagnosis, fast, parallel, state
-from zoo.finetune.batches import Batch, Padding, Rows, TrainBatches, padding_of, share
+from zoo.finetune.batches import Batch, Rows, TrainBatches, share
 from zoo.finetune.events import Evaluated, Event, Finished, Saved, Scores, Started, Updated
 from zoo.finetune.objective import Objective, Tensors, objective_of
 from zoo.finetune.optimisation import clip, gradient_norm, lr_factor
 from zoo.finetune.random_state import OPTIMISER, seed_update
 from zoo.models.common.base import Model
+from zoo.models.common.padding import Padding, padding_of
 
 Precision = Literal["float32", "bfloat16", "float16"]
 SKIPPED = 50  # updates in a row that loss scaling may throw away

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import paddle
-from paddle import Tensor, inference, nn
+from paddle import Tensor, nn
 from paddle.static import InputSpec
 
-from zoo import env
 from zoo.checkpoint.publish import publish
 from zoo.errors import UsageError
-from zoo.inference.static import PRECISIONS
+from zoo.inference.engines.paddle import PRECISIONS, predictor
+from zoo.inference.static import Graph, evaluating
 from zoo.models.common.decoding import KeyValue
 from zoo.models.common.generation import Generated, generate
 from zoo.models.common.generation.cache import HIDDEN, Cached, Past, Session
@@ -65,8 +65,8 @@ class CompiledSeq2Seq:
 
     def __init__(self, model: Seq2Seq, folder: Path, precision: str) -> None:
         self.model = model
-        self._source = _predictor(folder / "source", precision)
-        self._step = _predictor(folder / "step", precision)
+        self._source = predictor(folder / "source", precision)
+        self._step = predictor(folder / "step", precision)
         self._types = "token_type_ids" in self._source.get_input_names()
         self._caches = sum(name.startswith("past_") for name in self._step.get_input_names())
         self._lock = Lock()
@@ -123,15 +123,21 @@ def compile_decoder(model: Seq2Seq, folder: str | os.PathLike[str], precision: s
     """
     if precision not in PRECISIONS:
         raise UsageError(f"precision={precision!r} is unknown.", f"One of {', '.join(PRECISIONS)}.")
-    training = model.training
-    model.eval()
-    try:
-        with publish(Path(folder)) as work:
-            _save(model, work)
-    finally:
-        if training:
-            model.train()
+    with publish(Path(folder)) as work:
+        write(model, work)
     return CompiledSeq2Seq(model, Path(folder), precision)
+
+
+def write(model: Seq2Seq, folder: Path) -> Graph:
+    """Traces an encoder-decoder into a folder that is there: source.json, step.json and their .pdiparams."""
+    with evaluating(model):
+        _save(model, folder)
+    return Graph(folder, (), ())
+
+
+def open_graph(graph: Graph, precision: str, model: Seq2Seq) -> CompiledSeq2Seq:
+    """What generates with the graphs of `write`. Of the model only what it knows is used, no weight."""
+    return CompiledSeq2Seq(model, graph.folder, precision)
 
 
 def _save(model: Seq2Seq, folder: Path) -> None:
@@ -174,18 +180,6 @@ def _without_dropout(layer: nn.Layer) -> Iterator[None]:
     finally:
         for part, share in drops:
             part.p = share
-
-
-def _predictor(path: Path, precision: str) -> Any:
-    config = inference.Config(f"{path}.json", f"{path}.pdiparams")
-    config.disable_gpu()
-    config.disable_glog_info()
-    config.enable_mkldnn()
-    config.set_mkldnn_cache_capacity(0)  # else every new shape packs all weights again: a second, 0.5 GB
-    config.set_cpu_math_library_num_threads(env.use_all_cores())
-    if precision == "bf16":
-        config.enable_mkldnn_bfloat16()
-    return inference.create_predictor(config)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Models as static graphs for every batch and length: traced, run by Paddle Inference, and as ONNX.
+"""Models as static graphs for every batch and length: traced, and as ONNX. zoo/inference/engines runs them.
 
 Legend of shapes: B batch, T tokens, N choices; see zoo/models/common.
 """
@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 
-import numpy as np
 import paddle
-from paddle import Tensor, inference, nn
+from paddle import Tensor, nn
 from paddle.nn import functional as F
 from paddle.static import InputSpec
 
 from zoo import env
 from zoo.checkpoint.publish import publish
-from zoo.errors import InputError, UsageError
+from zoo.errors import UsageError
 from zoo.models.common.base import Model
 from zoo.models.common.layers import gelu_tanh
 from zoo.models.common.outputs import NOT_COMPUTED, Output
@@ -41,16 +40,22 @@ HEAD = (
     "end_scores",
     "embeddings",
 )
-PRECISIONS = ("fp32", "bf16")
 OPSET = 17  # LayerNorm is one node from there on
 
 
 @dataclass(frozen=True)
-class Program:
-    """The two files of a traced model."""
+class Graph:
+    """A network on disk.
 
-    graph: Path
-    weights: Path
+    Attributes:
+        folder: holds the files, named model.*.
+        inputs: names, in their order.
+        outputs: what the graph's outputs are called by us, in their order; see `fields`.
+    """
+
+    folder: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 class Plain(nn.Layer):
@@ -64,13 +69,13 @@ class Plain(nn.Layer):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> tuple[Tensor, ...]:
-        return fields(self.model(input_ids, attention_mask, token_type_ids), self.model.task)
+        return tuple(fields(self.model(input_ids, attention_mask, token_type_ids), self.model.task).values())
 
 
-def fields(output: Output, task: str | None) -> tuple[Tensor, ...]:
+def fields(output: Output, task: str | None) -> dict[str, Tensor]:
     """What a graph returns of a model's output, in the order of HEAD or, without a head, of BARE."""
-    values = [getattr(output, name) for name in (HEAD if task else BARE)]
-    return tuple(value for value in values if value is not NOT_COMPUTED)
+    values = {name: getattr(output, name) for name in (HEAD if task else BARE)}
+    return {name: value for name, value in values.items() if value is not NOT_COMPUTED}
 
 
 def inputs_of(model: Model) -> tuple[str, ...]:
@@ -78,15 +83,36 @@ def inputs_of(model: Model) -> tuple[str, ...]:
     return INPUTS if getattr(model.config, "type_vocab_size", 2) > 1 else INPUTS[:2]
 
 
-def to_static(model: Model, folder: str | os.PathLike[str]) -> Program:
+def outputs_of(model: Model) -> tuple[str, ...]:
+    """Names of what a model's graph returns; runs it over two tokens."""
+    shape = [1] * (len(_shape(model)) - 1) + [2]
+    given = {name: paddle.ones(shape, "int64") for name in inputs_of(model)[:2]}
+    with evaluating(model), paddle.no_grad():
+        return tuple(fields(model(**given), model.task))
+
+
+@contextmanager
+def evaluating(model: nn.Layer) -> Iterator[None]:
+    """A model in eval mode, and afterwards as it was."""
+    training = model.training
+    if training:
+        model.eval()
+    try:
+        yield
+    finally:
+        if training:
+            model.train()
+
+
+def to_static(model: Model, folder: str | os.PathLike[str]) -> Graph:
     """Traces a model, as it is in eval mode, for every batch and length.
 
     The graph takes `inputs_of(model)`, int64 [B, T] ([B, N, T] for multiple-choice), and returns `fields`. The
     folder appears finished or not at all, and replaces an older one of that name.
     """
     with publish(Path(folder)) as work:
-        _trace(model, work)
-    return Program(Path(folder, "model.json"), Path(folder, "model.pdiparams"))
+        made = trace(model, work)
+    return replace(made, folder=Path(folder))
 
 
 def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
@@ -103,78 +129,50 @@ def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=file.parent) as work:
         with _spelled_out(model):
-            program = _trace(model, Path(work))
+            _save(model, Path(work, "model"))
         made = Path(work, "model.onnx")
-        # No optimiser: polygraphy, the default one, installs packages with pip while it runs.
-        paddle2onnx.export(
-            str(program.graph), str(program.weights), str(made), opset_version=OPSET, optimize_tool="None"
-        )
+        files = [f"{work}/model.json", f"{work}/model.pdiparams", str(made)]
+        with _no_stdout():
+            # No optimiser: polygraphy, the default one, installs packages with pip while it runs.
+            paddle2onnx.export(*files, opset_version=OPSET, optimize_tool="None")
         os.replace(made, file)
     return file
 
 
-class Predictor:
-    """A graph of `to_static` in Paddle Inference with oneDNN, on all cores. Threads take turns.
-
-    Args:
-        program: what `to_static` returned.
-        precision: "fp32", or "bf16" for matrix products in bfloat16 (several times faster where the processor
-            has AMX, about three digits).
-
-    Raises:
-        UsageError: an unknown precision, or a file that is not there.
-    """
-
-    def __init__(self, program: Program, precision: str = "fp32") -> None:
-        if precision not in PRECISIONS:
-            raise UsageError(f"precision={precision!r} is unknown.", f"One of {', '.join(PRECISIONS)}.")
-        for path in (program.graph, program.weights):
-            if not path.is_file():
-                raise UsageError(f"There is no file '{path}'.", "Make it with to_static(model, folder).")
-        config = inference.Config(str(program.graph), str(program.weights))
-        config.disable_gpu()
-        config.disable_glog_info()
-        config.enable_mkldnn()
-        config.set_cpu_math_library_num_threads(env.use_all_cores())
-        if precision == "bf16":
-            config.enable_mkldnn_bfloat16()
-        self._predictor = inference.create_predictor(config)
-        self.inputs = tuple(self._predictor.get_input_names())
-        self._outputs = tuple(self._predictor.get_output_names())
-        self._lock = Lock()
-
-    def __call__(self, batch: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-        """Runs one batch. batch: the arrays of `inputs`; others are left aside.
-
-        Raises:
-            InputError: an input is missing, or the shapes differ.
-        """
-        if missing := [name for name in self.inputs if name not in batch]:
-            raise InputError(f"The batch has no {missing[0]}.", f"The graph takes {', '.join(self.inputs)}.")
-        arrays = {name: np.ascontiguousarray(batch[name], dtype=np.int64) for name in self.inputs}
-        if len({array.shape for array in arrays.values()}) > 1:
-            shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
-            raise InputError(f"The inputs must have one shape; they have {shapes}.")
-        with self._lock:
-            for name, array in arrays.items():
-                self._predictor.get_input_handle(name).copy_from_cpu(array)
-            self._predictor.run()
-            return tuple(self._predictor.get_output_handle(name).copy_to_cpu() for name in self._outputs)
+def trace(model: Model, folder: Path) -> Graph:
+    """As `to_static`, into a folder that is there: model.json and model.pdiparams."""
+    _save(model, folder / "model")
+    return Graph(folder, inputs_of(model), outputs_of(model))
 
 
-def _trace(model: Model, folder: Path) -> Program:
-    shape = [None] * (3 if model.task == "multiple-choice" else 2)
-    specs = [InputSpec(shape, "int64", name) for name in inputs_of(model)]
-    training = model.training
-    plain = Plain(model)
-    plain.eval()
-    try:
+def _save(model: Model, stem: Path) -> None:
+    specs = [InputSpec(_shape(model), "int64", name) for name in inputs_of(model)]
+    with evaluating(model):
+        plain = Plain(model)
+        plain.eval()
         traced = paddle.jit.to_static(plain, input_spec=specs, full_graph=True)
-        paddle.jit.save(traced, str(folder / "model"))
+        paddle.jit.save(traced, str(stem))
+
+
+def _shape(model: Model) -> list[None]:
+    """[B, T], or [B, N, T] for multiple-choice, with every size free."""
+    return [None] * (3 if model.task == "multiple-choice" else 2)
+
+
+@contextmanager
+def _no_stdout() -> Iterator[None]:
+    """Keeps the process's stdout clean: paddle2onnx talks there from C++, and nothing makes it stop."""
+    sys.stdout.flush()
+    before = os.dup(1)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        yield
     finally:
-        if training:
-            model.train()
-    return Program(folder / "model.json", folder / "model.pdiparams")
+        sys.stdout.flush()
+        os.dup2(before, 1)
+        os.close(before)
+        os.close(nothing)
 
 
 @contextmanager
