@@ -107,7 +107,7 @@ def run_torch(cell: Cell, seed: int) -> dict[str, float]:
         learning_rate=config.lr,
         warmup_steps=round(config.warmup * updates),
         weight_decay=config.weight_decay,
-        adam_epsilon=config.epsilon,
+        adam_epsilon=config.betas_and_epsilon[2],
         max_grad_norm=config.clip,
         lr_scheduler_type="linear",
         seed=seed,

@@ -116,7 +116,7 @@ def test_generation(shared: Path, writer: Path, tmp_path: Path, finetune: Comman
     out = tmp_path / "run"
     words = ("--task", "dureader-qg", "--model", writer, "--data", data, "--out", out, "--max-steps", "2")
     code, _, err = finetune(
-        *words, "--batch-size", "8", "--max-length", "48", "--target-length", "8", "--beam", "2"
+        *words, "--batch-size", "8", "--max-length", "48", "--target-length", "8", "--generate", "num_beams=2"
     )
     assert code == 0, err
     found = record(out)
@@ -175,10 +175,10 @@ def test_retrieval_without_training(shared: Path, english: Path, tmp_path: Path,
         head(shared / "data/tatoeba" / name, data / name, 20)
     out = tmp_path / "run"
     words = ("--task", "tatoeba", "--model", english, "--data", data, "--out", out, "--languages", "de")
-    code, _, err = finetune(*words, "--layer", "1")
+    code, _, err = finetune(*words, "--network", "layer=1")
     assert code == 0, err
     found = record(out)
     assert set(found["results"]["test"]["scores"]["de"]) == {"en->x", "x->en"}
     assert found["best_update"] == 0
-    code, _, err = finetune(*words[:-4], "--out", tmp_path / "two", "--languages", "de", "--layer", "9")
-    assert code == 2 and "the network has 1 layers" in err
+    code, _, err = finetune(*words[:-4], "--out", tmp_path / "two", "--languages", "de", "--network", "layer=9")
+    assert code == 2 and "layer=9 does not exist" in err

@@ -17,6 +17,7 @@ from zoo.finetune.config import DEFAULTS, FinetuneConfig
 from zoo.finetune.evaluation import Judgement, Split, confusion, judge
 from zoo.finetune.job import (
     Data,
+    generate_options,
     load_model,
     loop_settings,
     objective_for,
@@ -28,6 +29,7 @@ from zoo.finetune.job import (
     task_of,
 )
 from zoo.finetune.loop import train
+from zoo.finetune.objective import Objective
 from zoo.finetune.outcome import Result, draw, merge, verdict
 from zoo.finetune.plots import MOST_CLASSES
 from zoo.finetune.recipes import Settled, find, settle
@@ -125,23 +127,26 @@ class Run:
         self.last: Judgement | None = None
         self.best: Judgement | None = None
         self.watch: Watch | None = None
+        self.generate: dict[str, Any] = {}
 
     def run(self) -> dict[str, Any]:
         """Trains, evaluates the best model, writes the folder; gives what run.json has."""
         began = time.time()
         with cli.status("loading the model and the data"):
             model = load_model(self.config, self.task, self.seed)
+            self.generate = generate_options(self.config, self.task, model)
             splits = {name: self._split(name, model) for name in self.data.splits if name != "test"}
         trains = "train" in splits and self.config.epochs > 0
         rows = len(splits["train"].features) if trains else 1
         settings = loop_settings(self.config, self.task, rows, self.seed)
+        objective = objective_for(self.config, model) if trains else None  # a mistake stops before the folder
         record = self._record(model, splits, settings)
         if self.first:
             self.place.mkdir(parents=True, exist_ok=True)
             disk.write_json(self.place / "run.json", record)
         parallel.wait()
         try:
-            best_update = self._train(model, splits, settings) if trains else self._as_it_is(model)
+            best_update = self._train(model, splits, settings, objective) if objective else self._as_it_is(model)
             record |= self._judged(splits, best_update)
         except BaseException as error:
             if self.first:
@@ -187,7 +192,7 @@ class Run:
 
     # --- training ---
 
-    def _train(self, model: Model, splits: Mapping[str, Split], settings: Any) -> int:
+    def _train(self, model: Model, splits: Mapping[str, Split], settings: Any, objective: Objective) -> int:
         """Trains; gives the update of the best model."""
         start = _newest_update(self.place) if self.resume else 0
         headline = settings.best.removeprefix("-")
@@ -203,7 +208,7 @@ class Run:
                 splits["train"].features,
                 optimiser_of(self.config, model, splits["train"]),
                 settings,
-                objective=objective_for(self.config, model),
+                objective=objective,
                 evaluate=lambda m: self._evaluate(m, splits["dev"]),
                 on_best=self._keep,
                 on_event=self.watch,
@@ -222,10 +227,10 @@ class Run:
         return 0
 
     def _saved_options(self, update: int) -> dict[str, Any]:
-        return {"max_length": self.config.max_length, "generate": self._options(), "update": update}
+        return {"max_length": self.config.max_length, "generate": self.generate, "update": update}
 
     def _evaluate(self, model: Model, dev: Split) -> dict[str, float]:
-        self.last = judge(model, self.task, dev, tune=True, options=self._options())
+        self.last = judge(model, self.task, dev, tune=True, options=self.generate)
         if self.watch:
             self.watch.rows = self.last.scores.rows
         return self.last.flat()
@@ -234,15 +239,6 @@ class Run:
         assert self.last is not None
         self.best = self.last
         disk.save_model(self.place / "best", model, self.last.task, self._saved_options(update))
-
-    def _options(self) -> dict[str, Any]:
-        """Arguments of `generate`, or the layer of sentence vectors."""
-        if self.task.head == "embedding":
-            return {"layer": self.config.layer}
-        if self.task.head != "generation":
-            return {}
-        length = getattr(self.task, "target_length", 0)
-        return {"num_beams": self.config.beam, **({"max_length": length} if length else {})}
 
     # --- after it ---
 
@@ -260,7 +256,7 @@ class Run:
                 split = splits.get(name) or self._split(name, model)
                 with cli.status(f"evaluating the best model on {name}"):
                     task, _ = disk.read_task(self.place / "best")
-                    found = judge(model, self.task if name == "dev" else task, split, options=self._options())
+                    found = judge(model, self.task if name == "dev" else task, split, options=self.generate)
             splits[name] = split
             results[name] = self._result(found, split)
             if self.first:

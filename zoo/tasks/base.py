@@ -139,7 +139,7 @@ class Task(ABC):
         if source == "hub":
             if self.hub is None:
                 raise UsageError(f"{self.name} is not on the Hub.", "Give a folder: --data DIR.")
-            for language in languages if self.hub.by_language else ("",):
+            for language in languages if self.hub.by_language(split) else ("",):
                 yield language, hub_rows(self.hub, split, language)
             return
         if not isinstance(source, (str, Path)):
