@@ -87,7 +87,8 @@ def _main(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     from zoo.finetune.run import finetune
 
-    result = finetune(settled, resume=resume)
+    with cli.notes():
+        result = finetune(settled, resume=resume)
     if _first():
         print(result.summary)
         print(f"{result.folder}/report.html")
