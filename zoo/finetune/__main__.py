@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import cli
 from zoo.errors import UsageError
-from zoo.finetune.config import FIELDS, choices, flags, near, wrong
+from zoo.finetune.config import DEFAULTS, FIELDS, choices, flags, near, wrong
 
 if TYPE_CHECKING:
     from zoo.finetune.recipes import Settled
@@ -52,10 +52,14 @@ def parser() -> Any:
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help without jsonargparse's types, which the defaults show."""
+    """Help with defaults, and without jsonargparse's types, which they show."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=110)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        default = DEFAULTS.get(action.dest)
+        return f"{action.help} [{default}]" if default else str(action.help)
 
     def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
         return "X"

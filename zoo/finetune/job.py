@@ -93,7 +93,7 @@ def _own(config: FinetuneConfig) -> Task:
     sides = config.language_names
     if config.task == "text2text" and sides and len(sides) != 2:
         raise UsageError(f"--languages {config.languages}: text2text goes from one to another.", "Such as en,de.")
-    known = dict(zip(("source_language", "target_language"), sides, strict=True)) if sides else {}
+    known: dict[str, Any] = dict(zip(("source_language", "target_language"), sides, strict=True)) if sides else {}
     columns = pairs(config.columns, "columns")
     return own(config.task, config.data, columns=columns, name=config.task, **known)
 
@@ -167,8 +167,10 @@ def _is_there(task: Task, source: str | Path, split: str, languages: Sequence[st
 
 
 def _hold_out(data: Data) -> None:
-    """Takes the development set from the training data when a data set has none."""
+    """Takes the development set from the training data when a data set has none. Raises InputError for one row."""
     rows = data.splits["train"]
+    if len(rows) < 2:
+        raise InputError("The training data has one row, and there is no development set.", "Give more rows.")
     data.splits["dev"] = rows[::HELD_OUT]
     data.splits["train"] = [row for n, row in enumerate(rows) if n % HELD_OUT]
     data.files["dev"] = {}

@@ -73,7 +73,7 @@ def objective_of(model: Model, loss: str | None = None) -> Objective:
         )
     if task is None or task == "embedding":
         raise UsageError("This model has no head that could be trained.", "Load it with task=...")
-    if loss in SECOND_LOSSES:
+    if loss is not None and loss in SECOND_LOSSES:
         return Objective(SECOND_LOSSES[loss](), lambda batch: counted(task, batch))
     if loss is not None:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ from zoo.finetune.watch import Watch
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks import Task
+
+log = logging.getLogger("zoo")
 
 
 def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool = False, **options: Any) -> Result:
@@ -141,6 +144,8 @@ class Run:
         settings = loop_settings(self.config, self.task, rows, self.seed)
         objective = objective_for(self.config, model) if trains else None  # a mistake stops before the folder
         record = self._record(model, splits, settings)
+        for note in record["notes"]:
+            log.info("%s", note)
         if self.first:
             self.place.mkdir(parents=True, exist_ok=True)
             disk.write_json(self.place / "run.json", record)
