@@ -23,6 +23,7 @@ examples:
   python -m zoo.finetune --task squad2                       the flagship recipe; data and model from the Hub
   python -m zoo.finetune --task squad2 --show                what it would do, and where each value comes from
   python -m zoo.finetune --task sst2 --model all-MiniLM-L6-v2 --data glue/SST-2 --seeds 3
+  python -m zoo.finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue
   python -m zoo.finetune --task list                         every task
 
 several devices (the batch size is that of one):
@@ -82,13 +83,18 @@ def _main(argv: Sequence[str]) -> int:
     show, resume = values.pop("show", False), values.pop("resume", False)
     if values.get("task") == "list":
         return _list()
-    from zoo.finetune.recipes import settle
+    from zoo.finetune.recipes import SUITES, settle
 
-    settled = settle(values, "flag")
-    if show:
+    suite = values.get("task", "") in SUITES
+    if suite and show:
+        raise UsageError("--show shows one task.", f"One of {', '.join(SUITES[values['task']])}.")
+    settled = None if suite else settle(values, "flag")
+    if show and settled:
         return _show(settled)
     warnings.filterwarnings("ignore", message="No ccache found")  # paddle says this on import; nothing is compiled
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if settled is None:
+        return _suite(values, resume)
     from zoo.finetune.run import finetune
 
     with cli.notes():
@@ -96,6 +102,17 @@ def _main(argv: Sequence[str]) -> int:
     if _first():
         print(result.summary)
         print(f"{result.folder}/report.html")
+    return 0
+
+
+def _suite(values: dict[str, Any], resume: bool) -> int:
+    """GLUE or CLUE."""
+    from zoo.finetune.suites import finetune_suite, show
+
+    with cli.notes():
+        result = finetune_suite(values.pop("task"), values, "flag", resume)
+    if _first():
+        show(result)
     return 0
 
 
