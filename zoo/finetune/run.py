@@ -152,7 +152,7 @@ class Run:
         parallel.wait()
         try:
             best_update = self._train(model, splits, settings, objective) if objective else self._as_it_is(model)
-            record |= self._judged(splits, best_update)
+            record |= self._judged(model, splits, best_update)
         except BaseException as error:
             if self.first:
                 stopped = "failed" if isinstance(error, ZooError) else "stopped"
@@ -247,10 +247,11 @@ class Run:
 
     # --- after it ---
 
-    def _judged(self, splits: dict[str, Split], update: int) -> dict[str, Any]:
+    def _judged(self, trained: Model, splits: dict[str, Split], update: int) -> dict[str, Any]:
         """Scores of the best model on every split with gold answers."""
         parallel.wait()
         model = load(self.place / "best")
+        model.tokenizer = trained.tokenizer  # XLM-R's takes seconds to read
         results = {}
         for name in ("dev", "test"):
             if name not in self.data.splits:
