@@ -6,6 +6,7 @@ and the draws. A cell's score is kept in build/finetuning, so a stopped benchmar
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def run_torch(cell: Cell, seed: int) -> dict[str, float]:
         learning_rate=config.lr,
         warmup_steps=round(config.warmup * updates),
         weight_decay=config.weight_decay,
-        adam_epsilon=config.epsilon,
+        adam_epsilon=config.betas_and_epsilon[2],
         max_grad_norm=config.clip,
         lr_scheduler_type="linear",
         seed=seed,
@@ -190,6 +191,35 @@ def run_cell(cell: Cell, side: str, seed: int) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(found) + "\n", "utf-8")
     print(f"{cell.name}, {side}, seed {seed}: {found}", flush=True)
+
+
+def run_table(
+    name: str, command: str, cells: Mapping[str, Cell], row: Callable[[Cell], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The command line of a benchmark of cells: runs what is missing and writes the table row by row.
+
+    Args:
+        name: of the result.
+        command: that makes it.
+        cells: the table's rows.
+        row: runs both sides of a cell.
+
+    Returns:
+        The rows; none with --cell, which runs one side of one cell only.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cell", choices=tuple(cells))
+    parser.add_argument("--side", choices=SIDES)
+    parser.add_argument("--seed", type=int)
+    arguments = parser.parse_args()
+    if arguments.cell:
+        run_cell(cells[arguments.cell], arguments.side, arguments.seed)
+        return []
+    rows: list[dict[str, Any]] = []
+    for cell in cells.values():
+        rows.append(row(cell))
+        common.write(name, command, rows)
+    return rows
 
 
 def row_of(cell: Cell, metric: str, module: str, seeds: Sequence[int] = SEEDS) -> dict[str, Any]:

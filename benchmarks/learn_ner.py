@@ -7,12 +7,12 @@ random weights. Needs torch, transformers and accelerate. A stopped run goes on 
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 from benchmarks import common
-from benchmarks.finetuning import SIDES, WORK, Cell, row_of, run_cell
+from benchmarks.finetuning import WORK, Cell, row_of, run_table
 
 COMMAND = "python -m benchmarks.learn_ner"
 DATA = common.SHARED / "data"
@@ -80,20 +80,12 @@ def cells() -> dict[str, Cell]:
 
 def main() -> int:
     """Runs what is missing and writes the table; with --cell one cell only."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cell", choices=tuple(cells()))
-    parser.add_argument("--side", choices=SIDES)
-    parser.add_argument("--seed", type=int)
-    arguments = parser.parse_args()
-    if arguments.cell:
-        run_cell(cells()[arguments.cell], arguments.side, arguments.seed)
-        return 0
-    rows = []
-    for cell in cells().values():
-        row = row_of(cell, "f1-lenient", "benchmarks.learn_ner", (42,))
-        row["to_reach"] = REACHED[cell.name]
-        rows.append(row)
-        common.write("learn_ner", COMMAND, rows)
+
+    def row(cell: Cell) -> dict[str, Any]:
+        found = row_of(cell, "f1-lenient", "benchmarks.learn_ner", (42,))
+        return {**found, "to_reach": REACHED[cell.name]}
+
+    rows = run_table("learn_ner", COMMAND, cells(), row)
     whole = all(row["characters"] == CHARACTERS for row in rows if row["data"] == "peoples-daily")
     return 0 if whole and all(min(r["ours"], r["torch"]) >= r["to_reach"] for r in rows) else 1
 

@@ -6,13 +6,12 @@ accelerate. A stopped run goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from pathlib import Path
 
 from benchmarks import common
-from benchmarks.finetuning import SIDES, Cell, row_of, run_cell
+from benchmarks.finetuning import Cell, row_of, run_table
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 COMMAND = "python -m benchmarks.score_parity"
@@ -55,18 +54,9 @@ METRICS = {"sst2": "accuracy", "mrpc": "accuracy", "rte": "accuracy", "squad2": 
 
 def main() -> int:
     """Runs what is missing and writes the table; with --cell one cell only."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cell", choices=tuple(cells()))
-    parser.add_argument("--side", choices=SIDES)
-    parser.add_argument("--seed", type=int)
-    arguments = parser.parse_args()
-    if arguments.cell:
-        run_cell(cells()[arguments.cell], arguments.side, arguments.seed)
-        return 0
-    rows = []
-    for cell in cells().values():
-        rows.append(row_of(cell, METRICS[cell.name], "benchmarks.score_parity"))
-        common.write("score_parity", COMMAND, rows)
+    rows = run_table(
+        "score_parity", COMMAND, cells(), lambda cell: row_of(cell, METRICS[cell.name], "benchmarks.score_parity")
+    )
     return 0 if all(row["within_one_deviation"] for row in rows) else 1
 
 

@@ -37,6 +37,25 @@ def run(main: Callable[[], int | None], *, as_json: bool = False) -> int:
         return 0
 
 
+@contextmanager
+def notes() -> Iterator[None]:
+    """What the zoo logs is a line on stderr, "note: ...", without the prefixes that frameworks add."""
+    import logging  # late: a command that only lists needs none
+
+    log = logging.getLogger("zoo")
+    before = log.level, log.propagate
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.level, log.propagate = before
+
+
 def print_json(value: object) -> None:
     """One JSON document on stdout."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -45,9 +45,10 @@ def _main(arguments: argparse.Namespace) -> int:
     from zoo.finetune.config import split_names
     from zoo.finetune.saved import Saved
 
-    saved = Saved(arguments.run, arguments.task)
-    split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
-    found = saved.judge(split)
+    with cli.notes():
+        saved = Saved(arguments.run, arguments.task)
+        split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
+        found = saved.judge(split)
     scores, lost = found.scores, dict(split.features.lost)
     if arguments.json:
         cli.print_json(

@@ -26,6 +26,7 @@ from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, f
 
 log = logging.getLogger("zoo")
 
+SHOWN = 4  # names of tensors that a message lists
 SOURCE_KEYS = "source_keys"  # in the metadata of a file that a conversion wrote
 TASKS = (
     "mlm",
@@ -98,7 +99,8 @@ def load(
         check_names(expected, weights.shapes, fresh, skipped, str(checkpoint.path))
         fill(tensors, weights.read, fresh, dtype, place)
     if fresh:
-        log.warning("%s: new, to be trained: %s", name_or_path, ", ".join(fresh))
+        more = f" and {len(fresh) - SHOWN} more" if len(fresh) > SHOWN else ""
+        log.warning("%s: new, to be trained: %s%s", name_or_path, ", ".join(fresh[:SHOWN]), more)
     for group, count in left_out.items():
         log.info("%s: %s (%d tensors) is not used by this network", name_or_path, group, count)
     upstream = model.upstream or _class_name(about, task)

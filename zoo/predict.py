@@ -52,9 +52,10 @@ def _main(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out).expanduser()
     if out.is_dir():
         raise UsageError(f"--out: '{out}' is a folder.", "Give a file.")
-    saved = Saved(arguments.run, arguments.task)
-    split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
-    answers = saved.predict(split, out)
+    with cli.notes():
+        saved = Saved(arguments.run, arguments.task)
+        split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
+        answers = saved.predict(split, out)
     print(f"{len(answers)} answers: {out}")
     return 0
 

@@ -66,6 +66,24 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return network(tmp_path_factory.mktemp("writer") / "model", "xlm-roberta-base")
 
 
+@pytest.fixture(scope="session")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a decoder of three layers and tokens for English and German."""
+    return network(tmp_path_factory.mktemp("translator") / "model", "xlm-roberta-base", languages=("en", "de"))
+
+
+@pytest.fixture(scope="session")
+def funnel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Funnel of two blocks and a decoder, with an English vocabulary."""
+    return network(tmp_path_factory.mktemp("funnel") / "model", "bert-base-uncased", "funnel")
+
+
+@pytest.fixture(scope="session")
+def palm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random PALM of one layer each, with a Chinese vocabulary."""
+    return network(tmp_path_factory.mktemp("palm") / "model", "bert-base-chinese", "palm")
+
+
 @pytest.fixture
 def sst2(tmp_path: Path) -> Path:
     """Sixteen made-up reviews in SST-2's layout."""

@@ -68,7 +68,7 @@ def test_an_adversarial_loss_and_label_smoothing(
     finetune: Command, english: Path, sst2: Path, tmp_path: Path
 ) -> None:
     words = ("--task", "sst2", "--model", english, "--data", sst2, "--out", tmp_path / "run")
-    code, _, err = finetune(*words, "--adversarial", "smart", "--label-smoothing", "0.1")
+    code, _, err = finetune(*words, "--loss", "smart", "--label-smoothing", "0.1")
     assert code == 2 and "do not go together" in err
 
 

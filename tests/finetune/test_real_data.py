@@ -26,16 +26,16 @@ def head(source: Path, target: Path, count: int, end: str = "\n") -> None:
 def test_minilm_learns_sst2(
     shared: Path, minilm_snapshot: Path, tmp_path: Path, finetune: Command, evaluate: Command
 ) -> None:
-    """Real weights on 160 real sentences: above chance after three epochs."""
+    """Real weights on 96 real sentences: well above chance after twelve updates (80 to 85 % with two seeds)."""
     data = tmp_path / "SST-2"
-    for split, count in (("train", 161), ("dev", 101)):
+    for split, count in (("train", 97), ("dev", 61)):
         head(shared / "data/glue/SST-2" / f"{split}.tsv", data / f"{split}.tsv", count)
     out = tmp_path / "run"
-    words = ("--task", "sst2", "--model", "all-MiniLM-L6-v2", "--data", data, "--out", out, "--epochs", "3")
-    code, _, err = finetune(*words, "--batch-size", "16", "--lr", "5e-4", "--max-length", "32", *ONCE)
+    words = ("--task", "sst2", "--model", "all-MiniLM-L6-v2", "--data", data, "--out", out, "--epochs", "2")
+    code, _, err = finetune(*words, "--batch-size", "16", "--lr", "5e-4", "--max-length", "24", *ONCE)
     assert code == 0, err
     found = record(out)
-    assert found["results"]["dev"]["value"] > 60
+    assert found["results"]["dev"]["value"] > 65
     assert found["model"]["parameters"] == 22_713_216 + 2 * 384 + 2
     code, out_text, _ = evaluate(out, "--data", data, "--json")
     assert json.loads(out_text)["value"] == found["results"]["dev"]["value"]
@@ -116,7 +116,7 @@ def test_generation(shared: Path, writer: Path, tmp_path: Path, finetune: Comman
     out = tmp_path / "run"
     words = ("--task", "dureader-qg", "--model", writer, "--data", data, "--out", out, "--max-steps", "2")
     code, _, err = finetune(
-        *words, "--batch-size", "8", "--max-length", "48", "--target-length", "8", "--beam", "2"
+        *words, "--batch-size", "8", "--max-length", "48", "--target-length", "8", "--generate", "num_beams=2"
     )
     assert code == 0, err
     found = record(out)
@@ -175,10 +175,10 @@ def test_retrieval_without_training(shared: Path, english: Path, tmp_path: Path,
         head(shared / "data/tatoeba" / name, data / name, 20)
     out = tmp_path / "run"
     words = ("--task", "tatoeba", "--model", english, "--data", data, "--out", out, "--languages", "de")
-    code, _, err = finetune(*words, "--layer", "1")
+    code, _, err = finetune(*words, "--network", "layer=1")
     assert code == 0, err
     found = record(out)
     assert set(found["results"]["test"]["scores"]["de"]) == {"en->x", "x->en"}
     assert found["best_update"] == 0
-    code, _, err = finetune(*words[:-4], "--out", tmp_path / "two", "--languages", "de", "--layer", "9")
-    assert code == 2 and "the network has 1 layers" in err
+    code, _, err = finetune(*words[:-4], "--out", tmp_path / "two", "--languages", "de", "--network", "layer=9")
+    assert code == 2 and "layer=9 does not exist" in err

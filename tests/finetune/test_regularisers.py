@@ -74,5 +74,5 @@ def test_label_smoothing_is_torchs(english: Path) -> None:
 @pytest.mark.parametrize("name", ["smart", "r-drop", "fgm"])
 def test_as_an_option(finetune: Command, english: Path, sst2: Path, tmp_path: Path, name: str) -> None:
     words = ("--task", "sst2", "--model", english, "--data", sst2, "--out", tmp_path / "run", "--max-steps", "2")
-    code, _, err = finetune(*words, "--batch-size", "4", "--adversarial", name)
+    code, _, err = finetune(*words, "--batch-size", "4", "--loss", name)
     assert code == 0, err

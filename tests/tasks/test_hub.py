@@ -93,7 +93,7 @@ def test_a_language_is_a_config(hub: dict[tuple[Any, ...], Data]) -> None:
 
 def test_tags_in_lists(hub: dict[tuple[Any, ...], Data]) -> None:
     names = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
-    hub["peoples_daily_ner", None, "train", "refs/convert/parquet"] = Data(
+    hub["peoples-daily-ner/peoples_daily_ner", None, "train", "refs/convert/parquet"] = Data(
         [{"id": "3", "tokens": ["a", "b"], "ner_tags": [5, 6]}, {"id": "4", "tokens": [], "ner_tags": []}],
         ner_tags=Sequence(ClassLabel(*names)),
     )
@@ -109,6 +109,30 @@ def test_answers_as_the_hub_has_them(hub: dict[tuple[Any, ...], Data]) -> None:
     hub["rajpurkar/squad_v2", None, "validation", None] = Data(rows)
     first, second = tasks.find("squad2").read("hub", "dev")
     assert (first.answers, second.answers) == ((("late", 7), ("1990s", 12)), ())  # type: ignore[attr-defined]
+
+
+def test_xquad_is_learned_from_squad(hub: dict[tuple[Any, ...], Data]) -> None:
+    row = {"id": "1", "question": "?", "context": "a b", "answers": {"text": ["a"], "answer_start": [0]}}
+    for split in ("train", "validation"):
+        hub["rajpurkar/squad", None, split, None] = Data([row])
+    for language in ("en", "de"):
+        hub["google/xquad", f"xquad.{language}", "validation", None] = Data([row])
+    task = tasks.find("xquad")
+    assert [e.language for e in task.read("hub", "train")] == [""]
+    assert [e.language for e in task.read("hub", "dev", ("en",))] == [""]
+    assert [e.language for e in task.read("hub", "test", ("en", "de"))] == ["en", "de"]
+
+
+def test_every_data_set_has_an_owner() -> None:
+    """The Hub moved the ones without; old names work by a redirect only."""
+    found = [task.hub for task in map(tasks.find, tasks.names()) if task.hub]
+    assert len(found) > 25
+    for hub in found:
+        assert all(name.count("/") == 1 for name in (hub.id, hub.learned) if name)
+        assert set(hub.splits) <= {"train", "dev", "test", "dev-mismatched", "test-mismatched"}
+    for task in map(tasks.find, tasks.names()):
+        if task.hub and task.languages:
+            assert task.hub.by_language("test")
 
 
 def test_what_cannot_be_had_is_said(hub: dict[tuple[Any, ...], Data]) -> None:

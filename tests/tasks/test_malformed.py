@@ -81,6 +81,7 @@ def test_a_mangled_file_is_read_or_refused(
         ("sst2", b"sentence\nfun\n", "'{}', line 2: no label: column 'label' is missing or empty."),
         ("sst2", b"sentence\tlabel\nfun\t1\nf\xfcr\t1\n", "'{}', line 3: byte 2 of the line is not UTF-8."),
         ("stsb", b"sentence1\tsentence2\tscore\na\tb\tmuch\n", "'{}', line 2: 'score' must be a number"),
+        ("stsb", b"sentence1\tsentence2\tscore\na\tb\t5.5\n", "'{}', line 2: 'score' must be from 0 to 5"),
         ("afqmc", b'{"sentence1": 1}\n', "'{}', line 1: no label: column 'label' is missing or empty."),
         ("afqmc", b"[]\n", "'{}', line 1: [] is not an object {{...}}."),
         ("afqmc", b"{\n", "'{}', line 1: not JSON: "),
@@ -102,6 +103,12 @@ def test_what_is_said(name: str, content: bytes, expected: str, tmp_path: Path) 
     with pytest.raises(InputError) as caught:
         list(tasks.find(name).read(file, "dev"))
     assert caught.value.message.startswith(expected.format(file))
+
+
+def test_a_header_only_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "dev.tsv").write_text("sentence\tlabel\n", "utf-8")
+    with pytest.raises(InputError, match=r"dev.tsv' has no example of sst2, split 'dev'"):
+        list(tasks.find("sst2").read(tmp_path, "dev"))
 
 
 def test_a_folder_without_the_file(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_text_to_text(tmp_path: Path, tokenizers: dict[str, Tokenizer]) -> None:
 @pytest.mark.parametrize(
     ("kind", "content", "message", "hint"),
     [
-        ("classification", "a,b,c\n1,2,3\n", "is the text and which the label? It has: a, b, c.", "'text': 'a'"),
+        ("classification", "a,b,c\n1,2,3\n", "is the text and which the label? It has: a, b, c.", "text=a,label=b"),
         ("classification", "text,label\nx,1\ny,1\n", "has 1 label in 'label': nothing to tell apart", ""),
         (
             "classification",

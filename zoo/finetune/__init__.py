@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from zoo.finetune.outcome import Result as Result
     from zoo.finetune.recipes import settle as settle
     from zoo.finetune.run import finetune as finetune
+    from zoo.finetune.suites import finetune_suite as finetune_suite
 
 _HOMES = {
     "ChildTuningAdamW": "zoo.finetune.child_tuning",
     "FinetuneConfig": "zoo.finetune.config",
     "Result": "zoo.finetune.outcome",
     "finetune": "zoo.finetune.run",
+    "finetune_suite": "zoo.finetune.suites",
     "settle": "zoo.finetune.recipes",
 }
-__all__ = ["ChildTuningAdamW", "FinetuneConfig", "Result", "finetune", "settle"]
+__all__ = ["ChildTuningAdamW", "FinetuneConfig", "Result", "finetune", "finetune_suite", "settle"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import cli
 from zoo.errors import UsageError
-from zoo.finetune.config import FIELDS, choices, flags, near, wrong
+from zoo.finetune.config import DEFAULTS, FIELDS, choices, flags, near, wrong
 
 if TYPE_CHECKING:
     from zoo.finetune.recipes import Settled
@@ -23,6 +23,7 @@ examples:
   python -m zoo.finetune --task squad2                       the flagship recipe; data and model from the Hub
   python -m zoo.finetune --task squad2 --show                what it would do, and where each value comes from
   python -m zoo.finetune --task sst2 --model all-MiniLM-L6-v2 --data glue/SST-2 --seeds 3
+  python -m zoo.finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue
   python -m zoo.finetune --task list                         every task
 
 several devices (the batch size is that of one):
@@ -52,10 +53,14 @@ def parser() -> Any:
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help without jsonargparse's types, which the defaults show."""
+    """Help with defaults, and without jsonargparse's types, which they show."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=110)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        default = DEFAULTS.get(action.dest)
+        return f"{action.help} [{default}]" if default else str(action.help)
 
     def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
         return "X"
@@ -78,19 +83,36 @@ def _main(argv: Sequence[str]) -> int:
     show, resume = values.pop("show", False), values.pop("resume", False)
     if values.get("task") == "list":
         return _list()
-    from zoo.finetune.recipes import settle
+    from zoo.finetune.recipes import SUITES, settle
 
-    settled = settle(values, "flag")
-    if show:
+    suite = values.get("task", "") in SUITES
+    if suite and show:
+        raise UsageError("--show shows one task.", f"One of {', '.join(SUITES[values['task']])}.")
+    settled = None if suite else settle(values, "flag")
+    if show and settled:
         return _show(settled)
     warnings.filterwarnings("ignore", message="No ccache found")  # paddle says this on import; nothing is compiled
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if settled is None:
+        return _suite(values, resume)
     from zoo.finetune.run import finetune
 
-    result = finetune(settled, resume=resume)
+    with cli.notes():
+        result = finetune(settled, resume=resume)
     if _first():
         print(result.summary)
         print(f"{result.folder}/report.html")
+    return 0
+
+
+def _suite(values: dict[str, Any], resume: bool) -> int:
+    """GLUE or CLUE."""
+    from zoo.finetune.suites import finetune_suite, show
+
+    with cli.notes():
+        result = finetune_suite(values.pop("task"), values, "flag", resume)
+    if _first():
+        show(result)
     return 0
 
 

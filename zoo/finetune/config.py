@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 Technique = Literal["full", "feature-extraction", "child-tuning-F", "child-tuning-D"]
 Schedule = Literal["linear", "cosine", "constant", "polynomial", "noam"]
-Adversarial = Literal["none", "smart", "r-drop", "fgm"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -29,11 +30,15 @@ class FinetuneConfig:
         recipe: name of a recipe of the zoo or a TOML file; without it the one for this task and model
         data: folder with the data set's official files, or your own; without it the Hub
         out: folder of the run; without it runs/<task>-<model>
-        languages: languages to evaluate, or to train and evaluate, divided by commas
+        columns: of your own files, what is in which column, such as text=review,label=stars
+        languages: to evaluate, or to train and evaluate, divided by commas; of text2text from and to: en,de
         train_rows: train on this many rows, drawn by the seed; 0 for all
         max_length: tokens of an input with its special tokens
-        doc_stride: tokens by which two windows of a long text overlap
-        target_length: tokens of a generated text
+        doc_stride: tokens that two windows of a long text share, as in transformers' run_qa.py; below 0 the step
+            from one to the next: -128 is the 128 of BERT's run_squad.py
+        target_length: tokens of a generated text, or of the longest answer that is extracted
+        network: arguments of the network or its head: head=qa-beam (Funnel's paper), keep_decoder_layers=18-23
+            (VECO's translators), layer=7 (whose states make the vectors of retrieval)
         technique: train everything, the head only (feature-extraction), or Child-Tuning (arXiv 2109.05687)
         epochs: passes over the training data
         max_steps: stop after this many updates; 0 for all epochs
@@ -45,12 +50,12 @@ class FinetuneConfig:
         weight_decay: decoupled decay of AdamW
         decay_all: decay biases and norms too, as Funnel's recipe does
         layer_decay: factor on the learning rate from each layer to the one below it
-        beta2: AdamW's second beta; the first is 0.9
-        epsilon: AdamW's epsilon
+        adam: AdamW's two betas and its epsilon
         clip: largest norm of the gradient; 0 for no clipping
         dropout: rate of every dropout layer; below 0: as the model's config says
         label_smoothing: share of the target that is spread over all classes
-        adversarial: second loss: smart (StructBERT's), r-drop or fgm
+        loss: the head's own; with a second one beside it: smart (StructBERT's), r-drop or fgm; of an
+            encoder-decoder another one by its name, such as mean-over-positions (PALM's, which counts padding)
         reserve_p: share of the gradient that Child-Tuning keeps
         precision: bfloat16 and float16 (with loss scaling) on a GPU only
         seed: of the first run; decides data order, dropout and new heads
@@ -59,20 +64,21 @@ class FinetuneConfig:
         best: metric of the development set that picks the best checkpoint; "loss" for the lowest loss
         patience: stop after this many evaluations without a new best; 0 to go on
         trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas
-        beam: hypotheses of the search that generates text
-        layer: whose states make the vectors of a sentence, for retrieval; 0 for the last
+        generate: the search that writes text, such as num_beams=5,length_penalty=0.6,search=palm
     """
 
     task: str = ""
     model: str = ""
     recipe: str = ""
     data: str = ""
+    columns: str = ""
     out: str = ""
     languages: str = ""
     train_rows: int = 0
     max_length: int = 0
     doc_stride: int = 128
     target_length: int = 0
+    network: str = ""
     technique: Technique = "full"
     epochs: float = 3.0
     max_steps: int = 0
@@ -84,12 +90,11 @@ class FinetuneConfig:
     weight_decay: float = 0.01
     decay_all: bool = False
     layer_decay: float = 1.0
-    beta2: float = 0.999
-    epsilon: float = 1e-8
+    adam: str = "0.9,0.999,1e-8"
     clip: float = 1.0
     dropout: float = -1.0
     label_smoothing: float = 0.0
-    adversarial: Adversarial = "none"
+    loss: str = ""
     reserve_p: float = 0.2
     precision: Precision = "float32"
     seed: int = 42
@@ -98,8 +103,7 @@ class FinetuneConfig:
     best: str = ""
     patience: int = 0
     trackers: str = ""
-    beam: int = 5
-    layer: int = 0
+    generate: str = "num_beams=5"
 
     def __post_init__(self) -> None:
         """Raises UsageError for a number outside its range; names the option."""
@@ -108,6 +112,9 @@ class FinetuneConfig:
             if not low <= value <= high:
                 wanted = f"from {low:g} to {high:g}" if high != INF else f"{low:g} or more"
                 raise UsageError(f"{name}={value:g} does not work: it must be {wanted}.")
+        for name in ("columns", "network", "generate"):
+            pairs(getattr(self, name), name)
+        _ = self.betas_and_epsilon
 
     def to_dict(self) -> dict[str, Any]:
         """Names and values, as run.json has them."""
@@ -119,6 +126,18 @@ class FinetuneConfig:
         return split_names(self.trackers)
 
     @property
+    def betas_and_epsilon(self) -> tuple[float, float, float]:
+        """`adam`, divided.
+
+        Raises:
+            UsageError: not three numbers from 0 to below 1.
+        """
+        found = [_value(part) for part in self.adam.split(",")]
+        if len(found) != 3 or not all(isinstance(n, (int, float)) and 0 <= n < 1 for n in found):
+            raise UsageError(f"adam={self.adam} does not work.", "Two betas and epsilon, such as 0.9,0.999,1e-8.")
+        return found[0], found[1], found[2]
+
+    @property
     def language_names(self) -> tuple[str, ...]:
         """`languages`, divided."""
         return split_names(self.languages)
@@ -126,24 +145,58 @@ class FinetuneConfig:
 
 INF = float("inf")
 TINY = 1e-12
+EXAMPLES = {
+    "columns": "text=review,label=stars",
+    "network": "head=qa-beam",
+    "generate": "num_beams=5,length_penalty=0.6",
+}
 RANGES: Mapping[str, tuple[float, float]] = {
-    **dict.fromkeys(("train_rows", "max_length", "doc_stride", "target_length", "max_steps"), (0, INF)),
-    **dict.fromkeys(("eval_every", "layer", "patience", "warmup", "weight_decay", "clip"), (0, INF)),
-    **dict.fromkeys(("batch_size", "accumulate", "seeds", "beam"), (1, INF)),
-    **dict.fromkeys(("lr", "epsilon"), (0, 1)),
-    **dict.fromkeys(("label_smoothing", "beta2"), (0, 1 - TINY)),
+    **dict.fromkeys(("train_rows", "max_length", "target_length", "max_steps"), (0, INF)),
+    **dict.fromkeys(("eval_every", "patience", "warmup", "weight_decay", "clip"), (0, INF)),
+    **dict.fromkeys(("batch_size", "accumulate", "seeds"), (1, INF)),
+    "lr": (0, 1),
+    "label_smoothing": (0, 1 - TINY),
+    "doc_stride": (-INF, INF),
     **dict.fromkeys(("layer_decay", "reserve_p"), (TINY, 1)),
     "dropout": (-1, 1 - TINY),
     "epochs": (0, INF),
     "seed": (0, 2**31 - 1),
 }
 FIELDS = tuple(field.name for field in dataclasses.fields(FinetuneConfig))
-DEFAULTS = FinetuneConfig().to_dict()
 
 
 def split_names(text: str) -> tuple[str, ...]:
     """Names divided by commas, each once, in their order."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def pairs(text: str, option: str) -> dict[str, Any]:
+    """The values of an option that has several: "a=1,b=x" -> {"a": 1, "b": "x"}.
+
+    Numbers, true and false are what they say; "18-23" is the numbers from 18 to 23.
+
+    Raises:
+        UsageError: a part is not NAME=VALUE, or a name comes twice.
+    """
+    found: dict[str, Any] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, sign, value = (side.strip() for side in part.partition("="))
+        if not name or not sign or not value:
+            raise UsageError(f"{option}: '{part}' is not NAME=VALUE.", f"For example {EXAMPLES[option]}.")
+        if name in found:
+            raise UsageError(f"{option}: '{name}' comes twice.")
+        found[name] = value if option == "columns" else _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    if span := re.fullmatch(r"(\d+)-(\d+)", text):
+        return tuple(range(int(span[1]), int(span[2]) + 1))
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, (int, float)) else text
 
 
 def near(name: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
@@ -209,3 +262,6 @@ def wrong(name: str, value: object) -> str:
     hint = get_type_hints(FinetuneConfig)[name]
     wanted = f"one of {', '.join(choices(name))}" if choices(name) else kinds[hint]
     return f"{name}={value!r} is not {wanted}."
+
+
+DEFAULTS = FinetuneConfig().to_dict()

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import paddle
 
-from zoo.errors import UsageError
 from zoo.finetune import parallel
 from zoo.finetune.batches import eval_batches
-from zoo.finetune.objective import counted
+from zoo.finetune.objective import counted, objective_of
 from zoo.models.common.base import Model
 from zoo.models.common.padding import padding_of
 from zoo.tasks import Example, Features, Scores, Task
@@ -22,6 +21,7 @@ FIELDS = {
     "classification": ("logits",),
     "tagging": ("logits",),
     "qa": ("start_logits", "end_logits"),
+    "qa-beam": ("start_index", "start_scores", "end_index", "end_scores", "logits"),
     "embedding": ("embeddings",),
 }
 PER_TOKEN = ("tagging", "qa")
@@ -70,7 +70,7 @@ def outputs_of(
     Args:
         model: in eval mode.
         features: N rows.
-        options: of `model.generate`; of the embedding head `layer`.
+        options: of `model.generate`.
         on_rows: is told how many rows each batch had.
 
     Returns:
@@ -81,6 +81,7 @@ def outputs_of(
     done: list[int] = []
     held: list[tuple[Any, ...]] = []
     loss = labels = 0.0
+    summed = "labels" in features.columns and objective_of(model).summed
     with paddle.no_grad():
         batches = eval_batches(features.lengths, padding, BUDGET, rank=parallel.rank(), world=parallel.world())
         for numbers in batches:
@@ -88,7 +89,7 @@ def outputs_of(
             batch = features.batch(numbers, padding.width(int(lengths.max())))
             arrays, mean = _run(model, batch, names, options or {})
             count = counted(model.task, batch) if "labels" in batch else 0.0
-            loss, labels = loss + mean * count, labels + count
+            loss, labels = loss + mean * (1.0 if summed else count), labels + count
             for k, length in enumerate(lengths):
                 cut = int(length) if model.task in PER_TOKEN else None
                 held.append(tuple(array[k][:cut] if np.ndim(array[k]) else array[k] for array in arrays))
@@ -111,32 +112,9 @@ def _run(
             k: v for k, v in batch.items() if k not in ("labels", "decoder_input_ids", "decoder_attention_mask")
         }
         return [model.generate(**given, **options).sequences], loss
-    if names == ("embeddings",):
-        return [sentence_vectors(model, batch, options.get("layer", 0)).numpy()], 0.0
     output = model(**batch)
     loss = float(output.loss) if "labels" in batch else 0.0
     return [getattr(output, name).numpy() for name in names], loss
-
-
-def sentence_vectors(model: Model, batch: dict[str, paddle.Tensor], layer: int) -> paddle.Tensor:
-    """The vectors [B, D] of sentences: the head's, or the mean over all tokens of a layer, of length 1.
-
-    Args:
-        model: with the embedding head.
-        batch: its arguments.
-        layer: 1 for the first; 0 for what the head gives.
-
-    Raises:
-        UsageError: the network has no such layer.
-    """
-    if not layer:
-        return model(**batch).embeddings
-    states = model(**batch, output_hidden_states=True).hidden_states
-    if layer >= len(states):
-        raise UsageError(f"--layer {layer}: the network has {len(states) - 1} layers.")
-    seen = batch["attention_mask"].astype(states[layer].dtype).unsqueeze(-1)  # [B, T, 1]
-    mean = (states[layer] * seen).sum(axis=1) / seen.sum(axis=1)
-    return paddle.nn.functional.normalize(mean, axis=-1)
 
 
 def judge(

@@ -133,10 +133,8 @@ def data_files(task: Task, source: str | Path, split: str, languages: Sequence[s
     if not path.is_dir():
         yield path
         return
-    names = task.files.get(split, ())
-    for pattern in (names,) if isinstance(names, str) else names:
-        for language in languages if "{language}" in pattern else ("",):
-            yield task.find(path, pattern.replace("{language}", task.code(language)))
+    for _, files in task.paths(path, split, languages):
+        yield from files
 
 
 def commit() -> str | None:

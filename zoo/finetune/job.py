@@ -16,23 +16,29 @@ from paddle.optimizer import Optimizer
 from zoo import tasks
 from zoo.errors import InputError, UsageError
 from zoo.finetune import parallel
-from zoo.finetune.adversarial import Smart
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
-from zoo.finetune.config import FinetuneConfig
+from zoo.finetune.config import FinetuneConfig, near, pairs
 from zoo.finetune.evaluation import Split, has_gold
 from zoo.finetune.folder import data_files, sha256
 from zoo.finetune.loop import LoopSettings, freeze_body, updates_of
-from zoo.finetune.objective import Objective, objective_of
+from zoo.finetune.objective import COUNTS_PADDING, Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
-from zoo.finetune.regularisers import FGM, RDrop
 from zoo.loading import load
 from zoo.models.common.base import Model
+from zoo.models.common.generation.options import Options
 from zoo.models.common.losses import IGNORED
 from zoo.models.common.padding import padding_of
 from zoo.tasks import Example, Task
 from zoo.tasks.own import KINDS, own
 
 SAVES = 20  # checkpoints of a run, at least
+QA_HEADS = ("qa", "qa-beam")
+NETWORK = {  # options of --network, and the heads they go with
+    "head": ("qa",),
+    "keep_decoder_layers": ("generation",),
+    **dict.fromkeys(("layer", "pooling", "normalize"), ("embedding",)),
+}
+ONE_TEXT = {"num_return_sequences"}  # of generate: a task wants one answer
 HELD_OUT = 20  # of the training rows of a data set without a development set, every so many-th
 
 
@@ -52,12 +58,27 @@ class Data:
 
 
 def task_of(config: FinetuneConfig) -> Task:
-    """The task, with the options of the configuration that are the task's."""
+    """The task, with the options of the configuration that are the task's.
+
+    Raises:
+        UsageError: an option that this task has no use for.
+        InputError: own files that are missing or malformed.
+    """
     task = _own(config) if config.task in KINDS else tasks.find(config.task)
-    known = {f.name for f in fields(task)}
-    wanted = {"stride": config.doc_stride if task.head == "qa" else None, "max_length": config.max_length}
-    wanted["target_length"] = config.target_length
-    changed: dict[str, Any] = {name: value for name, value in wanted.items() if value and name in known}
+    if config.columns and config.task not in KINDS:
+        raise UsageError(
+            f"--columns is for your own files; {task.name} has those of its data set.",
+            f"--task one of {', '.join(KINDS)}.",
+        )
+    if config.languages and not task.languages and config.task != "text2text":
+        raise UsageError(f"--languages: {task.name} is of one language.", "Leave it out.")
+    changed: dict[str, Any] = {"max_length": config.max_length or task.max_length}
+    if task.head == "qa":
+        changed |= {"stride": config.doc_stride}
+        changed |= {"max_answer": config.target_length} if config.target_length else {}
+    if task.head == "generation":
+        changed |= {"target_length": config.target_length} if config.target_length else {}
+        changed |= {"label_pad": COUNTS_PADDING[config.loss]} if config.loss in COUNTS_PADDING else {}
     return replace(task, **changed)
 
 
@@ -69,7 +90,12 @@ def _own(config: FinetuneConfig) -> Task:
     """
     if not config.data:
         raise UsageError(f"--task {config.task} learns from your own files: say where with --data.")
-    return own(config.task, config.data, name=config.task)
+    sides = config.language_names
+    if config.task == "text2text" and sides and len(sides) != 2:
+        raise UsageError(f"--languages {config.languages}: text2text goes from one to another.", "Such as en,de.")
+    known: dict[str, Any] = dict(zip(("source_language", "target_language"), sides, strict=True)) if sides else {}
+    columns = pairs(config.columns, "columns")
+    return own(config.task, config.data, columns=columns, name=config.task, **known)
 
 
 def source_of_path(data: str) -> str | Path:
@@ -141,8 +167,10 @@ def _is_there(task: Task, source: str | Path, split: str, languages: Sequence[st
 
 
 def _hold_out(data: Data) -> None:
-    """Takes the development set from the training data when a data set has none."""
+    """Takes the development set from the training data when a data set has none. Raises InputError for one row."""
     rows = data.splits["train"]
+    if len(rows) < 2:
+        raise InputError("The training data has one row, and there is no development set.", "Give more rows.")
     data.splits["dev"] = rows[::HELD_OUT]
     data.splits["train"] = [row for n, row in enumerate(rows) if n % HELD_OUT]
     data.files["dev"] = {}
@@ -153,15 +181,16 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
     """The pretrained model with the head of a task; the head is drawn by the seed.
 
     Raises:
-        UsageError: the model cannot have this head.
+        UsageError: the model cannot have this head, or does not take these options.
     """
     paddle.seed(seed)
     labels: Any = getattr(task, "labels", None)
     if task.head == "classification" and not labels:
         labels = 1  # a number
-    model = load(
-        config.model, task=task.head, labels=labels if task.head in ("classification", "tagging") else None
-    )
+    options = network_options(config, task)
+    head = options.pop("head", task.head)
+    labelled = task.head in ("classification", "tagging")
+    model = load(config.model, task=head, labels=labels if labelled else None, **options)
     if config.dropout >= 0:
         for layer in model.sublayers():
             if isinstance(layer, nn.Dropout):
@@ -171,12 +200,56 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
     return model
 
 
+def network_options(config: FinetuneConfig, task: Task) -> dict[str, Any]:
+    """`config.network`, divided: the head, and arguments of `zoo.load`.
+
+    Raises:
+        UsageError: an option that goes with another head.
+    """
+    found = pairs(config.network, "network")
+    for name, value in found.items():
+        if task.head not in NETWORK.get(name, ()):
+            usual = [option for option, heads in NETWORK.items() if task.head in heads]
+            hint = near(name, NETWORK) or f"It has {', '.join(usual) or 'none'}."
+            raise UsageError(f"--network: the head {task.head} of {task.name} has no option '{name}'.", hint)
+        if name == "head" and value not in QA_HEADS:
+            raise UsageError(f"--network: head={value} does not fit {task.name}.", f"One of {', '.join(QA_HEADS)}.")
+    return found
+
+
+def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[str, Any]:
+    """Arguments of `model.generate` for a task.
+
+    Raises:
+        UsageError: an option that does not exist, or a value that does not work.
+    """
+    if task.head != "generation":
+        return {}
+    asked = {"max_length": getattr(task, "target_length"), **pairs(config.generate, "generate")}  # noqa: B009
+    known = {f.name for f in fields(Options)} - ONE_TEXT
+    for name in asked:
+        if name not in known:
+            raise UsageError(f"--generate: there is no option '{name}'.", near(name, tuple(known)))
+    Options(**asked)
+    start, end = ends_of(task, model)
+    return {**asked, **({"bos_token_id": start[0], "eos_token_id": end[-1]} if len(end) > 1 else {})}
+
+
 def split_of(name: str, examples: list[Example], task: Task, model: Model, options: Mapping[str, Any]) -> Split:
     """Examples as token ids."""
-    around = {"start": _token(model, "bos", "cls"), "end": _token(model, "eos", "sep")}
-    more = around if task.head == "generation" else {}
+    more = dict(zip(("start", "end"), ends_of(task, model), strict=True)) if task.head == "generation" else {}
     features = task.features(examples, model.tokenizer, options.get("max_length") or None, **more)
     return Split(name, examples, features)
+
+
+def ends_of(task: Task, model: Model) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What a target begins and ends with: for a translator its language's token, and the end of a text with it."""
+    tokenizer: Any = model.tokenizer
+    language = getattr(task, "target_language", "")
+    if language and getattr(tokenizer, "languages", ()):
+        token = tokenizer.language_id(language)
+        return (token,), (tokenizer.sep_token_id, token)
+    return _token(model, "bos", "cls"), _token(model, "eos", "sep")
 
 
 def _token(model: Model, role: str, stand_in: str) -> tuple[int, ...]:
@@ -220,14 +293,15 @@ def _epoch(config: FinetuneConfig, rows: int) -> int:
 
 def optimiser_of(config: FinetuneConfig, model: Model, train: Split) -> Optimizer:
     """AdamW or Child-Tuning's, over what is trained; mode D looks at all training data first."""
+    beta1, beta2, epsilon = config.betas_and_epsilon
     settings = OptimiserSettings(
         name=config.technique if config.technique.startswith("child-tuning") else "adamw",
         lr=config.lr,
         weight_decay=config.weight_decay,
         decay_all=config.decay_all,
         layer_decay=config.layer_decay,
-        betas=(0.9, config.beta2),
-        eps=config.epsilon,
+        betas=(beta1, beta2),
+        eps=epsilon,
         reserve_p=config.reserve_p,
     )
     made = make_optimiser(model, settings)
@@ -249,19 +323,12 @@ def _batches(model: Model, train: Split, size: int) -> Any:
 
 def objective_for(config: FinetuneConfig, model: Model) -> Objective:
     """The head's loss, or the one that the configuration asks for."""
-    plain = objective_of(model)
-    if config.adversarial != "none" and config.label_smoothing:
-        raise UsageError("--adversarial and --label_smoothing do not go together.", "Leave one out.")
-    if config.adversarial != "none":
-        return replace(plain, loss=_second_loss(config.adversarial))
+    if config.loss and config.label_smoothing:
+        raise UsageError("--loss and --label_smoothing do not go together.", "Leave one out.")
+    made = objective_of(model, config.loss or None)
     if config.label_smoothing:
-        return replace(plain, loss=smoothed(config.label_smoothing))
-    return plain
-
-
-def _second_loss(name: str) -> Callable[[Model, dict[str, Tensor]], Tensor]:
-    made: Mapping[str, Any] = {"smart": Smart, "r-drop": RDrop, "fgm": FGM}
-    return made[name]()
+        return replace(made, loss=smoothed(config.label_smoothing), summed=False)
+    return made
 
 
 def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from paddle import Tensor
 
 from zoo.errors import UsageError
+from zoo.finetune.adversarial import Smart
+from zoo.finetune.regularisers import FGM, RDrop
 from zoo.models.common.base import Model
 from zoo.models.common.losses import IGNORED
 from zoo.models.common.seq2seq import Seq2Seq
 
 Tensors = dict[str, Tensor]
 Loss = Callable[[Model, Tensors], Tensor]
+SECOND_LOSSES: Mapping[str, Callable[[], Any]] = {"smart": Smart, "r-drop": RDrop, "fgm": FGM}
+COUNTS_PADDING = {"mean-over-positions": 0}  # loss of an encoder-decoder -> the label that padding has in it
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ def objective_of(model: Model, loss: str | None = None) -> Objective:
 
     Args:
         model: with a head, or an encoder-decoder.
-        loss: for an encoder-decoder, a name of its LOSSES; None for its default.
+        loss: for an encoder-decoder a name of its LOSSES, for a head one of SECOND_LOSSES; None for its own.
 
     Raises:
         UsageError: a model without a head, or a loss it does not have.
@@ -62,12 +67,16 @@ def objective_of(model: Model, loss: str | None = None) -> Objective:
     if isinstance(model, Seq2Seq):
         name = loss or next(iter(model.LOSSES))
         if name not in model.LOSSES:
-            raise UsageError(f"There is no loss '{name}'.", f"One of {', '.join(model.LOSSES)}.")
+            raise UsageError(f"There is no loss '{name}' of this network.", f"One of {', '.join(model.LOSSES)}.")
         return Objective(
             lambda m, batch: m(**batch, loss=name).loss, lambda batch: counted(task, batch), "sum" in name
         )
     if task is None or task == "embedding":
         raise UsageError("This model has no head that could be trained.", "Load it with task=...")
+    if loss is not None and loss in SECOND_LOSSES:
+        return Objective(SECOND_LOSSES[loss](), lambda batch: counted(task, batch))
     if loss is not None:
-        raise UsageError(f"The loss '{loss}' cannot be chosen: a {task} head has one loss only.")
+        raise UsageError(
+            f"There is no loss '{loss}' for a {task} head.", f"Its own, or with it {', '.join(SECOND_LOSSES)}."
+        )
     return Objective(lambda m, batch: m(**batch).loss, lambda batch: counted(task, batch))

@@ -19,6 +19,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+SUITES = {  # tasks that are run together; GLUE without WNLI, as in the papers
+    "glue": ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte"),
+    "clue": ("afqmc", "tnews", "iflytek", "cmnli", "ocnli", "cluewsc", "csl"),
+}
 TABLES = ("flagship", "settings", "published")
 
 
@@ -90,6 +94,8 @@ def _check_task(name: str) -> None:
     from zoo import tasks
     from zoo.tasks.own import KINDS
 
+    if name in SUITES:
+        raise UsageError(f"{name} is several tasks, not one.", f"--task {name} --model MODEL runs them all.")
     if name not in KINDS:
         tasks.find(name)
 

@@ -61,6 +61,4 @@ class FGM:
 
 def _check(model: TaskModel, name: str) -> None:
     if model.task not in HEADS:
-        raise UsageError(
-            f"--adversarial {name} has no meaning for the head '{model.task}'.", f"{', '.join(HEADS)}."
-        )
+        raise UsageError(f"--loss {name} has no meaning for the head '{model.task}'.", f"{', '.join(HEADS)}.")

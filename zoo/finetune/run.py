@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from zoo.finetune.config import DEFAULTS, FinetuneConfig
 from zoo.finetune.evaluation import Judgement, Split, confusion, judge
 from zoo.finetune.job import (
     Data,
+    generate_options,
     load_model,
     loop_settings,
     objective_for,
@@ -28,6 +30,7 @@ from zoo.finetune.job import (
     task_of,
 )
 from zoo.finetune.loop import train
+from zoo.finetune.objective import Objective
 from zoo.finetune.outcome import Result, draw, merge, verdict
 from zoo.finetune.plots import MOST_CLASSES
 from zoo.finetune.recipes import Settled, find, settle
@@ -36,6 +39,8 @@ from zoo.finetune.watch import Watch
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks import Task
+
+log = logging.getLogger("zoo")
 
 
 def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool = False, **options: Any) -> Result:
@@ -125,24 +130,29 @@ class Run:
         self.last: Judgement | None = None
         self.best: Judgement | None = None
         self.watch: Watch | None = None
+        self.generate: dict[str, Any] = {}
 
     def run(self) -> dict[str, Any]:
         """Trains, evaluates the best model, writes the folder; gives what run.json has."""
         began = time.time()
         with cli.status("loading the model and the data"):
             model = load_model(self.config, self.task, self.seed)
+            self.generate = generate_options(self.config, self.task, model)
             splits = {name: self._split(name, model) for name in self.data.splits if name != "test"}
         trains = "train" in splits and self.config.epochs > 0
         rows = len(splits["train"].features) if trains else 1
         settings = loop_settings(self.config, self.task, rows, self.seed)
+        objective = objective_for(self.config, model) if trains else None  # a mistake stops before the folder
         record = self._record(model, splits, settings)
+        for note in record["notes"]:
+            log.info("%s", note)
         if self.first:
             self.place.mkdir(parents=True, exist_ok=True)
             disk.write_json(self.place / "run.json", record)
         parallel.wait()
         try:
-            best_update = self._train(model, splits, settings) if trains else self._as_it_is(model)
-            record |= self._judged(splits, best_update)
+            best_update = self._train(model, splits, settings, objective) if objective else self._as_it_is(model)
+            record |= self._judged(model, splits, best_update)
         except BaseException as error:
             if self.first:
                 stopped = "failed" if isinstance(error, ZooError) else "stopped"
@@ -187,7 +197,7 @@ class Run:
 
     # --- training ---
 
-    def _train(self, model: Model, splits: Mapping[str, Split], settings: Any) -> int:
+    def _train(self, model: Model, splits: Mapping[str, Split], settings: Any, objective: Objective) -> int:
         """Trains; gives the update of the best model."""
         start = _newest_update(self.place) if self.resume else 0
         headline = settings.best.removeprefix("-")
@@ -203,7 +213,7 @@ class Run:
                 splits["train"].features,
                 optimiser_of(self.config, model, splits["train"]),
                 settings,
-                objective=objective_for(self.config, model),
+                objective=objective,
                 evaluate=lambda m: self._evaluate(m, splits["dev"]),
                 on_best=self._keep,
                 on_event=self.watch,
@@ -222,10 +232,10 @@ class Run:
         return 0
 
     def _saved_options(self, update: int) -> dict[str, Any]:
-        return {"max_length": self.config.max_length, "generate": self._options(), "update": update}
+        return {"max_length": self.config.max_length, "generate": self.generate, "update": update}
 
     def _evaluate(self, model: Model, dev: Split) -> dict[str, float]:
-        self.last = judge(model, self.task, dev, tune=True, options=self._options())
+        self.last = judge(model, self.task, dev, tune=True, options=self.generate)
         if self.watch:
             self.watch.rows = self.last.scores.rows
         return self.last.flat()
@@ -235,21 +245,13 @@ class Run:
         self.best = self.last
         disk.save_model(self.place / "best", model, self.last.task, self._saved_options(update))
 
-    def _options(self) -> dict[str, Any]:
-        """Arguments of `generate`, or the layer of sentence vectors."""
-        if self.task.head == "embedding":
-            return {"layer": self.config.layer}
-        if self.task.head != "generation":
-            return {}
-        length = getattr(self.task, "target_length", 0)
-        return {"num_beams": self.config.beam, **({"max_length": length} if length else {})}
-
     # --- after it ---
 
-    def _judged(self, splits: dict[str, Split], update: int) -> dict[str, Any]:
+    def _judged(self, trained: Model, splits: dict[str, Split], update: int) -> dict[str, Any]:
         """Scores of the best model on every split with gold answers."""
         parallel.wait()
         model = load(self.place / "best")
+        model.tokenizer = trained.tokenizer  # XLM-R's takes seconds to read
         results = {}
         for name in ("dev", "test"):
             if name not in self.data.splits:
@@ -260,7 +262,7 @@ class Run:
                 split = splits.get(name) or self._split(name, model)
                 with cli.status(f"evaluating the best model on {name}"):
                     task, _ = disk.read_task(self.place / "best")
-                    found = judge(model, self.task if name == "dev" else task, split, options=self._options())
+                    found = judge(model, self.task if name == "dev" else task, split, options=self.generate)
             splits[name] = split
             results[name] = self._result(found, split)
             if self.first:

@@ -86,14 +86,17 @@ def best_threshold(
         empty: whether the predicted answer is no text.
 
     Returns:
-        percent, threshold. Of equal ones the first, walking from low to high, is taken; 0.0 stands for answering
-        nothing, as the official script has it.
+        percent, threshold. Of equal ones the first, walking from low to high, is taken. Where nothing should be
+        answered the threshold is just below the smallest `no_answer`: the official script says 0.0, which fits
+        probabilities only. Questions of equal `no_answer` are answered all or none.
     """
     current = best = float(len(answerable) - sum(answerable))
-    threshold = 0.0
-    for n in sorted(range(len(scores)), key=lambda n: no_answer[n]):
+    threshold = float(np.nextafter(min(no_answer), -np.inf))
+    order = sorted(range(len(scores)), key=lambda n: no_answer[n])
+    for n, following in zip(order, [*order[1:], None], strict=True):
         current += scores[n] if answerable[n] else (0.0 if empty[n] else -1.0)
-        if current > best:
+        last = following is None or no_answer[following] != no_answer[n]
+        if last and current > best:
             best, threshold = current, float(no_answer[n])
     return 100 * best / len(scores), threshold
 

@@ -132,14 +132,17 @@ class Task(ABC):
                 count += 1
                 yield example
         if count == 0:
-            raise InputError(f"{self._from(source)} has no example of {self.name}, split '{split}'.")
+            raise InputError(
+                f"{self._from(source, split, chosen)} has no example of {self.name}, split '{split}'.",
+                "Is there more than a header?",
+            )
 
     def _rows(self, source: Source, split: str, languages: Sequence[str]) -> Iterator[tuple[str, Iterator[Row]]]:
         """Rows and their language: empty when the rows say it themselves."""
         if source == "hub":
             if self.hub is None:
                 raise UsageError(f"{self.name} is not on the Hub.", "Give a folder: --data DIR.")
-            for language in languages if self.hub.by_language else ("",):
+            for language in languages if self.hub.by_language(split) else ("",):
                 yield language, hub_rows(self.hub, split, language)
             return
         if not isinstance(source, (str, Path)):
@@ -149,13 +152,22 @@ class Task(ABC):
         if not path.is_dir():
             yield language_of(path, self.languages), self.open((path,), split)
             return
+        for language, files in self.paths(path, split, languages):
+            yield language, self.open(files, split)
+
+    def paths(self, folder: Path, split: str, languages: Sequence[str]) -> Iterator[tuple[str, tuple[Path, ...]]]:
+        """The files of a split in a folder, with the language that their names say, or "".
+
+        Raises:
+            UsageError: there is no such split.
+            InputError: a file is missing.
+        """
         if split not in self.files:
             raise UsageError(f"{self.name} has no split '{split}'.", f"One of {', '.join(self.files)}.")
         names = self.files[split]
         patterns = (names,) if isinstance(names, str) else names
         for language in languages if "{language}" in "".join(patterns) else ("",):
-            files = tuple(self.find(path, p.replace("{language}", self.code(language))) for p in patterns)
-            yield language, self.open(files, split)
+            yield language, tuple(self.find(folder, p.replace("{language}", self.code(language))) for p in patterns)
 
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
         """Rows of local files."""
@@ -182,9 +194,13 @@ class Task(ABC):
             "Give the folder as published, or one file.",
         )
 
-    @staticmethod
-    def _from(source: Source) -> str:
-        return f"'{source}'" if isinstance(source, (str, Path)) else " and ".join(f"'{s}'" for s in source)
+    def _from(self, source: Source, split: str, languages: Sequence[str]) -> str:
+        """What was read, for a sentence."""
+        if isinstance(source, (str, Path)):
+            folder = Path(source).expanduser()
+            found = self.paths(folder, split, languages) if folder.is_dir() else [("", (folder,))]
+            source = [file for _, files in found for file in files]
+        return " and ".join(f"'{s}'" for s in source)
 
     @abstractmethod
     def example(self, row: Row, split: str, language: str = "") -> Example | None:

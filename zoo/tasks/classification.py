@@ -43,7 +43,7 @@ class Classification(Task):
         prepared: name of a function in PREPARED that makes the columns first.
         style: of the submission: "glue" (index, tab, prediction), "clue" (JSON lines) or "labels" (bare).
         decimals: of a submitted number.
-        bounds: regression: predictions are cut to this range in a submission.
+        bounds: regression: gold numbers must be, and predictions of a submission are cut to be, in this range.
     """
 
     labels: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Classification(Task):
                 return None
             raise row.error(f"no label: column '{self.label}' is missing or empty.", self._expected())
         if self.regression:
-            return _number(row, self.label, value)
+            return _number(row, self.label, value, self.bounds)
         text = str(value).lower() if isinstance(value, bool) else str(value)
         found = self._names.get(text)
         if found is None:
@@ -172,13 +172,15 @@ class Classification(Task):
 DROPPED = "\0"
 
 
-def _number(row: Row, column: str, value: Any) -> float:
+def _number(row: Row, column: str, value: Any, bounds: tuple[float, float] | None) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = float("nan")
     if not np.isfinite(number):
         raise row.error(f"'{column}' must be a number and is {shown(value)}.")
+    if bounds and not bounds[0] <= number <= bounds[1]:
+        raise row.error(f"'{column}' must be from {bounds[0]:g} to {bounds[1]:g} and is {number:g}.")
     return number
 
 

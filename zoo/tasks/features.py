@@ -72,6 +72,7 @@ class Features:
         notes: what `predictions` needs beside the outputs.
         pad_id: what pads ids.
         label_pad: what pads labels.
+        target_width: decoder columns are padded at least to this many tokens.
         tokenizer: of generated ids, for tasks whose answers are such.
         lost: gold answers that truncation or alignment took away, by kind; they count as missed.
     """
@@ -83,6 +84,7 @@ class Features:
     lost: Counter[str] = field(default_factory=Counter)
     tokenizer: Tokenizer | None = None
     label_pad: int = IGNORED
+    target_width: int = 0
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -117,7 +119,7 @@ class Features:
             if isinstance(column, np.ndarray):
                 out[name] = column[rows]
                 continue
-            own = _longest(column, rows) if name in targets else wide
+            own = max(_longest(column, rows), self.target_width) if name in targets else wide
             pad = self.label_pad if name == "labels" else self.pad_id if name.endswith("input_ids") else 0
             out[name] = column.padded(rows, own, pad)
         lengths = self.lengths[rows]
@@ -147,6 +149,7 @@ def join(parts: Iterable[Features]) -> Features:
         lost,
         parts[0].tokenizer,
         parts[0].label_pad,
+        parts[0].target_width,
     )
 
 

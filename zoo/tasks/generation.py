@@ -37,6 +37,8 @@ def _translation(
         format="parallel",
         files={split: (a.format(*sides), b.format(*sides)) for split, (a, b) in files.items()},
         target_length=128,
+        source_language=source,
+        target_language=target,
         tokenize="zh" if target == "zh" else "13a",
     )
 

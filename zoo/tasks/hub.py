@@ -10,6 +10,7 @@ from zoo.errors import HubError, UsageError
 from zoo.tasks.rows import Row
 
 SPLITS = {"dev": "validation"}
+LEARNED = ("train", "dev")
 PARQUET = "refs/convert/parquet"  # the Hub's own conversion, for repositories that still hold a script
 
 
@@ -23,6 +24,7 @@ class Hub:
         splits: split -> its name there, where it is not the same ("dev" is "validation").
         columns: name there -> name in the published files, where it is not the same.
         revision: branch, or the Hub's own parquet conversion.
+        learned: another data set whose train and dev splits belong to this one's test.
     """
 
     id: str
@@ -30,11 +32,11 @@ class Hub:
     splits: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
+    learned: str = ""
 
-    @property
-    def by_language(self) -> bool:
+    def by_language(self, split: str) -> bool:
         """True when each language is a config of its own."""
-        return "{language}" in self.config
+        return "{language}" in self.config and not (self.learned and split in LEARNED)
 
 
 def hub_rows(hub: Hub, split: str, language: str = "") -> Iterator[Row]:
@@ -51,6 +53,8 @@ def hub_rows(hub: Hub, split: str, language: str = "") -> Iterator[Row]:
             "Data from the Hub needs the `datasets` library.",
             "pip install 'paddle-model-zoo[data]'",
         ) from None
+    if hub.learned and split in LEARNED:
+        hub = Hub(hub.learned)
     name = hub.config.replace("{language}", language) or None
     there = hub.splits.get(split, SPLITS.get(split, split))
     try:

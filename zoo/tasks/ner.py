@@ -18,7 +18,9 @@ TASKS = (
         folder="peoples_daily_ner",
         files={"train": "example.train", "dev": "example.dev", "test": "example.test"},
         max_length=256,
-        hub=Hub("peoples_daily_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
+        hub=Hub(
+            "peoples-daily-ner/peoples_daily_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}
+        ),
     ),
     Tagging(
         name="msra",
@@ -27,7 +29,7 @@ TASKS = (
         folder="msra_ner",
         files={"train": "msra_train_bio.txt", "test": "msra_test_bio.txt"},
         max_length=256,
-        hub=Hub("msra_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
+        hub=Hub("levow/msra_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
     ),
     Tagging(
         name="conll2003",
@@ -62,6 +64,6 @@ TASKS = (
         train_languages=("en",),
         prepared="wikiann",
         style="tags",
-        hub=Hub("wikiann", "{language}", columns={"tokens": "words", "ner_tags": "tags"}),
+        hub=Hub("unimelb-nlp/wikiann", "{language}", columns={"tokens": "words", "ner_tags": "tags"}),
     ),
 )

@@ -163,10 +163,10 @@ def _columns(file: Path, form: str, kind: str, given: Mapping[str, str]) -> dict
     if len(missing) == 1 and len(free) == 1:
         found[missing[0]], missing = free[0], []
     if missing:
-        example = ", ".join(f"'{role}': '{column}'" for role, column in zip(missing, free or ["..."], strict=False))
+        example = ",".join(f"{role}={column}" for role, column in zip(missing, free or ["..."], strict=False))
         raise UsageError(
             f"Which column of '{file}' is the {' and which the '.join(missing)}? It has: {', '.join(held)}.",
-            f"Name it: columns={{{example}}}.",
+            f"Name it: --columns {example}.",
         )
     log.info("'%s': %s.", file, ", ".join(f"{role} = '{column}'" for role, column in found.items()))
     return found

@@ -68,7 +68,8 @@ class QA(Task):
     Attributes:
         unanswerable: the data set has questions without an answer.
         language_rules: of the metric, "english" or "chinese".
-        stride: tokens that two rows of one context share. (BERT's own script calls the step between rows so.)
+        stride: tokens that two rows of one context share; below 0 minus the step from one to the next, which BERT's
+            own script calls so.
         question_length: tokens of a question.
         max_answer: tokens of the longest answer that is predicted.
         n_best: spans that are kept of each question.
@@ -365,10 +366,10 @@ TASKS = (
         name="xquad",
         title="XQuAD",
         folder="xquad",
-        files={"train": "train-v1.1.json", "dev": "xquad.{language}.json", "test": "xquad.{language}.json"},
+        files={**SQUAD_FILES, "test": "xquad.{language}.json"},
         languages=tuple(XQUAD.split()),
         train_languages=("en",),
-        hub=Hub("google/xquad", "xquad.{language}", splits={"test": "validation"}),
+        hub=Hub("google/xquad", "xquad.{language}", splits={"test": "validation"}, learned="rajpurkar/squad"),
     ),
     QA(
         name="cmrc2018",

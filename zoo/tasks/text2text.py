@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo import metrics
-from zoo.errors import InputError
+from zoo.errors import InputError, UsageError
 from zoo.tasks.base import ALL, Example, Outputs, Task
 from zoo.tasks.features import IGNORED, Features, Ragged
 from zoo.tasks.formats import READERS, parallel
@@ -46,7 +46,8 @@ class Text2Text(Task):
         lead: column of what stands before the source, with the tokenizer's separator between.
         renamed: other names of columns, as other releases of the same data have them.
         target_length: tokens of the target, special ones included.
-        label_pad: what pads labels; 0 for PALM's published loss, which counts padding.
+        label_pad: what pads labels. A loss that counts padding (PALM's) has a word for it, and equal lengths.
+        source_language, target_language: codes, for translators, whose texts have a token of their language.
         tokenize: how sacrebleu cuts words; empty for DuReader's metrics over characters.
         prepared: name of a function in PREPARED that makes the columns first.
     """
@@ -58,6 +59,8 @@ class Text2Text(Task):
     target_length: int = 100
     label_pad: int = IGNORED
     tokenize: str = ""
+    source_language: str = ""
+    target_language: str = ""
     prepared: str = ""
 
     head: ClassVar[str] = "generation"
@@ -113,18 +116,36 @@ class Text2Text(Task):
         """
         separator = tokenizer.specials.get("sep", " ")
         sources = [f"{e.lead}{separator}{e.source}" if e.lead else e.source for e in examples]
-        rows = tokenizer(sources, max_length=max_length, padding=False)
+        of_source, of_target = self._sides(tokenizer)
+        rows = of_source(sources, max_length=max_length, padding=False)
         columns: dict[str, Any] = {
             name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
         }
         lost: Counter[str] = Counter()
         if all(e.target is not None for e in examples):
-            targets, cut = self._targets([str(e.target) for e in examples], tokenizer, start, end)
+            targets, cut = self._targets([str(e.target) for e in examples], of_target, start, end)
             columns["decoder_input_ids"] = Ragged.of([t[:-1] for t in targets])
             columns["labels"] = Ragged.of([t[1:] for t in targets])
             lost.update({"targets that were cut": cut} if cut else {})
         numbers = np.arange(len(examples))
-        return Features(columns, numbers, {}, tokenizer.pad_token_id or 0, lost, tokenizer, self.label_pad)
+        width = 0 if self.label_pad == IGNORED else self.target_length - 1
+        return Features(columns, numbers, {}, tokenizer.pad_token_id or 0, lost, tokenizer, self.label_pad, width)
+
+    def _sides(self, tokenizer: Any) -> tuple[Tokenizer, Tokenizer]:
+        """What encodes source and target: of a translator, the tokenizers of their languages.
+
+        Raises:
+            UsageError: a translator, and a task that does not say the languages.
+            InputError: a language without a token.
+        """
+        if not getattr(tokenizer, "languages", ()):
+            return tokenizer, tokenizer
+        if not self.source_language:
+            raise UsageError(
+                f"This model translates, and {self.name} does not say between which languages.",
+                "For your own files: --task text2text --languages en,de.",
+            )
+        return tokenizer.of(self.source_language), tokenizer.of(self.target_language)
 
     def _targets(
         self, texts: list[str], tokenizer: Tokenizer, start: Sequence[int], end: Sequence[int]

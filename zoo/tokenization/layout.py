@@ -62,7 +62,8 @@ def windows(sample: int, a: int, b: int, room: int | None, strategy: str, stride
     Args:
         room: tokens that fit beside the special ones; None for no limit.
         strategy: "longest_first", "only_first" or "only_second".
-        stride: tokens that neighbouring rows share; None keeps only the first row.
+        stride: tokens that neighbouring rows share, or below 0 minus the step between their starts; None keeps only
+            the first row.
 
     Raises:
         InputError: max_length leaves no room for the text that is cut.
@@ -77,6 +78,7 @@ def windows(sample: int, a: int, b: int, room: int | None, strategy: str, stride
     second = strategy == "only_second"
     whole, cut = (a, b) if second else (b, a)
     wide, shared = room - whole, stride or 0
+    shared = max(wide + shared, 0) if shared < 0 else shared
     if wide <= shared:
         kept, shortened = ("first", "second") if second else ("second", "first")
         raise InputError(

@@ -147,7 +147,8 @@ class Tokenizer:
             text_pair: the second texts, in the same form.
             max_length: longest row, special tokens included; the model's own limit when None.
             truncation: True for "longest_first", "only_first", "only_second", or False.
-            stride: when given, a long text gives several rows that share this many tokens.
+            stride: when given, a long text gives several rows that share this many tokens; below 0 they begin
+                this many tokens apart.
             padding: True to the longest row, "max_length", or False for lists of arrays of unequal length.
             padding_side: "right", or "left" for generation.
             pad_to_multiple_of: pads further, to a multiple of this.
@@ -277,8 +278,6 @@ def _check_options(
         raise UsageError(f"padding={padding!r} does not exist.", "One of True, False, 'max_length'.")
     if side not in ("left", "right"):
         raise UsageError(f"padding_side={side!r} does not exist.", "One of 'left', 'right'.")
-    if stride is not None and stride < 0:
-        raise UsageError(f"stride={stride} does not exist.", "Give 0 or more shared tokens.")
     if multiple is not None and multiple < 1:
         raise UsageError(f"pad_to_multiple_of={multiple} does not exist.", "Give 1 or more.")
     if strategy == "longest_first" and pair and stride is not None:

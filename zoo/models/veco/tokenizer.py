@@ -59,6 +59,15 @@ class TranslationTokenizer(WritingTokenizer):
             )
         return self.engine.vocab[f"[{language}]"]
 
+    def of(self, language: str) -> WritingTokenizer:
+        """The tokenizer of one language's texts.
+
+        Raises:
+            InputError: the dictionary has no token for it.
+        """
+        self.language_id(language)
+        return self._rows[language]
+
     def __call__(self, text: Any, text_pair: Any = None, *, language: str | None = None, **options: Any) -> Any:
         """Encodes a source text or a list of them; options as in `Tokenizer`.
 
@@ -81,8 +90,7 @@ class TranslationTokenizer(WritingTokenizer):
             )
         if language is None:
             return super().__call__(text, **options)
-        self.language_id(language)
-        return self._rows[language](text, **options)
+        return self.of(language)(text, **options)
 
     def targets(
         self, text: Any, language: str | None = None, max_length: int | None = None

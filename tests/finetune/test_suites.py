@@ -1,0 +1,75 @@
+"""GLUE in one command: a run for each task, and the average of their rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zoo import tasks
+from zoo.finetune import recipes
+
+Command = Callable[..., tuple[int, str, str]]
+QUICK = ("--max-steps", "1", "--batch-size", "4", "--max-length", "16", "--eval-every", "9")
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suite of two tasks."""
+    monkeypatch.setitem(recipes.SUITES, "glue", ("sst2", "rte"))
+
+
+@pytest.fixture
+def glue(sst2: Path) -> Path:
+    """SST-2 and RTE in the benchmark's folder."""
+    folder = sst2.parent / "RTE"
+    folder.mkdir()
+    header = "index\tsentence1\tsentence2\tlabel\n"
+    rows = [f"{n}\ta man {n}\ta dog\t{'entailment' if n % 2 else 'not_entailment'}\n" for n in range(8)]
+    for split in ("train", "dev"):
+        (folder / f"{split}.tsv").write_text(header + "".join(rows), "utf-8")
+    return sst2.parent
+
+
+def test_suite(two: None, glue: Path, english: Path, tmp_path: Path, finetune: Command) -> None:
+    out = tmp_path / "run"
+    words = ("--task", "glue", "--model", english, "--data", glue, "--out", out, *QUICK)
+    code, said, err = finetune(*words)
+    assert code == 0, err
+    values = {}
+    for task in ("sst2", "rte"):
+        record = json.loads((out / task / "run.json").read_text("utf-8"))
+        values[task] = record["results"]["dev"]["scores"]["all"]["accuracy"]
+    found = json.loads((out / "suite.json").read_text("utf-8"))
+    mean = (values["sst2"] + values["rte"]) / 2
+    assert found["scores"] == {**values, "average": pytest.approx(mean)}
+    assert said.splitlines()[-1].startswith(f"average of glue on dev: ours {mean:.2f}")
+    before = (out / "rte" / "run.json").read_bytes()
+    code, again, err = finetune(*words, "--resume")  # all of it is finished
+    assert (code, again) == (0, said) and (out / "rte" / "run.json").read_bytes() == before
+
+
+def test_a_missing_file_is_found_before_the_first_run(
+    two: None, glue: Path, english: Path, tmp_path: Path, finetune: Command
+) -> None:
+    (glue / "RTE" / "dev.tsv").unlink()
+    out = tmp_path / "run"
+    code, _, err = finetune("--task", "glue", "--model", english, "--data", glue, "--out", out, *QUICK)
+    assert code == 1 and "has no 'dev.tsv', which rte needs" in err
+    assert not out.exists()
+
+
+def test_mistakes(finetune: Command) -> None:
+    code, _, err = finetune("--task", "glue")
+    assert code == 2 and "Say --model" in err
+    code, _, err = finetune("--task", "clue", "--model", "m", "--show")
+    assert code == 2 and "--show shows one task" in err
+    code, _, err = finetune("--recipe", "funnel-small-glue")
+    assert code == 2 and "glue is several tasks" in err
+
+
+def test_every_task_of_a_suite_exists() -> None:
+    for names in recipes.SUITES.values():
+        assert all(tasks.find(name).files["dev"] for name in names)
