@@ -101,7 +101,7 @@ def write_dictionary(folder: Path, vocab_size: int) -> None:
 def encode(folder: Path, texts: list[str], language: str) -> list[list[int]]:
     """Ids of source texts: the model's pieces, looked up in the dictionary, then the end and the language."""
     model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "sentencepiece.bpe.model"))
-    lines = (folder / "dict.txt").read_text(encoding="utf-8").splitlines()
+    lines = (folder / "dict.txt").read_text(encoding="utf-8").rstrip("\n").split("\n")  # a word may be U+0085
     ids = {word: n for n, word in enumerate([*SPECIALS, *(line[: line.rfind(" ")] for line in lines)])}
     unknown, end = ids["<unk>"], [ids["</s>"], ids[f"[{language}]"]]
     return [[ids.get(piece, unknown) for piece in model.encode(text, out_type=str)] + end for text in texts]
