@@ -133,6 +133,13 @@ def test_words(text: str, split: str, words: str) -> None:
     assert [text[a:b] for a, b in SPLITS[split](text)] == words.split()
 
 
+def test_words_are_those_of_training(answering: Answer) -> None:
+    pipe = answering("ner")
+    pipe.task = replace(tasks.find("peoples-daily"), stride=32)
+    assert pipe.preprocess("2008", **pipe.options).words == ("2", "0", "0", "8")
+    assert pipe.preprocess("2008", **pipe.options | {"split": "words"}).words == ("2008",)
+
+
 def test_a_split_that_does_not_exist(answering: Answer) -> None:
     with pytest.raises(UsageError, match="split='letters'"):
         answering("ner")("a", split="letters")

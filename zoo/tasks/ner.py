@@ -16,6 +16,7 @@ TASKS = (
         title="People's Daily NER",
         labels=bio("PER", "ORG", "LOC"),
         folder="peoples_daily_ner",
+        unit="characters",
         files={"train": "example.train", "dev": "example.dev", "test": "example.test"},
         max_length=256,
         hub=Hub(
@@ -27,6 +28,7 @@ TASKS = (
         title="MSRA NER",
         labels=bio("PER", "ORG", "LOC"),
         folder="msra_ner",
+        unit="characters",
         files={"train": "msra_train_bio.txt", "test": "msra_test_bio.txt"},
         max_length=256,
         hub=Hub("levow/msra_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
@@ -48,6 +50,7 @@ TASKS = (
             "address", "book", "company", "game", "government", "movie", "name", "organization", "position", "scene"
         ),
         folder="cluener2020",
+        unit="characters",
         files={"train": "train.json", "dev": "dev.json", "test": "test.json"},
         format="jsonl",
         prepared="cluener",

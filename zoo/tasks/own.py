@@ -208,9 +208,11 @@ def _labels(file: Path, form: str, column: str) -> tuple[str, ...]:
 def _tagging(file: Path, form: str, roles: dict[str, str], labels: Any, common: Any) -> Task:
     prepared = {"word_column": roles["words"], "tag_column": roles["tags"]} if roles else {}
     probe = Tagging(**{**prepared, **common})
-    tags = dict[str, None]()
+    tags, unit = dict[str, None](), "characters"
     for row in READERS[form](file):
-        _, found = probe.words_and_tags(row)
+        words, found = probe.words_and_tags(row)
+        if max(map(len, words), default=1) > 1:
+            unit = "words"
         if found is None:
             raise row.error("no tags.", "A word, a tab or a space, and its tag on each line.")
         tags.update(dict.fromkeys(found))
@@ -220,7 +222,7 @@ def _tagging(file: Path, form: str, roles: dict[str, str], labels: Any, common: 
         order = {tag: (tag != "O", kinds.index(TAG.sub(r"\2", tag)) if tag != "O" else 0, tag) for tag in tags}
         labels = tuple(sorted(tags, key=order.__getitem__))
     metrics = {} if scheme else {"metrics": ("accuracy",)}
-    return Tagging(**{"labels": labels, "scheme": scheme, **metrics, **prepared, **common})
+    return Tagging(**{"labels": labels, "scheme": scheme, "unit": unit, **metrics, **prepared, **common})
 
 
 def _qa(file: Path, form: str, roles: dict[str, str], labels: Any, common: Any) -> Task:

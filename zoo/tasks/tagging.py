@@ -48,6 +48,7 @@ class Tagging(Task):
         labels: tags in the order of their ids.
         scheme: how tags are meant by the strict metric; empty for tags that mark no spans, such as parts of speech.
         stride: pieces that two rows of a long sentence share.
+        unit: what its files call a word: "words", or "characters", where digits and letters stand alone too.
         word_column, tag_column: of files that have columns.
         prepared: name of a function in PREPARED that makes these columns first.
         style: of the submission: "conll" (word, space, tag), "tags" (bare), "spans" (CLUENER's JSON).
@@ -56,6 +57,7 @@ class Tagging(Task):
     labels: tuple[str, ...] = ()
     scheme: str = "IOB2"
     stride: int | None = 32
+    unit: str = "words"
     word_column: str = "words"
     tag_column: str = "tags"
     prepared: str = ""

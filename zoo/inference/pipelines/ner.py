@@ -75,19 +75,19 @@ class Ner(Pipeline):
     spans, such as parts of speech, each word is an entry. A text of any length is read, in rows that overlap.
 
     Options: split, what counts as a word: "words" (spaces and punctuation; each character of Chinese, Japanese,
-    Thai, ...), "spaces", or "characters", for models that were trained on single characters; max_length, tokens of
-    a row.
+    Thai, ...), "spaces", or "characters", for models that were trained on single characters; without it as the
+    model's task.json says, else "words"; max_length, tokens of a row.
     """
 
     heads = ("tagging",)
-    defaults: Mapping[str, Any] = {"max_length": None, "split": "words"}
+    defaults: Mapping[str, Any] = {"max_length": None, "split": None}
 
     def __init__(self, deployed: Deployed, **options: Any) -> None:
         super().__init__(deployed, **options)
         self.task = tagging_of(deployed)
 
     def preprocess(self, item: Any, **options: Any) -> Sentence:
-        text, split = text_of(item), options["split"]
+        text, split = text_of(item), options["split"] or self.task.unit
         if split not in SPLITS:
             raise UsageError(f"split={split!r} does not exist.", f"One of {', '.join(SPLITS)}.")
         places = tuple(SPLITS[split](text))
