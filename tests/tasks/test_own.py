@@ -93,7 +93,14 @@ def test_tag_schemes(tags: str, scheme: str, metric: str, tmp_path: Path, tokeni
 def test_tags_in_json_lines(tmp_path: Path, tokenizers: dict[str, Tokenizer]) -> None:
     row = {"tokens": ["Sioux", "Falls", "is"], "ner_tags": ["B-LOC", "I-LOC", "O"]}
     folder = write(tmp_path, train_jsonl=json.dumps(row))
-    assert check(own("tagging", folder), folder, tokenizers["en"])[0].words == ("Sioux", "Falls", "is")
+    task = own("tagging", folder)
+    assert check(task, folder, tokenizers["en"])[0].words == ("Sioux", "Falls", "is")
+    assert task.to_dict()["unit"] == "words"
+
+
+def test_tags_of_characters(tmp_path: Path) -> None:
+    folder = write(tmp_path, train_conll="北\tB-X\n京\tI-X\n2\tO\n")
+    assert own("tagging", folder).to_dict()["unit"] == "characters"
 
 
 def test_questions(tmp_path: Path, tokenizers: dict[str, Tokenizer]) -> None:

@@ -66,9 +66,11 @@ class CompiledSeq2Seq:
     def __init__(self, model: Seq2Seq, folder: Path, precision: str) -> None:
         self.model = model
         self._source = predictor(folder / "source", precision)
-        self._step = predictor(folder / "step", precision)
+        # A cache grows from step to step: with a capacity every new size would pack all weights again, a second.
+        self._unused = predictor(folder / "step", precision, capacity=0)
+        self._step, self._batch = self._unused, 0
         self._types = "token_type_ids" in self._source.get_input_names()
-        self._caches = sum(name.startswith("past_") for name in self._step.get_input_names())
+        self._caches = sum(name.startswith("past_") for name in self._unused.get_input_names())
         self._lock = Lock()
 
     def generate(
@@ -89,6 +91,8 @@ class CompiledSeq2Seq:
         memory = [tensor.clone() for tensor in self._source.run(given)]
         memory_mask = additive_mask(given[1], paddle.float32)
         batch, heads, _, size = memory[0].shape
+        if batch != self._batch:  # a copy has kernels of its own: no two of one batch size have one key
+            self._step, self._batch = self._unused.clone(), batch
         nothing = [paddle.zeros([batch, heads, 1, size])] * self._caches  # a slot that nobody sees
 
         def run(ids: Tensor, positions: Tensor, mask: Tensor, past: Past) -> tuple[Tensor, list[KeyValue]]:

@@ -18,6 +18,8 @@ from zoo.inference.static import Graph, trace
 PRECISIONS = ("fp32", "bf16")
 FILES = ("model.json", "model.pdiparams")
 GPU_POOL = 256  # MB that are asked for at once
+# oneDNN packs all weights for every new shape of the inputs, and keeps them for so many shapes, in so many bytes.
+SHAPES, PACKED = 10, 2 << 30
 
 write = trace
 
@@ -54,8 +56,15 @@ class PaddleInference:
         return dict(zip(self.outputs, found, strict=True))
 
 
-def predictor(stem: Path, precision: str) -> Any:
+def predictor(stem: Path, precision: str, capacity: int | None = None) -> Any:
     """A predictor of STEM.json and STEM.pdiparams, on all cores or on the first GPU.
+
+    Args:
+        stem: the files' path without their suffixes.
+        precision: "fp32" or "bf16".
+        capacity: shapes of the inputs that oneDNN keeps its kernels and packed weights for, by default as many as
+            PACKED allows. With 0 all shapes share them, under keys that join the sizes without a mark between:
+            shapes of 12 x 9 and 1 x 29 have one key, and the second one fails (paddle 3.3.1).
 
     Raises:
         UsageError: an unknown precision, or a file that is not there.
@@ -74,7 +83,9 @@ def predictor(stem: Path, precision: str) -> Any:
         return inference.create_predictor(config)
     config.disable_gpu()
     config.enable_mkldnn()
-    config.set_mkldnn_cache_capacity(0)  # else every new shape packs all weights again: a second, 0.5 GB
+    if capacity is None:
+        capacity = min(SHAPES, max(1, PACKED // Path(files[1]).stat().st_size))
+    config.set_mkldnn_cache_capacity(capacity)
     config.set_cpu_math_library_num_threads(env.use_all_cores())
     if precision == "bf16":
         config.enable_mkldnn_bfloat16()
