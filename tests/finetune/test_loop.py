@@ -9,11 +9,11 @@ import pytest
 
 from tests.finetune.small import SomeRows, bytes_of, run, small_model
 from zoo.errors import TrainingError, UsageError
-from zoo.finetune.batches import Padding
 from zoo.finetune.events import Evaluated, Finished, Started, Updated
 from zoo.finetune.loop import LoopSettings, freeze_body, train, updates_of
 from zoo.finetune.objective import Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
+from zoo.tasks.running import Padding
 
 SETTINGS = {"updates": 12, "batch_size": 8, "lr": 1e-3, "warmup": 2, "save_every": 3}
 

@@ -1,15 +1,13 @@
-"""Which rows come together: length groups for training, a token budget for evaluation, shares for each process."""
+"""Which rows come together in training: length groups, and shares for each process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.models.common.base import Model
 
 Batch = dict[str, np.ndarray]
 GROUP = 50  # batches that are sorted by length together
@@ -24,33 +22,6 @@ class Rows(Protocol):
 
     def batch(self, rows: np.ndarray, width: int = 0) -> Batch:
         """Some rows as arrays [B, ...], padded to at least `width` tokens: what the model's forward takes."""
-
-
-@dataclass(frozen=True)
-class Padding:
-    """How wide a batch is: the longest row, `spare` slots more, rounded up to a multiple.
-
-    Attributes:
-        multiple, spare: for Funnel 2^(blocks - 1) and one less. What Funnel gives for real tokens depends on how
-            much padding follows, but from this width on no more: batches of any composition then give the same
-            numbers as padding to the largest length does.
-        least: pads at least to this many tokens (a recipe's fixed width).
-    """
-
-    multiple: int = 1
-    spare: int = 0
-    least: int = 0
-
-    def width(self, longest: int) -> int:
-        """The width of a batch whose longest row has so many tokens."""
-        return -(-max(longest + self.spare, self.least) // self.multiple) * self.multiple
-
-
-def padding_of(model: Model) -> Padding:
-    """The rule of a model's family."""
-    blocks = getattr(model.config, "block_sizes", None)  # Funnel
-    step = 2 ** (len(blocks) - 1) if blocks else 1
-    return Padding(step, step - 1)
 
 
 class TrainBatches:
@@ -107,30 +78,3 @@ class TrainBatches:
 def share(rows: np.ndarray, rank: int, world: int) -> np.ndarray:
     """The rows of a batch that one of `world` processes takes: like lengths for each, none twice."""
     return rows[rank::world]
-
-
-def eval_batches(
-    lengths: Sequence[int] | np.ndarray,
-    padding: Padding,
-    budget: int = 4096,
-    most: int = 64,
-    rank: int = 0,
-    world: int = 1,
-) -> Iterator[np.ndarray]:
-    """Row numbers of batches for evaluation: every row once, longest first, at most `budget` padded tokens each.
-
-    Args:
-        lengths: [N], tokens of each row.
-        padding: how wide a batch is.
-        budget: padded tokens; a longer row is a batch of its own.
-        most: rows of a batch.
-        rank, world: this process takes every world-th batch; all of them together have each row once.
-    """
-    order = np.argsort(-np.asarray(lengths), kind="stable")
-    at = number = 0
-    while at < len(order):
-        size = max(1, min(most, budget // padding.width(int(lengths[order[at]]))))
-        if number % world == rank:
-            yield order[at : at + size]
-        at += size
-        number += 1

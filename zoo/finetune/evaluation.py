@@ -11,19 +11,10 @@ import paddle
 
 from zoo.errors import UsageError
 from zoo.finetune import parallel
-from zoo.finetune.batches import eval_batches, padding_of
 from zoo.finetune.objective import counted
 from zoo.models.common.base import Model
 from zoo.tasks import Example, Features, Scores, Task
-
-BUDGET = 8192  # padded tokens of a batch; no gradients are kept
-FIELDS = {
-    "classification": ("logits",),
-    "tagging": ("logits",),
-    "qa": ("start_logits", "end_logits"),
-    "embedding": ("embeddings",),
-}
-PER_TOKEN = ("tagging", "qa")
+from zoo.tasks.running import BUDGET, FIELDS, eval_batches, padding_of, rows_of
 
 
 @dataclass
@@ -75,7 +66,7 @@ def outputs_of(
     Returns:
         Name -> N arrays without the batch axis, padding cut off.
     """
-    padding = padding_of(model)
+    padding = padding_of(model.config)
     names = FIELDS.get(model.task or "", ("sequences",))
     done: list[int] = []
     held: list[tuple[Any, ...]] = []
@@ -88,9 +79,7 @@ def outputs_of(
             arrays, mean = _run(model, batch, names, options or {})
             count = counted(model.task, batch) if "labels" in batch else 0.0
             loss, labels = loss + mean * count, labels + count
-            for k, length in enumerate(lengths):
-                cut = int(length) if model.task in PER_TOKEN else None
-                held.append(tuple(array[k][:cut] if np.ndim(array[k]) else array[k] for array in arrays))
+            held += rows_of(model.task or "", arrays, lengths)
             done += [int(n) for n in numbers]
             if on_rows:
                 on_rows(len(numbers))

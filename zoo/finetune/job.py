@@ -17,7 +17,6 @@ from zoo import tasks
 from zoo.errors import InputError, UsageError
 from zoo.finetune import parallel
 from zoo.finetune.adversarial import Smart
-from zoo.finetune.batches import padding_of
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.evaluation import Split, has_gold
@@ -31,6 +30,7 @@ from zoo.models.common.base import Model
 from zoo.models.common.losses import IGNORED
 from zoo.tasks import Example, Task
 from zoo.tasks.own import KINDS, own
+from zoo.tasks.running import features_of, padding_of
 
 SAVES = 20  # checkpoints of a run, at least
 HELD_OUT = 20  # of the training rows of a data set without a development set, every so many-th
@@ -173,18 +173,8 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
 
 def split_of(name: str, examples: list[Example], task: Task, model: Model, options: Mapping[str, Any]) -> Split:
     """Examples as token ids."""
-    around = {"start": _token(model, "bos", "cls"), "end": _token(model, "eos", "sep")}
-    more = around if task.head == "generation" else {}
-    features = task.features(examples, model.tokenizer, options.get("max_length") or None, **more)
-    return Split(name, examples, features)
-
-
-def _token(model: Model, role: str, stand_in: str) -> tuple[int, ...]:
-    """What generation starts or ends with: the config's token, else the tokenizer's."""
-    key = f"{role}_token_id"
-    asked = getattr(model.config, key, model.config.source.get(key))
-    found = (asked, getattr(model.tokenizer, key, None), getattr(model.tokenizer, f"{stand_in}_token_id", None))
-    return next(((int(token),) for token in found if token is not None), ())
+    made = features_of(examples, task, model.tokenizer, model.config, options.get("max_length") or None)
+    return Split(name, examples, made)
 
 
 def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> LoopSettings:
@@ -240,7 +230,7 @@ def optimiser_of(config: FinetuneConfig, model: Model, train: Split) -> Optimize
 
 
 def _batches(model: Model, train: Split, size: int) -> Any:
-    padding, lengths = padding_of(model), train.features.lengths
+    padding, lengths = padding_of(model.config), train.features.lengths
     for at in range(0, len(lengths), size):
         rows = np.arange(at, min(at + size, len(lengths)))
         batch = train.features.batch(rows, padding.width(int(lengths[rows].max())))

@@ -1,0 +1,139 @@
+"""What it takes to run any network over the rows of a task: features, batches, and which outputs are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.tasks.base import Task
+from zoo.tasks.features import Features
+
+if TYPE_CHECKING:
+    from zoo.tokenization import Tokenizer
+
+BUDGET = 8192  # padded tokens of a batch; no gradients are kept
+FIELDS = {  # head -> what `Task.predictions` takes of a network's output; other heads generate `sequences`
+    "classification": ("logits",),
+    "tagging": ("logits",),
+    "qa": ("start_logits", "end_logits"),
+    "embedding": ("embeddings",),
+}
+PER_TOKEN = ("tagging", "qa")  # heads whose outputs have an axis of tokens
+
+
+def features_of(
+    examples: Iterable[Any], task: Task, tokenizer: Tokenizer, config: Any, max_length: int | None = None
+) -> Features:
+    """Examples as token ids for a network.
+
+    Args:
+        examples: of the task.
+        config: the network's; says what generation starts and ends with.
+        max_length: tokens of a row; the task's own when None.
+    """
+    around = {"start": _token(tokenizer, config, "bos", "cls"), "end": _token(tokenizer, config, "eos", "sep")}
+    return task.features(examples, tokenizer, max_length, **(around if task.head == "generation" else {}))
+
+
+def _token(tokenizer: Tokenizer, config: Any, role: str, stand_in: str) -> tuple[int, ...]:
+    """What generation starts or ends with: the config's token, else the tokenizer's."""
+    key = f"{role}_token_id"
+    asked = getattr(config, key, config.source.get(key))
+    found = (asked, getattr(tokenizer, key, None), getattr(tokenizer, f"{stand_in}_token_id", None))
+    return next(((int(token),) for token in found if token is not None), ())
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How wide a batch is: the longest row, `spare` slots more, rounded up to a multiple.
+
+    Attributes:
+        multiple, spare: for Funnel 2^(blocks - 1) and one less. What Funnel gives for real tokens depends on how
+            much padding follows, but from this width on no more: batches of any composition then give the same
+            numbers as padding to the largest length does.
+        least: pads at least to this many tokens (a recipe's fixed width).
+    """
+
+    multiple: int = 1
+    spare: int = 0
+    least: int = 0
+
+    def width(self, longest: int) -> int:
+        """The width of a batch whose longest row has so many tokens."""
+        return -(-max(longest + self.spare, self.least) // self.multiple) * self.multiple
+
+
+def padding_of(config: Any) -> Padding:
+    """The rule of a network's family."""
+    blocks = getattr(config, "block_sizes", None)  # Funnel
+    step = 2 ** (len(blocks) - 1) if blocks else 1
+    return Padding(step, step - 1)
+
+
+def eval_batches(
+    lengths: Sequence[int] | np.ndarray,
+    padding: Padding,
+    budget: int = 4096,
+    most: int = 64,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[np.ndarray]:
+    """Row numbers of batches for evaluation: every row once, longest first, at most `budget` padded tokens each.
+
+    Args:
+        lengths: [N], tokens of each row.
+        padding: how wide a batch is.
+        budget: padded tokens; a longer row is a batch of its own.
+        most: rows of a batch.
+        rank, world: this process takes every world-th batch; all of them together have each row once.
+    """
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    at = number = 0
+    while at < len(order):
+        size = max(1, min(most, budget // padding.width(int(lengths[order[at]]))))
+        if number % world == rank:
+            yield order[at : at + size]
+        at += size
+        number += 1
+
+
+def rows_of(head: str, arrays: Sequence[Any], lengths: Iterable[int]) -> list[tuple[Any, ...]]:
+    """A batch's arrays [B, ...] as one tuple per row, without what belongs to padding."""
+    cut = head in PER_TOKEN
+    return [
+        tuple(array[n][: int(length)] if cut else array[n] for array in arrays) for n, length in enumerate(lengths)
+    ]
+
+
+def with_labels_of(asked: Task, saved: Task) -> Task:
+    """Another data set's files, with what was saved with a network: labels in their order, threshold.
+
+    Raises:
+        UsageError: another head, or other labels.
+    """
+    if asked.head != saved.head:
+        raise UsageError(f"{asked.name} needs the head {asked.head}; this model has {saved.head}.")
+    kept = {name: getattr(saved, name) for name in ("threshold", "scheme") if hasattr(asked, name)}
+    return replace(in_order(asked, getattr(saved, "labels", ())), **kept)
+
+
+def in_order(task: Task, labels: Sequence[str]) -> Task:
+    """A task with its labels in the order that a network's head has them.
+
+    Raises:
+        UsageError: they are other labels.
+    """
+    own, labels = tuple(getattr(task, "labels", ())), tuple(labels)
+    if set(labels) != set(own):
+        raise UsageError(f"{task.name} has the labels {', '.join(own)}; this model has {', '.join(labels)}.")
+    if labels == own:
+        return task
+    changed: Mapping[str, Any] = {"labels": labels}
+    if written := getattr(task, "written", ()):  # follows the order of the labels
+        spelled = dict(zip(own, written, strict=True))
+        changed = {**changed, "written": tuple(spelled[label] for label in labels)}
+    return replace(task, **changed)
