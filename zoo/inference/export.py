@@ -1,4 +1,4 @@
-"""A model as a folder that deploys without its weights: compared with the eager model, judged, then published."""
+"""A model as a folder that deploys without its weights: compared with the eager model, judged, then published.
 
 Legend of shapes: B batch, T tokens, N choices; see zoo/models/common.
 """
@@ -233,7 +233,6 @@ def _outcome(gate: Gate, after: Trade, calibration: Mapping[str, Any] | None = N
         "passed": gate.enough(after.value),
         "recipe": after.recipe,
         "calibration": calibration,
-        "trades": [asdict(trade) for trade in gate.trades],
     }
 
 
@@ -259,7 +258,7 @@ def _describe(model: Model, graph: Graph, report: Report, settings: Mapping[str,
         "outputs": graph.outputs,
         "sha256": {file.name: file_digest(file) for file in files},
         "differences": {name: asdict(found) for name, found in report.differences.items()},
-        "guard": report.guard,
+        "guard": report.guard and {**report.guard, "trades": [asdict(trade) for trade in report.trades]},
         "versions": {"zoo": __version__, **env.versions(), **versions(report.engine)},
     }
     model.describe(folder)
