@@ -106,9 +106,9 @@ TABLE = (
     ),
     Row(
         "zoo/inference/*",
-        packages=f"{FRAMEWORKS} paddle2onnx",
+        packages=f"{FRAMEWORKS} filelock paddle2onnx openvino onnxruntime",
         parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
-        " zoo.tasks zoo.inference",
+        " zoo.tasks zoo.inference zoo.__version__",
     ),
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(

@@ -107,6 +107,20 @@ def load(
     return model
 
 
+def outline(folder: Path) -> Model:
+    """The network of a folder that `Model.save` described, in eval mode and without its weights: config, tokenizer.
+
+    Raises:
+        ConfigError, CheckpointError: config.json is not there, damaged, or not ours.
+    """
+    about = read_about(folder)
+    with _lazily():
+        model = about.build(about.config, about.own_task, **about.mark.get("options", {}))
+    model.origin = Origin(about.family.name, about.architecture.name, about.architecture.module, folder, None)
+    model.eval()
+    return model
+
+
 def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[str]) -> dict[str, Shape]:
     """Names and shapes of the tensors of an architecture, as in a converted file. Allocates nothing.
 

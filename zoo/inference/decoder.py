@@ -20,6 +20,7 @@ from paddle.static import InputSpec
 from zoo.checkpoint.publish import publish
 from zoo.errors import UsageError
 from zoo.inference.engines.paddle import PRECISIONS, predictor
+from zoo.inference.static import Graph, evaluating
 from zoo.models.common.decoding import KeyValue
 from zoo.models.common.generation import Generated, generate
 from zoo.models.common.generation.cache import HIDDEN, Cached, Past, Session
@@ -119,15 +120,21 @@ def compile_decoder(model: Seq2Seq, folder: str | os.PathLike[str], precision: s
     """
     if precision not in PRECISIONS:
         raise UsageError(f"precision={precision!r} is unknown.", f"One of {', '.join(PRECISIONS)}.")
-    training = model.training
-    model.eval()
-    try:
-        with publish(Path(folder)) as work:
-            _save(model, work)
-    finally:
-        if training:
-            model.train()
+    with publish(Path(folder)) as work:
+        write(model, work)
     return CompiledSeq2Seq(model, Path(folder), precision)
+
+
+def write(model: Seq2Seq, folder: Path) -> Graph:
+    """Traces an encoder-decoder into a folder that is there: source.json, step.json and their .pdiparams."""
+    with evaluating(model):
+        _save(model, folder)
+    return Graph(folder, (), ())
+
+
+def open_graph(graph: Graph, precision: str, model: Seq2Seq) -> CompiledSeq2Seq:
+    """What generates with the graphs of `write`. Of the model only what it knows is used, no weight."""
+    return CompiledSeq2Seq(model, graph.folder, precision)
 
 
 def _save(model: Seq2Seq, folder: Path) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UsageError
-from zoo.inference.engines import Choice, build, choose
-from zoo.loading import load
+from zoo.errors import CheckpointError, UsageError
+from zoo.inference.cache import file_digest
+from zoo.inference.engines import ENGINES, Choice, build, choose, missing, open_graph
+from zoo.inference.static import Graph
+from zoo.loading import load, outline
 from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
 from zoo.tokenization import Tokenizer
 
+FORMAT = 1  # of the two files
 TASK_FILE = "task.json"
 EXPORT_FILE = "export.json"
 
@@ -55,19 +59,65 @@ def deploy(
 
     Raises:
         UsageError: another head than the network has, or what `choose` says.
+        CheckpointError: a file of an export is damaged.
         ZooError: what `zoo.load` says.
     """
     name, settings = _name(model), {}
     if not isinstance(model, Model):
         folder = model_folder(model)
         settings = read_settings(folder)
+        if (folder / EXPORT_FILE).is_file():
+            return _exported(name, folder, settings, task, engine, precision)
         model = load(folder if folder.is_dir() else model, task=task)
-    elif task is not None and model.task != task:
-        raise UsageError(f"The network has the head {model.task!r}, not '{task}'.", f"zoo.load(..., task='{task}')")
+    elif task is not None:
+        _check_task(f"'{name}'", model.task, task)
     choice = choose(model, engine, precision)
     made, how = build(model, choice)
     summary = f"{name}: {choice} ({how})"
     return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary)
+
+
+def _exported(
+    name: str, folder: Path, settings: dict[str, Any], task: str | None, engine: str, precision: str
+) -> Deployed:
+    """A folder of `python -m zoo.export`: nothing is traced, no weights but the graph's are read."""
+    start = time.perf_counter()
+    about = _read_json(folder / EXPORT_FILE)
+    try:
+        graph = Graph(folder, tuple(about["inputs"]), tuple(about["outputs"]))
+        own = {"engine": about["engine"], "precision": about["precision"]}
+        digests, head = dict(about["sha256"]), about["task"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"'{folder / EXPORT_FILE}' is not complete: {error!r}.", "Export the model again."
+        ) from None
+    for key, asked in (("engine", engine), ("precision", precision)):
+        if asked not in ("auto", own[key]):
+            raise UsageError(
+                f"'{folder}' was exported with {key} {own[key]}, not {asked}.",
+                f"Leave {key} out, or export again.",
+            )
+    if task is not None:
+        _check_task(f"'{folder}'", head, task)
+    if own["engine"] not in ENGINES:
+        raise UsageError(f"'{folder}' was exported for an engine '{own['engine']}' that this zoo does not have.")
+    if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
+        raise UsageError(f"'{folder}' needs {own['engine']}.", "pip install 'paddle-model-zoo[export]'")
+    for file, digest in digests.items():
+        if Path(file).name != file or not (folder / file).is_file() or file_digest(folder / file) != digest:
+            raise CheckpointError(
+                f"'{folder / file}' is not the file that was exported.", "Export the model again."
+            )
+    model = outline(folder)
+    choice = Choice(own["engine"], own["precision"], "as exported")
+    made = open_graph(graph, choice, model)
+    summary = f"{name}: {choice} (exported, opened in {time.perf_counter() - start:.1f} s)"
+    return Deployed(name, head, model.config, model.tokenizer, settings, made, choice, summary)
+
+
+def _check_task(what: str, own: str | None, asked: str) -> None:
+    if own != (None if asked == "encoder" else asked):
+        raise UsageError(f"{what} has {f'the head {own}' if own else 'no head'}; the head '{asked}' was asked for.")
 
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
@@ -82,21 +132,23 @@ def read_settings(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: it is damaged.
     """
-    file = folder / TASK_FILE
-    if not file.is_file():
-        return {}
+    return _read_json(folder / TASK_FILE) if (folder / TASK_FILE).is_file() else {}
+
+
+def _read_json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"'{file}' cannot be read: {error}.") from None
-    if not isinstance(found, dict):
-        raise UsageError(f"'{file}' is not a JSON object.")
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise UsageError(f"'{file}' is not of format {FORMAT}.", "Was it written by another version?")
     return found
 
 
 def _name(model: str | os.PathLike[str] | Model) -> str:
-    if not isinstance(model, Model):
-        return os.fspath(model)
-    if model.card is not None:
-        return model.card.name
-    return model.origin.folder.name if model.origin else type(model).__name__
+    if isinstance(model, Model):
+        if model.card is not None:
+            return model.card.name
+        return model.origin.folder.name if model.origin else type(model).__name__
+    path = Path(model)
+    return (path.name or str(path)) if path.is_dir() else os.fspath(model)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -130,10 +131,10 @@ def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
         with _spelled_out(model):
             _save(model, Path(work, "model"))
         made = Path(work, "model.onnx")
-        # No optimiser: polygraphy, the default one, installs packages with pip while it runs.
-        paddle2onnx.export(
-            f"{work}/model.json", f"{work}/model.pdiparams", str(made), opset_version=OPSET, optimize_tool="None"
-        )
+        files = [f"{work}/model.json", f"{work}/model.pdiparams", str(made)]
+        with _no_stdout():
+            # No optimiser: polygraphy, the default one, installs packages with pip while it runs.
+            paddle2onnx.export(*files, opset_version=OPSET, optimize_tool="None")
         os.replace(made, file)
     return file
 
@@ -156,6 +157,22 @@ def _save(model: Model, stem: Path) -> None:
 def _shape(model: Model) -> list[None]:
     """[B, T], or [B, N, T] for multiple-choice, with every size free."""
     return [None] * (3 if model.task == "multiple-choice" else 2)
+
+
+@contextmanager
+def _no_stdout() -> Iterator[None]:
+    """Keeps the process's stdout clean: paddle2onnx talks there from C++, and nothing makes it stop."""
+    sys.stdout.flush()
+    before = os.dup(1)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(before, 1)
+        os.close(before)
+        os.close(nothing)
 
 
 @contextmanager

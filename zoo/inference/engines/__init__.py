@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
+from typing import Any
 
 from zoo import env
 from zoo.errors import UsageError
+from zoo.inference import cache
 from zoo.inference.engines.base import Engine
+from zoo.inference.static import Graph
 from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
 
-__all__ = ["ENGINES", "Choice", "Engine", "choose", "compile", "installed", "module_of"]
+__all__ = [
+    "ENGINES",
+    "Choice",
+    "Engine",
+    "build",
+    "choose",
+    "compile",
+    "missing",
+    "module_of",
+    "refusal",
+    "versions",
+]
 
 
 @dataclass(frozen=True)
@@ -32,14 +47,21 @@ class Kind:
     precisions: tuple[str, ...] = ("fp32",)
 
 
-PADDLE = ("paddlepaddle",)
 # Each is a module of this folder with `write(model, folder) -> Graph` and `open_graph(graph, precision) -> Engine`.
 ENGINES = {
-    "eager": Kind("Paddle eager", PADDLE),
-    "paddle": Kind("Paddle Inference", PADDLE, ("fp32", "bf16")),
+    "eager": Kind("Paddle eager", ("paddlepaddle",)),
+    "paddle": Kind("Paddle Inference", ("paddlepaddle",), ("fp32", "bf16")),
+    "openvino": Kind("OpenVINO", ("openvino", "paddle2onnx"), ("fp32", "bf16")),
+    "onnxruntime": Kind("ONNX Runtime", ("onnxruntime", "paddle2onnx")),
 }
+GENERATION = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
 PRECISIONS = ("fp32", "bf16", "int8")
-FASTEST = ("paddle", "eager")  # of what is installed, the first is taken
+# Engine, which networks, and why not. `auto` passes over them.
+REFUSED: tuple[tuple[str, Callable[[Model], bool], str], ...] = tuple(
+    (engine, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle")
+    for engine in ("openvino", "onnxruntime")
+)
+FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
 
 
 @dataclass(frozen=True)
@@ -52,28 +74,32 @@ class Choice:
 
     def __str__(self) -> str:
         kind = ENGINES[self.engine]
-        release = version_of(kind)
-        return f"{kind.title}{f' {release}' if release else ''}, {self.precision}, {env.threads()} threads"
+        threads = env.threads()
+        release = versions(self.engine)[kind.packages[0]]
+        return f"{kind.title} {release}, {self.precision}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def version_of(kind: Kind) -> str:
-    """Of an engine's package; empty when it is not installed."""
-    for name in (kind.packages[0], f"{kind.packages[0]}-gpu"):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return ""
+def versions(engine: str) -> dict[str, str]:
+    """Of an engine's packages that are installed. Imports nothing."""
+    found = {}
+    for name in ENGINES[engine].packages:
+        for spelled in (name, f"{name}-gpu"):
+            try:
+                found[name] = version(spelled)
+                break
+            except PackageNotFoundError:
+                continue
+    return found
 
 
-def installed(engine: str) -> bool:
-    """True when every package of an engine is there. Imports nothing."""
-    return all(version_of(replace(ENGINES[engine], packages=(name,))) for name in ENGINES[engine].packages)
+def missing(engine: str) -> list[str]:
+    """The packages that an engine lacks."""
+    return [name for name in ENGINES[engine].packages if name not in versions(engine)]
 
 
 def module_of(engine: str) -> ModuleType:
     """The module of an engine, which imports its package."""
-    return import_module(f"{__name__}.{engine}")
+    return import_module(engine if "." in engine else f"{__name__}.{engine}")
 
 
 def choose(model: Model, engine: str = "auto", precision: str = "auto") -> Choice:
@@ -85,27 +111,64 @@ def choose(model: Model, engine: str = "auto", precision: str = "auto") -> Choic
         precision: "auto" (bf16 where the processor multiplies in it), "fp32" or "bf16".
 
     Raises:
-        UsageError: a name that is unknown, not installed, or not possible together.
+        UsageError: a name that is unknown, an engine that is not installed or cannot run this network, or a
+            precision that it does not have.
     """
-    for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
-        if value != "auto" and value not in known:
-            raise UsageError(f"{name}={value!r} is unknown.", f"One of auto, {', '.join(known)}.")
+    _check("engine", engine, tuple(ENGINES))
+    _check("precision", precision, PRECISIONS)
     if precision == "int8":
         raise UsageError(
             "precision='int8' needs a graph that was quantised, with its score checked.",
             "python -m zoo.export DIR --to openvino --precision int8 --guard DATA --out OUT, then give OUT.",
         )
-    found = next(e for e in FASTEST if installed(e)) if engine == "auto" else engine
-    if precision == "auto":
-        precision = "bf16" if "bf16" in ENGINES[found].precisions and env.computes_bf16() else "fp32"
-    return Choice(found, precision, "the fastest installed" if engine == "auto" else "asked for")
+    if engine != "auto":
+        if reason := refusal(model, engine, precision):
+            raise reason
+        return Choice(engine, _precision(engine, precision), "asked for")
+    passed = {name: refusal(model, name, precision) for name in FASTEST}
+    found = next((name for name, reason in passed.items() if reason is None), None)
+    if found is None:  # bf16, and nothing that has it
+        raise UsageError(f"No engine runs this network in {precision}.", "precision='fp32'")
+    faster = [name for name in FASTEST[: FASTEST.index(found)] if missing(name)]
+    why = f"the fastest that is installed; {', '.join(faster)} would be faster" if faster else "the fastest"
+    return Choice(found, _precision(found, precision), why)
+
+
+def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | None:
+    """Why an engine does not run a network in a precision; None when it does."""
+    kind = ENGINES[engine]
+    if lacks := missing(engine):
+        return UsageError(
+            f"engine='{engine}' needs {' and '.join(lacks)}.", "pip install 'paddle-model-zoo[export]'"
+        )
+    for refused, is_so, reason in REFUSED:
+        if engine == refused and is_so(model):
+            return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
+    if precision not in ("auto", *kind.precisions):
+        able = [name for name in FASTEST if precision in ENGINES[name].precisions]
+        return UsageError(
+            f"engine='{engine}' computes in {' or '.join(kind.precisions)}, not in {precision}.",
+            f"precision='{kind.precisions[0]}', or engine={' or '.join(map(repr, able))}.",
+        )
+    return None
+
+
+def _check(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in ("auto", *known):
+        raise UsageError(f"{name}={value!r} is unknown.", f"One of auto, {', '.join(known)}.")
+
+
+def _precision(engine: str, precision: str) -> str:
+    if precision != "auto":
+        return precision
+    return "bf16" if "bf16" in ENGINES[engine].precisions and env.computes_bf16() else "fp32"
 
 
 def compile(model: Model, engine: str = "auto", precision: str = "auto") -> Engine:
-    """A network as an engine; the graph is kept on disk, see zoo/inference/cache.py.
+    """A network as an engine; its graph is kept on disk, see zoo/inference/cache.py.
 
     Args:
-        model: any network but an encoder-decoder, see `zoo.inference.decoder`; its weights as they are now.
+        model: its weights are taken as they are now. An encoder-decoder gives what has its `generate`.
         engine, precision: see `choose`.
 
     Raises:
@@ -114,20 +177,24 @@ def compile(model: Model, engine: str = "auto", precision: str = "auto") -> Engi
     return build(model, choose(model, engine, precision))[0]
 
 
-def build(model: Model, choice: Choice) -> tuple[Engine, str]:
-    """The engine of a choice, and how it came about ("compiled in 3.1 s")."""
-    import tempfile
-    from pathlib import Path
-
-    from zoo.inference.decoder import compile_decoder
-
+def build(model: Model, choice: Choice) -> tuple[Any, str]:
+    """The engine of a choice, and how it came about: "compiled in 3.1 s", "from the cache in 0.4 s"."""
     start = time.perf_counter()
-    folder = Path(tempfile.mkdtemp())
     if choice.engine == "eager":
-        made = model if isinstance(model, Seq2Seq) else module_of("eager").Eager(model)
-    elif isinstance(model, Seq2Seq):
-        made = compile_decoder(model, folder / "g", choice.precision)
-    else:
-        module = module_of(choice.engine)
-        made = module.open_graph(module.write(model, folder), choice.precision)
-    return made, f"compiled in {time.perf_counter() - start:.1f} s"
+        return (model if isinstance(model, Seq2Seq) else module_of("eager").Eager(model)), "as it is"
+    module = module_of(GENERATION if isinstance(model, Seq2Seq) else choice.engine)
+    with cache.graph_of(model, choice.engine, versions(choice.engine), module.write) as (graph, found):
+        made = open_graph(graph, choice, model)
+    how = "from the cache" if found else "compiled"
+    return made, f"{how} in {time.perf_counter() - start:.1f} s"
+
+
+def open_graph(graph: Graph, choice: Choice, model: Model) -> Any:
+    """The engine of a graph on disk. Of the model no weight is used.
+
+    Raises:
+        UsageError: a file of the graph is not there.
+    """
+    if isinstance(model, Seq2Seq):
+        return module_of(GENERATION).open_graph(graph, choice.precision, model)
+    return module_of(choice.engine).open_graph(graph, choice.precision)

@@ -1,0 +1,58 @@
+"""ONNX Runtime. Needs the extra `export`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from zoo import env
+from zoo.inference.engines.base import arrays
+from zoo.inference.static import Graph, inputs_of, outputs_of, to_onnx
+from zoo.models.common.base import Model
+
+FILES = ("model.onnx",)
+ERRORS = 3  # paddle2onnx leaves constants behind, and each would be named in a warning
+
+
+def write(model: Model, folder: Path) -> Graph:
+    """Writes model.onnx, float32, for every batch and length.
+
+    Raises:
+        UsageError: paddle2onnx is not installed.
+    """
+    to_onnx(model, folder / FILES[0])
+    return Graph(folder, inputs_of(model), outputs_of(model))
+
+
+class OnnxRuntime:
+    """An engine (zoo/inference/engines/base.py) of model.onnx, on all cores.
+
+    Args:
+        graph: folder with the file.
+        precision: what the file is in, "fp32" or "int8".
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, graph: Graph, precision: str = "fp32") -> None:
+        import onnxruntime
+
+        self.precision = precision
+        self.inputs, self.outputs = graph.inputs, graph.outputs
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = ERRORS
+        options.intra_op_num_threads = env.threads()
+        file = str(graph.folder / FILES[0])
+        self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        self._lock = Lock()
+
+    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        given = arrays(batch, self.inputs)
+        with self._lock:
+            return dict(zip(self.outputs, self._session.run(None, given), strict=True))
+
+
+open_graph = OnnxRuntime
