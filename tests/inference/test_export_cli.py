@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.convert.conftest import Make, snapshot
 from tests.inference import small
 from tests.inference.test_static import tiny
 from zoo.errors import CheckpointError, GuardError
@@ -21,6 +22,7 @@ from zoo.inference.engines.eager import Eager
 from zoo.inference.guard import read_gate
 
 pytest.importorskip("openvino")
+__all__ = ["snapshot"]  # a fixture
 no_onnx = pytest.mark.skipif(sys.version_info >= (3, 13), reason="paddle2onnx has no wheel for Python 3.13")
 
 
@@ -109,12 +111,9 @@ def test_a_quantisation_that_lost_everything_is_refused(
     assert main([*words, "--guard", str(run.parent / "data")]) == 3
     said = capsys.readouterr()
     assert "Nothing was written" in said.err and "the budget is 1" in said.err
-    assert said.out.count("int8") == 2 and "of 13" in said.out  # every rung is in the table
+    assert said.out.count("int8") == 2 and "4 of 14" in said.out  # every rung is in the table
     assert not out.exists()
-    assert main([*words, "--guard", str(run.parent / "data"), "--json"]) == 3
-    told = printed(capsys)
-    assert told["error"]["type"] == "GuardError" and len(told["trades"]) == 4
-    assert told["trades"][2]["difference"] < -10
+    assert "1/4 kept" in said.out.splitlines()[-1]
 
 
 @no_onnx
@@ -164,6 +163,27 @@ def test_a_wrong_graph_is_refused(
     said = capsys.readouterr()
     assert "'logits' differs" in said.err and "3 x 16" in said.err and "0.001" in said.out
     assert not (tmp_path / "out").exists()
+    assert main([str(run), "--out", str(tmp_path / "out"), "--json"]) == 3
+    told = printed(capsys)
+    assert told["error"]["type"] == "GuardError" and told["differences"]["logits"]["at"] == "3 x 16"
+
+
+def test_generation(snapshot: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from zoo.loading import load
+
+    folder, data = snapshot("palm-zh-base"), tmp_path / "dev.tsv"
+    data.write_text("a dog\tone two\nthe weather\tis fine\n", "utf-8")
+    words = [str(folder), "--task", "lcsts", "--out", str(tmp_path / "out")]
+    assert main([*words, "--guard", str(data), "--json"]) == 0
+    report = printed(capsys)
+    assert report["differences"]["logits"]["largest"] < 1e-4
+    assert (report["guard"]["metric"], report["guard"]["rows"]) == ("bleu-4", 2)
+    opened, model = deploy(tmp_path / "out"), load(folder, task="generation")
+    given = opened.tokenizer(["a dog", "the weather"])
+    found, expected = (net.generate(**given, num_beams=2, max_length=6) for net in (opened.engine, model))
+    np.testing.assert_array_equal(found.sequences, expected.sequences)
+    assert main([*words, "--to", "openvino"]) == 2
+    assert "generation" in capsys.readouterr().err
 
 
 def test_nan_is_a_difference() -> None:

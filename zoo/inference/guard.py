@@ -38,6 +38,7 @@ class Trade:
     Attributes:
         recipe: how it was quantised; empty for what was not.
         value: of the task's headline metric, percent.
+        metrics: every metric of the headline's row.
         difference: to eager float32, points; below 0 is worse.
         bytes: of the graph with its weights.
         ms: per row of the gate, batches of similar length.
@@ -51,6 +52,7 @@ class Trade:
     difference: float
     bytes: int
     ms: float
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -94,9 +96,9 @@ class Gate:
         scores = self.task.score(self.task.predictions(outputs, self.features, self.examples), self.examples)
         first = self.trades[0].value if self.trades else scores.value
         ms = 1000 * seconds / len(self.features)
-        trade = Trade(
-            precision, engine, recipe, scores.metric, scores.value, scores.value - first, size, round(ms, 3)
-        )
+        metrics = scores.rows[scores.row]
+        gap = scores.value - first
+        trade = Trade(precision, engine, recipe, scores.metric, scores.value, gap, size, round(ms, 3), metrics)
         self.trades.append(trade)
         return trade
 
