@@ -125,6 +125,11 @@ def fields(rows: Sequence[tuple[str, str]]) -> None:
             print(f"  {'' if n else name:<{width}}{line}".rstrip())
 
 
+def note(line: str) -> None:
+    """One line for people, on stderr: what a program chose by itself."""
+    print(line, file=sys.stderr, flush=True)
+
+
 class Progress:
     """A bar on a terminal; in a log one line when it gets going, every 30 s, and at the end.
 
@@ -152,7 +157,10 @@ class Progress:
 
             columns = ("[progress.description]{task.description}", progress.BarColumn(), "{task.fields[amount]}")
             self._bar = progress.Progress(
-                *columns, progress.TimeRemainingColumn(), console=Console(file=self.stream)
+                *columns,
+                progress.TimeRemainingColumn(),
+                console=Console(file=self.stream),
+                redirect_stdout=sys.stdout.isatty(),  # else what is printed meanwhile would miss the user's file
             )
             self._bar.start()
             self._task = self._bar.add_task(self.label, total=self.total or None, amount="")

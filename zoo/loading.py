@@ -107,6 +107,16 @@ def load(
     return model
 
 
+def saved_head(name_or_path: str | os.PathLike[str], revision: str | None = None) -> str | None:
+    """The head that a model's files were saved with; None for a bare encoder. Fetches the files.
+
+    Raises:
+        ZooError: as `load`, of the name and of config.json.
+    """
+    about = read_about(_find(name_or_path, revision)[0])
+    return about.own_task or ("embedding" if is_sentence_folder(about.folder) else None)
+
+
 def outline(folder: Path) -> Model:
     """The network of a folder that `Model.save` described, in eval mode and without its weights: config, tokenizer.
 

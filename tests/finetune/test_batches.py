@@ -12,9 +12,9 @@ from tests.finetune.small import small_model
 from tests.finetune.test_optimisation import FUNNEL
 from zoo.errors import InputError
 from zoo.finetune.batches import TrainBatches, share
+from zoo.models.common.padding import Padding, eval_batches, padding_of
 from zoo.models.funnel.config import Config as FunnelConfig
 from zoo.models.funnel.model import build as build_funnel
-from zoo.tasks.running import Padding, eval_batches, padding_of
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 333)
 
@@ -78,7 +78,7 @@ def test_width() -> None:
     assert Padding().width(13) == 13
     assert Padding(least=128).width(13) == 128
     assert [Padding(4, 3).width(n) for n in (5, 6, 9, 10)] == [8, 12, 12, 16]
-    assert padding_of(small_model().config) == Padding()
+    assert padding_of(small_model()) == Padding()
 
 
 @pytest.mark.parametrize("blocks", [[1, 1], [1, 1, 1], [1, 1, 1, 1]])
@@ -88,7 +88,7 @@ def test_at_its_width_funnel_gives_what_it_gives_with_any_more_padding(blocks: l
     paddle.seed(0)
     model = build_funnel(config)
     model.eval()
-    padding = padding_of(model.config)
+    padding = padding_of(model)
     assert padding.multiple == 2 ** (len(blocks) - 1)
     for length in range(5, 22):
         ids = np.random.default_rng(length).integers(1, 50, length)

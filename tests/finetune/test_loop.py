@@ -13,7 +13,7 @@ from zoo.finetune.events import Evaluated, Finished, Started, Updated
 from zoo.finetune.loop import LoopSettings, freeze_body, train, updates_of
 from zoo.finetune.objective import Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
-from zoo.tasks.running import Padding
+from zoo.models.common.padding import Padding
 
 SETTINGS = {"updates": 12, "batch_size": 8, "lr": 1e-3, "warmup": 2, "save_every": 3}
 

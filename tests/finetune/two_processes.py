@@ -13,7 +13,7 @@ from tests.finetune.small import SomeRows, small_model
 from zoo.finetune import parallel
 from zoo.finetune.loop import LoopSettings, train
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
-from zoo.tasks.running import eval_batches, padding_of
+from zoo.models.common.padding import eval_batches, padding_of
 
 
 def outcome(folder: Path) -> dict[str, np.ndarray]:
@@ -22,7 +22,7 @@ def outcome(folder: Path) -> dict[str, np.ndarray]:
     model, rows = small_model("tagging", seed=1 + rank, dropout=0.0), SomeRows(61, task="tagging")
     if rank == 0:
         assert parallel.world() == world
-    padding = padding_of(model.config)
+    padding = padding_of(model)
 
     def evaluate(m: Any) -> dict[str, float]:
         done, results = [], []

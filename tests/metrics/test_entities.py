@@ -61,3 +61,15 @@ def test_bmes_is_read_as_iobes() -> None:
     tags = ["B-X", "M-X", "E-X", "S-Y", "O"]
     assert metrics.spans(tags) == [(0, 2, "X"), (3, 3, "Y")]
     assert metrics.tags_score([tags], [tags], "BMES")["f1"] == 100
+
+
+ANY = st.sampled_from(["O", *(f"{letter}-{kind}" for letter in "BIES" for kind in "XY"), "B", "I", "E", "S"])
+
+
+@settings(deadline=None)
+@given(st.lists(ANY, max_size=12))
+def test_spans_are_those_of_seqeval(tags: list[str]) -> None:
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    theirs = [(first, last, kind) for kind, first, last in get_entities(tags)]
+    assert metrics.spans(tags) == theirs

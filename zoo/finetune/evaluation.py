@@ -13,8 +13,9 @@ from zoo.errors import UsageError
 from zoo.finetune import parallel
 from zoo.finetune.objective import counted
 from zoo.models.common.base import Model
+from zoo.models.common.padding import eval_batches, padding_of
 from zoo.tasks import Example, Features, Scores, Task
-from zoo.tasks.running import BUDGET, FIELDS, eval_batches, padding_of, rows_of
+from zoo.tasks.running import BUDGET, FIELDS, rows_of
 
 
 @dataclass
@@ -66,7 +67,7 @@ def outputs_of(
     Returns:
         Name -> N arrays without the batch axis, padding cut off.
     """
-    padding = padding_of(model.config)
+    padding = padding_of(model)
     names = FIELDS.get(model.task or "", ("sequences",))
     done: list[int] = []
     held: list[tuple[Any, ...]] = []

@@ -28,9 +28,10 @@ from zoo.finetune.regularisers import FGM, RDrop
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.losses import IGNORED
+from zoo.models.common.padding import padding_of
 from zoo.tasks import Example, Task
 from zoo.tasks.own import KINDS, own
-from zoo.tasks.running import features_of, padding_of
+from zoo.tasks.running import features_of
 
 SAVES = 20  # checkpoints of a run, at least
 HELD_OUT = 20  # of the training rows of a data set without a development set, every so many-th
@@ -230,7 +231,7 @@ def optimiser_of(config: FinetuneConfig, model: Model, train: Split) -> Optimize
 
 
 def _batches(model: Model, train: Split, size: int) -> Any:
-    padding, lengths = padding_of(model.config), train.features.lengths
+    padding, lengths = padding_of(model), train.features.lengths
     for at in range(0, len(lengths), size):
         rows = np.arange(at, min(at + size, len(lengths)))
         batch = train.features.batch(rows, padding.width(int(lengths[rows].max())))

@@ -21,7 +21,7 @@ from zoo.finetune.objective import Objective, Tensors, objective_of
 from zoo.finetune.optimisation import clip, gradient_norm, lr_factor
 from zoo.finetune.random_state import OPTIMISER, seed_update
 from zoo.models.common.base import Model
-from zoo.tasks.running import Padding, padding_of
+from zoo.models.common.padding import Padding, padding_of
 
 Precision = Literal["float32", "bfloat16", "float16"]
 SKIPPED = 50  # updates in a row that loss scaling may throw away
@@ -130,7 +130,7 @@ def train(
         rows: the training data.
         optimiser: from `optimisation.make_optimiser`.
         settings: how long and how.
-        padding: None for `padding_of(model.config)`.
+        padding: None for `padding_of(model)`.
         objective: None for `objective_of(model)`.
         evaluate: scores of the development set, called in eval mode on every process; all must return the same.
         on_best: called on the first process when a new best was found, before the checkpoint of that update. After
@@ -170,7 +170,7 @@ class Run:
     ) -> None:
         self.rank, self.world = parallel.start()
         self.model, self.rows, self.optimiser, self.settings = model, rows, optimiser, settings
-        self.padding, self.objective = padding or padding_of(model.config), objective or objective_of(model)
+        self.padding, self.objective = padding or padding_of(model), objective or objective_of(model)
         self.tell = on_event if on_event is not None and self.rank == 0 else lambda event: None
         self.folder = folder
         self.batches = TrainBatches(rows.lengths, settings.batch_size, settings.seed, settings.grouped)

@@ -14,18 +14,10 @@ from zoo import tasks
 from zoo.cli import Progress
 from zoo.errors import InputError, UsageError
 from zoo.models.common.base import Model
+from zoo.models.common.padding import eval_batches, padding_of
 from zoo.tasks import Example, Features, Task
 from zoo.tasks.base import Source
-from zoo.tasks.running import (
-    BUDGET,
-    FIELDS,
-    eval_batches,
-    features_of,
-    in_order,
-    padding_of,
-    rows_of,
-    with_labels_of,
-)
+from zoo.tasks.running import BUDGET, FIELDS, features_of, in_order, rows_of, with_labels_of
 
 BUDGETS = {"fp32": 0.1, "bf16": 0.3, "int8": 1.0}  # points of the metric that an export may cost
 CALIBRATION = 300  # rows
@@ -105,7 +97,7 @@ class Gate:
     def _outputs(self, run: Any, label: str) -> tuple[dict[str, list[Any]], float]:
         head = self.task.head
         names = FIELDS.get(head, ("sequences",))
-        padding = padding_of(self.model.config)
+        padding = padding_of(self.model)
         held: list[Any] = [None] * len(self.features)
         seconds = 0.0
         with Progress(label, len(self.features), lambda n: f"{n:,} rows") as bar:
@@ -145,7 +137,7 @@ class Gate:
         chosen = found[::step][:CALIBRATION]
         rows = features_of(chosen, self.task, self.model.tokenizer, self.model.config, self.max_length)
         taken = {self.features.columns["input_ids"][n].tobytes() for n in range(len(self.features))}
-        padding = padding_of(self.model.config)
+        padding = padding_of(self.model)
         kept = [
             {k: v for k, v in rows.batch([n], padding.width(int(rows.lengths[n]))).items() if k != "labels"}
             for n in range(min(len(rows), CALIBRATION))

@@ -15,15 +15,26 @@ from zoo.metrics.extra import extra
 Tags = Sequence[Sequence[str]]
 Span = tuple[int, int, str]  # first word, last word, kind
 SCHEMES = ("IOB2", "IOBES", "BILOU", "BMES")
+OUTSIDE = "O"
 IOBES = {"M": "I", "L": "E", "U": "S"}
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
-    """Entities of a sentence, lenient reading: first word, last word, kind. Any of the schemes."""
-    with extra():
-        from seqeval.metrics.sequence_labeling import get_entities
+    """Entities of a sentence, lenient reading: first word, last word, kind. Any of the schemes.
 
-    return [(first, last, kind) for kind, first, last in get_entities(_inner(tags))]
+    As seqeval's get_entities; written out, so that predicting needs no extra.
+    """
+    found: list[Span] = []
+    before, kind_before = OUTSIDE, ""
+    for n, tag in enumerate(_inner(tags)):
+        letter, kind = tag[:1], tag[1:].removeprefix("-") or "_"
+        goes_on = letter in "IE" and before in "BI" and kind == kind_before
+        if goes_on:
+            found[-1] = (found[-1][0], n, kind)
+        elif letter != OUTSIDE:
+            found.append((n, n, kind))
+        before, kind_before = letter, kind
+    return found
 
 
 def _inner(tags: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from zoo.tasks.classification import Classification
 from zoo.tasks.formats import READERS, is_squad
 from zoo.tasks.qa import QA
 from zoo.tasks.rows import Row, lines, shown
-from zoo.tasks.tagging import Tagging
+from zoo.tasks.tagging import TAG, Tagging, scheme_of
 from zoo.tasks.text2text import Text2Text
 
 log = logging.getLogger("zoo")
@@ -53,8 +53,6 @@ OPTIONAL = ("pair",)
 PLENTY = 50  # labels; more than this, and half of the rows, cannot be classes
 PEEK = 200  # rows that are looked at to tell a language
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-PREFIXES = {"BI": "IOB2", "BIES": "IOBES", "BILU": "BILOU", "BMES": "BMES"}
-TAG = re.compile(r"([A-Z])-(.+)")
 
 
 def own(
@@ -216,22 +214,13 @@ def _tagging(file: Path, form: str, roles: dict[str, str], labels: Any, common: 
         if found is None:
             raise row.error("no tags.", "A word, a tab or a space, and its tag on each line.")
         tags.update(dict.fromkeys(found))
-    scheme = _scheme(tags)
+    scheme = scheme_of(tags)
     if not labels:
         kinds = sorted({TAG.sub(r"\2", tag) for tag in tags if tag != "O"})
         order = {tag: (tag != "O", kinds.index(TAG.sub(r"\2", tag)) if tag != "O" else 0, tag) for tag in tags}
         labels = tuple(sorted(tags, key=order.__getitem__))
     metrics = {} if scheme else {"metrics": ("accuracy",)}
     return Tagging(**{"labels": labels, "scheme": scheme, **metrics, **prepared, **common})
-
-
-def _scheme(tags: Mapping[str, None]) -> str:
-    """How tags are meant, from their first letters; empty for tags that mark no spans."""
-    found = [TAG.fullmatch(tag) for tag in tags if tag != "O"]
-    if not found or not all(found):
-        return ""
-    letters = {match[1] for match in found if match}
-    return next((scheme for prefixes, scheme in PREFIXES.items() if letters <= set(prefixes)), "")
 
 
 def _qa(file: Path, form: str, roles: dict[str, str], labels: Any, common: Any) -> Task:

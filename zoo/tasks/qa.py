@@ -49,11 +49,13 @@ class Answer(NamedTuple):
         text: the best span, also where no answer is likelier.
         no_answer: logit of "no answer" minus that of the best span; of the head qa-beam the logit alone.
         nbest: the best spans with their logits (qa-beam: log probabilities), best first.
+        starts: the character of the context where each of them begins.
     """
 
     text: str
     no_answer: float
     nbest: tuple[tuple[str, float], ...] = ()
+    starts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +203,10 @@ class QA(Task):
         answers = []
         for example, found, empty in zip(examples, kept, none.tolist(), strict=True):
             texts = self._texts(example, found)
-            text, score = next(iter(texts.items()), ("", -NEVER))
-            answers.append(Answer(text, empty if beam and texts else empty - score, tuple(texts.items())))
+            nbest = tuple((text, score) for text, (score, _) in texts.items())
+            text, score = nbest[0] if nbest else ("", -NEVER)
+            starts = tuple(start for _, start in texts.values())
+            answers.append(Answer(text, empty if beam and texts else empty - score, nbest, starts))
         return answers
 
     def _spans(self, held: Mapping[str, np.ndarray], offsets: np.ndarray) -> list[tuple[float, int, int]]:
@@ -232,13 +236,14 @@ class QA(Task):
         first, last = offsets[starts[best], 0], offsets[ends[best], 1]
         return list(zip(score[best].tolist(), first.tolist(), last.tolist(), strict=True))
 
-    def _texts(self, example: QAExample, spans: list[tuple[float, int, int]]) -> dict[str, float]:
-        """Different texts with their scores, best first."""
-        texts: dict[str, float] = {}
+    def _texts(self, example: QAExample, spans: list[tuple[float, int, int]]) -> dict[str, tuple[float, int]]:
+        """Different texts with their scores and first characters, best first."""
+        texts: dict[str, tuple[float, int]] = {}
         for score, first, last in sorted(spans, key=lambda s: -s[0]):
-            text = example.context[first:last].strip()
+            held = example.context[first:last]
+            text = held.strip()
             if text and len(texts) < self.n_best:
-                texts.setdefault(text, score)
+                texts.setdefault(text, (score, first + len(held) - len(held.lstrip())))
         return texts
 
     def final(self, answer: Answer) -> str:

@@ -1,12 +1,10 @@
-"""What it takes to run any network over the rows of a task: features, batches, and which outputs are kept."""
+"""What it takes to run any network over the rows of a task: features, and which outputs are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from zoo.errors import UsageError
 from zoo.tasks.base import Task
@@ -45,60 +43,6 @@ def _token(tokenizer: Tokenizer, config: Any, role: str, stand_in: str) -> tuple
     asked = getattr(config, key, config.source.get(key))
     found = (asked, getattr(tokenizer, key, None), getattr(tokenizer, f"{stand_in}_token_id", None))
     return next(((int(token),) for token in found if token is not None), ())
-
-
-@dataclass(frozen=True)
-class Padding:
-    """How wide a batch is: the longest row, `spare` slots more, rounded up to a multiple.
-
-    Attributes:
-        multiple, spare: for Funnel 2^(blocks - 1) and one less. What Funnel gives for real tokens depends on how
-            much padding follows, but from this width on no more: batches of any composition then give the same
-            numbers as padding to the largest length does.
-        least: pads at least to this many tokens (a recipe's fixed width).
-    """
-
-    multiple: int = 1
-    spare: int = 0
-    least: int = 0
-
-    def width(self, longest: int) -> int:
-        """The width of a batch whose longest row has so many tokens."""
-        return -(-max(longest + self.spare, self.least) // self.multiple) * self.multiple
-
-
-def padding_of(config: Any) -> Padding:
-    """The rule of a network's family."""
-    blocks = getattr(config, "block_sizes", None)  # Funnel
-    step = 2 ** (len(blocks) - 1) if blocks else 1
-    return Padding(step, step - 1)
-
-
-def eval_batches(
-    lengths: Sequence[int] | np.ndarray,
-    padding: Padding,
-    budget: int = 4096,
-    most: int = 64,
-    rank: int = 0,
-    world: int = 1,
-) -> Iterator[np.ndarray]:
-    """Row numbers of batches for evaluation: every row once, longest first, at most `budget` padded tokens each.
-
-    Args:
-        lengths: [N], tokens of each row.
-        padding: how wide a batch is.
-        budget: padded tokens; a longer row is a batch of its own.
-        most: rows of a batch.
-        rank, world: this process takes every world-th batch; all of them together have each row once.
-    """
-    order = np.argsort(-np.asarray(lengths), kind="stable")
-    at = number = 0
-    while at < len(order):
-        size = max(1, min(most, budget // padding.width(int(lengths[order[at]]))))
-        if number % world == rank:
-            yield order[at : at + size]
-        at += size
-        number += 1
 
 
 def rows_of(head: str, arrays: Sequence[Any], lengths: Iterable[int]) -> list[tuple[Any, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
 OUTSIDE = "O"
+PREFIXES = {"BI": "IOB2", "BIES": "IOBES", "BILU": "BILOU", "BMES": "BMES"}
+TAG = re.compile(r"([A-Z])-(.+)")
 GOES_ON = ("I-", "M-", "E-", "L-")  # tags of a word inside of an entity, in any scheme
 
 
@@ -222,6 +224,15 @@ class Tagging(Task):
             for word, tag in zip(example.words, tags, strict=True):
                 yield f"{word} {tag}" if self.style == "conll" else tag
             yield ""
+
+
+def scheme_of(tags: Iterable[str]) -> str:
+    """How tags are meant, from their first letters; empty for tags that mark no spans."""
+    found = [TAG.fullmatch(tag) for tag in tags if tag != OUTSIDE]
+    if not found or not all(found):
+        return ""
+    letters = {match[1] for match in found if match}
+    return next((scheme for prefixes, scheme in PREFIXES.items() if letters <= set(prefixes)), "")
 
 
 def owners(sample: np.ndarray, starts: np.ndarray, words: np.ndarray, offsets: np.ndarray) -> np.ndarray:

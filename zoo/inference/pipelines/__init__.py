@@ -6,13 +6,39 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from zoo import cli
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
+    from zoo.inference.deployed import Deployed
     from zoo.inference.pipelines.base import Pipeline
     from zoo.models.common.base import Model
 
-PIPELINES: dict[str, str | type[Pipeline]] = {"text2text": "zoo.inference.pipelines.text2text:Text2Text"}
+HERE = "zoo.inference.pipelines"
+PIPELINES: dict[str, str | type[Pipeline]] = {
+    "classification": f"{HERE}.classification:TextClassification",
+    "ner": f"{HERE}.ner:Ner",
+    "qa": f"{HERE}.qa:QuestionAnswering",
+    "fill-mask": f"{HERE}.fill_mask:FillMask",
+    "embeddings": f"{HERE}.embeddings:Embeddings",
+    "zero-shot": f"{HERE}.zero_shot:ZeroShot",
+    "text2text": f"{HERE}.text2text:Text2Text",
+}
+# What transformers calls them, and the zoo's names of heads.
+ALIASES = {
+    "text-classification": "classification",
+    "sentiment-analysis": "classification",
+    "token-classification": "ner",
+    "tagging": "ner",
+    "question-answering": "qa",
+    "mlm": "fill-mask",
+    "feature-extraction": "embeddings",
+    "embedding": "embeddings",
+    "zero-shot-classification": "zero-shot",
+    "text2text-generation": "text2text",
+    "generation": "text2text",
+}
+FREE = "embedding"  # the one head without parameters: any encoder can have it
 
 
 def register(name: str, pipeline: type[Pipeline]) -> None:
@@ -21,36 +47,69 @@ def register(name: str, pipeline: type[Pipeline]) -> None:
     Raises:
         UsageError: the name is taken.
     """
-    if PIPELINES.get(name, pipeline) is not pipeline:
+    if name in ALIASES or PIPELINES.get(name, pipeline) is not pipeline:
         raise UsageError(f"There is a pipeline '{name}' already.", "Register yours by another name.")
     PIPELINES[name] = pipeline
 
 
-def pipeline(task: str, model: str | os.PathLike[str] | Model, **options: Any) -> Pipeline:
-    """A pipeline of a task.
+def pipeline(
+    task: str,
+    model: str | os.PathLike[str] | Model | Deployed,
+    engine: str = "auto",
+    precision: str = "auto",
+    **options: Any,
+) -> Pipeline:
+    """A pipeline of a task; see docs/pipelines.md. Says on stderr, in one line, what runs it.
 
     Args:
-        task: a name of PIPELINES, such as "text2text".
-        model: a name, a folder, or a model of `zoo.load`.
-        options: of every call, such as num_beams.
+        task: a name of PIPELINES or ALIASES, such as "classification".
+        model: a name, a folder (of `zoo.load`, of a finetuning run, of `python -m zoo.export`), a model of
+            `zoo.load`, or what `zoo.inference.deployed.deploy` made of one, which several pipelines may share.
+        engine, precision: see `zoo.inference.engines.choose`.
+        options: of every call, such as top_k.
 
     Raises:
-        UsageError: no such pipeline, or the model has another head.
+        UsageError: no such pipeline or option, or the model has another head.
+        ZooError: what `zoo.load` says.
     """
-    found = PIPELINES.get(task)
+    name = ALIASES.get(task, task)
+    found = PIPELINES.get(name)
     if found is None:
         raise UsageError(f"There is no pipeline '{task}'.", f"One of {', '.join(PIPELINES)}.")
     if isinstance(found, str):
-        module, name = found.split(":")
-        found = getattr(import_module(module), name)
+        module, attribute = found.split(":")
+        found = getattr(import_module(module), attribute)
     assert not isinstance(found, str)
-    if isinstance(model, str | os.PathLike):
-        from zoo.loading import load
+    from zoo.inference.deployed import Deployed, deploy
 
-        model = load(model, task=found.task or None)
-    if found.task and model.task != found.task:
+    if isinstance(model, Deployed):
+        _check_head(name, found.heads, model.task, model.name)
+        return found(model, **options)
+    deployed = deploy(model, _head(name, found.heads, model), engine, precision)
+    _check_head(name, found.heads, deployed.task, deployed.name)
+    made = found(deployed, **options)
+    cli.note(deployed.summary)
+    return made
+
+
+def _head(task: str, heads: tuple[str, ...], model: str | os.PathLike[str] | Model) -> str | None:
+    """The head to load: one that was saved, so that no answer comes from weights that were never trained."""
+    from zoo.inference.deployed import EXPORT_FILE, model_folder
+    from zoo.loading import saved_head
+    from zoo.models.common.base import Model
+
+    if not heads or isinstance(model, Model) or (model_folder(model) / EXPORT_FILE).is_file():
+        return None  # the one it has
+    folder = model_folder(model)
+    head = FREE if FREE in heads else saved_head(folder if folder.is_dir() else model)
+    _check_head(task, heads, head, str(model))
+    return head
+
+
+def _check_head(task: str, heads: tuple[str, ...], head: str | None, name: str) -> None:
+    """Raises UsageError for a head that a pipeline cannot work with."""
+    if heads and head not in heads:
         raise UsageError(
-            f"The pipeline '{task}' needs the head '{found.task}'; the model has {model.task!r}.",
-            f"zoo.load(..., task='{found.task}')",
+            f"The pipeline '{task}' needs the head {' or '.join(heads)}; {name} has {head or 'none'}.",
+            "Give a model that was trained for it, such as the folder of a run of `python -m zoo.finetune`.",
         )
-    return found(model, **options)

@@ -2,94 +2,242 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
-import paddle
+import numpy as np
 
-from zoo.errors import InputError
-from zoo.models.common.base import Model
+from zoo.cli import Progress
+from zoo.errors import InputError, UsageError
+from zoo.inference.deployed import Deployed
+from zoo.inference.pipelines.items import example_of, whole
+from zoo.models.common.padding import padding_of
+from zoo.tasks.classification import Classification, TextExample
+from zoo.tasks.features import Features, join
 
-WINDOW = 1024  # items that are sorted by length together
+WINDOW = 1024  # items that are read, sorted by length and answered together
+CHARACTERS = 1 << 22  # of a window, for items that are long
 TOKENS = 4096  # of a batch, padding included
+PATIENCE = 2.0  # seconds without a progress bar
+ON_ERROR = ("raise", "return")
+TEXTS = Classification(name="texts", metrics=())
 
-Features = dict[str, Any]
+Outputs = Mapping[str, Sequence[Any]]
 
 
 class Pipeline:
-    """Text in, answers out. A subclass writes three steps: `preprocess`, `predict` and `postprocess`.
+    """Items in, answers out. One of your own writes what differs of three steps: `preprocess`, `predict`,
+    `postprocess`; see docs/pipelines.md. All three get the options as keywords.
+
+    Calls keep nothing, so threads may share a pipeline.
 
     Args:
-        model: from `zoo.load`.
+        deployed: a network that is ready to answer.
         options: of every call; a call's own come on top.
 
+    Raises:
+        UsageError: an option that the pipeline does not have.
+
     Attributes:
-        task: the head it needs.
+        heads: those that it can work with; none means any.
+        pairs: an item may be a pair of texts.
+        defaults: option -> its value when nobody says another.
+        tokens: of a batch, padding included.
     """
 
-    task: str = ""
+    heads: tuple[str, ...] = ()
+    pairs: bool = False
+    defaults: Mapping[str, Any] = {"max_length": None}
+    tokens: int = TOKENS
 
-    def __init__(self, model: Model, **options: Any) -> None:
-        self.model = model
-        self.options = options
+    def __init__(self, deployed: Deployed, **options: Any) -> None:
+        self.deployed = deployed
+        self.engine, self.tokenizer, self.config = deployed.engine, deployed.tokenizer, deployed.config
+        self.options = {**self.defaults, **self._known(options)}
 
-    def preprocess(self, item: Any, **options: Any) -> Features:
-        """What the model takes of one item: arrays [T], `input_ids` among them, and whatever `postprocess` needs.
+    # --- the three steps ---
+
+    def preprocess(self, item: Any, **options: Any) -> Any:
+        """What `encode` takes of one item; by default a text, or a pair where `pairs` says so.
 
         Raises:
             InputError: the item cannot be read; the caller adds which one it is.
         """
+        return example_of(item, self.pairs)
+
+    def predict(self, batch: dict[str, np.ndarray], **options: Any) -> Outputs:
+        """What the network says of a batch: name -> one result for each of its rows.
+
+        Args:
+            batch: input_ids, attention_mask, perhaps token_type_ids, int64 [B, T].
+        """
+        return self.engine(batch)
+
+    def postprocess(
+        self, outputs: Outputs, features: Features, examples: Sequence[Any], **options: Any
+    ) -> Sequence[Any]:
+        """The answers to some examples.
+
+        Args:
+            outputs: name -> one result for each row of `features`, in their order.
+            features: `features.sample` says which example a row belongs to.
+            examples: what `preprocess` gave.
+
+        Returns:
+            One for each example; an InputError for one that turned out to have no answer.
+        """
         raise NotImplementedError
 
-    def predict(self, batch: Sequence[Features], **options: Any) -> Sequence[Any]:
-        """What the model says of some items of similar length, one result for each."""
-        raise NotImplementedError
+    # --- and what is between them ---
 
-    def postprocess(self, features: Features, result: Any, **options: Any) -> Any:
-        """The answer for one item."""
-        raise NotImplementedError
+    def encode(self, examples: Sequence[Any], **options: Any) -> Features:
+        """Token ids of some examples, by default of texts and pairs; longer ones are cut."""
+        return self.texts(examples, self.row_length(options["max_length"]))
 
-    def __call__(self, items: Any, **options: Any) -> Any:
+    def texts(self, examples: Sequence[TextExample], max_length: int) -> Features:
+        """Token ids of texts and pairs, a row for each, cut at max_length tokens."""
+        parts, order = [], []
+        for pair in (False, True):
+            chosen = [n for n, example in enumerate(examples) if (example.pair is not None) == pair]
+            if chosen:
+                parts.append(TEXTS.encode([examples[n] for n in chosen], self.tokenizer, max_length))
+                order += chosen
+        return replace(join(parts), sample=np.array(order))
+
+    def row_length(self, asked: int | None, usual: int | None = None) -> int:
+        """Tokens of a row: what the caller asks for, else what training took, else `usual`, else all there is.
+
+        Raises:
+            UsageError: not a whole number, or too small for any text.
+        """
+        limit = self.tokenizer.max_length or 512
+        if asked is not None:
+            whole("max_length", asked, 8)
+        return min(int(asked or self.deployed.settings.get("max_length") or usual or limit), limit)
+
+    def __call__(self, items: Any, *, on_error: str = "raise", **options: Any) -> Any:
         """Answers for an item, a list of them, or any iterable.
 
         Args:
-            items: one item gives its answer; a list gives a list; another iterable gives an iterator, which never
-                holds more than some hundreds of items.
-            options: of the task, such as num_beams.
+            items: one item gives its answer; a list gives a list; another iterable gives an iterator, which holds
+                at most 1024 items at a time.
+            on_error: "raise", or "return" to put the error in the answer's place, as an InputError, so that the
+                other items get their answers.
+            options: of the pipeline.
 
         Raises:
-            InputError: an item that cannot be read; names it.
+            InputError: an item that cannot be read; names it. Of a list nothing has been computed then; of an
+                iterator nothing of its window.
+            UsageError: an option that does not exist, or does not work.
         """
-        options = {**self.options, **options}
+        options = {**self.options, **self._known(options)}
+        if on_error not in ON_ERROR:
+            raise UsageError(f"on_error={on_error!r} does not exist.", f"One of {', '.join(ON_ERROR)}.")
         if isinstance(items, list):
-            return list(self._answers(items, options))
-        if isinstance(items, str | dict | tuple) or not isinstance(items, Iterable):
-            return next(self._answers([items], options))
-        return self._answers(items, options)
+            if on_error == "raise" and len(items) > WINDOW:
+                for n, item in enumerate(items):
+                    self._read(item, n, on_error, options)
+            return list(self._answers(items, on_error, options, len(items)))
+        if isinstance(items, str | bytes | Mapping | tuple) or not isinstance(items, Iterable):
+            return next(self._answers([items], on_error, options, 1))
+        return self._answers(items, on_error, options)
 
-    def _answers(self, items: Iterable[Any], options: dict[str, Any]) -> Iterator[Any]:
-        source, first = iter(items), 0
-        while window := list(islice(source, WINDOW)):
-            yield from self._window(window, first, options)
-            first += len(window)
+    def _known(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        if unknown := [name for name in options if name not in self.defaults]:
+            raise UsageError(
+                f"This pipeline has no option '{unknown[0]}'.", f"It has {', '.join(self.defaults) or 'none'}."
+            )
+        return options
 
-    def _window(self, items: Sequence[Any], first: int, options: dict[str, Any]) -> Iterator[Any]:
-        features = [self._read(item, first + n, options) for n, item in enumerate(items)]
-        answers: list[Any] = [None] * len(items)
-        for rows in by_length([len(f["input_ids"]) for f in features], TOKENS):
-            with paddle.no_grad():
-                results = self.predict([features[n] for n in rows], **options)
-            for n, result in zip(rows, results, strict=True):
-                answers[n] = self.postprocess(features[n], result, **options)
-        yield from answers
+    def _answers(
+        self, items: Iterable[Any], on_error: str, options: dict[str, Any], total: int = 0
+    ) -> Iterator[Any]:
+        with ExitStack() as stack:
+            meter, first = _Meter(type(self).__name__, total, stack), 0
+            for window in windows(items):
+                yield from self._window(window, first, on_error, options, meter)
+                first += len(window)
 
-    def _read(self, item: Any, number: int, options: dict[str, Any]) -> Features:
+    def _window(
+        self, items: Sequence[Any], first: int, on_error: str, options: dict[str, Any], meter: _Meter
+    ) -> list[Any]:
+        answers = [self._read(item, first + n, on_error, options) for n, item in enumerate(items)]
+        places = [n for n, read in enumerate(answers) if not isinstance(read, InputError)]
+        if not places:
+            return answers
+        examples = [answers[n] for n in places]
+        features = self.encode(examples, **options)
+        outputs = self._run(features, options, lambda share: meter.to(first + int(share * len(items))))
+        made = self.postprocess(outputs, features, examples, **options)
+        for n, answer in zip(places, made, strict=True):
+            answers[n] = _refused(answer, first + n, on_error) if isinstance(answer, InputError) else answer
+        return answers
+
+    def _read(self, item: Any, number: int, on_error: str, options: dict[str, Any]) -> Any:
         try:
             return self.preprocess(item, **options)
         except InputError as error:
-            message = error.message.removeprefix("Item 0").strip()  # a tokenizer's count: it saw this one alone
-            raise InputError(f"Item {number}: {message}", error.hint) from None
+            return _refused(error, number, on_error)
+
+    def _run(self, features: Features, options: dict[str, Any], tell: Callable[[float], None]) -> Outputs:
+        """What the network says of every row."""
+        lengths, padding = features.lengths.tolist(), padding_of(self.deployed)
+        held: list[dict[str, Any]] = [{}] * len(features)
+        done, total = 0, sum(lengths)
+        for rows in by_length(lengths, self.tokens):
+            found = self.predict(features.batch(rows, padding.width(lengths[rows[0]])), **options)
+            for k, row in enumerate(rows):
+                held[row] = {name: values[k] for name, values in found.items()}
+            done += sum(lengths[row] for row in rows)
+            tell(done / total)
+        return {name: [row[name] for row in held] for name in held[0]}
+
+
+class _Meter:
+    """A bar on a terminal, once the work has taken a while."""
+
+    def __init__(self, label: str, total: int, stack: ExitStack) -> None:
+        self.label, self.total, self.stack = label, total, stack
+        self.begin = time.monotonic()
+        self.bar: Progress | None = None
+
+    def to(self, done: int) -> None:
+        if self.bar is None and time.monotonic() - self.begin > PATIENCE and sys.stderr.isatty():
+            self.bar = self.stack.enter_context(Progress(self.label, self.total, lambda n: f"{n:,}"))
+        if self.bar is not None:
+            self.bar.to(done)
+
+
+def _refused(error: InputError, number: int, on_error: str) -> InputError:
+    named = InputError(f"Item {number} {error.message}", error.hint)
+    if on_error == "raise":
+        raise named from None
+    return named
+
+
+def windows(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """Items in runs of at most WINDOW, fewer when they are long."""
+    window: list[Any] = []
+    size = 0
+    for item in items:
+        window.append(item)
+        size += _characters(item)
+        if len(window) == WINDOW or size > CHARACTERS:
+            yield window
+            window, size = [], 0
+    if window:
+        yield window
+
+
+def _characters(item: Any) -> int:
+    if isinstance(item, str):
+        return len(item)
+    parts = item.values() if isinstance(item, Mapping) else item if isinstance(item, tuple) else ()
+    return sum(map(_characters, parts))
 
 
 def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
@@ -100,7 +248,7 @@ def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         tokens: most tokens of a batch, padding included; a longer row is a batch of its own.
 
     Yields:
-        The numbers of the rows of a batch; each row once.
+        The numbers of the rows of a batch, its longest row first; each row once.
     """
     batch: list[int] = []
     for n in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
@@ -110,3 +258,9 @@ def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         batch.append(n)
     if batch:
         yield batch
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis, float64."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

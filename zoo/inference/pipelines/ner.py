@@ -1,0 +1,144 @@
+"""Named entities, with their place in the text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from zoo import metrics, tasks
+from zoo.errors import UsageError
+from zoo.inference.deployed import Deployed
+from zoo.inference.pipelines.base import Outputs, Pipeline, softmax
+from zoo.inference.pipelines.items import text_of
+from zoo.tasks.features import Features, Ragged
+from zoo.tasks.tagging import OUTSIDE, TaggedExample, Tagging, scheme_of
+
+SHARED = 32  # pieces that two rows of a long text share, when the task does not say
+
+# Scripts that are written without spaces: each character is a word, as in the data sets of their languages.
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+RUN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+Span = tuple[int, int]
+
+
+def _words(text: str) -> Iterator[Span]:
+    """What spaces separate, without the punctuation before and after it, and that sign by sign."""
+    for found in RUN.finditer(text):
+        first, last = found.span()
+        inner, end = first, last
+        while inner < end and _is_sign(text[inner]):
+            inner += 1
+        while end > inner and _is_sign(text[end - 1]):
+            end -= 1
+        yield from ((n, n + 1) for n in range(first, inner))
+        if inner < end:
+            yield inner, end
+        yield from ((n, n + 1) for n in range(end, last))
+
+
+def _is_sign(char: str) -> bool:
+    return unicodedata.category(char)[0] in "PS"
+
+
+def _matches(pattern: str) -> Callable[[str], Iterator[Span]]:
+    return lambda text: (found.span() for found in re.finditer(pattern, text))
+
+
+SPLITS: dict[str, Callable[[str], Iterator[Span]]] = {
+    "words": _words,
+    "spaces": _matches(r"\S+"),
+    "characters": _matches(r"\S"),
+}
+
+
+@dataclass(frozen=True)
+class Sentence(TaggedExample):
+    """A text, and where its words begin and end."""
+
+    text: str = ""
+    places: tuple[Span, ...] = ()
+
+
+class Ner(Pipeline):
+    """The entities of a text, as a list of {"entity_group", "word", "start", "end", "score"}.
+
+    `start` and `end` are characters of the text, `word` what stands between them, `score` the mean probability of
+    the tags of its words. Tags of the schemes IOB2, IOBES, BILOU and BMES are put together; of tags that mark no
+    spans, such as parts of speech, each word is an entry. A text of any length is read, in rows that overlap.
+
+    Options: split, what counts as a word: "words" (spaces and punctuation; each character of Chinese, Japanese,
+    Thai, ...), "spaces", or "characters", for models that were trained on single characters; max_length, tokens of
+    a row.
+    """
+
+    heads = ("tagging",)
+    defaults: Mapping[str, Any] = {"max_length": None, "split": "words"}
+
+    def __init__(self, deployed: Deployed, **options: Any) -> None:
+        super().__init__(deployed, **options)
+        self.task = tagging_of(deployed)
+
+    def preprocess(self, item: Any, **options: Any) -> Sentence:
+        text, split = text_of(item), options["split"]
+        if split not in SPLITS:
+            raise UsageError(f"split={split!r} does not exist.", f"One of {', '.join(SPLITS)}.")
+        places = tuple(SPLITS[split](text))
+        return Sentence("", tuple(text[a:b] for a, b in places), None, text, places)
+
+    def encode(self, examples: Sequence[Sentence], **options: Any) -> Features:
+        length = self.row_length(options["max_length"], self.task.max_length)
+        return self.task.encode(list(examples), self.tokenizer, length)
+
+    def postprocess(
+        self, outputs: Outputs, features: Features, examples: Sequence[Sentence], **options: Any
+    ) -> Sequence[Any]:
+        tags = self.task.predictions(outputs, features, examples)
+        scores = _scores(outputs["logits"], features, examples)
+        return [self._entities(*row) for row in zip(examples, tags, scores, strict=True)]
+
+    def _entities(self, example: Sentence, tags: Sequence[str], scores: np.ndarray) -> list[dict[str, Any]]:
+        if self.task.scheme:
+            spans = metrics.spans(tags)
+        else:
+            spans = [(n, n, tag) for n, tag in enumerate(tags) if tag != OUTSIDE]
+        found = []
+        for first, last, kind in spans:
+            start, end = example.places[first][0], example.places[last][1]
+            held = scores[first : last + 1]
+            score = float(np.nanmean(held)) if not np.isnan(held).all() else 0.0
+            found.append(
+                {"entity_group": kind, "word": example.text[start:end], "start": start, "end": end, "score": score}
+            )
+        return found
+
+
+def tagging_of(deployed: Deployed) -> Tagging:
+    """What the model was trained for; made of its labels where no task.json says it."""
+    saved = deployed.settings.get("task")
+    task = tasks.from_dict(saved) if saved else None
+    if not isinstance(task, Tagging):
+        labels = deployed.config.labels
+        limit = deployed.tokenizer.max_length or 512
+        task = Tagging(name="entities", labels=labels, scheme=scheme_of(labels), metrics=(), max_length=limit)
+    return task if task.stride is not None else replace(task, stride=SHARED)
+
+
+def _scores(logits: Sequence[np.ndarray], features: Features, examples: Sequence[Sentence]) -> list[np.ndarray]:
+    """For each example the probability of each word's tag, NaN for a word without a piece."""
+    owned = features.notes["words"]
+    assert isinstance(owned, Ragged)
+    found = [np.full(len(example.words), np.nan) for example in examples]
+    for row, sample in enumerate(features.sample.tolist()):
+        words = owned[row]
+        at = np.flatnonzero(words >= 0)
+        if len(at):
+            found[sample][words[at]] = softmax(np.asarray(logits[row])[at]).max(axis=1)
+    return found
