@@ -126,12 +126,14 @@ TABLE = (
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
+    # Measures an example as it is.
+    Row("benchmarks/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(
         "benchmarks/*",
         packages="numpy paddle torch transformers onnxruntime scipy matplotlib rich",
         parts="zoo benchmarks",
     ),
-    Row("examples/*", packages="numpy paddle rich", parts="zoo"),
+    Row("examples/*", packages="numpy paddle rich matplotlib", parts="zoo"),
     Row("constraints/*"),
 )
 
