@@ -242,6 +242,15 @@ def test_what_makes_no_sense(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_head_that_was_never_trained_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small.small_model(tmp_path / "source", None).save(tmp_path / "bare")
+    words = [str(tmp_path / "bare"), "--out", str(tmp_path / "out")]
+    assert main([*words, "--task", "sst2"]) == 2
+    assert "no head; a new 'classification' would know nothing" in capsys.readouterr().err
+    assert main(words) == 0
+    assert set(deploy(tmp_path / "out").engine.outputs) == {"last_hidden_state", "pooler_output"}
+
+
 def test_no_folder_of_yours_is_replaced(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("mine", "utf-8")
     assert main([str(run), "--out", str(tmp_path)]) == 2

@@ -25,12 +25,13 @@ from zoo.inference.engines.eager import Eager
 from zoo.inference.equality import Difference
 from zoo.inference.guard import BUDGETS, Gate, Trade, read_gate
 from zoo.inference.static import Graph
-from zoo.loading import TASKS, load
+from zoo.loading import TASKS, load, saved_head
 from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
 
 ENGINES = {"paddle": "paddle", "onnx": "onnxruntime", "openvino": "openvino"}  # of a format
 QUANTISES = "openvino"
+FREE = ("embedding", "generation")  # heads that need no weights of their own
 
 
 @dataclass
@@ -150,9 +151,16 @@ def _load(source: str | os.PathLike[str], task: str) -> tuple[Model, dict[str, A
     folder = model_folder(source)
     if (folder / EXPORT_FILE).is_file():
         raise UsageError(f"'{folder}' is an export already.", "Give the model that it was made of.")
-    settings = read_settings(folder)
-    head = task if task in (*TASKS, "encoder") else tasks.find(task).head if task and not settings else None
-    return load(folder if folder.is_dir() else source, task=head), settings
+    place, settings = folder if folder.is_dir() else source, read_settings(folder)
+    head = None  # as `zoo.load` does without one
+    if task and not settings:
+        head = task if task in (*TASKS, "encoder") else tasks.find(task).head
+        if head not in (saved := saved_head(place), "encoder", *FREE):
+            raise UsageError(
+                f"'{source}' has {f'the head {saved}' if saved else 'no head'}; a new '{head}' would know nothing.",
+                f"Train it first: python -m zoo.finetune --task {task} --model {source}",
+            )
+    return load(place, task=head), settings
 
 
 def _write(model: Model, work: Path, choice: Choice, report: Report, gate: Gate | None, calibrate: str) -> Graph:
@@ -199,7 +207,9 @@ def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate:
 
         given = [{name: row[name] for name in graph.inputs} for row in rows]
         found = quantise.climb(folder / "model.xml", Path(scratch), given, judge, gate.enough)
-        report.guard = _outcome(gate, gate.trades[-1], {"rows": len(rows), "from": calibrate or "train split"})
+        report.guard = _outcome(
+            gate, gate.trades[-1], {"rows": len(rows), "from": Path(calibrate).name or "train split"}
+        )
         if found is None:
             raise _refused(gate)
         for file in found.iterdir():
