@@ -16,6 +16,9 @@ from zoo.inference.static import Graph, inputs_of, outputs_of, to_onnx
 from zoo.models.common.base import Model
 
 FILES = ("model.xml", "model.bin")
+# Kernels that are kept for shapes seen before; by default so many that memory grows for hundreds of shapes.
+# benchmarks/shapes.py
+KERNELS = 50
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}  # int8: what is not quantised; see `open_graph`
 
 
@@ -73,6 +76,7 @@ def _compiled(file: Path, precision: str) -> Any:
         {
             "INFERENCE_PRECISION_HINT": hint,
             "PERFORMANCE_HINT": "LATENCY",
+            "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
             "NUM_STREAMS": 1,  # calls take turns, so each has every core
             "INFERENCE_NUM_THREADS": env.threads(),
         },
