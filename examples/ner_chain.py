@@ -194,8 +194,8 @@ def plot(lines: Sequence[Line], file: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for one in lines:
-        axes.plot(one.sentences, one.f1, "o")
-        axes.annotate(f"{one.engine} {one.precision}", (one.sentences, one.f1), (6, 4), textcoords="offset points")
+        axes.plot(one.sentences, one.f1, "o", label=f"{one.engine} {one.precision}")
+    axes.legend(loc="lower left")
     best = max(one.f1 for one in lines)
     axes.set(xlabel="sentences per second", ylabel="F1, test", ylim=(best - 2, best + 1))
     axes.set_xlim(0, 1.25 * max(one.sentences for one in lines))
