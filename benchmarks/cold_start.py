@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -50,12 +51,12 @@ def child(folder: str, side: str) -> None:
     engine, precision = side.split()
     import_module(PACKAGES[engine])
     module_of(engine)
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     deployed = deploy(folder, None, engine, precision)
-    ready = time.perf_counter() - start
+    ready, cpu = time.perf_counter() - start, time.process_time() - used
     deployed.engine(deployed.tokenizer(["A short text."]))
     answered = time.perf_counter() - start
-    print(json.dumps({"ready": ready, "answered": answered, "summary": deployed.summary}))
+    print(json.dumps({"ready": ready, "cpu": cpu, "answered": answered, "summary": deployed.summary}))
 
 
 def measure(rounds: int) -> list[dict[str, object]]:
@@ -69,8 +70,8 @@ def measure(rounds: int) -> list[dict[str, object]]:
             for side in SIDES:
                 later[side].append(_start(work, side))
     for side in SIDES:
-        ready, answered = (
-            statistics.median(start[what] for start in later[side]) for what in ("ready", "answered")
+        ready, cpu, answered = (
+            statistics.median(start[what] for start in later[side]) for what in ("ready", "cpu", "answered")
         )
         engine, precision = side.split()
         common.compare(f"{side}: ready from the cache, and the goal", ready, GOAL, " s")
@@ -81,8 +82,10 @@ def measure(rounds: int) -> list[dict[str, object]]:
                 "first start s": round(first[side]["ready"], 2),
                 "ready s": round(ready, 2),
                 "least ready s": round(min(start["ready"] for start in later[side]), 2),
+                "ready, cpu s": round(cpu, 2),
                 "answered s": round(answered, 2),
                 "rounds": rounds,
+                "load": round(os.getloadavg()[0], 1),
                 "within goal": ready < GOAL,
             }
         )

@@ -14,7 +14,7 @@ from tests.inference.networks import CASES, batch, tiny
 from zoo import env
 from zoo.errors import InputError, UsageError
 from zoo.inference import engines, static
-from zoo.inference.engines import Engine, choose, module_of
+from zoo.inference.engines import Engine, base, choose, module_of
 from zoo.inference.engines.eager import Eager
 from zoo.inference.static import Graph, inputs_of, outputs_of
 
@@ -178,3 +178,13 @@ def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(UsageError, match=r"needs no-such-package.\npip install 'paddle-model-zoo\[export\]'"):
         choose(tiny(), "openvino")
     assert choose(tiny()).engine == "paddle"
+
+
+def test_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed: list[int] = []
+    monkeypatch.setattr(base, "_malloc_trim", lambda: trimmed.append)
+    turns = base.Turns()
+    for n in range(base.TRIM * 2):
+        with pytest.raises(InputError), turns:  # an error lets the next one in
+            raise InputError(str(n))
+    assert trimmed == [0, 0]

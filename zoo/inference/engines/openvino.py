@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from zoo import env
-from zoo.inference.engines.base import arrays
+from zoo.inference.engines.base import Turns, arrays
 from zoo.inference.static import Graph, inputs_of, outputs_of, to_onnx
 from zoo.models.common.base import Model
 
@@ -54,11 +53,11 @@ class OpenVINO:
         self.precision = precision
         self.inputs, self.outputs = graph.inputs, graph.outputs
         self._request = _compiled(graph.folder / FILES[0], precision).create_infer_request()
-        self._lock = Lock()
+        self._turns = Turns()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)
-        with self._lock:
+        with self._turns:
             found = self._request.infer(given, share_inputs=True)
             return {name: np.array(found[n]) for n, name in enumerate(self.outputs)}
 
