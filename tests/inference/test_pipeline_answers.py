@@ -315,3 +315,23 @@ def test_zero_shot_options(options: dict[str, Any], answering: Answer) -> None:
 def test_zero_shot_needs_entailment(answering: Answer) -> None:
     with pytest.raises(UsageError, match=r"labels entailment and contradiction; this one has negative, positive"):
         zoo.pipeline("zero-shot", answering("classification").deployed)
+
+
+# --- another family ---
+
+
+def test_xlmr(snapshot: Make) -> None:
+    folder, item = snapshot("FacebookAI/xlm-roberta-base"), "Angela Merkel flew to Paris, 我在北京。"
+    paddle.seed(5)
+    tagger = zoo.load(folder, task="tagging", labels=["O", "B-X", "I-X"])
+    entities = zoo.pipeline("ner", tagger, engine="eager")([item, item * 30])
+    assert all(found for found in entities)
+    for text, found in zip((item, item * 30), entities, strict=True):
+        assert all(text[e["start"] : e["end"]] == e["word"] != "" for e in found)
+    pipe = zoo.pipeline("qa", zoo.load(folder, task="qa"), engine="eager", max_length=32, stride=4)
+    answer = pipe(("who?", item * 30))
+    assert (item * 30)[answer["start"] : answer["end"]] == answer["answer"] != ""
+    fill: Any = zoo.pipeline("fill-mask", folder, engine="eager")
+    assert fill.mask == "<mask>"
+    found = fill("Angela <mask> flew.", top_k=3)
+    assert len({hit["token"] for hit in found}) == 3 and all("<mask>" not in hit["sequence"] for hit in found)

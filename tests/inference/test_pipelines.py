@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -191,8 +192,8 @@ def test_a_head_that_nobody_trained_does_not_answer(
     task: str, kind: str, folders: Callable[[str], Path], answering: Answer
 ) -> None:
     for model in (folders(kind), zoo.load(folders(kind)), answering(kind).deployed):
-        with pytest.raises(UsageError, match=f"the pipeline '{task}' needs the head|'{task}' needs the head"):
-            zoo.pipeline(task, model, engine="eager")
+        with pytest.raises(UsageError, match=f"'{task}' needs the head"):
+            zoo.pipeline(task, model)
 
 
 def test_batches_of_similar_length() -> None:
@@ -275,3 +276,28 @@ def test_a_bar_on_a_terminal_only(answering: Answer, monkeypatch: pytest.MonkeyP
         for _ in answering("ner")(iter(TEXTS)):
             print("", end="")
         assert ("Ner" in stream.getvalue()) == shown
+
+
+def test_what_is_deployed_has_its_engine(answering: Answer) -> None:
+    with pytest.raises(UsageError, match="deployed already"):
+        zoo.pipeline("ner", answering("ner").deployed, engine="paddle")
+
+
+class Tracked(str):
+    """A text that can be watched."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_few_items_are_held(answering: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "WINDOW", 8)
+    alive: weakref.WeakSet[Tracked] = weakref.WeakSet()
+
+    def source() -> Iterator[Tracked]:
+        for n in range(100):
+            text = Tracked(f"film {n}")
+            alive.add(text)
+            yield text
+
+    most = max(len(alive) for _ in answering("embeddings")(source()))
+    assert 8 <= most <= 17

@@ -120,14 +120,16 @@ class Pipeline:
         limit = self.tokenizer.max_length or 512
         if asked is not None:
             whole("max_length", asked, 8)
-        return min(int(asked or self.deployed.settings.get("max_length") or usual or limit), limit)
+        saved = self.deployed.settings
+        trained = saved.get("max_length") or saved.get("task", {}).get("max_length")
+        return min(int(asked or trained or usual or limit), limit)
 
     def __call__(self, items: Any, *, on_error: str = "raise", **options: Any) -> Any:
         """Answers for an item, a list of them, or any iterable.
 
         Args:
             items: one item gives its answer; a list gives a list; another iterable gives an iterator, which holds
-                at most 4096 items at a time.
+                some thousand items at a time.
             on_error: "raise", or "return" to put the error in the answer's place, as an InputError, so that the
                 other items get their answers.
             options: of the pipeline.

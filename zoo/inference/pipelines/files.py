@@ -58,6 +58,7 @@ def write_answers(file: str | os.PathLike[str], answers: Iterable[Any]) -> int:
 
 
 def plain(value: Any) -> Any:
+    """What JSON has in place of an array or an error; the `default` of json.dumps."""
     if isinstance(value, ZooError):
         return {"error": str(value)}
     if isinstance(value, np.ndarray | np.generic):
