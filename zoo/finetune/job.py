@@ -30,6 +30,7 @@ from zoo.models.common.losses import IGNORED
 from zoo.models.common.padding import padding_of
 from zoo.tasks import Example, Task
 from zoo.tasks.own import KINDS, own
+from zoo.tasks.running import ends_of, features_of
 
 SAVES = 20  # checkpoints of a run, at least
 QA_HEADS = ("qa", "qa-beam")
@@ -231,33 +232,14 @@ def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[s
         if name not in known:
             raise UsageError(f"--generate: there is no option '{name}'.", near(name, tuple(known)))
     Options(**asked)
-    start, end = ends_of(task, model)
+    start, end = ends_of(task, model.tokenizer, model.config)
     return {**asked, **({"bos_token_id": start[0], "eos_token_id": end[-1]} if len(end) > 1 else {})}
 
 
 def split_of(name: str, examples: list[Example], task: Task, model: Model, options: Mapping[str, Any]) -> Split:
     """Examples as token ids."""
-    more = dict(zip(("start", "end"), ends_of(task, model), strict=True)) if task.head == "generation" else {}
-    features = task.features(examples, model.tokenizer, options.get("max_length") or None, **more)
-    return Split(name, examples, features)
-
-
-def ends_of(task: Task, model: Model) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What a target begins and ends with: for a translator its language's token, and the end of a text with it."""
-    tokenizer: Any = model.tokenizer
-    language = getattr(task, "target_language", "")
-    if language and getattr(tokenizer, "languages", ()):
-        token = tokenizer.language_id(language)
-        return (token,), (tokenizer.sep_token_id, token)
-    return _token(model, "bos", "cls"), _token(model, "eos", "sep")
-
-
-def _token(model: Model, role: str, stand_in: str) -> tuple[int, ...]:
-    """What generation starts or ends with: the config's token, else the tokenizer's."""
-    key = f"{role}_token_id"
-    asked = getattr(model.config, key, model.config.source.get(key))
-    found = (asked, getattr(model.tokenizer, key, None), getattr(model.tokenizer, f"{stand_in}_token_id", None))
-    return next(((int(token),) for token in found if token is not None), ())
+    made = features_of(examples, task, model.tokenizer, model.config, options.get("max_length") or None)
+    return Split(name, examples, made)
 
 
 def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> LoopSettings:
