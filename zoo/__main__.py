@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--online", action="store_true", help="also ask the hubs whether they answer")
     doctor.add_argument("--verify", action="store_true", help="also read every cached weight file again")
+    doctor.add_argument("--clear-compiled", action="store_true", help="first delete the compiled networks")
     for command in (listing, info, doctor):
         command.add_argument("--json", action="store_true", help="machine-readable output")
     return top
@@ -60,6 +61,8 @@ def _command(args: argparse.Namespace) -> int:
     else:
         from zoo import doctor
 
+        if args.clear_compiled:
+            doctor.clear_compiled()
         doctor.run(online=args.online, verify=args.verify, as_json=args.json)
     return 0
 

@@ -20,6 +20,7 @@ SWITCHES = (
     "MODELSCOPE_DOMAIN",
     "OMP_NUM_THREADS",
 )
+COMPILED = "compiled"  # folder of zoo/inference/cache.py
 PROBE_SECONDS = 2.0
 
 
@@ -45,9 +46,15 @@ def run(*, online: bool = False, verify: bool = False, as_json: bool = False) ->
     _print(report)
 
 
+def clear_compiled() -> None:
+    """Deletes the compiled networks; each is made again when it is next used."""
+    shutil.rmtree(env.home() / COMPILED, ignore_errors=True)
+
+
 def _caches() -> dict[str, Path]:
     return {
         "converted models": env.home() / "models",
+        "compiled networks": env.home() / COMPILED,
         "downloads": env.home() / "downloads",
         "Hugging Face cache": env.hub_cache(),
     }

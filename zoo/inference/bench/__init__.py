@@ -107,14 +107,9 @@ def measure(grid: Grid, tell: Tell = lambda line: None) -> Iterator[Row]:
         yield _halving(grid, networks[engine], engine, precision, batch, length, tell)
 
 
-def cells(grid: Grid) -> int:
-    """How many rows there will be at most."""
-    return len(grid.batches) * len(grid.lengths) * max(1, len(grid.engines)) * max(1, len(grid.precisions))
-
-
 def _check(grid: Grid, engines: Sequence[str]) -> None:
-    for flag, values in (("--batch", grid.batches), ("--length", grid.lengths)):
-        if not values or min(values) < 1:
+    for flag, numbers in (("--batch", grid.batches), ("--length", grid.lengths)):
+        if not numbers or min(numbers) < 1:
             raise UsageError(f"{flag} takes whole numbers from 1 on.")
     if min(grid.rounds, grid.processes) < 1:
         raise UsageError("--rounds and --processes take a whole number from 1 on.")

@@ -40,7 +40,9 @@ def plot(path: Path, title: str, rows: Sequence[Row]) -> Path:
             x = [row.batch for row in own]
             top.plot(x, [row.tokens_per_s for row in own], marker="o", markersize=3, **line)
             bottom.plot(x, [row.p50_ms for row in own], marker="o", markersize=3, **line)
-            bottom.fill_between(x, [row.p50_ms for row in own], [row.p99_ms for row in own], alpha=0.1, color=line["color"])
+            bottom.fill_between(
+                x, [row.p50_ms for row in own], [row.p99_ms for row in own], alpha=0.1, color=line["color"]
+            )
         top.set_title(f"{length} tokens", fontsize=10)
         bottom.set_xlabel("rows of a batch")
         for panel in (top, bottom):
@@ -49,7 +51,7 @@ def plot(path: Path, title: str, rows: Sequence[Row]) -> Path:
             panel.set_xticks(batches, [str(n) for n in batches])
             panel.grid(alpha=0.3)
     axes[0][0].set_ylabel("tokens/s")
-    axes[1][0].set_ylabel("ms of a call: median, shaded to p99")
+    axes[1][0].set_ylabel("ms of a call, shaded to p99")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="center right", fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=11)

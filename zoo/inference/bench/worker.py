@@ -14,18 +14,22 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from zoo.errors import InputError, UsageError, ZooError
+from zoo import errors
+from zoo.errors import ZooError
 
 Message = dict[str, Any]
 Run = Callable[[Message], Message]
 
 # How the libraries say it: paddle ResourceExhausted, torch DefaultCPUAllocator, C++ std::bad_alloc, ...
-OUT_OF_MEMORY = re.compile(r"bad.?alloc|alloc\w*\W+\w*\W*memory|out of memory|not enough memory|resourceexhausted", re.I)
+OUT_OF_MEMORY = re.compile(
+    r"bad.?alloc|alloc\w*\W+\w*\W*memory|out of memory|not enough memory|resourceexhausted", re.I
+)
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -48,7 +52,7 @@ class Worker:
     """
 
     def __init__(self, module: str, job: Message, environ: Mapping[str, str] | None = None) -> None:
-        self._printed = tempfile.TemporaryFile()
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         self._child = subprocess.Popen(
             [sys.executable, "-m", module],
@@ -75,11 +79,9 @@ class Worker:
     def tell(self, message: Message) -> None:
         """Sends a message; several children may work on theirs before `answer` waits for each."""
         assert self._child.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # `answer` says why
             self._child.stdin.write(json.dumps(message) + "\n")
             self._child.stdin.flush()
-        except BrokenPipeError:  # `answer` says why
-            pass
 
     def answer(self) -> Message:
         """The next answer."""
@@ -91,8 +93,9 @@ class Worker:
         if "out_of_memory" in found:
             raise OutOfMemoryError(found["out_of_memory"])
         if "error" in found:
-            kind = UsageError if found["error"]["usage"] else InputError
-            raise kind(found["error"]["message"], found["error"]["hint"])
+            raise getattr(errors, found["error"]["type"], ZooError)(
+                found["error"]["message"], found["error"]["hint"]
+            )
         return found
 
     def _dead(self) -> RuntimeError:
@@ -112,7 +115,9 @@ class Worker:
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -129,12 +134,11 @@ def serve(start: Callable[[Message], tuple[Message, Run]]) -> None:
         try:
             message = work()
         except ZooError as error:
-            about = {"message": error.message, "hint": error.hint, "usage": isinstance(error, UsageError)}
-            message = {"error": about}
+            message = {"error": {"type": type(error).__name__, "message": error.message, "hint": error.hint}}
         except Exception as error:
             if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(str(error)):
                 raise
-            message = {"out_of_memory": f"{type(error).__name__}: {error}"[:300]}
+            message = {"out_of_memory": str(error).strip().partition("\n")[0] or type(error).__name__}
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
@@ -152,10 +156,8 @@ def serve(start: Callable[[Message], tuple[Message, Run]]) -> None:
 
 def limit_memory(count: int) -> None:
     """Lets this process allocate so many bytes; the system ends it before any other where it takes more."""
-    try:
+    with suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text("1000")
-    except OSError:
-        pass  # not Linux
     if count and sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (count, count))
 

@@ -1,0 +1,167 @@
+"""Every engine computes what the network computes, for every family, head, batch, length and padding."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.inference.networks import CASES, batch, tiny
+from zoo import env
+from zoo.errors import InputError, UsageError
+from zoo.inference import engines
+from zoo.inference.engines import Engine, choose, module_of
+from zoo.inference.engines.eager import Eager
+from zoo.inference.static import Graph, inputs_of, outputs_of
+
+COMPILED = ("paddle", "openvino", "onnxruntime")
+SHAPES = [(2, 5), (1, 1), (3, 12), (2, 127), (2, 5)]
+FEW = {("structbert", "embedding"), ("xlmr", "multiple-choice"), ("funnel", "qa-beam")}
+EVERY = [pytest.param(*case, marks=() if case in FEW else pytest.mark.slow) for case in CASES]
+no_wheel = pytest.mark.skipif(sys.version_info >= (3, 13), reason="paddle2onnx has no wheel for Python 3.13")
+
+
+@no_wheel
+@pytest.mark.parametrize("engine", COMPILED)
+@pytest.mark.parametrize(("family", "task"), EVERY)
+def test_same_as_eager(tmp_path: Path, family: str, task: str | None, engine: str) -> None:
+    model = tiny(family, task)
+    eager, module = Eager(model), module_of(engine)
+    compiled = module.open_graph(module.write(model, tmp_path), "fp32")
+    assert (compiled.name, compiled.precision) == (engine, "fp32")
+    assert (compiled.inputs, compiled.outputs) == (eager.inputs, eager.outputs)
+    for shape in SHAPES:
+        given = batch(*shape, task)
+        got, wanted = compiled(given), eager(given)
+        assert tuple(got) == tuple(wanted)
+        for name in wanted:
+            assert got[name].shape == wanted[name].shape
+            difference = np.abs(got[name] - wanted[name])
+            assert difference.max() <= 1e-4, (name, shape)
+            assert np.mean(difference <= 1e-5) > 0.95, (name, shape)
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
+    """One network for each engine that is installed."""
+    made = {}
+    for name in COMPILED:
+        if not engines.missing(name):
+            made[name] = module_of(name).write(tiny(), tmp_path_factory.mktemp(name))
+    return made
+
+
+def runs(graphs: dict[str, Graph]) -> list[Engine]:
+    return [Eager(tiny()), *(module_of(name).open_graph(graph, "fp32") for name, graph in graphs.items())]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_bf16_is_near(graphs: dict[str, Graph], precision: str) -> None:
+    """int8: of a graph that is not quantised, so what is left in bfloat16 or float32."""
+    given = batch(3, 12)
+    wanted = Eager(tiny())(given)["logits"]
+    for name in set(graphs) & ({"paddle", "openvino"} if precision == "bf16" else {"openvino"}):
+        engine = module_of(name).open_graph(graphs[name], precision)
+        assert engine.precision == precision
+        np.testing.assert_allclose(engine(given)["logits"], wanted, atol=0.1)
+
+
+def test_one_engine_from_eight_threads(graphs: dict[str, Graph]) -> None:
+    given = [batch(1 + n % 3, 3 + n % 11) for n in range(40)]
+    for engine in runs(graphs):
+        wanted = [engine(one)["logits"] for one in given]
+        with ThreadPoolExecutor(8) as pool:
+            check(list(pool.map(lambda one, e=engine: e(one)["logits"], given)), wanted, engine.name)
+
+
+def test_two_engines_in_two_threads(graphs: dict[str, Graph]) -> None:
+    given = [batch(1 + n % 3, 3 + n % 11) for n in range(20)]
+    found = runs(graphs)
+    wanted = [[engine(one)["logits"] for one in given] for engine in found]
+    for first, second in ((0, 1), *((n, n) for n in range(1, len(found)))):  # eager and compiled; twice the same
+        pair = (found[first], runs(graphs)[second])
+        with ThreadPoolExecutor(2) as pool:
+            made = list(pool.map(lambda engine: [engine(one)["logits"] for one in given], pair))
+        check(made[0], wanted[first], pair[0].name)
+        check(made[1], wanted[second], pair[1].name)
+
+
+def check(got: Sequence[np.ndarray], wanted: Sequence[np.ndarray], name: str) -> None:
+    for one, other in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5, err_msg=name)
+
+
+def test_answers_are_not_shared(graphs: dict[str, Graph]) -> None:
+    """What a call returned stays as it is when the engine runs again."""
+    for engine in runs(graphs):
+        kept = engine(batch(2, 9))["logits"]
+        before = kept.copy()
+        engine(batch(2, 8))
+        engine({name: array[::-1] for name, array in batch(2, 9).items()})
+        np.testing.assert_array_equal(kept, before, err_msg=engine.name)
+
+
+def test_bad_batches(graphs: dict[str, Graph]) -> None:
+    for engine in runs(graphs):
+        given = {**batch(2, 9), "labels": np.zeros(2)}  # what a graph does not take is left aside
+        assert engine(given)["logits"].shape == (2, 2)
+        with pytest.raises(InputError, match="one shape"):
+            engine({**given, "attention_mask": given["attention_mask"][:, :4]})
+        del given["token_type_ids"]
+        with pytest.raises(InputError, match="token_type_ids"):
+            engine(given)
+
+
+def test_names_are_found_without_a_change() -> None:
+    model = tiny("structbert", "qa")
+    model.train()
+    assert outputs_of(model) == ("start_logits", "end_logits")
+    assert model.training and inputs_of(tiny("xlmr")) == ("input_ids", "attention_mask")
+
+
+def test_choice_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "missing", lambda engine: [])
+    for flags, precision in (
+        ({"avx512_bf16"}, "bf16"),
+        ({"amx_bf16"}, "bf16"),
+        ({"avx2"}, "fp32"),
+        (set(), "fp32"),
+    ):
+        monkeypatch.setattr(env, "cpu_flags", lambda flags=flags: frozenset(flags))
+        chosen = choose(tiny())
+        assert (chosen.engine, chosen.precision) == ("openvino", precision)
+        assert choose(tiny(), "onnxruntime").precision == "fp32"
+        assert choose(tiny(), precision="bf16").precision == "bf16"  # the caller's word
+    monkeypatch.setattr(engines, "missing", lambda engine: ["openvino"] if engine == "openvino" else [])
+    assert choose(tiny()).engine == "paddle"
+    assert "openvino would be faster" in choose(tiny()).why
+    assert choose(tiny(), precision="fp32").engine == "paddle"
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "message"),
+    [
+        ("tensorrt", "auto", r"engine='tensorrt' is unknown.*\n.*openvino"),
+        ("auto", "fp16", r"precision='fp16' is unknown"),
+        ("auto", "int8", r"quantised.*\n.*zoo\.export"),
+        ("onnxruntime", "bf16", r"fp32, not in bf16.*\n.*precision='fp32', or engine='openvino'"),
+        ("eager", "bf16", r"fp32, not in bf16"),
+    ],
+)
+def test_choices_that_do_not_work(
+    engine: str, precision: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "missing", lambda engine: [])
+    with pytest.raises(UsageError, match=message):
+        choose(tiny(), engine, precision)
+
+
+def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engines.ENGINES, "openvino", engines.Kind("OpenVINO", ("no-such-package",)))
+    with pytest.raises(UsageError, match=r"needs no-such-package.\npip install 'paddle-model-zoo\[export\]'"):
+        choose(tiny(), "openvino")
+    assert choose(tiny()).engine == "paddle"
