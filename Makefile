@@ -57,7 +57,7 @@ fuzz: $(VENV)/test  ## the slow tests: mutated weight files (FUZZ_CASES=5000 of 
 
 bench-all: bench  ## every benchmark; some take gigabytes of memory and an hour
 	for name in startup tokenization load_speed convert_speed parity_full funnel_grid funnel_compare \
-		funnel_export funnel_speed generation_speed; do $(PY) -m benchmarks.$$name || exit 1; done
+		funnel_export funnel_speed generation_speed cold_start shapes; do $(PY) -m benchmarks.$$name || exit 1; done
 
 bench: $(VENV)/test  ## STS-B beside torch and the published score: writes benchmarks/results/ and docs/, then the READMEs' tables
 	$(PY) -m benchmarks.stsb

@@ -19,7 +19,7 @@ from benchmarks import common
 COMMAND = "python -m benchmarks.shapes"
 MODEL = "all-MiniLM-L6-v2"
 SIDES = ("paddle fp32", "paddle bf16", "openvino fp32", "openvino bf16", "onnxruntime fp32")
-ROWS, LENGTH = 16, 128  # the largest batch
+ROWS, LENGTH = 16, 66  # the largest batch
 EVERY = 50
 SETTLED = 100  # shapes after which memory should not grow
 MB = 2**20

@@ -112,7 +112,7 @@ TABLE = (
         "zoo/inference/*",
         packages=f"{FRAMEWORKS} filelock paddle2onnx openvino onnxruntime",
         parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
-        " zoo.tasks zoo.metrics zoo.inference zoo.__version__",
+        " zoo.tasks zoo.metrics zoo.inference",
     ),
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(
@@ -131,10 +131,10 @@ TABLE = (
     ),
     Row(
         "benchmarks/*",
-        packages="numpy paddle torch transformers onnxruntime scipy matplotlib rich",
+        packages="numpy paddle torch transformers onnxruntime openvino nncf scipy matplotlib rich",
         parts="zoo benchmarks",
     ),
-    Row("examples/*", packages="numpy paddle rich", parts="zoo"),
+    Row("examples/*", packages="numpy paddle rich fastapi pydantic uvicorn", parts="zoo"),
     Row("constraints/*"),
 )
 

@@ -13,8 +13,8 @@ import pytest
 from tests.inference.networks import CASES, batch, tiny
 from zoo import env
 from zoo.errors import InputError, UsageError
-from zoo.inference import engines
-from zoo.inference.engines import Engine, choose, module_of
+from zoo.inference import engines, static
+from zoo.inference.engines import Engine, base, choose, module_of
 from zoo.inference.engines.eager import Eager
 from zoo.inference.static import Graph, inputs_of, outputs_of
 
@@ -160,8 +160,31 @@ def test_choices_that_do_not_work(
         choose(tiny(), engine, precision)
 
 
+def test_two_gigabytes_do_not_go_through_onnx(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = tiny()
+    count = sum(parameter.size for parameter in model.parameters())
+    assert static.weight_bytes(model) == 4 * count
+    for module in (static, engines):
+        monkeypatch.setattr(module, "ONNX_LIMIT", 4 * count)
+    assert choose(model).engine == "paddle"
+    with pytest.raises(UsageError, match="2 GB"):
+        choose(model, "openvino")
+    with pytest.raises(UsageError, match="2 GB"):
+        static.to_onnx(model, tmp_path / "model.onnx")
+
+
 def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engines.ENGINES, "openvino", engines.Kind("OpenVINO", ("no-such-package",)))
     with pytest.raises(UsageError, match=r"needs no-such-package.\npip install 'paddle-model-zoo\[export\]'"):
         choose(tiny(), "openvino")
     assert choose(tiny()).engine == "paddle"
+
+
+def test_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed: list[int] = []
+    monkeypatch.setattr(base, "_malloc_trim", lambda: trimmed.append)
+    turns = base.Turns()
+    for n in range(base.TRIM * 2):
+        with pytest.raises(InputError), turns:  # an error lets the next one in
+            raise InputError(str(n))
+    assert trimmed == [0, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,15 @@ def test_n_best_of_each_text(name: str, request: pytest.FixtureRequest) -> None:
     lazy = pipe(iter(TEXTS))
     assert isinstance(lazy, Iterator)
     assert all(close(a, b) for a, b in zip(lazy, answers, strict=True))
+
+
+@pytest.mark.parametrize("engine", ["eager", "paddle"])
+def test_eight_threads(engine: str, snapshot: Make) -> None:
+    pipe = zoo.pipeline("text2text", snapshot("palm-zh-base"), engine=engine, precision="fp32", **SETTINGS)
+    alone = [pipe(text) for text in TEXTS]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(pipe, TEXTS * 4))
+    assert all(close(a, b) for a, b in zip(answers, alone * 4, strict=True))
 
 
 def test_a_call_overrules_the_options(palm: Pipeline) -> None:

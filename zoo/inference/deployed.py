@@ -99,6 +99,8 @@ def _exported(
             )
     if task is not None:
         _check_task(f"'{folder}'", head, task)
+    if not digests:
+        raise UsageError(f"'{folder / EXPORT_FILE}' names no files.", "Export the model again.")
     if own["engine"] not in ENGINES:
         raise UsageError(f"'{folder}' was exported for an engine '{own['engine']}' that this zoo does not have.")
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):

@@ -40,6 +40,7 @@ HEAD = (
     "end_scores",
     "embeddings",
 )
+ONNX_LIMIT = 2**31 - 2**20  # bytes; beyond it paddle2onnx 2.1.0 ends the process. Some room for the graph itself
 OPSET = 17  # LayerNorm is one node from there on
 
 
@@ -104,6 +105,11 @@ def evaluating(model: nn.Layer) -> Iterator[None]:
             model.train()
 
 
+def weight_bytes(model: Model) -> int:
+    """Size of a network's tensors."""
+    return sum(math.prod(tensor.shape) * tensor.element_size() for tensor in model.state_dict().values())
+
+
 def to_static(model: Model, folder: str | os.PathLike[str]) -> Graph:
     """Traces a model, as it is in eval mode, for every batch and length.
 
@@ -119,8 +125,10 @@ def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
     """Writes a model as ONNX, with the inputs and outputs of `to_static`. Needs paddle2onnx (extra `export`).
 
     Raises:
-        UsageError: paddle2onnx is not installed.
+        UsageError: paddle2onnx is not installed, or the network is larger than ONNX_LIMIT.
     """
+    if weight_bytes(model) >= ONNX_LIMIT:
+        raise UsageError("The weights take more than 2 GB, which one ONNX file cannot hold.", "engine='paddle'")
     try:
         import paddle2onnx
     except ImportError:

@@ -133,7 +133,7 @@ class QA(Task):
     def encode(self, examples: list[QAExample], tokenizer: Tokenizer, max_length: int) -> Features:
         limit = min(self.question_length, max_length // 2)
         rows = tokenizer(
-            [_cut(e.question.strip(), tokenizer, limit) for e in examples],
+            _cut([e.question.strip() for e in examples], tokenizer, limit),
             [e.context for e in examples],
             max_length=max_length,
             padding=False,
@@ -317,13 +317,18 @@ def _nearest(context: str, text: str, start: int) -> int:
     return before if start - before <= after - start else after
 
 
-def _cut(question: str, tokenizer: Tokenizer, limit: int) -> str:
-    """A question of at most `limit` tokens."""
-    if len(question) <= limit // 2:
-        return question
-    spans = tokenizer(question, return_offsets=True, truncation=False)
-    offsets = spans["offsets"][0][spans["sequence_ids"][0] == 0]
-    return question if len(offsets) <= limit else question[: offsets[limit - 1, 1]]
+def _cut(questions: list[str], tokenizer: Tokenizer, limit: int) -> list[str]:
+    """Questions of at most `limit` tokens."""
+    long = [n for n, question in enumerate(questions) if len(question) > limit // 2]
+    if not long:
+        return questions
+    kept = list(questions)
+    rows = tokenizer([questions[n] for n in long], return_offsets=True, truncation=False, padding=False)
+    for n, spans, sequence in zip(long, rows["offsets"], rows["sequence_ids"], strict=True):
+        offsets = spans[sequence == 0]
+        if len(offsets) > limit:
+            kept[n] = questions[n][: offsets[limit - 1, 1]]
+    return kept
 
 
 def _place(offsets: np.ndarray, answers: Sequence[Gold]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from zoo import env
 from zoo.errors import UsageError
 from zoo.inference import cache
 from zoo.inference.engines.base import Engine
-from zoo.inference.static import Graph
+from zoo.inference.static import ONNX_LIMIT, Graph, weight_bytes
 from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
 
@@ -56,10 +56,11 @@ ENGINES = {
 }
 GENERATION = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
 PRECISIONS = ("fp32", "bf16", "int8")
-# Engine, which networks, and why not. `auto` passes over them.
-REFUSED: tuple[tuple[str, Callable[[Model], bool], str], ...] = tuple(
-    (engine, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle")
-    for engine in ("openvino", "onnxruntime")
+BY_ONNX = ("openvino", "onnxruntime")
+# Engines, which networks they cannot run, and why. `auto` passes over them.
+REFUSED: tuple[tuple[tuple[str, ...], Callable[[Model], bool], str], ...] = (
+    (BY_ONNX, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle"),
+    (BY_ONNX, lambda model: weight_bytes(model) >= ONNX_LIMIT, "its weights take more than ONNX's 2 GB"),
 )
 FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
 
@@ -142,7 +143,7 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
             f"engine='{engine}' needs {' and '.join(lacks)}.", "pip install 'paddle-model-zoo[export]'"
         )
     for refused, is_so, reason in REFUSED:
-        if engine == refused and is_so(model):
+        if engine in refused and is_so(model):
             return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
     if precision not in ("auto", *kind.precisions):
         able = [name for name in FASTEST if precision in ENGINES[name].precisions]

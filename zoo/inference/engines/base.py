@@ -5,12 +5,17 @@ Legend of shapes: B batch, T tokens, N choices; see zoo/models/common.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
-from typing import Protocol
+from functools import lru_cache
+from threading import Lock
+from typing import Any, Protocol
 
 import numpy as np
 
 from zoo.errors import InputError
+
+TRIM = 50  # calls
 
 
 class Engine(Protocol):
@@ -53,3 +58,33 @@ def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in found.items())
         raise InputError(f"The inputs must have one shape; they have {shapes}.")
     return found
+
+
+class Turns:
+    """The lock by which the calls of an engine take turns.
+
+    Every TRIM calls, what was freed goes back to the system: buffers of ever new sizes leave holes, and the process
+    would grow by them. See benchmarks/shapes.py.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._calls = 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self._calls += 1
+        if self._calls % TRIM == 0 and (trim := _malloc_trim()):
+            trim(0)
+        self._lock.release()
+
+
+@lru_cache(maxsize=1)
+def _malloc_trim() -> Any:
+    """glibc's malloc_trim; None with another library."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Lock
 
 import numpy as np
 import paddle
 
 from zoo import env
-from zoo.inference.engines.base import arrays
+from zoo.inference.engines.base import Turns, arrays
 from zoo.inference.static import evaluating, fields, inputs_of, outputs_of
 from zoo.models.common.base import Model
 
@@ -25,10 +24,10 @@ class Eager:
         self.model = model
         self.inputs = inputs_of(model)
         self.outputs = outputs_of(model)
-        self._lock = Lock()
+        self._turns = Turns()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)
-        with self._lock, evaluating(self.model), paddle.no_grad():
+        with self._turns, evaluating(self.model), paddle.no_grad():
             output = self.model(**{name: paddle.to_tensor(array) for name, array in given.items()})
             return {name: tensor.numpy() for name, tensor in fields(output, self.model.task).items()}

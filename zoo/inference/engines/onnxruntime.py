@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 
 from zoo import env
-from zoo.inference.engines.base import arrays
+from zoo.inference.engines.base import Turns, arrays
 from zoo.inference.static import Graph, inputs_of, outputs_of, to_onnx
 from zoo.models.common.base import Model
 
@@ -47,11 +46,11 @@ class OnnxRuntime:
         options.intra_op_num_threads = env.threads()
         file = str(graph.folder / FILES[0])
         self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        self._lock = Lock()
+        self._turns = Turns()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)
-        with self._lock:
+        with self._turns:
             return dict(zip(self.outputs, self._session.run(None, given), strict=True))
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from zoo import env
-from zoo.inference.engines.base import arrays
+from zoo.inference.engines.base import Turns, arrays
 from zoo.inference.static import Graph, inputs_of, outputs_of, to_onnx
 from zoo.models.common.base import Model
 
 FILES = ("model.xml", "model.bin")
+# Kernels that are kept for shapes seen before; by default so many that memory grows for hundreds of shapes.
+# benchmarks/shapes.py
+KERNELS = 50
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}  # int8: what is not quantised; see `open_graph`
 
 
@@ -51,11 +53,11 @@ class OpenVINO:
         self.precision = precision
         self.inputs, self.outputs = graph.inputs, graph.outputs
         self._request = _compiled(graph.folder / FILES[0], precision).create_infer_request()
-        self._lock = Lock()
+        self._turns = Turns()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)
-        with self._lock:
+        with self._turns:
             found = self._request.infer(given, share_inputs=True)
             return {name: np.array(found[n]) for n, name in enumerate(self.outputs)}
 
@@ -73,6 +75,7 @@ def _compiled(file: Path, precision: str) -> Any:
         {
             "INFERENCE_PRECISION_HINT": hint,
             "PERFORMANCE_HINT": "LATENCY",
+            "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
             "NUM_STREAMS": 1,  # calls take turns, so each has every core
             "INFERENCE_NUM_THREADS": env.threads(),
         },

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from paddle import inference
 
 from zoo import env
 from zoo.errors import UsageError
-from zoo.inference.engines.base import arrays
+from zoo.inference.engines.base import Turns, arrays
 from zoo.inference.static import Graph, trace
 
 PRECISIONS = ("fp32", "bf16")
@@ -43,11 +42,11 @@ class PaddleInference:
         self.inputs = tuple(self._predictor.get_input_names())
         self.outputs = graph.outputs
         self._names = tuple(self._predictor.get_output_names())
-        self._lock = Lock()
+        self._turns = Turns()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)
-        with self._lock:
+        with self._turns:
             for name, array in given.items():
                 self._predictor.get_input_handle(name).copy_from_cpu(array)
             self._predictor.run()

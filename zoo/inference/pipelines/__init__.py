@@ -83,6 +83,8 @@ def pipeline(
     from zoo.inference.deployed import Deployed, deploy
 
     if isinstance(model, Deployed):
+        if (engine, precision) != ("auto", "auto"):
+            raise UsageError("The network is deployed already.", "Say engine and precision to `deploy`.")
         _check_head(name, found.heads, model.task, model.name)
         return found(model, **options)
     deployed = deploy(model, _head(name, found.heads, model), engine, precision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,14 +15,16 @@ import numpy as np
 from zoo.cli import Progress
 from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
+from zoo.inference.pipelines.files import items_of, write_answers
 from zoo.inference.pipelines.items import example_of, whole
 from zoo.models.common.padding import padding_of
 from zoo.tasks.classification import Classification, TextExample
 from zoo.tasks.features import Features, join
 
-WINDOW = 1024  # items that are read, sorted by length and answered together
+WINDOW = 4096  # items that are read, sorted by length and answered together
 CHARACTERS = 1 << 22  # of a window, for items that are long
-TOKENS = 4096  # of a batch, padding included
+TOKENS = 2048  # of a batch, padding included
+WASTE, LEAST = 0.1, 512  # a batch of so many tokens takes no row that makes more than this share of it padding
 PATIENCE = 2.0  # seconds without a progress bar
 ON_ERROR = ("raise", "return")
 TEXTS = Classification(name="texts", metrics=())
@@ -117,14 +120,16 @@ class Pipeline:
         limit = self.tokenizer.max_length or 512
         if asked is not None:
             whole("max_length", asked, 8)
-        return min(int(asked or self.deployed.settings.get("max_length") or usual or limit), limit)
+        saved = self.deployed.settings
+        trained = saved.get("max_length") or saved.get("task", {}).get("max_length")
+        return min(int(asked or trained or usual or limit), limit)
 
     def __call__(self, items: Any, *, on_error: str = "raise", **options: Any) -> Any:
         """Answers for an item, a list of them, or any iterable.
 
         Args:
             items: one item gives its answer; a list gives a list; another iterable gives an iterator, which holds
-                at most 1024 items at a time.
+                some thousand items at a time.
             on_error: "raise", or "return" to put the error in the answer's place, as an InputError, so that the
                 other items get their answers.
             options: of the pipeline.
@@ -145,6 +150,30 @@ class Pipeline:
         if isinstance(items, str | bytes | Mapping | tuple) or not isinstance(items, Iterable):
             return next(self._answers([items], on_error, options, 1))
         return self._answers(items, on_error, options)
+
+    def map_file(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        *,
+        on_error: str = "raise",
+        **options: Any,
+    ) -> int:
+        """Answers the items of a file, in constant memory, into another: one line of JSON for each.
+
+        Args:
+            source: .txt with an item per line, or .jsonl with a text, an object or a pair [text, text] per line.
+            target: is replaced; it is whole or not there.
+            on_error: "raise", or "return" to write {"error": ...} in the answer's place.
+            options: of the pipeline.
+
+        Returns:
+            How many answers there are.
+
+        Raises:
+            InputError: an item that cannot be read; item n, counted from 0, is in line n + 1.
+        """
+        return write_answers(target, self(items_of(source), on_error=on_error, **options))
 
     def _known(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         if unknown := [name for name in options if name not in self.defaults]:
@@ -251,11 +280,16 @@ def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         The numbers of the rows of a batch, its longest row first; each row once.
     """
     batch: list[int] = []
+    real = 0  # tokens that are not padding
     for n in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > tokens:
+        longest = lengths[batch[0]] if batch else 0
+        size = longest * (len(batch) + 1)
+        wasteful = size - real - lengths[n] > WASTE * size and longest * len(batch) >= LEAST
+        if batch and (size > tokens or wasteful):
             yield batch
-            batch = []
+            batch, real = [], 0
         batch.append(n)
+        real += lengths[n]
     if batch:
         yield batch
 

@@ -14,7 +14,7 @@ from zoo.inference.pipelines.items import whole
 from zoo.tasks.features import Features
 
 BLOCK = 1024  # queries whose similarities to the corpus are held at once
-Texts = str | Sequence[str] | np.ndarray
+Texts = str | Sequence[str] | Sequence[np.ndarray] | np.ndarray
 
 
 class Embeddings(Pipeline):
@@ -34,7 +34,7 @@ class Embeddings(Pipeline):
         """Cosines.
 
         Args:
-            a, b: a text, several, or vectors [N, D].
+            a, b: a text, several, or vectors: what the pipeline returned, or [N, D].
 
         Returns:
             A number for two texts; else [N, M] float32, a row for each of `a`.
@@ -71,12 +71,10 @@ class Embeddings(Pipeline):
 
     def _vectors(self, texts: Texts, options: dict[str, Any]) -> np.ndarray:
         """[N, D], of length 1."""
-        if isinstance(texts, np.ndarray) and texts.dtype.kind == "f":
-            if texts.ndim != 2:
-                raise InputError(f"Vectors must be [N, D]; these have the shape {list(texts.shape)}.")
-            made = texts
-        else:
-            made = np.array(self([texts] if isinstance(texts, str) else list(texts), **options))
-        if not len(made):
+        if not len(texts):
             raise InputError("There is no text.", "Give one or more.")
+        if isinstance(texts[0], np.ndarray):
+            made = np.asarray(texts)
+        else:
+            made = np.stack(self([texts] if isinstance(texts, str) else list(texts), **options))
         return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
