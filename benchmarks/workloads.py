@@ -5,8 +5,8 @@ zoo.pipeline in several engines and precisions, by a careful torch loop in bfloa
 by transformers' pipeline at its defaults, whose time for all rows is extrapolated from some of them. The network is
 all-MiniLM-L6-v2 with its published weights; the heads are fitted by least squares to a part of the training rows,
 which makes answers that are worth comparing and no good scores. Answers are compared with those of the zoo's eager
-float32 network. Each side is a process of its own with all cores; those in bfloat16 take turns. The first pass
-of a side is not counted, but of eager and transformers' pipeline, which make nothing at first. A workload's rows are
+float32 network. Each side is a process of its own with all cores; those in bfloat16 take turns. The first pass of a
+side is not counted, but of eager and transformers' pipeline, which make nothing at first. A workload's rows are
 written when it is finished, and `--missing` leaves out those that are there.
 """
 
@@ -136,7 +136,7 @@ WORKLOADS = {
         "ner",
         "peoples-daily",
         lambda: read("peoples-daily", DATA / "peoples_daily_ner", "test"),
-        lambda: read("peoples-daily", DATA / "peoples_daily_ner/example.train.head1000", "train", limit=500),
+        lambda: read("peoples-daily", DATA / "peoples_daily_ner/example.train.head1000", "train"),
         lambda example: "".join(example.words),
         "F1 of entities",
         entities,

@@ -71,7 +71,7 @@ def test_answers_that_differ() -> None:
     vectors = np.stack([np.cos(angles), np.sin(angles)], 1)
     assert workloads.neighbours(vectors).tolist() == [1, 0, 1, 2]
     moved = vectors[[0, 2, 1, 3]]
-    assert workloads.differing(moved, vectors) == 3
+    assert workloads.differing(moved, vectors) == 4
     assert workloads.neighbours(vectors[[0, 0, 3]]).tolist() == [-1, -1, 0]
 
 
@@ -127,4 +127,4 @@ def test_loop_answers_what_the_pipeline_answers(
     theirs = TorchLoop(tmp_path, work.task, "fp32").answer(items)
     assert workloads.differing(ours, theirs) == 0
     assert len({str(answer) for answer in ours}) > 1
-    assert work.score(ours, examples, ours) > 0
+    assert 0 <= work.score(ours, examples, ours) <= 100
