@@ -1,6 +1,6 @@
 """all-MiniLM-L6-v2 with a head that knows something, in seconds: its last layer is fitted by least squares.
 
-Ridge regression from what goes into the layer to the classes as 0 and 1; all below it has the published weights, but
+Ridge regression from what goes into the layer to the classes as 0 and 1. All below has the published weights, but
 for Chinese, whose characters MiniLM does not know: they get random embeddings of the size of its own.
 Written as transformers writes models, so that every side of a benchmark reads the same files.
 

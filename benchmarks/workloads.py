@@ -122,10 +122,10 @@ WORKLOADS = {
         accuracy,
     ),
     "xnli": Workload(
-        "XNLI test, 15 languages, every 20th row",
+        "XNLI test, 15 languages, every 30th row",
         "classification",
         "xnli",
-        lambda: read("xnli", DATA / "xnli/xnli.test.tsv.gz", "test", 20),
+        lambda: read("xnli", DATA / "xnli/xnli.test.tsv.gz", "test", 30),
         lambda: read("xnli", DATA / "xnli/xnli.dev.tsv.gz", "dev", 15),
         lambda example: [example.text, example.pair],
         "accuracy",
