@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import common
 from zoo import registry
 
-PAGES = ("README.md", "README.zh.md", "benchmarks/README.md")
+PAGES = ("README.md", "README.zh.md", "benchmarks/README.md", "docs/ner.md")
 REPORTS = common.ROOT / "conversion/reports"
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -393,6 +393,29 @@ def speed() -> str:
     return markdown(("what", "ours", "reference", "ratio", "command"), rows)
 
 
+def ner_chain() -> str:
+    """What each export of a tagger scores, costs and how fast it answers."""
+    found = result("ner_chain")
+    rows = [
+        (
+            f"{row['engine']} {row['precision']}",
+            row["recipe"],
+            f"{row['f1']:.2f}",
+            f"{row['points']:+.2f}",
+            f"{row['accuracy']:.2f}",
+            f"{row['megabytes']:.1f}",
+            f"{row['ms']:.1f}",
+            f"{row['p95']:.1f}",
+            f"{row['sentences']:.0f}",
+        )
+        for row in found["rows"]
+    ]
+    header = ("export", "recipe", "F1", "to eager fp32", "accuracy", "MB", "ms alone", "p95", "sentences/s")
+    stamp = found["stamp"]
+    where = f"{stamp['date']}, {stamp['cpu']}, {stamp['cores']} cores"
+    return markdown(header, rows) + f"\nPrinted by `{found['command']}` ({where}).\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "funnel_compare": funnel_compare,
     "funnel_export": funnel_export,
@@ -401,6 +424,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "generation_speed": generation_speed,
     "inference_speed": inference_speed,
     "large": large,
+    "ner_chain": ner_chain,
     "speed": speed,
     "models": models,
     "parity": parity,

@@ -97,6 +97,7 @@ TABLE = (
     ),
     Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
     Row("zoo/evaluate.py", parts="zoo.cli zoo.errors zoo.finetune"),
+    Row("zoo/export.py", parts="zoo.cli zoo.errors zoo.inference"),
     Row("zoo/predict.py", parts="zoo.cli zoo.errors zoo.finetune"),
     Row(
         "zoo/finetune/*",
@@ -110,7 +111,7 @@ TABLE = (
     Row("zoo/inference/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference"),
     Row(
         "zoo/inference/*",
-        packages=f"{FRAMEWORKS} filelock paddle2onnx openvino onnxruntime",
+        packages=f"{FRAMEWORKS} filelock paddle2onnx nncf openvino onnxruntime",
         parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
         " zoo.tasks zoo.metrics zoo.inference",
     ),
@@ -129,12 +130,14 @@ TABLE = (
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
+    # Measures an example as it is.
+    Row("benchmarks/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(
         "benchmarks/*",
         packages="numpy paddle torch transformers onnxruntime openvino nncf scipy matplotlib rich",
         parts="zoo benchmarks",
     ),
-    Row("examples/*", packages="numpy paddle rich fastapi pydantic uvicorn", parts="zoo"),
+    Row("examples/*", packages="numpy paddle rich matplotlib fastapi pydantic uvicorn", parts="zoo"),
     Row("constraints/*"),
 )
 

@@ -140,6 +140,7 @@ COMMANDS = (
     ("-m", "zoo.finetune", "--task", "squad2", "--show"),
     ("-m", "zoo.evaluate", "--help"),
     ("-m", "zoo.predict", "--help"),
+    ("-m", "zoo.export", "--help"),
 )
 # Without a network the plan of a model that is not cached cannot be had, and the command says so with its code.
 PLAN = ("-m", "zoo.convert", "--all", "--dry-run")

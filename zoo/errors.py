@@ -56,6 +56,17 @@ class ParityError(ZooError):
     exit_code = 3
 
 
+class GuardError(ZooError):
+    """An export whose numbers or whose score differ from the model's by more than was allowed.
+
+    Attributes:
+        report: what was measured until then, JSON.
+    """
+
+    exit_code = 3
+    report: dict[str, object] | None = None
+
+
 class ConfigError(ZooError):
     """A config.json or argument that describes a network the zoo does not implement."""
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.finetune.small import small_model
 from tests.finetune.test_optimisation import FUNNEL
 from zoo.errors import InputError
-from zoo.finetune.batches import TrainBatches, eval_batches, share
-from zoo.models.common.padding import Padding, padding_of
+from zoo.finetune.batches import TrainBatches, share
+from zoo.models.common.padding import Padding, eval_batches, padding_of
 from zoo.models.funnel.config import Config as FunnelConfig
 from zoo.models.funnel.model import build as build_funnel
 

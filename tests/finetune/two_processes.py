@@ -11,10 +11,9 @@ import paddle
 
 from tests.finetune.small import SomeRows, small_model
 from zoo.finetune import parallel
-from zoo.finetune.batches import eval_batches
 from zoo.finetune.loop import LoopSettings, train
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
-from zoo.models.common.padding import padding_of
+from zoo.models.common.padding import eval_batches, padding_of
 
 
 def outcome(folder: Path) -> dict[str, np.ndarray]:

@@ -1,14 +1,13 @@
-"""Which rows come together: length groups for training, a token budget for evaluation, shares for each process."""
+"""Which rows come together in training: length groups, and shares for each process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from zoo.errors import InputError
-from zoo.models.common.padding import Padding
 
 Batch = dict[str, np.ndarray]
 GROUP = 50  # batches that are sorted by length together
@@ -79,30 +78,3 @@ class TrainBatches:
 def share(rows: np.ndarray, rank: int, world: int) -> np.ndarray:
     """The rows of a batch that one of `world` processes takes: like lengths for each, none twice."""
     return rows[rank::world]
-
-
-def eval_batches(
-    lengths: Sequence[int] | np.ndarray,
-    padding: Padding,
-    budget: int = 4096,
-    most: int = 64,
-    rank: int = 0,
-    world: int = 1,
-) -> Iterator[np.ndarray]:
-    """Row numbers of batches for evaluation: every row once, longest first, at most `budget` padded tokens each.
-
-    Args:
-        lengths: [N], tokens of each row.
-        padding: how wide a batch is.
-        budget: padded tokens; a longer row is a batch of its own.
-        most: rows of a batch.
-        rank, world: this process takes every world-th batch; all of them together have each row once.
-    """
-    order = np.argsort(-np.asarray(lengths), kind="stable")
-    at = number = 0
-    while at < len(order):
-        size = max(1, min(most, budget // padding.width(int(lengths[order[at]]))))
-        if number % world == rank:
-            yield order[at : at + size]
-        at += size
-        number += 1

@@ -11,20 +11,11 @@ import paddle
 
 from zoo.errors import UsageError
 from zoo.finetune import parallel
-from zoo.finetune.batches import eval_batches
 from zoo.finetune.objective import counted
 from zoo.models.common.base import Model
-from zoo.models.common.padding import padding_of
+from zoo.models.common.padding import eval_batches, padding_of
 from zoo.tasks import Example, Features, Scores, Task
-
-BUDGET = 8192  # padded tokens of a batch; no gradients are kept
-FIELDS = {
-    "classification": ("logits",),
-    "tagging": ("logits",),
-    "qa": ("start_logits", "end_logits"),
-    "embedding": ("embeddings",),
-}
-PER_TOKEN = ("tagging", "qa")
+from zoo.tasks.running import BUDGET, FIELDS, rows_of
 
 
 @dataclass
@@ -89,9 +80,7 @@ def outputs_of(
             arrays, mean = _run(model, batch, names, options or {})
             count = counted(model.task, batch) if "labels" in batch else 0.0
             loss, labels = loss + mean * count, labels + count
-            for k, length in enumerate(lengths):
-                cut = int(length) if model.task in PER_TOKEN else None
-                held.append(tuple(array[k][:cut] if np.ndim(array[k]) else array[k] for array in arrays))
+            held += rows_of(model.task or "", arrays, lengths)
             done += [int(n) for n in numbers]
             if on_rows:
                 on_rows(len(numbers))

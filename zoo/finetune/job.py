@@ -31,6 +31,7 @@ from zoo.models.common.losses import IGNORED
 from zoo.models.common.padding import padding_of
 from zoo.tasks import Example, Task
 from zoo.tasks.own import KINDS, own
+from zoo.tasks.running import features_of
 
 SAVES = 20  # checkpoints of a run, at least
 HELD_OUT = 20  # of the training rows of a data set without a development set, every so many-th
@@ -173,18 +174,8 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
 
 def split_of(name: str, examples: list[Example], task: Task, model: Model, options: Mapping[str, Any]) -> Split:
     """Examples as token ids."""
-    around = {"start": _token(model, "bos", "cls"), "end": _token(model, "eos", "sep")}
-    more = around if task.head == "generation" else {}
-    features = task.features(examples, model.tokenizer, options.get("max_length") or None, **more)
-    return Split(name, examples, features)
-
-
-def _token(model: Model, role: str, stand_in: str) -> tuple[int, ...]:
-    """What generation starts or ends with: the config's token, else the tokenizer's."""
-    key = f"{role}_token_id"
-    asked = getattr(model.config, key, model.config.source.get(key))
-    found = (asked, getattr(model.tokenizer, key, None), getattr(model.tokenizer, f"{stand_in}_token_id", None))
-    return next(((int(token),) for token in found if token is not None), ())
+    made = features_of(examples, task, model.tokenizer, model.config, options.get("max_length") or None)
+    return Split(name, examples, made)
 
 
 def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> LoopSettings:

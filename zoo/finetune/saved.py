@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from zoo.finetune.folder import model_folder, read_task
 from zoo.finetune.job import source_of_path, split_of
 from zoo.loading import load
 from zoo.models.common.base import Model
-from zoo.tasks import Task
 from zoo.tasks.base import published
+from zoo.tasks.running import with_labels_of
 
 
 class Saved:
@@ -33,7 +32,7 @@ class Saved:
         self.folder = model_folder(path)
         self.task, self.options = read_task(self.folder)
         if task:
-            self.task = _other(self.task, tasks.find(task))
+            self.task = with_labels_of(tasks.find(task), self.task)
         self.model: Model = load(self.folder)
         wanted = getattr(self.task, "labels", ())
         if wanted and self.model.config.labels != tuple(wanted):
@@ -70,23 +69,3 @@ class Saved:
 
     def _bar(self, split: Split) -> Progress:
         return Progress(self.task.name, len(split.features), lambda n: f"{n:,}")
-
-
-def _other(saved: Task, asked: Task) -> Task:
-    """Another data set's files with what was saved: labels in their order, threshold."""
-    if asked.head != saved.head:
-        raise UsageError(f"{asked.name} needs the head {asked.head}; this model has {saved.head}.")
-    labels = getattr(saved, "labels", ())
-    if set(labels) != set(getattr(asked, "labels", ())):
-        raise UsageError(
-            f"{asked.name} has the labels {', '.join(getattr(asked, 'labels', ()))}; "
-            f"this model has {', '.join(labels)}."
-        )
-    kept = {name: getattr(saved, name) for name in ("threshold", "scheme") if hasattr(asked, name)}
-    if labels == getattr(asked, "labels", ()):
-        return replace(asked, **kept)
-    written = getattr(asked, "written", ())
-    if written:  # follows the order of the labels
-        spelled = dict(zip(asked.labels, written, strict=True))  # type: ignore[attr-defined]
-        kept["written"] = tuple(spelled[label] for label in labels)
-    return replace(asked, labels=labels, **kept)  # type: ignore[call-arg]

@@ -104,17 +104,26 @@ class Model(nn.Layer):
         Raises:
             UsageError: the network was built from a config alone, so nothing says what it is.
         """
-        origin = self._origin()
+        self._origin()
         tensors = disk_names(self)
         infos = [TensorInfo(name, ELEMENT[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
         with publish(Path(folder)) as work:
             arrays = (tensor.numpy() for tensor in tensors.values())
             write_safetensors(work / "model.safetensors", infos, arrays, {"format": "paddle"})
-            text = json.dumps(self._description(origin), indent=2, ensure_ascii=False)
-            (work / "config.json").write_text(text + "\n", "utf-8")
-            for name in (*TOKENIZER_FILES, LENGTH_FILE):
-                if (origin.folder / name).is_file():
-                    shutil.copyfile(origin.folder / name, work / name)
+            self.describe(work)
+
+    def describe(self, folder: Path) -> None:
+        """Writes what `save` writes beside the weights: config.json and the tokenizer's files.
+
+        Raises:
+            UsageError: the network was built from a config alone.
+        """
+        origin = self._origin()
+        text = json.dumps(self._description(origin), indent=2, ensure_ascii=False)
+        (folder / "config.json").write_text(text + "\n", "utf-8")
+        for name in (*TOKENIZER_FILES, LENGTH_FILE):
+            if (origin.folder / name).is_file():
+                shutil.copyfile(origin.folder / name, folder / name)
 
     def _description(self, origin: Origin) -> dict[str, Any]:
         """config.json, with the "zoo" object that says which head the weights have."""

@@ -1,9 +1,12 @@
-"""How wide a batch is padded."""
+"""How wide a batch is padded, and which rows of an evaluation come together."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -31,3 +34,30 @@ def padding_of(model: Any) -> Padding:
     blocks = getattr(model.config, "block_sizes", None)  # Funnel
     step = 2 ** (len(blocks) - 1) if blocks else 1
     return Padding(step, step - 1)
+
+
+def eval_batches(
+    lengths: Sequence[int] | np.ndarray,
+    padding: Padding,
+    budget: int = 4096,
+    most: int = 64,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[np.ndarray]:
+    """Row numbers of batches for evaluation: every row once, longest first, at most `budget` padded tokens each.
+
+    Args:
+        lengths: [N], tokens of each row.
+        padding: how wide a batch is.
+        budget: padded tokens; a longer row is a batch of its own.
+        most: rows of a batch.
+        rank, world: this process takes every world-th batch; all of them together have each row once.
+    """
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    at = number = 0
+    while at < len(order):
+        size = max(1, min(most, budget // padding.width(int(lengths[order[at]]))))
+        if number % world == rank:
+            yield order[at : at + size]
+        at += size
+        number += 1

@@ -1,0 +1,143 @@
+"""python -m zoo.export: a model as a folder for one engine, with its numbers and its score checked."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from zoo import cli
+from zoo.errors import GuardError
+
+EPILOG = """\
+examples:
+  python -m zoo.export runs/sst2 --out sst2-bf16 --precision bf16 --guard glue/SST-2
+  python -m zoo.export runs/ner --out ner-int8 --to openvino --precision int8 --guard peoples_daily/
+  python -m zoo.export all-MiniLM-L6-v2 --out minilm-onnx --to onnx
+  python -m zoo.export some/squad2-model --out qa --to openvino --guard squad/ --task squad2
+
+Every output is compared with the eager model's over several shapes. With --guard the task's metric is measured
+before and after, on the rows of --split. int8 is tried from the plain recipe to the careful ones, calibrated on the
+train split (or --calibrate), until one is within the budget.
+
+exit codes:
+  0  exported
+  1  data or model went wrong
+  2  the command line makes no sense
+  3  a difference above the tolerance, or more points lost than --budget; nothing was written
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m zoo.export",
+        description="Writes a folder that zoo.pipeline opens without tracing, for every batch and length.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("model", metavar="MODEL", help="folder of a run, a model's folder, or a name")
+    made.add_argument("--to", default="paddle", metavar="FORMAT", help="paddle (default), onnx or openvino")
+    made.add_argument(
+        "--precision", default="fp32", metavar="P", help="fp32 (default), bf16, or int8 (openvino, with --guard)"
+    )
+    made.add_argument("--out", required=True, metavar="DIR", help="where the folder goes; an export is replaced")
+    made.add_argument("--guard", default="", metavar="DATA", help="folder or file to measure the score on")
+    made.add_argument("--task", default="", help="data set of --guard, or a head, where the model does not say it")
+    made.add_argument("--split", default="dev", help="of --guard: dev (default), test, ...")
+    made.add_argument("--languages", default="", metavar="A,B", help="of --guard: only these")
+    made.add_argument(
+        "--budget", type=_points, metavar="POINTS", help="that the metric may fall: fp32 0.1, bf16 0.3, int8 1.0"
+    )
+    made.add_argument("--calibrate", default="", metavar="FILE", help="rows for int8 instead of the train split")
+    made.add_argument("--json", action="store_true", help="machine-readable output")
+    return made
+
+
+def _points(text: str) -> float:
+    points = float(text)
+    if not 0 <= points < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of points from 0 on")
+    return points
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    arguments = parser().parse_args(argv)
+    return cli.run(lambda: _main(arguments), as_json=arguments.json)
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    warnings.filterwarnings("ignore", message="No ccache found")
+    try:
+        with _stdout_is_stderr():
+            from zoo.inference.export import Guarding, export
+
+            languages = tuple(part.strip() for part in arguments.languages.split(",") if part.strip())
+            guarding = Guarding(
+                arguments.guard,
+                arguments.task,
+                arguments.split,
+                languages,
+                arguments.budget,
+                arguments.calibrate,
+            )
+            report = export(arguments.model, arguments.out, arguments.to, arguments.precision, guarding)
+    except GuardError as error:
+        if not arguments.json:
+            _show(error.report or {})
+            raise
+        what = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
+        cli.print_json({"error": what, **(error.report or {})})
+        return error.exit_code
+    if arguments.json:
+        cli.print_json(report.to_dict())
+        return 0
+    _show(report.to_dict())
+    print(f"exported: {report.folder}")
+    return 0
+
+
+@contextmanager
+def _stdout_is_stderr() -> Iterator[None]:
+    """What paddle2onnx and NNCF print while they work is no result; some of it does not go through Python."""
+    sys.stdout.flush()
+    kept, stdout = os.dup(1), sys.stdout
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = stdout
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _show(report: Mapping[str, Any]) -> None:
+    for name, found in report.get("differences", {}).items():
+        print(f"{name}: at most {found['largest']:.3g} from eager (values to {found['scale']:.3g})")
+    if not report.get("trades"):
+        return
+    rows = [
+        (
+            trade["precision"],
+            trade["engine"],
+            trade["recipe"],
+            f"{trade['value']:.2f}",
+            f"{trade['difference']:+.2f}",
+            cli.size(trade["bytes"]),
+            f"{trade['ms']:.2f}",
+        )
+        for trade in report["trades"]
+    ]
+    metric = report["trades"][0]["metric"]
+    cli.table(rows, ("precision", "engine", "recipe", metric, "points", "size", "ms/row"), right=(3, 4, 5, 6))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

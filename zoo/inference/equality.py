@@ -1,0 +1,128 @@
+"""How far an engine's outputs are from the eager model's, over shapes short and long, with padding.
+
+Legend of shapes: B batch, T tokens, N choices; see zoo/models/common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+
+from zoo.errors import GuardError
+from zoo.inference.engines.eager import Eager
+from zoo.inference.static import inputs_of
+from zoo.models.common.base import Model
+from zoo.models.common.generation import Eager as EagerDecoder
+from zoo.models.common.seq2seq import Seq2Seq
+
+SHAPES = ((1, 1), (2, 5), (3, 16), (1, 33), (4, 128))  # B x T
+FIRST_ID = 5  # those before it are special tokens
+STEPS = 4  # of a decoder
+# The beams of qa-beam: which come first is the question there, and padding of no chance has no order.
+BEAMS = ("start_index", "end_index", "end_scores")
+BEAM_TOKENS = 16
+ABSOLUTE = {"fp32": 1e-4}
+RELATIVE = {"bf16": 0.05}  # of the output's largest value: seven bits of mantissa over all layers
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one output over all shapes.
+
+    Attributes:
+        largest: absolute; NaN when an output is no number.
+        scale: the largest absolute value of the eager model's.
+        at: the shape it is at.
+    """
+
+    largest: float
+    scale: float
+    at: str
+
+
+def compare(model: Model, run: Any) -> dict[str, Difference]:
+    """The largest difference of every output.
+
+    Args:
+        model: the network; its eager outputs are right.
+        run: an engine; for an encoder-decoder a `zoo.inference.decoder.CompiledSeq2Seq`.
+    """
+    pairs = _decoded(model, run) if isinstance(model, Seq2Seq) else _encoded(model, run)
+    found: dict[str, Difference] = {}
+    for name, at, expected, got in pairs:
+        gap = np.abs(got.astype(np.float64) - expected)
+        # NaN stays NaN: np.max passes it on, and it is never below a tolerance.
+        one = Difference(float(gap.max()), float(np.abs(expected).max()), at)
+        before = found.get(name, one)
+        worse = one if not one.largest <= before.largest else before
+        found[name] = Difference(worse.largest, max(one.scale, before.scale), worse.at)
+    return found
+
+
+def check(found: Mapping[str, Difference], precision: str) -> None:
+    """Raises GuardError for an output that is further from the eager model's than the precision's tolerance.
+
+    int8 has none: what it costs is for the gate to say.
+    """
+    for name, one in found.items():
+        if precision not in (*ABSOLUTE, *RELATIVE) or (precision in RELATIVE and name in BEAMS):
+            continue
+        allowed = ABSOLUTE[precision] if precision in ABSOLUTE else RELATIVE[precision] * one.scale
+        if not one.largest <= allowed:
+            raise GuardError(
+                f"'{name}' differs from the eager model's by {one.largest:.3g} at {one.at}; "
+                f"{precision} may differ by {allowed:.3g}. Nothing was written.",
+                "Try another --to, and report it: the graph is wrong.",
+            )
+
+
+def batch_of(model: Model, rows: int, length: int) -> dict[str, np.ndarray]:
+    """Random ids [B, T] ([B, 2, T] for multiple-choice); rows after the first end in padding."""
+    random = np.random.default_rng(rows * 1000 + length)
+    config: Any = model.config
+    ids = random.integers(FIRST_ID, config.vocab_size, (rows, length))
+    types = random.integers(0, max(1, getattr(config, "type_vocab_size", 1)), ids.shape)
+    mask = np.ones_like(ids)
+    for row in range(1, rows):
+        mask[row, length - min(row, length // 2) :] = 0
+    ids = np.where(mask == 1, ids, config.pad_token_id or 0)
+    arrays = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    if model.task == "multiple-choice":
+        arrays = {name: np.stack([array, array], 1) for name, array in arrays.items()}
+    return {name: arrays[name] for name in inputs_of(model)}
+
+
+def _shapes(model: Model) -> Iterator[tuple[int, int]]:
+    room = int(getattr(model.config, "max_position_embeddings", 0) or 512) - 2  # XLM-R's positions begin at 2
+    for rows, length in SHAPES:
+        if model.task != "qa-beam" or length >= BEAM_TOKENS:
+            yield rows, min(length, room)
+
+
+def _encoded(model: Model, run: Any) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    eager = Eager(model)
+    for rows, length in _shapes(model):
+        batch = batch_of(model, rows, length)
+        expected, got = eager(batch), run(batch)
+        for name, array in expected.items():
+            yield name, f"{rows} x {length}", array, got[name]
+
+
+def _decoded(model: Seq2Seq, run: Any) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """The scores of the first token and of some more, the same tokens given to both."""
+    random = np.random.default_rng(0)
+    for rows, length in _shapes(model):
+        batch = batch_of(model, rows, length)
+        given = (batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
+        ids = random.integers(FIRST_ID, model.config.vocab_size, (STEPS, rows, 1))
+        with paddle.no_grad():
+            sessions = [engine.encode(*given) for engine in (EagerDecoder(model), run)]
+            scores = [session.start(ids[0]) for session in sessions]
+            for step in range(STEPS):
+                expected, got = (found.numpy() for found in scores)
+                yield "logits", f"{rows} x {length}, step {step}", expected, got
+                scores = [session.step(ids[step], np.zeros((rows, 1), np.int64)) for session in sessions]

@@ -1,0 +1,278 @@
+"""A model as a folder that deploys without its weights: compared with the eager model, judged, then published.
+
+Legend of shapes: B batch, T tokens, N choices; see zoo/models/common.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from zoo import __version__, env, tasks
+from zoo.checkpoint.publish import publish
+from zoo.errors import GuardError, UsageError
+from zoo.inference import equality, quantise
+from zoo.inference.cache import file_digest
+from zoo.inference.deployed import EXPORT_FILE, FORMAT, TASK_FILE, model_folder, read_settings
+from zoo.inference.engines import GENERATION, Choice, module_of, open_graph, refusal, versions
+from zoo.inference.engines.eager import Eager
+from zoo.inference.equality import Difference
+from zoo.inference.guard import BUDGETS, Gate, Trade, read_gate
+from zoo.inference.static import Graph
+from zoo.loading import TASKS, load, saved_head
+from zoo.models.common.base import Model
+from zoo.models.common.seq2seq import Seq2Seq
+
+ENGINES = {"paddle": "paddle", "onnx": "onnxruntime", "openvino": "openvino"}  # of a format
+QUANTISES = "openvino"
+FREE = ("embedding", "generation")  # heads that need no weights of their own
+
+
+@dataclass
+class Report:
+    """What an export found out.
+
+    Attributes:
+        differences: output -> the largest difference to the eager model.
+        trades: what each candidate scores and costs; empty without a gate.
+        folder: where the export is; None when it was refused.
+    """
+
+    engine: str
+    precision: str
+    differences: dict[str, Difference] = field(default_factory=dict)
+    trades: list[Trade] = field(default_factory=list)
+    guard: dict[str, Any] | None = None
+    folder: Path | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON."""
+        return {
+            "folder": None if self.folder is None else str(self.folder),
+            "engine": self.engine,
+            "precision": self.precision,
+            "differences": {name: asdict(found) for name, found in self.differences.items()},
+            "trades": [asdict(trade) for trade in self.trades],
+            "guard": self.guard,
+        }
+
+
+@dataclass(frozen=True)
+class Guarding:
+    """The data of a gate; see `zoo.inference.guard.read_gate`.
+
+    Attributes:
+        data: folder or file; empty for no gate.
+        budget: points; None for the precision's own.
+        calibrate: file of rows for int8; empty for the train split of `data`.
+    """
+
+    data: str = ""
+    task: str = ""
+    split: str = "dev"
+    languages: tuple[str, ...] = ()
+    budget: float | None = None
+    calibrate: str = ""
+
+
+def export(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    to: str = "paddle",
+    precision: str = "fp32",
+    guarding: Guarding | None = None,
+) -> Report:
+    """Writes a folder that `zoo.pipeline` opens; it appears finished or not at all.
+
+    Args:
+        source: a name or folder that `zoo.load` takes, or the folder of a finetuning run.
+        out: the folder; an older export there is replaced.
+        to: "paddle", "onnx" or "openvino".
+        precision: "fp32", "bf16" (what the engine computes in; the file stays float32), or "int8", which needs a
+            gate.
+        guarding: the gate, and the head where the files do not say it.
+
+    Raises:
+        UsageError: a combination that does not exist, or a package that is not installed.
+        GuardError: an output differs from the eager model's by more than its tolerance, or the metric falls by
+            more than the budget. Its `report` has what was measured. Nothing was written.
+    """
+    guarding = guarding or Guarding()
+    out = Path(out).expanduser()
+    _check(to, precision, guarding, out)
+    model, settings = _load(source, guarding.task)
+    choice = Choice(ENGINES[to], precision, "to be exported")
+    if reason := refusal(model, choice.engine, "auto" if precision == "int8" else precision):
+        raise reason
+    report = Report(choice.engine, precision)
+    gate = None
+    if guarding.data:
+        budget = BUDGETS[precision] if guarding.budget is None else guarding.budget
+        task = guarding.task if guarding.task not in (*TASKS, "encoder") else ""
+        gate = read_gate(model, settings, guarding.data, budget, task, guarding.split, guarding.languages)
+        report.trades = gate.trades
+    try:
+        with publish(out) as work:
+            graph = _write(model, work, choice, report, gate, guarding.calibrate)
+            _describe(model, graph, report, settings)
+    except GuardError as error:
+        error.report = report.to_dict()
+        raise
+    report.folder = out
+    return report
+
+
+def _check(to: str, precision: str, guarding: Guarding, out: Path) -> None:
+    for flag, given, known in (("--to", to, ENGINES), ("--precision", precision, BUDGETS)):
+        if given not in known:
+            raise UsageError(f"{flag} {given} is unknown.", f"One of {', '.join(known)}.")
+    if precision == "int8" and to != QUANTISES:
+        raise UsageError(f"int8 runs in OpenVINO, not in {to}.", f"--to {QUANTISES}")
+    if precision == "int8" and not guarding.data:
+        raise UsageError(
+            "int8 can lose everything without a sign, so it needs data to be judged on.", "--guard DATA"
+        )
+    if not guarding.data and (guarding.calibrate or guarding.budget is not None):
+        raise UsageError("--budget and --calibrate belong to --guard.", "--guard DATA")
+    if guarding.calibrate and precision != "int8":
+        raise UsageError("--calibrate is for int8.", "Leave it out.")
+    if out.is_dir() and any(out.iterdir()) and not (out / EXPORT_FILE).is_file():
+        raise UsageError(f"--out: '{out}' is not empty and holds no export.", "Give another folder.")
+
+
+def _load(source: str | os.PathLike[str], task: str) -> tuple[Model, dict[str, Any]]:
+    """The network with its head, and its task.json."""
+    folder = model_folder(source)
+    if (folder / EXPORT_FILE).is_file():
+        raise UsageError(f"'{folder}' is an export already.", "Give the model that it was made of.")
+    place, settings = folder if folder.is_dir() else source, read_settings(folder)
+    head = None  # as `zoo.load` does without one
+    if task and not settings:
+        head = task if task in (*TASKS, "encoder") else tasks.find(task).head
+        if head not in (saved := saved_head(place), "encoder", *FREE):
+            raise UsageError(
+                f"'{source}' has {f'the head {saved}' if saved else 'no head'}; a new '{head}' would know nothing.",
+                f"Train it first: python -m zoo.finetune --task {task} --model {source}",
+            )
+    return load(place, task=head), settings
+
+
+def _write(model: Model, work: Path, choice: Choice, report: Report, gate: Gate | None, calibrate: str) -> Graph:
+    """Writes the graph's files, compared and judged.
+
+    Raises:
+        GuardError: it differs too much.
+    """
+    if choice.precision == "int8":
+        assert gate is not None
+        return _write_int8(model, work, report, gate, calibrate)
+    graph = _module(model, choice).write(model, work)
+    run = open_graph(graph, choice, model)
+    report.differences = equality.compare(model, run)
+    equality.check(report.differences, choice.precision)
+    if gate is not None:
+        _before(gate, model)
+        after = gate.judge(run, choice.precision, choice.engine, _bytes(work))
+        report.guard = _outcome(gate, after)
+        if not gate.enough(after.value):
+            raise _refused(gate)
+    return graph
+
+
+def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate: str) -> Graph:
+    """The float32 graph must be right, and its bfloat16 is in the table; then the ladder."""
+    rows = gate.calibration(calibrate)
+    with TemporaryDirectory(dir=work) as scratch:
+        folder = Path(scratch, "fp32")
+        folder.mkdir()
+        exact = Choice(QUANTISES, "fp32", "")
+        graph = _module(model, exact).write(model, folder)
+        run = open_graph(graph, exact, model)
+        equality.check(equality.compare(model, run), "fp32")
+        _before(gate, model)
+        plain = replace(exact, precision="bf16" if env.computes_bf16() else "fp32")
+        gate.judge(open_graph(graph, plain, model), plain.precision, plain.engine, _bytes(folder))
+
+        def judge(rung: quantise.Rung, place: Path) -> float:
+            made = open_graph(replace(graph, folder=place), Choice(QUANTISES, "int8", ""), model)
+            trade = gate.judge(made, "int8", QUANTISES, _bytes(place), rung.name)
+            report.differences = equality.compare(model, made)
+            return trade.value
+
+        given = [{name: row[name] for name in graph.inputs} for row in rows]
+        found = quantise.climb(folder / "model.xml", Path(scratch), given, judge, gate.enough)
+        report.guard = _outcome(
+            gate, gate.trades[-1], {"rows": len(rows), "from": Path(calibrate).name or "train split"}
+        )
+        if found is None:
+            raise _refused(gate)
+        for file in found.iterdir():
+            shutil.move(file, work / file.name)
+    return replace(graph, folder=work)
+
+
+def _before(gate: Gate, model: Model) -> None:
+    """Eager float32: what the others are measured against."""
+    size = sum(4 * int(tensor.size) for tensor in model.parameters())
+    gate.judge(model if isinstance(model, Seq2Seq) else Eager(model), "fp32", "eager", size)
+
+
+def _module(model: Model, choice: Choice) -> Any:
+    return module_of(GENERATION if isinstance(model, Seq2Seq) else choice.engine)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+
+
+def _outcome(gate: Gate, after: Trade, calibration: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "task": gate.task.name,
+        "split": gate.split,
+        "rows": len(gate.examples),
+        "metric": after.metric,
+        "before": gate.before,
+        "after": after.value,
+        "budget": gate.budget,
+        "passed": gate.enough(after.value),
+        "recipe": after.recipe,
+        "calibration": calibration,
+    }
+
+
+def _refused(gate: Gate) -> GuardError:
+    best = max(gate.trades[1:], key=lambda trade: (trade.precision == gate.trades[-1].precision, trade.value))
+    return GuardError(
+        f"{best.precision} costs {-best.difference:.2f} points of {best.metric} on {gate.task.name} "
+        f"({gate.before:.2f} -> {best.value:.2f}); the budget is {gate.budget:g}. Nothing was written.",
+        "Take a higher precision, or allow more: --budget POINTS.",
+    )
+
+
+def _describe(model: Model, graph: Graph, report: Report, settings: Mapping[str, Any]) -> None:
+    """What stands beside the graph: config.json, the tokenizer, task.json, and last export.json."""
+    folder = graph.folder
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    about = {
+        "format": FORMAT,
+        "engine": report.engine,
+        "precision": report.precision,
+        "task": model.task,
+        "inputs": graph.inputs,
+        "outputs": graph.outputs,
+        "sha256": {file.name: file_digest(file) for file in files},
+        "differences": {name: asdict(found) for name, found in report.differences.items()},
+        "guard": report.guard and {**report.guard, "trades": [asdict(trade) for trade in report.trades]},
+        "versions": {"zoo": __version__, **env.versions(), **versions(report.engine)},
+    }
+    model.describe(folder)
+    for name, content in ((TASK_FILE, settings), (EXPORT_FILE, about)):
+        if content:
+            text = json.dumps(content, indent=2, ensure_ascii=False)
+            (folder / name).write_text(text + "\n", "utf-8")

@@ -1,0 +1,221 @@
+"""The gate of an export: what a network's metric is on real rows, before and after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import tasks
+from zoo.cli import Progress
+from zoo.errors import InputError, UsageError
+from zoo.models.common.base import Model
+from zoo.models.common.padding import eval_batches, padding_of
+from zoo.tasks import Example, Features, Task
+from zoo.tasks.base import Source
+from zoo.tasks.running import BUDGET, FIELDS, features_of, in_order, rows_of, with_labels_of
+
+BUDGETS = {"fp32": 0.1, "bf16": 0.3, "int8": 1.0}  # points of the metric that an export may cost
+CALIBRATION = 300  # rows
+
+
+@dataclass(frozen=True)
+class Trade:
+    """A line of the table: what an engine and precision give, and what they cost.
+
+    Attributes:
+        recipe: how it was quantised; empty for what was not.
+        value: of the task's headline metric, percent.
+        metrics: every metric of the headline's row.
+        difference: to eager float32, points; below 0 is worse.
+        bytes: of the graph with its weights.
+        ms: per row of the gate, batches of similar length.
+    """
+
+    precision: str
+    engine: str
+    recipe: str
+    metric: str
+    value: float
+    difference: float
+    bytes: int
+    ms: float
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Gate:
+    """Rows with gold answers, and what every candidate scored on them.
+
+    Attributes:
+        options: of `generate`, for encoder-decoders.
+        budget: points that the metric may fall below that of the first candidate, eager float32.
+    """
+
+    task: Task
+    source: Source
+    split: str
+    examples: list[Example]
+    features: Features
+    model: Model
+    options: Mapping[str, Any]
+    max_length: int | None
+    budget: float
+    trades: list[Trade] = field(default_factory=list)
+
+    @property
+    def before(self) -> float:
+        """The metric of eager float32."""
+        return self.trades[0].value
+
+    def enough(self, value: float) -> bool:
+        """Whether a metric is within the budget."""
+        return self.before - value <= self.budget + 1e-9
+
+    def judge(self, run: Any, precision: str, engine: str, size: int, recipe: str = "") -> Trade:
+        """Scores a candidate and adds it to the table.
+
+        Args:
+            run: an engine; for encoder-decoders what has `generate`.
+            size: bytes of its files.
+        """
+        label = " ".join(part for part in (engine, precision, recipe) if part)
+        outputs, seconds = self._outputs(run, f"{self.task.name}, {label}")
+        scores = self.task.score(self.task.predictions(outputs, self.features, self.examples), self.examples)
+        first = self.trades[0].value if self.trades else scores.value
+        ms = 1000 * seconds / len(self.features)
+        metrics = scores.rows[scores.row]
+        gap = scores.value - first
+        trade = Trade(precision, engine, recipe, scores.metric, scores.value, gap, size, round(ms, 3), metrics)
+        self.trades.append(trade)
+        return trade
+
+    def _outputs(self, run: Any, label: str) -> tuple[dict[str, list[Any]], float]:
+        head = self.task.head
+        names = FIELDS.get(head, ("sequences",))
+        padding = padding_of(self.model)
+        held: list[Any] = [None] * len(self.features)
+        seconds = 0.0
+        with Progress(label, len(self.features), lambda n: f"{n:,} rows") as bar:
+            for rows in eval_batches(self.features.lengths, padding, BUDGET):
+                lengths = self.features.lengths[rows]
+                batch = self.features.batch(rows, padding.width(int(lengths.max())))
+                start = time.perf_counter()
+                arrays = self._run(run, batch, names)
+                seconds += time.perf_counter() - start
+                for row, kept in zip(rows, rows_of(head, arrays, lengths), strict=True):
+                    held[row] = kept
+                bar.add(len(rows))
+        return {name: [row[k] for row in held] for k, name in enumerate(names)}, seconds
+
+    def _run(self, run: Any, batch: dict[str, np.ndarray], names: Sequence[str]) -> list[Any]:
+        if names == ("sequences",):
+            given = {k: batch[k] for k in ("input_ids", "attention_mask", "token_type_ids") if k in batch}
+            return [run.generate(**given, **self.options).sequences]
+        found = run({**_types(batch), **batch})
+        return [found[name] for name in names]
+
+    def calibration(self, file: str = "") -> list[dict[str, np.ndarray]]:
+        """Rows [1, T] to quantise by, none of them a row of the gate: evenly from the train split, or from a file.
+
+        Raises:
+            UsageError: the gate's data is one file, so that there is no train split.
+            InputError: the file or split cannot be read, or every row of it is one of the gate's.
+        """
+        if not file and (self.split == "train" or not (self.source == "hub" or Path(str(self.source)).is_dir())):
+            raise UsageError(
+                "int8 is calibrated on rows that the gate does not have.",
+                "Give --guard a folder with a train split, or a file of other rows: --calibrate FILE.",
+            )
+        source = existing(file, "--calibrate") if file else self.source
+        found = list(self.task.read(source, "train"))
+        step = max(1, len(found) // CALIBRATION)
+        chosen = found[::step][:CALIBRATION]
+        rows = features_of(chosen, self.task, self.model.tokenizer, self.model.config, self.max_length)
+        taken = {self.features.columns["input_ids"][n].tobytes() for n in range(len(self.features))}
+        padding = padding_of(self.model)
+        kept = [
+            {k: v for k, v in rows.batch([n], padding.width(int(rows.lengths[n]))).items() if k != "labels"}
+            for n in range(min(len(rows), CALIBRATION))
+            if rows.columns["input_ids"][n].tobytes() not in taken
+        ]
+        if not kept:
+            raise InputError("Every row to calibrate on is a row of the gate.", "Give --calibrate other rows.")
+        return [{**_types(row), **row} for row in kept]
+
+
+def read_gate(
+    model: Model,
+    settings: Mapping[str, Any],
+    data: str,
+    budget: float,
+    task: str = "",
+    split: str = "dev",
+    languages: Sequence[str] = (),
+) -> Gate:
+    """Reads the rows of a gate.
+
+    Args:
+        model: the network, with its head.
+        settings: task.json of a finetuned model; {} without.
+        data: folder or file as the task's own, or "hub".
+        budget: points.
+        task: name of the data set; that of task.json without.
+
+    Raises:
+        UsageError: no such data, no task is known, or one that the head does not fit.
+        InputError: a file that is missing or malformed.
+    """
+    found = task_of(model, settings, task)
+    generate = dict(settings.get("generate", {}))
+    if found.head == "embedding" and generate.get("layer"):
+        raise UsageError("This run's vectors are of an inner layer; a graph gives those of the head.")
+    source = existing(data, "--guard")
+    examples = list(found.read(source, split, languages))
+    length = settings.get("max_length") or None
+    features = features_of(examples, found, model.tokenizer, model.config, length)
+    return Gate(found, source, split, examples, features, model, generate, length, budget)
+
+
+def task_of(model: Model, settings: Mapping[str, Any], name: str) -> Task:
+    """The task that a network's answers are judged by, with the labels in the order of its head.
+
+    Raises:
+        UsageError: none is known, or one that the head does not fit.
+    """
+    saved = tasks.from_dict(settings["task"]) if settings.get("task") else None
+    if not name:
+        if saved is None:
+            raise UsageError("Nothing says which task --guard holds.", "Name it: --task sst2.")
+        return saved
+    asked = tasks.find(name)
+    if saved is not None:
+        return with_labels_of(asked, saved)
+    if asked.head != model.task:
+        raise UsageError(f"{asked.name} needs the head {asked.head}; this model has {model.task}.")
+    labels, wanted = model.config.labels, getattr(asked, "labels", ())
+    unnamed = labels == tuple(f"LABEL_{n}" for n in range(len(wanted)))
+    return asked if unnamed or not wanted else in_order(asked, labels)
+
+
+def existing(data: str, flag: str) -> str | Path:
+    """A folder or file of data, or "hub".
+
+    Raises:
+        UsageError: there is no such folder or file.
+    """
+    if data == "hub":
+        return data
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise UsageError(f"{flag}: there is no '{data}'.", "Give a folder or a file, or hub.")
+    return path
+
+
+def _types(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """token_type_ids of 0, for graphs that take them from tokenizers that have none."""
+    return {"token_type_ids": np.zeros_like(batch["input_ids"])}
