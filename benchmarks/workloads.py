@@ -1,13 +1,14 @@
 """Whole workloads from raw strings to answers: `python -m benchmarks.workloads [NAME...]`
 
-SST-2 dev, XNLI test in 15 languages, People's Daily test, SQuAD 2.0 and 10,872 sentences to embed, by
-zoo.pipeline in several engines and precisions, by a careful torch loop in bfloat16 (benchmarks/torch_loop.py) and
-by transformers' pipeline at its defaults, whose time for all rows is extrapolated from some of them. The network is
-all-MiniLM-L6-v2 with its published weights; the heads are fitted by least squares to a part of the training rows,
-which makes answers that are worth comparing and no good scores. Answers are compared with those of the zoo's eager
-float32 network. Each side is a process of its own with all cores; those in bfloat16 take turns. The first pass of a
-side is not counted, but of eager and transformers' pipeline, which make nothing at first. A workload's rows are
-written when it is finished, and `--missing` leaves out those that are there.
+SST-2 dev, XNLI test in 15 languages, People's Daily test, SQuAD 2.0 and 10,872 sentences to embed, by zoo.pipeline
+in several engines and precisions (int8: the first recipe of zoo.export, without its gate), by a careful torch loop
+in bfloat16 (benchmarks/torch_loop.py) and by transformers' pipeline at its defaults, whose time for all rows is
+extrapolated from some of them. The network is all-MiniLM-L6-v2 with its published weights; the heads are fitted by
+least squares to training rows (benchmarks/fitted_heads.py), which makes answers that are worth comparing and no good
+scores. Answers are compared with those of the zoo's eager float32 network. Each side is a process of its own with
+all cores; those in bfloat16 and int8 take turns. The first pass of a side is not counted, but of eager and
+transformers' pipeline, which make nothing at first. A workload's rows are written when it is finished, and
+`--missing` leaves out those that are there. Needs torch, transformers, openvino, paddle2onnx, nncf.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 
 from benchmarks import common
 from benchmarks.fitted_heads import fitted
-from benchmarks.inference_sides import MODULE, PIPELINES
+from benchmarks.inference_sides import CALIBRATION, MODULE, PIPELINES
 from zoo import metrics, tasks
 from zoo.inference.bench.worker import Worker
 
@@ -32,6 +33,7 @@ COMMAND = "python -m benchmarks.workloads"
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 DATA = common.SHARED / "data"
 WORK = common.ROOT / "build" / "workloads"
+CALIBRATED = 100  # training rows that int8 is calibrated on
 SAMPLE = 200  # rows that transformers' pipeline answers
 EAGER, LOOP, PIPELINE = "zoo eager fp32", "torch loop bf16", "transformers pipeline"
 # name -> side, engine of the zoo, precision
@@ -41,10 +43,13 @@ SIDES = {
     "zoo paddle bf16": ("zoo", "paddle", "bf16"),
     "zoo openvino fp32": ("zoo", "openvino", "fp32"),
     "zoo openvino bf16": ("zoo", "openvino", "bf16"),
+    "zoo openvino int8": ("zoo", "openvino", "int8"),
     LOOP: ("torch", "", "bf16"),
     PIPELINE: ("transformers pipeline", "", "fp32"),
 }
-TIMED = tuple(name for name in SIDES if name.endswith("bf16"))  # in turn; the others one after the other
+TIMED = tuple(
+    name for name in SIDES if not name.endswith("fp32") and name != PIPELINE
+)  # in turn; the others one after the other
 SLOW = (EAGER, PIPELINE)  # whose first pass counts
 
 
@@ -156,7 +161,7 @@ WORKLOADS = {
         "embeddings",
         "",
         lambda: read("sst2", DATA / "glue/SST-2", "dev") + sst2_train(10000),
-        list,
+        lambda: sst2_train(12000)[10000:],
         sentence,
         "cosine to eager",
         cosine,
@@ -170,6 +175,8 @@ def prepare(name: str, work: Workload, examples: list[Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     items = [work.item(example) for example in examples]
     (folder / "items.json").write_text(json.dumps(items, ensure_ascii=False), "utf-8")
+    calibration = [work.item(example) for example in work.training()[::7][:CALIBRATED]]
+    (folder / CALIBRATION).write_text(json.dumps(calibration, ensure_ascii=False), "utf-8")
     step = max(1, len(items) // SAMPLE)
     (folder / "sample.json").write_text(json.dumps(items[::step][:SAMPLE], ensure_ascii=False), "utf-8")
     if not (folder / "model" / "done").is_file():
