@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,13 @@ import torch
 import transformers
 
 from benchmarks import common
-from benchmarks.torch_loop import CLASSES, TorchLoop
+from benchmarks.torch_loop import CLASSES, SETTINGS, TorchLoop
 from zoo import hub, tasks
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 RIDGE = 1.0
 SCALE = 8.0  # of the logits, so that the probabilities are no even split
 LAST = {"classification": "classifier", "ner": "classifier", "qa": "qa_outputs"}
-SETTINGS = "task.json"
 CHINESE = common.SHARED / "assets/bert-base-chinese"  # a vocabulary
 
 
@@ -55,10 +55,6 @@ def fitted(folder: Path, task: str, data: str, examples: Sequence[Any], item: Ca
     made.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     shutil.copyfile((CHINESE if task == "ner" else source) / "vocab.txt", folder / "vocab.txt")
-    if task == "qa":
-        (folder / SETTINGS).write_text(
-            json.dumps({"format": 1, "task": about.to_dict(), "max_length": 384}), "utf-8"
-        )
     loop = TorchLoop(folder, task, "fp32")
     layer = getattr(loop.model, LAST[task])
     given, wanted = _pairs(loop, layer, task, labels, examples, [item(example) for example in examples])
@@ -71,6 +67,18 @@ def fitted(folder: Path, task: str, data: str, examples: Sequence[Any], item: Ca
         layer.weight.copy_(torch.from_numpy(weights[:-1].T.copy()))
         layer.bias.copy_(torch.from_numpy(weights[-1]))
     loop.model.save_pretrained(folder)
+    if task == "qa":
+        _tune(folder, about, [item(example) for example in examples])
+
+
+def _tune(folder: Path, about: Any, items: Sequence[Any]) -> None:
+    """Writes task.json with the threshold at which half of the questions are answered."""
+    loop = TorchLoop(folder, "qa", "fp32")
+    encoded = loop.encode(items, about.max_length)
+    margins = [margin for _, margin in loop.spans(items, encoded, loop.rows(encoded))]
+    task = replace(about, threshold=float(np.median(margins)))
+    settings = {"format": 1, "task": task.to_dict(), "max_length": task.max_length}
+    (folder / SETTINGS).write_text(json.dumps(settings), "utf-8")
 
 
 def _renew_words(model: Any, count: int) -> None:
@@ -85,7 +93,7 @@ def _pairs(
     loop: TorchLoop, layer: Any, task: str, labels: Sequence[str], examples: Sequence[Any], items: Sequence[Any]
 ) -> tuple[np.ndarray, np.ndarray]:
     """What goes into the layer [N, D], and what should come out [N, C]."""
-    encoded = loop._encode(items, 384 if task == "qa" else 256)
+    encoded = loop.encode(items, 384 if task == "qa" else 256)
     seen: list[np.ndarray] = []
     hook = layer.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].float().numpy()))
     forward, inner = loop.forward, "inner"

@@ -7,6 +7,7 @@ Legend of shapes: B batch, T tokens, C classes, D hidden, N rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ CLASSES = {
     "qa": "AutoModelForQuestionAnswering",
     "embeddings": "AutoModel",
 }
+SETTINGS = "task.json"  # the zoo's; its threshold for "no answer" is the only thing that is read
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -44,6 +46,8 @@ class TorchLoop:
         self.task = task
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         self.model = getattr(transformers, CLASSES[task]).from_pretrained(folder).eval().to(DTYPES[precision])
+        about = folder / SETTINGS
+        self.threshold = json.loads(about.read_text("utf-8"))["task"]["threshold"] if about.is_file() else 0.0
         self.inputs = ("input_ids", "attention_mask", "token_type_ids")
 
     @torch.inference_mode()
@@ -63,7 +67,7 @@ class TorchLoop:
     def answer(self, items: Sequence[Any], max_length: int | None = None) -> Any:
         """Labels, entities, texts or vectors, one for each item."""
         length = max_length or LENGTHS.get(self.task, MAX_LENGTH)
-        encoded = self._encode(items, length)
+        encoded = self.encode(items, length)
         outputs = self.rows(encoded)
         made: dict[str, Callable[..., Any]] = {"ner": self._entities, "qa": self._answers}
         if self.task in made:
@@ -89,7 +93,8 @@ class TorchLoop:
                 held[row] = {name: values[k] for name, values in found.items()}
         return held
 
-    def _encode(self, items: Sequence[Any], length: int) -> Any:
+    def encode(self, items: Sequence[Any], length: int) -> Any:
+        """Token ids of items, not padded, as the fast tokenizers give them."""
         if self.task == "qa":
             questions = [item["question"] for item in items]
             contexts = [item["context"] for item in items]
@@ -121,7 +126,14 @@ class TorchLoop:
         return found
 
     def _answers(self, items: Sequence[Any], encoded: Any, outputs: list[dict[str, np.ndarray]]) -> list[str]:
-        """The best span of all rows of a question; "" where the first token is likelier."""
+        """The best span of all rows of a question; "" where having none is likelier, by more than the threshold."""
+        found = self.spans(items, encoded, outputs)
+        return [text if margin <= self.threshold else "" for text, margin in found]
+
+    def spans(
+        self, items: Sequence[Any], encoded: Any, outputs: list[dict[str, np.ndarray]]
+    ) -> list[tuple[str, float]]:
+        """Of each question the best span, and the logit of the first token minus that of the span."""
         best = [(-np.inf, "")] * len(items)
         none = [np.inf] * len(items)
         for n, row in enumerate(outputs):
@@ -140,7 +152,7 @@ class TorchLoop:
                 place = encoded["offset_mapping"][n]
                 text = items[item]["context"][place[starts[a]][0] : place[ends[b]][1]]
                 best[item] = (float(scores[a, b]), text)
-        return [text if score >= nothing else "" for (score, text), nothing in zip(best, none, strict=True)]
+        return [(text, nothing - score) for (score, text), nothing in zip(best, none, strict=True)]
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:

@@ -4,8 +4,8 @@ SST-2 dev, XNLI test in 15 languages, People's Daily test, SQuAD 2.0 and 10,872 
 in several engines and precisions (int8: the first recipe of zoo.export, without its gate), by a careful torch loop
 in bfloat16 (benchmarks/torch_loop.py) and by transformers' pipeline at its defaults, whose time for all rows is
 extrapolated from some of them. The network is all-MiniLM-L6-v2 with its published weights; the heads are fitted by
-least squares to training rows (benchmarks/fitted_heads.py), which makes answers that are worth comparing and no good
-scores. Answers are compared with those of the zoo's eager float32 network. Each side is a process of its own with
+least squares to training rows (benchmarks/fitted_heads.py), which makes answers worth comparing and no good scores.
+Answers are compared with those of the zoo's eager float32 network. Each side is a process of its own, with
 all cores; those in bfloat16 and int8 take turns. The first pass of a side is not counted, but of eager and
 transformers' pipeline, which make nothing at first. A workload's rows are written when it is finished, and
 `--missing` leaves out those that are there. Needs torch, transformers, openvino, paddle2onnx, nncf.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,8 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import common
-from benchmarks.fitted_heads import fitted
+from benchmarks import common, fitted_heads
 from benchmarks.inference_sides import CALIBRATION, MODULE, PIPELINES
 from zoo import metrics, tasks
 from zoo.inference.bench.worker import Worker
@@ -179,9 +179,11 @@ def prepare(name: str, work: Workload, examples: list[Any]) -> Path:
     (folder / CALIBRATION).write_text(json.dumps(calibration, ensure_ascii=False), "utf-8")
     step = max(1, len(items) // SAMPLE)
     (folder / "sample.json").write_text(json.dumps(items[::step][:SAMPLE], ensure_ascii=False), "utf-8")
-    if not (folder / "model" / "done").is_file():
-        fitted(folder / "model", work.task, work.data, work.training(), work.item)
-        (folder / "model" / "done").touch()
+    done, code = folder / "fitted_by", Path(fitted_heads.__file__).read_text("utf-8")
+    if not done.is_file() or done.read_text("utf-8") != code:
+        shutil.rmtree(folder / "model", ignore_errors=True)
+        fitted_heads.fitted(folder / "model", work.task, work.data, work.training(), work.item)
+        done.write_text(code, "utf-8")
     return folder
 
 
