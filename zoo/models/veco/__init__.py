@@ -63,7 +63,7 @@ CARDS = (
         scores=NLU_SCORES,
         checked=f"{FROM_PAGES} The sizes are XLM-R large's, which give the published 550M; its config.json was not "
         "seen. ModelScope's copy has a masked language model's head. The network is that of "
-        "xlm-roberta-large, which is proven at this size.",
+        "xlm-roberta-large; both are proven at this size.",
     ),
     Card(
         name="veco-large-nlg",
@@ -79,7 +79,7 @@ CARDS = (
         checked=f"{FROM_PAGES} A fairseq checkpoint without config.json; which language tokens its dictionary has "
         "is not known. The publisher's 660M are 24 encoder and 6 decoder layers (660,148,224), which "
         "keep_decoder_layers=range(18, 24) gives; or all 48, if what pre-training shares is counted once. "
-        "Outputs and gradients are those of transformers' BART on small networks, outputs also of 24+6 layers.",
+        "Outputs and gradients are those of transformers' BART, at true size with 24+6 layers.",
     ),
 )
 
