@@ -86,7 +86,7 @@ $(VENV)/core: $(VENV)/made $(INPUTS)
 
 $(VENV)/test: $(VENV)/core
 	$(PIP) --no-deps torch==2.13.0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-	$(PIP) -e ".[verify,export,test,bench]" -c $(PINS)
+	$(PIP) -e ".[verify,export,int8,test,bench]" -c $(PINS)
 	@touch $@
 
 $(NLP)/ready: $(INPUTS)

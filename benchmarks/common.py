@@ -28,18 +28,10 @@ def stamp() -> dict[str, object]:
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu(),
+        "cpu": env.cpu(),
         "cores": env.cores(),
         "versions": env.versions(),
     }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,67 @@ def generation_speed() -> str:
     return markdown(header, rows) + printed_by(found, "torch", "transformers")
 
 
+def inference_speed() -> str:
+    """A batch at base size by engine, beside torch and beside OpenVINO run by hand."""
+    if (found := measured("inference_speed")) is None:
+        return unmeasured("python -m benchmarks.inference_speed")
+    rows = [
+        (
+            {"forward": "8 x 128 ids to logits", "texts": "8 texts to labels"}[row["what"]],
+            row["side"],
+            f"{row['ms']:.1f}",
+            f"{row['times reference']:.2f} x {row['reference']}" if row["times reference"] else "",
+            f"{row['goal']:.2f}" if row["times reference"] else "",
+            f"{row['largest difference']:.1e}",
+        )
+        for row in found["rows"]
+    ]
+    header = ("BERT-base size", "side", "ms", "speed", "goal", "logits, largest difference to torch fp32")
+    return markdown(header, rows) + printed_by(found, "torch", "transformers")
+
+
+def workloads() -> str:
+    """Raw strings to answers, beside transformers' pipeline and a careful torch loop."""
+    if (found := measured("workloads")) is None:
+        return unmeasured("python -m benchmarks.workloads")
+    seconds = {(row["workload"], row["side"]): row["seconds"] for row in found["rows"]}
+    rows = []
+    for row in found["rows"]:
+        if not row["side"].startswith("zoo") or row["side"] == "zoo eager fp32":
+            continue
+        beside = [
+            f"{row[f'times {kind}']:.1f} ({seconds[row['workload'], side]:.1f} s)" if row[f"times {kind}"] else "-"
+            for kind, side in (("pipeline", "transformers pipeline"), ("torch loop", "torch loop bf16"))
+        ]
+        rows.append(
+            (
+                row["title"],
+                f"{row['rows']:,}",
+                row["side"],
+                f"{row['seconds']:.2f}",
+                *beside,
+                row["differ"],
+                f"{row['value']:.2f} ({row['metric difference']:+.2f})",
+            )
+        )
+    header = (
+        "from raw strings to answers", "rows", "side", "seconds", "times transformers' pipeline",
+        "times a torch loop in bf16", "answers that differ from eager fp32", "metric (difference to eager fp32)",
+    )  # fmt: skip
+    kinds = dict.fromkeys(f"{row['title']}: {row['metric']}" for row in found["rows"])
+    note = f"\nMetrics in percent: {'; '.join(kinds)}. The pipeline's seconds are extrapolated from 200 rows.\n"
+    return markdown(header, rows) + note + printed_by(found, "torch", "transformers")
+
+
+def measured(name: str) -> dict[str, Any] | None:
+    """A file of results/, None before its benchmark has run."""
+    return result(name) if (common.RESULTS / f"{name}.json").is_file() else None
+
+
+def unmeasured(command: str) -> str:
+    return f"Not measured yet: `{command}`.\n"
+
+
 def printed_by(found: dict[str, Any], *packages: str) -> str:
     """The line below a table: command, versions, date, processor."""
     stamp = found["stamp"]
@@ -361,6 +422,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "funnel_grid": funnel_grid,
     "funnel_speed": funnel_speed,
     "generation_speed": generation_speed,
+    "inference_speed": inference_speed,
     "large": large,
     "ner_chain": ner_chain,
     "speed": speed,
@@ -368,6 +430,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "parity": parity,
     "stsb": stsb,
     "tokenization": tokenization,
+    "workloads": workloads,
 }
 
 

@@ -105,6 +105,10 @@ TABLE = (
         parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
         " zoo.tasks zoo.metrics zoo.finetune",
     ),
+    Row("zoo/bench.py", parts="zoo.cli zoo.inference.bench"),
+    Row("zoo/inference/bench/plot.py", packages="matplotlib", parts="zoo.inference.bench"),
+    Row("zoo/inference/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env"),
+    Row("zoo/inference/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference"),
     Row(
         "zoo/inference/*",
         packages=f"{FRAMEWORKS} filelock paddle2onnx nncf openvino onnxruntime",
@@ -130,7 +134,7 @@ TABLE = (
     Row("benchmarks/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(
         "benchmarks/*",
-        packages="numpy paddle torch transformers onnxruntime scipy matplotlib rich",
+        packages="numpy paddle torch transformers onnxruntime openvino nncf scipy matplotlib rich",
         parts="zoo benchmarks",
     ),
     Row("examples/*", packages="numpy paddle rich matplotlib fastapi pydantic uvicorn", parts="zoo"),

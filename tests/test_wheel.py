@@ -141,6 +141,7 @@ COMMANDS = (
     ("-m", "zoo.evaluate", "--help"),
     ("-m", "zoo.predict", "--help"),
     ("-m", "zoo.export", "--help"),
+    ("-m", "zoo.bench", "--help"),
 )
 # Without a network the plan of a model that is not cached cannot be had, and the command says so with its code.
 PLAN = ("-m", "zoo.convert", "--all", "--dry-run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -94,6 +95,15 @@ def _cgroup_quota() -> int:
     if not quota.isdigit() or not int(period):
         return 0
     return max(1, -(-int(quota) // int(period)))
+
+
+def cpu() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 @lru_cache(maxsize=1)
