@@ -66,7 +66,7 @@ class Reference:
         special_ids: ids that random inputs leave out.
         shortest: the shortest batch that the original takes.
         filled: parameter of the class -> the upstream key that it is a copy of.
-        constants: buffers of the class that no file has.
+        constants: buffers of the class that a file may lack.
         module: what has the classes.
         special_tokens: how the family's vocab.txt spells BERT's special tokens.
     """

@@ -94,10 +94,11 @@ def load(
         tensors = disk_names(model)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
+        computed = _computed(about, expected, weights.shapes)
         left_out = _left_out(model, weights.shapes)
         skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER[:-1], *left_out}
-        check_names(expected, weights.shapes, fresh, skipped, str(checkpoint.path))
-        fill(tensors, weights.read, fresh, dtype, place)
+        check_names(expected, weights.shapes, (*fresh, *computed), skipped, str(checkpoint.path))
+        fill(tensors, weights.read, (*fresh, *computed), dtype, place)
     if fresh:
         more = f" and {len(fresh) - SHOWN} more" if len(fresh) > SHOWN else ""
         log.warning("%s: new, to be trained: %s%s", name_or_path, ", ".join(fresh[:SHOWN]), more)
@@ -317,6 +318,12 @@ def _fresh(
         return ()
     pooler = tuple(name for name in expected if name.startswith(POOLER) and name not in found)
     return (*pooler, *head)
+
+
+def _computed(about: About, expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> tuple[str, ...]:
+    """The tensors that the file lacks and the network computes; see `KeyMap.optional`."""
+    keymap: KeyMap = about.module("keymap").KEYMAP
+    return tuple(name for name in keymap.optional if name in expected and name not in found)
 
 
 def _left_out(model: Model, found: Mapping[str, Shape]) -> dict[str, int]:

@@ -117,6 +117,7 @@ class KeyMap:
         wrappers: prefixes that training scripts add before everything.
         spellings: older spellings of the end of a key, as (old, new).
         file: the weight file that upstream's code reads, for the way back; its ending decides the format.
+        optional: tensors of ours that a file may lack; the network computes them.
     """
 
     rules: tuple[Rule, ...]
@@ -124,6 +125,7 @@ class KeyMap:
     wrappers: tuple[str, ...] = ("module.",)
     spellings: tuple[tuple[str, str], ...] = ()
     file: str = "model.safetensors"
+    optional: tuple[str, ...] = ()
 
     @cached_property
     def _by_source(self) -> list[tuple[re.Pattern[str], Rule, int]]:

@@ -32,7 +32,7 @@ from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.plan import keymap_for
 from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard
-from zoo.errors import UsageError
+from zoo.errors import CheckpointError, UsageError
 
 PDPARAMS = "model_state.pdparams"
 # Prefix of the encoder -> PaddleNLP's class names and model type; one class per network there.
@@ -172,10 +172,21 @@ def way_back(source: Converted, checkpoint: Checkpoint) -> tuple[Plan, dict[str,
 
     A converted file remembers the keys it came from, aliases and old spellings included; a trained one does not,
     and gets the keys that transformers writes today.
+
+    Raises:
+        CheckpointError: a key came from a tensor that an older key table did not keep.
     """
     if "source_keys" in checkpoint.metadata:
         dtypes = json.loads(checkpoint.metadata["source_keys"])
-        return source.keymap.plan(dtypes), dtypes
+        plan = source.keymap.plan(dtypes)
+        for step in plan.steps:
+            if not checkpoint.infos.keys() >= set(step.targets):
+                raise CheckpointError(
+                    f"'{checkpoint.path}' lacks '{step.targets[0]}', so '{step.sources[0]}' cannot be written: it "
+                    "was converted by an older key table.",
+                    "Convert the published files again.",
+                )
+        return plan, dtypes
     plan = source.keymap.reverse(checkpoint.infos)
     return plan, {s: checkpoint.infos[step.targets[0]].dtype for step in plan.steps for s in step.sources}
 

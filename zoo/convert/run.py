@@ -240,6 +240,8 @@ def prepare(upstream: Upstream, checkpoint: Checkpoint) -> tuple[Plan, list[Tens
     layout, groups_of = _network()
     groups = groups_of([i.name for i in written])
     expected = dict(layout(upstream.architecture, dict(upstream.config), groups))
+    for name in set(upstream.keymap.optional) - {i.name for i in written}:
+        expected.pop(name, None)
     expected |= {i.name: i.shape for i in written if i.name.startswith("unused.")}
     check_shapes(plan, shapes, expected)
     return plan, written

@@ -87,11 +87,12 @@ def fill(
     dtype: str,
     place: core.Place,
 ) -> None:
-    """Gives every tensor of a network its value: from the file, or its initial one."""
+    """Gives every tensor of a network its value: from the file, or its initial one (a buffer has it already)."""
     for name, tensor in tensors.items():
         if name not in fresh:
             attach(tensor, read(name), dtype, place)
             continue
-        tensor.initialize()
+        if not tensor._is_initialized():
+            tensor.initialize()
         if dtype != "float32" or not place.is_cpu_place():
             attach(tensor, tensor.numpy(), dtype, place)

@@ -9,6 +9,7 @@ from zoo.checkpoint.rules import KeyMap, Rule, copy, drop, linear, norm, tie
 
 _OURS, _DECODER = "seq2seq.encoder.layers.{i}", "decoder.transformer_layers.{i}"
 _OURS_DECODER = "seq2seq.decoder.layers.{i}"
+STEPS = "seq2seq.decoder.steps"  # sinusoids
 
 
 def _encoder(bert: str) -> tuple[Rule, ...]:
@@ -44,6 +45,7 @@ def _attention(theirs: str, ours: str) -> tuple[Rule, ...]:
 KEYMAP = KeyMap(
     file="pytorch_model.bin",
     wrappers=("module.", "model.", "palm."),
+    optional=(STEPS,),
     rules=(
         *_encoder("bert"),
         *_encoder("bert.model"),
@@ -56,6 +58,7 @@ KEYMAP = KeyMap(
         *linear(f"{_DECODER}.feed_forward.w_1", f"{_OURS_DECODER}.feed_forward.inner"),
         *linear(f"{_DECODER}.feed_forward.w_2", f"{_OURS_DECODER}.feed_forward.outer"),
         *norm("decoder.layer_norm", "seq2seq.decoder.norm"),
+        *copy("decoder.pos_emb.pe", STEPS),
         *copy("generator.dense.bias", "seq2seq.generator.bias"),
         *copy("generator.0.bias", "seq2seq.generator.bias"),
         *copy("generator.gen_proj.bias", "seq2seq.generator.bias"),
@@ -66,7 +69,6 @@ KEYMAP = KeyMap(
         *tie("loss.generator.dense.weight", "seq2seq.decoder.word.weight"),
         *tie("loss.generator.dense.bias", "seq2seq.generator.bias"),
         *drop("loss.criterion.one_hot", "the smoothed label, computed from the vocabulary's size"),
-        *drop("decoder.pos_emb.pe", "sinusoids, computed"),
         *drop(f"{_DECODER}.mask", "who may look ahead: nobody, a triangle of ones"),
     ),
 )

@@ -73,13 +73,14 @@ class Decoder(nn.Layer):
         self.norm = sizes.norm()
         self.dropout = nn.Dropout(sizes.dropout)
         self.scale = float(np.sqrt(sizes.hidden))
-        self.register_buffer("steps", paddle.to_tensor(sinusoids(STEPS, sizes.hidden)), persistable=False)
+        # [1, steps, D] as in the files: never trained, and computed only where a file lacks it.
+        self.register_buffer("steps", paddle.to_tensor(sinusoids(STEPS, sizes.hidden)[None]))
 
     def embed(self, ids: Tensor, positions: Tensor) -> Tensor:
         """ids: [B, N]. positions: [B, N] or [1, N]. Returns [B, N, D]."""
         check_ids("decoder_input_ids", ids, self.word.rows)
         check_ids("position_ids", positions, STEPS)
-        return self.dropout(self.word(ids) * self.scale + F.embedding(positions, self.steps))
+        return self.dropout(self.word(ids) * self.scale + F.embedding(positions, self.steps.squeeze(0)))
 
 
 class Generator(nn.Layer):
@@ -166,7 +167,7 @@ class Palm2(Seq2Seq):
 
     @property
     def max_target_length(self) -> int:
-        """As `Seq2Seq.max_target_length`; the decoder's positions are computed, not looked up in the encoder's."""
+        """As `Seq2Seq.max_target_length`; the decoder has a table of positions of its own."""
         return STEPS
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -212,10 +213,15 @@ def attention_weights(attention: DecoderAttention, x: Tensor, seen: KeyValue, ma
 
 
 def sinusoids(steps: int, width: int) -> np.ndarray:
-    """Positions [steps, width] (Vaswani et al. 2017, section 3.5), sines and cosines by turns, in float32."""
-    rates = np.exp(np.arange(0, width, 2, dtype=np.float32) * np.float32(-np.log(10000.0) / width))
-    angles = np.arange(steps, dtype=np.float32)[:, None] * rates
-    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(steps, width)
+    """Positions [steps, width] (Vaswani et al. 2017, section 3.5), sines and cosines by turns, in float32.
+
+    The published code rounds exponents, rates and angles to float32. What numpy's float32 exp is off by is 6e-5 at
+    step 511, so the functions themselves are computed in float64.
+    """
+    exponents = np.arange(0, width, 2, dtype=np.float32) * np.float32(-np.log(10000.0) / width)
+    rates = np.exp(exponents.astype(np.float64)).astype(np.float32)
+    angles = (np.arange(steps, dtype=np.float32)[:, None] * rates).astype(np.float64)
+    return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(steps, width).astype(np.float32)
 
 
 def build(config: Config, task: str | None = None, pooler: bool = False, **options: object) -> Model:
