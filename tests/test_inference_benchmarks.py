@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import common, inference_speed, tables, workloads
+from benchmarks import common, inference_speed, speed_tables, workloads
 from benchmarks.workloads import WORKLOADS
 
 
 def test_pages_before_the_first_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(common, "RESULTS", tmp_path)
-    assert tables.workloads() == "Not measured yet: `python -m benchmarks.workloads`.\n"
-    assert tables.inference_speed() == "Not measured yet: `python -m benchmarks.inference_speed`.\n"
+    assert speed_tables.workloads() == "Not measured yet: `python -m benchmarks.workloads`.\n"
+    assert speed_tables.inference_speed() == "Not measured yet: `python -m benchmarks.inference_speed`.\n"
 
 
 def row(side: str, seconds: float, **changes: Any) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def test_table_of_workloads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     rows += [row("torch loop bf16", 3.0, workload="squad2", title="SQuAD")]
     common.write("workloads", "a command", rows, tmp_path)
     monkeypatch.setattr(common, "RESULTS", tmp_path)
-    lines = tables.workloads().splitlines()
+    lines = speed_tables.workloads().splitlines()
     assert lines[2:4] == [
         "| SST-2 dev | 872 | zoo paddle bf16 | 0.50 | 16.0 (8.0 s) | 2.0 (1.0 s) | 3 | 79.00 (-0.12) |",
         "| SQuAD | 872 | zoo paddle bf16 | 2.00 | - | 0.5 (3.0 s) | 3 | 79.00 (-0.12) |",
@@ -48,7 +48,7 @@ def test_table_of_speed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     found |= {"times reference": 1.2, "goal": 1.15, "largest difference": 4.8e-07}
     common.write("inference_speed", "a command", [found], tmp_path)
     monkeypatch.setattr(common, "RESULTS", tmp_path)
-    line = tables.inference_speed().splitlines()[2]
+    line = speed_tables.inference_speed().splitlines()[2]
     assert line == "| 8 x 128 ids to logits | zoo paddle fp32 | 500.0 | 1.20 x torch fp32 | 1.15 | 4.8e-07 |"
 
 

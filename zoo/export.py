@@ -60,7 +60,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _points(text: str) -> float:
-    points = float(text)
+    try:
+        points = float(text)
+    except ValueError:
+        points = math.nan
     if not 0 <= points < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a number of points from 0 on")
     return points
