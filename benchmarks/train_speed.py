@@ -4,7 +4,7 @@ Every candidate is a process that holds its model; they train in turn, a few upd
 slows all of them alike. float32, dropout 0.1, AdamW, clipping at 1, batches of 32 rows. The Trainer runs as its
 documented example does (examples/pytorch/text-classification: padded to 128); the others have the same batches of
 rows of like length, padded to the longest. The torch loop has the same settings of malloc as ours, PyTorch's fused
-AdamW and its own attention.
+AdamW and its own attention. Plain paddle has neither zoo.finetune.fast nor `env.mkl_path`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import common
+from zoo import env
 
 COMMAND = "python -m benchmarks.train_speed"
 CANDIDATES = ("trainer", "torch", "paddle", "zoo")
@@ -205,9 +206,9 @@ class Candidate:
             "--data",
             data,
         ]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        variables = os.environ | ({env.KERNELS: "0"} if name == "paddle" else {})
+        self.process = subprocess.Popen(command, **pipes, text=True, env=variables)
         self.seconds: list[float] = []
 
     def train(self, updates: int) -> float:

@@ -277,6 +277,31 @@ def test_one_thread_setting(first: str, wanted: str | None, threads: int) -> Non
     assert wanted in ("2,1", "0") or left == str(wanted), "what paddle wrote there would reach child processes"
 
 
+@pytest.mark.parametrize(
+    ("vendor", "flags", "path"),
+    [
+        ("GenuineIntel", env.PATHS["7"], ""),
+        ("", env.PATHS["7"], ""),
+        ("AuthenticAMD", env.PATHS["7"] | env.PATHS["5"], "7"),
+        ("HygonGenuine", {"avx2", "fma"}, "5"),
+        ("AuthenticAMD", {"avx2"}, ""),
+    ],
+)
+def test_mkl_takes_the_best_path(monkeypatch: pytest.MonkeyPatch, vendor: str, flags: set[str], path: str) -> None:
+    monkeypatch.setattr(env, "cpu_vendor", lambda: vendor)
+    monkeypatch.setattr(env, "cpu_flags", lambda: frozenset(flags))
+    assert env.mkl_path() == path
+
+
+def test_the_users_path_for_mkl_stays() -> None:
+    code = "import os, zoo.models.common.layers; from zoo import env; print(os.environ.get(env.KERNELS, ''))"
+    for given, expected in (("0", "0"), (None, env.mkl_path())):
+        variables = {k: v for k, v in os.environ.items() if k != env.KERNELS}
+        variables |= {} if given is None else {env.KERNELS: given}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables)
+        assert done.stdout.strip() == expected, done.stderr
+
+
 def test_offline_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not env.offline()
     for value, expected in (("0", False), ("", False), ("1", True), ("TRUE", True), ("yes", True)):
