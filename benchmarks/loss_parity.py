@@ -24,6 +24,7 @@ import transformers
 from paddle import nn
 
 from benchmarks import common
+from benchmarks.markdown import result
 from zoo import tasks
 from zoo.checkpoint import forward
 from zoo.finetune.loop import LoopSettings, Run
@@ -182,6 +183,26 @@ def measure(name: str, updates: int, fast: bool, save: bool) -> dict[str, object
     }
 
 
+def plot(path: Path) -> None:
+    """Both loss curves of every data set, from results/."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, grid = pyplot.subplots(1, len(RUNS), figsize=(13, 3), dpi=110)
+    for axes, name in zip(grid, RUNS, strict=True):
+        rows = result(f"loss_parity_{name.replace('-', '_')}")["rows"]
+        updates = [row["update"] for row in rows]
+        axes.plot(updates, [row["torch"] for row in rows], color="0.75", linewidth=4, label="torch")
+        axes.plot(updates, [row["ours"] for row in rows], linewidth=1, label="ours")
+        axes.set(title=f"{name}, {RUNS[name][0]}", xlabel="update")
+    grid[0].set_ylabel("loss")
+    grid[0].legend()
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Software": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default=",".join(RUNS))
@@ -193,6 +214,7 @@ def main() -> None:
     found = [measure(name, given.updates, not given.plain, given.save) for name in given.data.split(",")]
     if given.save:
         print(common.write("loss_parity", f"{COMMAND} --save", found))
+        plot(common.ROOT / "docs/loss_parity.png")
 
 
 if __name__ == "__main__":

@@ -186,6 +186,37 @@ def workloads() -> str:
     return markdown(header, rows) + note + printed_by(found, "torch", "transformers")
 
 
+def cold_start() -> str:
+    """Seconds until a network of base size answers."""
+    if (found := measured("cold_start")) is None:
+        return unmeasured("python -m benchmarks.cold_start")
+    rows = [
+        (
+            f"{row['engine']} {row['precision']}",
+            f"{row['first start s']:.1f}",
+            f"{row['ready s']:.2f}",
+            f"{row['answered s']:.2f}",
+        )
+        for row in found["rows"]
+    ]
+    header = ("BERT-base size", "first start, compiles, s", "later starts, ready in s", "first answer after, s")
+    return markdown(header, rows) + printed_by(found)
+
+
+def shapes() -> str:
+    """Memory over 1,000 shapes."""
+    if (found := measured("shapes")) is None:
+        return unmeasured("python -m benchmarks.shapes")
+    after = (100, 250, 500, 1000)
+    held = {(row["engine"], row["precision"], row["shapes"]): row["MB"] for row in found["rows"]}
+    rows = [
+        (f"{engine} {precision}", *(f"{held[engine, precision, count]:,}" for count in after))
+        for engine, precision in dict.fromkeys(key[:2] for key in held)
+    ]
+    header = ("all-MiniLM-L6-v2, memory in MB", *(f"after {count:,} shapes" for count in after))
+    return markdown(header, rows) + printed_by(found)
+
+
 def speed() -> str:
     """What a user waits for, beside a reference of the same run."""
     convert, load, start = result("convert_speed"), result("load_speed"), result("startup")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import common, speed_tables
+from benchmarks import common, finetuning_tables, speed_tables
 from benchmarks.markdown import markdown, millions, result
 from zoo import registry
 
@@ -141,6 +141,7 @@ def large() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "cold_start": speed_tables.cold_start,
     "funnel_compare": speed_tables.funnel_compare,
     "funnel_export": speed_tables.funnel_export,
     "funnel_grid": speed_tables.funnel_grid,
@@ -148,12 +149,17 @@ TABLES: dict[str, Callable[[], str]] = {
     "generation_speed": speed_tables.generation_speed,
     "inference_speed": speed_tables.inference_speed,
     "large": large,
+    "learn_ner": finetuning_tables.learn_ner,
+    "loss_parity": finetuning_tables.loss_parity,
     "ner_chain": speed_tables.ner_chain,
+    "score_parity": finetuning_tables.score_parity,
+    "shapes": speed_tables.shapes,
     "speed": speed_tables.speed,
     "models": models,
     "parity": parity,
     "stsb": stsb,
     "tokenization": tokenization,
+    "train_speed": finetuning_tables.train_speed,
     "workloads": speed_tables.workloads,
 }
 

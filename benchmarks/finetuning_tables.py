@@ -1,0 +1,78 @@
+"""The READMEs' tables of finetuning, made from results/."""
+
+from __future__ import annotations
+
+from benchmarks.markdown import markdown, measured, printed_by, unmeasured
+
+
+def loss_parity() -> str:
+    """200 updates of ours and of torch."""
+    if (found := measured("loss_parity")) is None:
+        return unmeasured("python -m benchmarks.loss_parity --save")
+    rows = [
+        (
+            row["data"],
+            row["head"],
+            row["updates"],
+            f"{row['first loss']:.3f} to {row['last loss']:.3f}",
+            row["loss difference"],
+            row["weight difference"],
+        )
+        for row in found["rows"]
+    ]
+    header = ("data", "head", "updates", "loss", "largest relative difference of a loss", "of a weight, at the end")
+    return markdown(header, rows) + printed_by(found, "torch", "transformers")
+
+
+def score_parity() -> str:
+    """Scores of a published network finetuned by ours and by transformers' Trainer."""
+    if (found := measured("score_parity")) is None:
+        return unmeasured("python -m benchmarks.score_parity")
+    rows = [
+        (
+            row["data"],
+            f"{row['examples']:,}",
+            row["metric"],
+            f"{row['ours']:.2f} ± {row['ours_deviation']:.2f}",
+            f"{row['torch']:.2f} ± {row['torch_deviation']:.2f}",
+            f"{row['difference']:+.2f}",
+            "yes" if row["within_one_deviation"] else "NO",
+        )
+        for row in found["rows"]
+    ]
+    header = ("data", "examples scored", "metric", "ours", "Trainer", "difference", "within one deviation")
+    return markdown(header, rows) + printed_by(found, "torch", "transformers")
+
+
+def learn_ner() -> str:
+    """F1 of a small network that learns from nothing."""
+    if (found := measured("learn_ner")) is None:
+        return unmeasured("python -m benchmarks.learn_ner")
+    rows = [
+        (
+            row["data"],
+            f"{row['examples']:,}",
+            f"{row['characters']:,}",
+            f"{row['ours']:.1f}",
+            f"{row['torch']:.1f}",
+            f"{row['to_reach']:.0f}",
+        )
+        for row in found["rows"]
+    ]
+    header = ("data", "sentences scored", "characters scored", "F1, ours", "F1, Trainer", "F1 to reach")
+    return markdown(header, rows) + printed_by(found, "torch", "transformers")
+
+
+def train_speed() -> str:
+    """Seconds of an update, beside transformers' Trainer and the best torch loop."""
+    if (found := measured("train_speed")) is None:
+        return unmeasured("python -m benchmarks.train_speed --save")
+    seconds = {(row["model"], row["data"], row["candidate"]): row for row in found["rows"]}
+    rows = []
+    for model, data in dict.fromkeys(key[:2] for key in seconds):
+        rows.append((model, data, f"{seconds[model, data, 'zoo']['seconds']:.2f}"))
+        for candidate in ("trainer", "torch", "paddle"):
+            row = seconds[model, data, candidate]
+            rows[-1] += (f"{row['ours is faster by']:.2f} ({row['seconds']:.2f} s)",)
+    header = ("size", "data", "ours, seconds", "times the Trainer", "times the torch loop", "times plain paddle")
+    return markdown(header, rows) + printed_by(found, "torch", "transformers")
