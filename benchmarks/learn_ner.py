@@ -17,7 +17,7 @@ from benchmarks.finetuning import WORK, Cell, row_of, run_table
 COMMAND = "python -m benchmarks.learn_ner"
 DATA = common.SHARED / "data"
 CHARACTERS = 219_197  # of People's Daily's test set
-REACHED = {"peoples-daily": 40.0, "cluener": 30.0}  # F1 that both sides must reach
+REACHED = {"peoples-daily": 25.0, "cluener": 35.0}  # F1 that both sides must reach
 KEPT = 200  # sentences to pick the best checkpoint on
 SIZES = {
     "hidden_size": 192,
