@@ -163,7 +163,7 @@ def workloads() -> str:
         if not row["side"].startswith("zoo") or row["side"] == "zoo eager fp32":
             continue
         beside = [
-            f"{row[f'times {kind}']:.1f} ({seconds[row['workload'], side]:.1f} s)" if row[f"times {kind}"] else "-"
+            f"{row[f'times {kind}']:.2f} ({seconds[row['workload'], side]:.1f} s)" if row[f"times {kind}"] else "-"
             for kind, side in (("pipeline", "transformers pipeline"), ("torch loop", "torch loop bf16"))
         ]
         rows.append(
