@@ -45,6 +45,38 @@ def test_same_as_eager(tmp_path: Path, family: str, task: str | None, engine: st
             assert np.mean(difference <= 1e-5) > 0.95, (name, shape)
 
 
+@no_wheel
+@pytest.mark.parametrize("family", ["structbert", "xlmr", "palm"])
+def test_no_integer_is_computed_in_floats(tmp_path: Path, family: str) -> None:
+    """OpenVINO would compute it in bfloat16, where 361 is 360."""
+    openvino = pytest.importorskip("openvino")
+    graph = module_of("openvino").write(tiny(family, "mlm" if family == "palm" else None), tmp_path)
+    for op in openvino.Core().read_model(graph.folder / "model.xml").get_ordered_ops():
+        if op.get_type_name() == "Convert" and op.output(0).get_element_type().is_integral():
+            assert not op.input(0).get_element_type().is_real(), op.get_friendly_name()
+
+
+@no_wheel
+@pytest.mark.parametrize("family", ["structbert", "xlmr"])
+def test_odd_lengths_in_bf16(tmp_path: Path, family: str) -> None:
+    pytest.importorskip("openvino")
+    model = tiny(family, None, max_position_embeddings=600)
+    compiled = module_of("openvino").open_graph(module_of("openvino").write(model, tmp_path), "bf16")
+    for length in (361, 515):
+        given = batch(2, length)
+        found, wanted = compiled(given)["last_hidden_state"], Eager(model)(given)["last_hidden_state"]
+        assert np.abs(found - wanted).mean() < 0.05 * np.abs(wanted).mean(), length
+
+
+def test_funnel_in_bf16_is_not_for_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(env, "computes_bf16", lambda: True)
+    assert choose(tiny("funnel"), precision="fp32").engine == "openvino"
+    assert choose(tiny("funnel")).engine == "paddle"
+    with pytest.raises(UsageError, match="Funnel's lengths"):
+        choose(tiny("funnel"), "openvino")
+
+
 @pytest.fixture(scope="module")
 def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
     """One network for each engine that is installed."""

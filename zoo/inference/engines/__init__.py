@@ -145,6 +145,11 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
     for refused, is_so, reason in REFUSED:
         if engine in refused and is_so(model):
             return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
+    if engine == "openvino" and _precision(engine, precision) == "bf16" and _floats_lengths(model):
+        return UsageError(
+            "engine='openvino' would round Funnel's lengths over 256 in bfloat16.",
+            "precision='fp32', or engine='paddle'.",
+        )
     if precision not in ("auto", *kind.precisions):
         able = [name for name in FASTEST if precision in ENGINES[name].precisions]
         return UsageError(
@@ -152,6 +157,12 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
             f"precision='{kind.precisions[0]}', or engine={' or '.join(map(repr, able))}.",
         )
     return None
+
+
+def _floats_lengths(model: Model) -> bool:
+    """Whether its graph divides and clamps lengths as floats; zoo/inference/engines/openvino.py mends sums only."""
+    layers = model.sublayers(include_self=True)
+    return any(type(layer).__module__.startswith("zoo.models.funnel") for layer in layers)
 
 
 def _check(name: str, value: str, known: tuple[str, ...]) -> None:

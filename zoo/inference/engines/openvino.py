@@ -34,8 +34,47 @@ def write(model: Model, folder: Path) -> Graph:
         names = outputs_of(model)
         for output, name in zip(read.outputs, names, strict=True):
             output.get_tensor().set_names({name})
+        keep_integers(read)
         openvino.save_model(read, folder / FILES[0], compress_to_fp16=False)
     return Graph(folder, inputs_of(model), names)
+
+
+def keep_integers(model: Any) -> None:
+    """Computes in integers what paddle2onnx computes in floats on the way from integers to integers.
+
+    It writes `length + 1` as a cast to float, a product, a sum and a cast back. In bfloat16 361 is 360 there, so
+    that odd lengths over 256 fail, and positions over 256 are wrong.
+
+    Args:
+        model: an `openvino.Model`; it is changed.
+    """
+    from openvino import opset13 as ops
+
+    same = {"Multiply": ops.multiply, "Add": ops.add, "Subtract": ops.subtract}
+    for cast in model.get_ordered_ops():
+        if cast.get_type_name() != "Convert" or not cast.get_output_element_type(0).is_integral():
+            continue
+        steps, value = [], cast.input_value(0)
+        while (node := value.get_node()).get_type_name() in same and (
+            whole := _whole(node.input_value(1))
+        ) is not None:
+            steps.append((same[node.get_type_name()], whole))
+            value = node.input_value(0)
+        if not steps or node.get_type_name() != "Convert" or not node.get_input_element_type(0).is_integral():
+            continue
+        made = ops.convert(node.input_value(0), "i64")
+        for step, whole in reversed(steps):
+            made = step(made, ops.constant(whole))
+        cast.output(0).replace(ops.convert(made, cast.get_output_element_type(0).get_type_name()).output(0))
+
+
+def _whole(value: Any) -> np.ndarray | None:
+    """A constant of whole numbers as int64; None for anything else."""
+    node = value.get_node()
+    if node.get_type_name() != "Constant":
+        return None
+    data = np.asarray(node.data)
+    return data.astype(np.int64) if (data == np.round(data)).all() else None
 
 
 class OpenVINO:
