@@ -37,8 +37,8 @@ def test_table_of_workloads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     lines = speed_tables.workloads().splitlines()
     assert lines[2:4] == [
-        "| SST-2 dev | 872 | zoo paddle bf16 | 0.50 | 16.0 (8.0 s) | 2.0 (1.0 s) | 3 | 79.00 (-0.12) |",
-        "| SQuAD | 872 | zoo paddle bf16 | 2.00 | - | 0.5 (3.0 s) | 3 | 79.00 (-0.12) |",
+        "| SST-2 dev | 872 | zoo paddle bf16 | 0.50 | 16.00 (8.0 s) | 2.00 (1.0 s) | 3 | 79.00 (-0.12) |",
+        "| SQuAD | 872 | zoo paddle bf16 | 2.00 | - | 0.50 (3.0 s) | 3 | 79.00 (-0.12) |",
     ]
     assert lines[-1].startswith("Printed by `a command`")
 
