@@ -57,10 +57,12 @@ ENGINES = {
 GENERATION = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
 PRECISIONS = ("fp32", "bf16", "int8")
 BY_ONNX = ("openvino", "onnxruntime")
-# Engines, which networks they cannot run, and why. `auto` passes over them.
-REFUSED: tuple[tuple[tuple[str, ...], Callable[[Model], bool], str], ...] = (
-    (BY_ONNX, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle"),
-    (BY_ONNX, lambda model: weight_bytes(model) >= ONNX_LIMIT, "its weights take more than ONNX's 2 GB"),
+# Engines and precisions, which networks they cannot run, and why. `auto` passes over them.
+REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], str], ...] = (
+    (BY_ONNX, PRECISIONS, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle"),
+    (BY_ONNX, PRECISIONS, lambda model: weight_bytes(model) >= ONNX_LIMIT, "its weights take over ONNX's 2 GB"),
+    # its graph divides and clamps lengths as floats; zoo/inference/engines/openvino.py mends sums and products
+    (("openvino",), ("bf16",), lambda model: _has_layers_of("funnel", model), "bf16 would round Funnel's lengths"),
 )
 FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
 
@@ -142,14 +144,9 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
         return UsageError(
             f"engine='{engine}' needs {' and '.join(lacks)}.", "pip install 'paddle-model-zoo[export]'"
         )
-    for refused, is_so, reason in REFUSED:
-        if engine in refused and is_so(model):
+    for refused, precisions, is_so, reason in REFUSED:
+        if engine in refused and _precision(engine, precision) in precisions and is_so(model):
             return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
-    if engine == "openvino" and _precision(engine, precision) == "bf16" and _floats_lengths(model):
-        return UsageError(
-            "engine='openvino' would round Funnel's lengths over 256 in bfloat16.",
-            "precision='fp32', or engine='paddle'.",
-        )
     if precision not in ("auto", *kind.precisions):
         able = [name for name in FASTEST if precision in ENGINES[name].precisions]
         return UsageError(
@@ -159,10 +156,9 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
     return None
 
 
-def _floats_lengths(model: Model) -> bool:
-    """Whether its graph divides and clamps lengths as floats; zoo/inference/engines/openvino.py mends sums only."""
+def _has_layers_of(family: str, model: Model) -> bool:
     layers = model.sublayers(include_self=True)
-    return any(type(layer).__module__.startswith("zoo.models.funnel") for layer in layers)
+    return any(type(layer).__module__.startswith(f"zoo.models.{family}") for layer in layers)
 
 
 def _check(name: str, value: str, known: tuple[str, ...]) -> None:
