@@ -73,7 +73,7 @@ def test_funnel_in_bf16_is_not_for_openvino(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(env, "computes_bf16", lambda: True)
     assert choose(tiny("funnel"), precision="fp32").engine == "openvino"
     assert choose(tiny("funnel")).engine == "paddle"
-    with pytest.raises(UsageError, match="Funnel's lengths"):
+    with pytest.raises(UsageError, match="Funnel's angles"):
         choose(tiny("funnel"), "openvino")
 
 

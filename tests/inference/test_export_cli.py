@@ -20,6 +20,7 @@ from zoo.inference import equality, export, quantise
 from zoo.inference.deployed import deploy
 from zoo.inference.engines.eager import Eager
 from zoo.inference.guard import read_gate
+from zoo.loading import load
 
 pytest.importorskip("openvino")
 __all__ = ["snapshot"]  # a fixture
@@ -61,15 +62,9 @@ def test_an_export_opens_without_the_model(
     assert opened.settings["max_length"] == 40 and opened.config.labels == ("negative", "positive")
     model = small.small_model(tmp_path / "source")
     batch = opened.tokenizer(small.WORDS[:3])
-    model.set_state_dict(_weights(run))
+    model.set_state_dict(load(run).state_dict())
     expected = Eager(model)(batch)["logits"]
     np.testing.assert_allclose(opened.engine(batch)["logits"], expected, atol=1e-4 if precision == "fp32" else 0.1)
-
-
-def _weights(folder: Path) -> Any:
-    from zoo.loading import load
-
-    return load(folder).state_dict()
 
 
 @no_onnx
@@ -88,6 +83,21 @@ def test_int8_passes_its_gate(run: Path, tmp_path: Path, capsys: pytest.CaptureF
         ["model.xml", "model.bin", "config.json", "vocab.txt", "task.json", "export.json"]
     )
     assert deploy(out).choice.precision == "int8"
+
+
+@no_onnx
+def test_int8_of_funnel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is compared with float32, not bfloat16, which would round its angles."""
+    pytest.importorskip("nncf")
+    run = small.saved(tmp_path / "run/best", tmp_path / "data", family="funnel")
+    words = [str(run), "--to", "openvino", "--precision", "int8", "--out", str(tmp_path / "out")]
+    assert main([*words, "--guard", str(tmp_path / "data"), "--budget", "10", "--json"]) == 0
+    before, exact, *_, last = printed(capsys)["trades"]
+    assert (exact["engine"], exact["precision"], last["precision"]) == ("openvino", "fp32", "int8")
+    assert exact["difference"] == 0
+    opened = deploy(tmp_path / "out")
+    batch = opened.tokenizer(small.WORDS[:3])
+    np.testing.assert_allclose(opened.engine(batch)["logits"], Eager(load(run))(batch)["logits"], atol=0.5)
 
 
 def clipped(nncf: Any, rung: quantise.Rung) -> Any:

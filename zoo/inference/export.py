@@ -108,7 +108,7 @@ def export(
     _check(to, precision, guarding, out)
     model, settings = _load(source, guarding.task)
     choice = Choice(ENGINES[to], precision, "to be exported")
-    if reason := refusal(model, choice.engine, "auto" if precision == "int8" else precision):
+    if reason := refusal(model, choice.engine, "fp32" if precision == "int8" else precision):
         raise reason
     report = Report(choice.engine, precision)
     gate = None
@@ -196,8 +196,9 @@ def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate:
         run = open_graph(graph, exact, model)
         equality.check(equality.compare(model, run), "fp32")
         _before(gate, model)
-        plain = replace(exact, precision="bf16" if env.computes_bf16() else "fp32")
-        gate.judge(open_graph(graph, plain, model), plain.precision, plain.engine, _bytes(folder))
+        if env.computes_bf16() and not refusal(model, QUANTISES, "bf16"):
+            exact = replace(exact, precision="bf16")
+        gate.judge(open_graph(graph, exact, model), exact.precision, exact.engine, _bytes(folder))
 
         def judge(rung: quantise.Rung, place: Path) -> float:
             made = open_graph(replace(graph, folder=place), Choice(QUANTISES, "int8", ""), model)

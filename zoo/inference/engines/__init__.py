@@ -61,8 +61,8 @@ BY_ONNX = ("openvino", "onnxruntime")
 REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], str], ...] = (
     (BY_ONNX, PRECISIONS, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle"),
     (BY_ONNX, PRECISIONS, lambda model: weight_bytes(model) >= ONNX_LIMIT, "its weights take over ONNX's 2 GB"),
-    # its graph divides and clamps lengths as floats; zoo/inference/engines/openvino.py mends sums and products
-    (("openvino",), ("bf16",), lambda model: _has_layers_of("funnel", model), "bf16 would round Funnel's lengths"),
+    # its graph makes angles of positions, and has them to float32's last bit
+    (("openvino",), ("bf16",), lambda model: _has_layers_of("funnel", model), "bf16 would round Funnel's angles"),
 )
 FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
 

@@ -83,7 +83,7 @@ class OpenVINO:
     Args:
         graph: folder with the two files.
         precision: "fp32"; "bf16" for matrix products in bfloat16; "int8" for a graph that was quantised, whose
-            other products are bfloat16 where the processor has it.
+            other products are bfloat16 where the processor has it (float32 where there are sines, as in Funnel).
     """
 
     name = "openvino"
@@ -107,9 +107,12 @@ open_graph = OpenVINO
 def _compiled(file: Path, precision: str) -> Any:
     import openvino
 
-    hint = HINTS[precision] if env.computes_bf16() else "f32"
-    return openvino.Core().compile_model(
-        file,
+    core = openvino.Core()
+    graph = core.read_model(file)
+    waves = any(op.get_type_name() in ("Sin", "Cos") for op in graph.get_ops())
+    hint = HINTS[precision] if env.computes_bf16() and not waves else "f32"  # bfloat16 would round the angles
+    return core.compile_model(
+        graph,
         "CPU",
         {
             "INFERENCE_PRECISION_HINT": hint,
