@@ -1,4 +1,4 @@
-"""A random BERT of two layers (or a Funnel of three blocks) that answers SST-2, and rows on which it is right: finetuned without training.
+"""Random networks (a BERT of two layers, a small Funnel) that answer SST-2, and rows on which they are right.
 
 What float32 answers is the gold, so its accuracy is 100, and whatever a graph answers otherwise is a loss.
 """

@@ -92,7 +92,7 @@ def test_int8_of_funnel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     run = small.saved(tmp_path / "run/best", tmp_path / "data", family="funnel")
     words = [str(run), "--to", "openvino", "--precision", "int8", "--out", str(tmp_path / "out")]
     assert main([*words, "--guard", str(tmp_path / "data"), "--budget", "10", "--json"]) == 0
-    before, exact, *_, last = printed(capsys)["trades"]
+    _, exact, *_, last = printed(capsys)["trades"]
     assert (exact["engine"], exact["precision"], last["precision"]) == ("openvino", "fp32", "int8")
     assert exact["difference"] == 0
     opened = deploy(tmp_path / "out")
