@@ -12,11 +12,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from zoo.inference.bench.worker import Message, Run, peak_memory, serve
+
+if TYPE_CHECKING:
+    from benchmarks.torch_loop import TorchLoop
 
 MODULE = "benchmarks.inference_sides"
 CALIBRATION = "calibration.json"  # items of the training rows
@@ -138,15 +141,24 @@ class TransformersPipeline:
         return None
 
 
-def torch_loop(job: Message) -> Side:
-    from benchmarks.torch_loop import TorchLoop
+def torch_loop(job: Message) -> TorchLoop:
+    from benchmarks.torch_loop import TorchLoop  # not before a side needs torch
 
     return TorchLoop(Path(job["folder"]), job["task"], job["precision"])
+
+
+class Products:
+    """The torch loop's products with weights alone: with its precision no program is faster than these."""
+
+    def __init__(self, job: Message) -> None:
+        loop = torch_loop(job)
+        self.forward, self.answer = loop.forward, loop.products
 
 
 SIDES: dict[str, Any] = {
     "zoo": Zoo,
     "torch": torch_loop,
+    "torch products": Products,
     "OpenVINO by hand": ByHand,
     "transformers pipeline": TransformersPipeline,
 }

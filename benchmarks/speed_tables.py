@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.markdown import markdown, measured, printed_by, result, unmeasured
 
 
@@ -153,6 +155,10 @@ def inference_speed() -> str:
     return markdown(header, rows) + printed_by(found, "torch", "transformers")
 
 
+def answered(row: dict[str, Any]) -> tuple[int, str]:
+    return row["differ"], f"{row['value']:.2f} ({row['metric difference']:+.2f})"
+
+
 def workloads() -> str:
     """Raw strings to answers, beside transformers' pipeline and a careful torch loop."""
     if (found := measured("workloads")) is None:
@@ -160,7 +166,7 @@ def workloads() -> str:
     seconds = {(row["workload"], row["side"]): row["seconds"] for row in found["rows"]}
     rows = []
     for row in found["rows"]:
-        if not row["side"].startswith("zoo") or row["side"] == "zoo eager fp32":
+        if not row["side"].startswith(("zoo", "products")) or row["side"] == "zoo eager fp32":
             continue
         beside = [
             f"{row[f'times {kind}']:.2f} ({seconds[row['workload'], side]:.1f} s)" if row[f"times {kind}"] else "-"
@@ -173,8 +179,7 @@ def workloads() -> str:
                 row["side"],
                 f"{row['seconds']:.2f}",
                 *beside,
-                row["differ"],
-                f"{row['value']:.2f} ({row['metric difference']:+.2f})",
+                *(("-", "-") if row["value"] is None else answered(row)),
             )
         )
     header = (
@@ -182,7 +187,8 @@ def workloads() -> str:
         "times a torch loop in bf16", "answers that differ from eager fp32", "metric (difference to eager fp32)",
     )  # fmt: skip
     kinds = dict.fromkeys(f"{row['title']}: {row['metric']}" for row in found["rows"])
-    note = f"\nMetrics in percent: {'; '.join(kinds)}. The pipeline's seconds are extrapolated from 200 rows.\n"
+    note = f"\nMetrics in percent: {'; '.join(kinds)}. The pipeline's seconds are extrapolated from 200 rows. "
+    note += "Products alone: those of all tokens with the layers' weights, without anything else.\n"
     return markdown(header, rows) + note + printed_by(found, "torch", "transformers")
 
 

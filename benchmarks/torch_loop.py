@@ -64,10 +64,23 @@ class TorchLoop:
         pooled = (hidden * mask).sum(1) / mask.sum(1)
         return {"vectors": torch.nn.functional.normalize(pooled, dim=-1).numpy()}
 
+    @torch.inference_mode()
+    def products(self, items: Sequence[Any], max_length: int | None = None) -> None:
+        """The products of all tokens with the weights of the layers, without padding, and nothing else."""
+        tokens = sum(map(len, self.encode(items, max_length)["input_ids"]))
+        sizes = self.model.config
+        hidden, inner = sizes.hidden_size, sizes.intermediate_size
+        shapes = ((3 * hidden, hidden), (hidden, hidden), (inner, hidden), (hidden, inner))
+        weights = [torch.randn(shape, dtype=self.model.dtype) for shape in shapes]
+        states = {size: torch.randn((TOKENS, size), dtype=self.model.dtype) for size in (hidden, inner)}
+        for start in range(0, tokens, TOKENS):
+            for _ in range(sizes.num_hidden_layers):
+                for weight in weights:
+                    torch.nn.functional.linear(states[weight.shape[1]][: tokens - start], weight)
+
     def answer(self, items: Sequence[Any], max_length: int | None = None) -> Any:
         """Labels, entities, texts or vectors, one for each item."""
-        length = max_length or LENGTHS.get(self.task, MAX_LENGTH)
-        encoded = self.encode(items, length)
+        encoded = self.encode(items, max_length)
         outputs = self.rows(encoded)
         made: dict[str, Callable[..., Any]] = {"ner": self._entities, "qa": self._answers}
         if self.task in made:
@@ -93,8 +106,9 @@ class TorchLoop:
                 held[row] = {name: values[k] for name, values in found.items()}
         return held
 
-    def encode(self, items: Sequence[Any], length: int) -> Any:
+    def encode(self, items: Sequence[Any], max_length: int | None = None) -> Any:
         """Token ids of items, not padded, as the fast tokenizers give them."""
+        length = max_length or LENGTHS.get(self.task, MAX_LENGTH)
         if self.task == "qa":
             questions = [item["question"] for item in items]
             contexts = [item["context"] for item in items]

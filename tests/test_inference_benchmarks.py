@@ -30,14 +30,15 @@ def row(side: str, seconds: float, **changes: Any) -> dict[str, Any]:
 def test_table_of_workloads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The zoo's sides, each with the seconds of both references of its workload."""
     rows = [row("zoo eager fp32", 4.0), row("zoo paddle bf16", 0.5), row("torch loop bf16", 1.0)]
-    rows.append(row("transformers pipeline", 8.0))
+    rows += [row("transformers pipeline", 8.0), row("products alone, torch bf16", 0.4, value=None)]
     rows += [row("zoo paddle bf16", 2.0, workload="squad2", title="SQuAD", **{"times pipeline": None})]
     rows += [row("torch loop bf16", 3.0, workload="squad2", title="SQuAD")]
     common.write("workloads", "a command", rows, tmp_path)
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     lines = speed_tables.workloads().splitlines()
-    assert lines[2:4] == [
+    assert lines[2:5] == [
         "| SST-2 dev | 872 | zoo paddle bf16 | 0.50 | 16.00 (8.0 s) | 2.00 (1.0 s) | 3 | 79.00 (-0.12) |",
+        "| SST-2 dev | 872 | products alone, torch bf16 | 0.40 | 20.00 (8.0 s) | 2.50 (1.0 s) | - | - |",
         "| SQuAD | 872 | zoo paddle bf16 | 2.00 | - | 0.50 (3.0 s) | 3 | 79.00 (-0.12) |",
     ]
     assert lines[-1].startswith("Printed by `a command`")

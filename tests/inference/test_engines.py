@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -212,11 +213,36 @@ def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert choose(tiny()).engine == "paddle"
 
 
+def test_batches_side_by_side(graphs: dict[str, Graph], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers, also of a thread that knows nothing of it, and afterwards."""
+    monkeypatch.setattr(env, "threads", lambda: 2)
+    given = [batch(1 + n % 3, 3 + n % 11) for n in range(40)]
+    for name, graph in graphs.items():
+        engine = module_of(name).open_graph(graph, "fp32")
+        wanted = [engine(one)["logits"] for one in given]
+        with base.side_by_side(engine, base.MANY) as threads, ThreadPoolExecutor(threads + 1) as pool:
+            assert threads == (2 if name == "openvino" else 1)
+            check(list(pool.map(lambda one, e=engine: e(one)["logits"], given)), wanted, name)
+        check([engine(one)["logits"] for one in given], wanted, name)
+        with base.side_by_side(engine, base.MANY - 1) as threads:
+            assert threads == 1
+
+
+def test_the_environment_is_as_before(graphs: dict[str, Graph], monkeypatch: pytest.MonkeyPatch) -> None:
+    openvino = pytest.importorskip("zoo.inference.engines.openvino")
+    for before in (None, "7"):
+        if before:
+            monkeypatch.setenv(openvino.PRIMITIVES, before)
+        openvino.open_graph(graphs["openvino"], "fp32")
+        assert os.environ.get(openvino.PRIMITIVES) == before
+
+
 def test_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     trimmed: list[int] = []
     monkeypatch.setattr(base, "_malloc_trim", lambda: trimmed.append)
-    turns = base.Turns()
+    turns = base.Turns("one")
     for n in range(base.TRIM * 2):
-        with pytest.raises(InputError), turns:  # an error lets the next one in
+        with pytest.raises(InputError), turns() as thing:  # an error lets the next one in
+            assert thing == "one"
             raise InputError(str(n))
     assert trimmed == [0, 0]

@@ -6,16 +6,19 @@ Legend of shapes: B batch, T tokens, N choices; see zoo/models/common.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
-from threading import Lock
-from typing import Any, Protocol
+from queue import SimpleQueue
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from zoo.errors import InputError
 
 TRIM = 50  # calls
+MANY = 32  # batches
+T = TypeVar("T")
 
 
 class Engine(Protocol):
@@ -45,6 +48,20 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class Streams(Protocol):
+    """An engine that is faster when batches are computed side by side, each by some of the cores."""
+
+    def side_by_side(self) -> AbstractContextManager[int]:
+        """While it lasts, calls of as many threads as it gives run side by side."""
+        ...
+
+
+def side_by_side(engine: Any, batches: int) -> AbstractContextManager[int]:
+    """How many threads should call an engine to compute so many batches; within the context."""
+    return engine.side_by_side() if batches >= MANY and isinstance(engine, Streams) else nullcontext(1)
+
+
 def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The inputs of a graph, int64 and contiguous.
 
@@ -60,25 +77,29 @@ def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str
     return found
 
 
-class Turns:
-    """The lock by which the calls of an engine take turns.
+class Turns(Generic[T]):
+    """What the calls of an engine take in turns: a call gets one that is free, or waits.
 
     Every TRIM calls, what was freed goes back to the system: buffers of ever new sizes leave holes, and the process
     would grow by them. See benchmarks/shapes.py.
     """
 
-    def __init__(self) -> None:
-        self._lock = Lock()
+    def __init__(self, *things: T) -> None:
+        self._free: SimpleQueue[T] = SimpleQueue()
+        for thing in things:
+            self._free.put(thing)
         self._calls = 0
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *exc: object) -> None:
-        self._calls += 1
-        if self._calls % TRIM == 0 and (trim := _malloc_trim()):
-            trim(0)
-        self._lock.release()
+    @contextmanager
+    def __call__(self) -> Iterator[T]:
+        thing = self._free.get()
+        try:
+            yield thing
+        finally:
+            self._calls += 1
+            if self._calls % TRIM == 0 and (trim := _malloc_trim()):
+                trim(0)
+            self._free.put(thing)
 
 
 @lru_cache(maxsize=1)

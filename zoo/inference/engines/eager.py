@@ -24,10 +24,10 @@ class Eager:
         self.model = model
         self.inputs = inputs_of(model)
         self.outputs = outputs_of(model)
-        self._turns = Turns()
+        self._turns = Turns(model)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)
-        with self._turns, evaluating(self.model), paddle.no_grad():
-            output = self.model(**{name: paddle.to_tensor(array) for name, array in given.items()})
-            return {name: tensor.numpy() for name, tensor in fields(output, self.model.task).items()}
+        with self._turns() as model, evaluating(model), paddle.no_grad():
+            output = model(**{name: paddle.to_tensor(array) for name, array in given.items()})
+            return {name: tensor.numpy() for name, tensor in fields(output, model.task).items()}

@@ -45,13 +45,13 @@ class OnnxRuntime:
         options.log_severity_level = ERRORS
         options.intra_op_num_threads = env.threads()
         file = str(graph.folder / FILES[0])
-        self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        self._turns = Turns()
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        self._turns = Turns(session)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)
-        with self._turns:
-            return dict(zip(self.outputs, self._session.run(None, given), strict=True))
+        with self._turns() as session:
+            return dict(zip(self.outputs, session.run(None, given), strict=True))
 
 
 open_graph = OnnxRuntime

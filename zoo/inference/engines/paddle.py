@@ -40,19 +40,19 @@ class PaddleInference:
 
     def __init__(self, graph: Graph, precision: str = "fp32") -> None:
         self.precision = precision
-        self._predictor = predictor(graph.folder / "model", precision)
-        self.inputs = tuple(self._predictor.get_input_names())
+        made = predictor(graph.folder / "model", precision)
+        self.inputs = tuple(made.get_input_names())
         self.outputs = graph.outputs
-        self._names = tuple(self._predictor.get_output_names())
-        self._turns = Turns()
+        self._names = tuple(made.get_output_names())
+        self._turns = Turns(made)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)
-        with self._turns:
+        with self._turns() as made:
             for name, array in given.items():
-                self._predictor.get_input_handle(name).copy_from_cpu(array)
-            self._predictor.run()
-            found = [self._predictor.get_output_handle(name).copy_to_cpu() for name in self._names]
+                made.get_input_handle(name).copy_from_cpu(array)
+            made.run()
+            found = [made.get_output_handle(name).copy_to_cpu() for name in self._names]
         return dict(zip(self.outputs, found, strict=True))
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from zoo.cli import Progress
 from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
+from zoo.inference.engines.base import side_by_side
 from zoo.inference.pipelines.files import items_of, write_answers
 from zoo.inference.pipelines.items import example_of, whole
 from zoo.models.common.padding import padding_of
@@ -217,12 +219,18 @@ class Pipeline:
         lengths, padding = features.lengths.tolist(), padding_of(self.deployed)
         held: list[dict[str, Any]] = [{}] * len(features)
         done, total = 0, sum(lengths)
-        for rows in by_length(lengths, self.tokens):
-            found = self.predict(features.batch(rows, padding.width(lengths[rows[0]])), **options)
-            for k, row in enumerate(rows):
-                held[row] = {name: values[k] for name, values in found.items()}
-            done += sum(lengths[row] for row in rows)
-            tell(done / total)
+        batches = list(by_length(lengths, self.tokens))
+
+        def answer(rows: list[int]) -> Outputs:
+            return self.predict(features.batch(rows, padding.width(lengths[rows[0]])), **options)
+
+        with side_by_side(self.engine, len(batches)) as threads, ThreadPoolExecutor(threads) as pool:
+            answered = pool.map(answer, batches) if threads > 1 else map(answer, batches)
+            for rows, found in zip(batches, answered, strict=True):
+                for k, row in enumerate(rows):
+                    held[row] = {name: values[k] for name, values in found.items()}
+                done += sum(lengths[row] for row in rows)
+                tell(done / total)
         return {name: [row[name] for row in held] for name in held[0]}
 
 
