@@ -8,7 +8,10 @@ import json
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -135,6 +138,28 @@ def test_one_pipeline_in_eight_threads(kind: str, answering: Answer) -> None:
     with ThreadPoolExecutor(8) as pool:
         parts = list(pool.map(lambda n: pipe(items[n::8]), range(8)))
     assert all(same(part, alone[n::8]) for n, part in enumerate(parts))
+
+
+def test_long_work_runs_side_by_side(answering: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an engine that is faster so; in order, and an error of a batch comes out."""
+    pipe = copy(answering("classification"))
+    alone, engine, together = pipe(TEXTS), pipe.engine, Barrier(2, timeout=60)
+
+    class Streams:
+        @contextmanager
+        def side_by_side(self) -> Iterator[int]:
+            yield 2
+
+        def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            together.wait()  # for another call
+            return engine(batch)
+
+    monkeypatch.setattr(base, "by_length", lambda lengths, tokens: ([n] for n in reversed(range(len(lengths)))))
+    pipe.engine = Streams()  # type: ignore[assignment]
+    assert same(pipe(TEXTS), alone)
+    pipe.predict = lambda batch, **options: 1 // 0  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        pipe(TEXTS)
 
 
 def test_two_pipelines_in_two_threads(folders: Callable[[str], Path]) -> None:

@@ -114,8 +114,8 @@ class OpenVINO:
     def side_by_side(self) -> Iterator[int]:
         """See `zoo.inference.engines.base.Streams`. Compiles the graph once more when it is first used.
 
-        With half of the cores each, two batches take a tenth less time than one after the other on all of them,
-        as small products do not keep all cores busy. A call alone would be slower.
+        With half of the cores each, two batches take less time than one after the other on all of them, as small
+        products do not keep all cores busy. A call alone would be slower.
         """
         streams = min(STREAMS, env.threads())
         with self._lock:
