@@ -226,6 +226,10 @@ def test_batches_side_by_side(graphs: dict[str, Graph], monkeypatch: pytest.Monk
         check([engine(one)["logits"] for one in given], wanted, name)
         with base.side_by_side(engine, base.MANY - 1) as threads:
             assert threads == 1
+        monkeypatch.setattr(env, "threads", lambda: 1)
+        with base.side_by_side(engine, base.MANY) as threads:
+            assert threads == 1
+        monkeypatch.setattr(env, "threads", lambda: 2)
 
 
 def test_the_environment_is_as_before(graphs: dict[str, Graph], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,9 @@ class OpenVINO:
         products do not keep all cores busy. A call alone would be slower.
         """
         streams = min(STREAMS, env.threads())
+        if streams == 1:
+            yield 1
+            return
         with self._lock:
             self._beside = self._beside or self._requests(streams)
             self._guests += 1
