@@ -55,9 +55,10 @@ proof: $(VENV)/test  ## every architecture against torch at true size: writes co
 fuzz: $(VENV)/test  ## the slow tests: mutated weight files (FUZZ_CASES=5000 of each format), random texts
 	$(PY) -m pytest -m slow -s --ignore tests/test_wheel.py
 
-bench-all: bench  ## every benchmark; some take gigabytes of memory and an hour
+bench-all: bench  ## the benchmarks of conversion and inference; some take gigabytes of memory, all of them hours
 	for name in startup tokenization load_speed convert_speed parity_full funnel_grid funnel_compare \
-		funnel_export funnel_speed generation_speed cold_start shapes; do $(PY) -m benchmarks.$$name || exit 1; done
+		funnel_export funnel_speed generation_speed inference_speed int8_speed \
+		cold_start shapes workloads ner_chain; do $(PY) -m benchmarks.$$name || exit 1; done
 
 bench: $(VENV)/test  ## STS-B beside torch and the published score: writes benchmarks/results/ and docs/, then the READMEs' tables
 	$(PY) -m benchmarks.stsb
