@@ -148,7 +148,7 @@ def torch_loop(job: Message) -> TorchLoop:
 
 
 class Products:
-    """The torch loop's products with weights alone: with its precision no program is faster than these."""
+    """The torch loop's products with weights alone: what is left of it when all else costs nothing."""
 
     def __init__(self, job: Message) -> None:
         loop = torch_loop(job)

@@ -3,7 +3,7 @@
 SST-2 dev, XNLI test in 15 languages, People's Daily test, SQuAD 2.0 and 10,872 sentences to embed, by zoo.pipeline
 in several engines and precisions (int8: the first recipe of zoo.export, without its gate), by a careful torch loop
 in bfloat16 (benchmarks/torch_loop.py) and by transformers' pipeline at its defaults, whose time for all rows is
-extrapolated from some of them. The loop's products with the weights alone say what bfloat16 cannot go below. The
+extrapolated from some of them. The loop's products with the weights alone say what is left to gain in bfloat16. The
 network is all-MiniLM-L6-v2 with its published weights; the heads are fitted by least squares to training rows
 (benchmarks/fitted_heads.py), which makes answers worth comparing and no good scores.
 Answers are compared with those of the zoo's eager float32 network. Each side is a process of its own, with
@@ -37,7 +37,7 @@ WORK = common.ROOT / "build" / "workloads"
 CALIBRATED = 100  # training rows that int8 is calibrated on
 SAMPLE = 200  # rows that transformers' pipeline answers
 EAGER, LOOP, PIPELINE = "zoo eager fp32", "torch loop bf16", "transformers pipeline"
-PRODUCTS = "products alone, torch bf16"  # no answers: the least that bfloat16 takes
+PRODUCTS = "products alone, torch bf16"  # no answers: the loop, if all else cost nothing
 # name -> side, engine of the zoo, precision
 SIDES = {
     EAGER: ("zoo", "eager", "fp32"),

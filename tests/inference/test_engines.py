@@ -69,6 +69,7 @@ def test_odd_lengths_in_bf16(tmp_path: Path, family: str) -> None:
         assert np.abs(found - wanted).mean() < 0.05 * np.abs(wanted).mean(), length
 
 
+@no_wheel
 def test_funnel_in_bf16_is_not_for_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino")
     monkeypatch.setattr(env, "computes_bf16", lambda: True)
@@ -213,6 +214,16 @@ def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert choose(tiny()).engine == "paddle"
 
 
+@no_wheel
+def test_angles_stay_float32(tmp_path: Path) -> None:
+    """In bfloat16 the sine of position 361 would be that of 360, also in what int8 leaves as it is."""
+    pytest.importorskip("openvino")
+    model, given = tiny("funnel", None), batch(2, 361)
+    compiled = module_of("openvino").open_graph(module_of("openvino").write(model, tmp_path), "int8")
+    wanted = Eager(model)(given)["last_hidden_state"]
+    np.testing.assert_allclose(compiled(given)["last_hidden_state"], wanted, atol=1e-4)
+
+
 def test_batches_side_by_side(graphs: dict[str, Graph], monkeypatch: pytest.MonkeyPatch) -> None:
     """The same answers, also of a thread that knows nothing of it, and afterwards."""
     monkeypatch.setattr(env, "threads", lambda: 2)
@@ -232,13 +243,16 @@ def test_batches_side_by_side(graphs: dict[str, Graph], monkeypatch: pytest.Monk
         monkeypatch.setattr(env, "threads", lambda: 2)
 
 
+@no_wheel
 def test_the_environment_is_as_before(graphs: dict[str, Graph], monkeypatch: pytest.MonkeyPatch) -> None:
-    openvino = pytest.importorskip("zoo.inference.engines.openvino")
+    pytest.importorskip("openvino")
+    module = module_of("openvino")
+    monkeypatch.delenv(module.PRIMITIVES, raising=False)
     for before in (None, "7"):
         if before:
-            monkeypatch.setenv(openvino.PRIMITIVES, before)
-        openvino.open_graph(graphs["openvino"], "fp32")
-        assert os.environ.get(openvino.PRIMITIVES) == before
+            monkeypatch.setenv(module.PRIMITIVES, before)
+        module.open_graph(graphs["openvino"], "fp32")
+        assert os.environ.get(module.PRIMITIVES) == before
 
 
 def test_turns(monkeypatch: pytest.MonkeyPatch) -> None:

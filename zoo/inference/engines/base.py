@@ -16,9 +16,9 @@ import numpy as np
 
 from zoo.errors import InputError
 
-TRIM = 50  # calls
-MANY = 32  # batches
-T = TypeVar("T")
+TRIM = 50  # calls after which memory goes back
+MANY = 32  # batches that are worth compiling a second time for
+Thing = TypeVar("Thing")
 
 
 class Engine(Protocol):
@@ -77,21 +77,21 @@ def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str
     return found
 
 
-class Turns(Generic[T]):
+class Turns(Generic[Thing]):
     """What the calls of an engine take in turns: a call gets one that is free, or waits.
 
     Every TRIM calls, what was freed goes back to the system: buffers of ever new sizes leave holes, and the process
     would grow by them. See benchmarks/shapes.py.
     """
 
-    def __init__(self, *things: T) -> None:
-        self._free: SimpleQueue[T] = SimpleQueue()
+    def __init__(self, *things: Thing) -> None:
+        self._free: SimpleQueue[Thing] = SimpleQueue()
         for thing in things:
             self._free.put(thing)
         self._calls = 0
 
     @contextmanager
-    def __call__(self) -> Iterator[T]:
+    def __call__(self) -> Iterator[Thing]:
         thing = self._free.get()
         try:
             yield thing
