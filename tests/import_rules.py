@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-LIGHT = "zoo.errors zoo.cards"
+LIGHT = "zoo.errors zoo.cards zoo.files"
 FRAMEWORKS = "paddle numpy"
 
 
@@ -32,6 +32,9 @@ TABLE = (
     # Standard library only: `list`, `info` and `--help` stay instant.
     Row("zoo/errors.py"),
     Row("zoo/cards.py"),
+    Row("zoo/signals.py", packages="paddle", parts="zoo.errors"),
+    # Reading and writing of files, for everything below; locks import late.
+    Row("zoo/files/*", packages="filelock", parts="zoo.errors zoo.files"),
     Row("zoo/__init__.py"),
     Row("zoo/models/__init__.py"),
     Row("zoo/models/common/__init__.py"),
@@ -42,8 +45,8 @@ TABLE = (
     Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle"),
-    Row("zoo/cli.py", packages="rich", parts="zoo.errors"),
-    Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub"),
+    Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.signals"),
+    Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files"),
     Row("zoo/__main__.py", parts="zoo"),
     # Files in, arrays out.
     Row("zoo/checkpoint/*", packages="numpy safetensors filelock", parts=f"{LIGHT} zoo.checkpoint zoo.cli zoo.env"),
@@ -52,7 +55,11 @@ TABLE = (
         packages="numpy safetensors filelock huggingface_hub",
         parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.cli zoo.__version__",
     ),
-    Row("zoo/tokenization/*", packages="numpy tokenizers sentencepiece", parts="zoo.errors zoo.tokenization"),
+    Row(
+        "zoo/tokenization/*",
+        packages="numpy tokenizers sentencepiece",
+        parts="zoo.errors zoo.files zoo.tokenization",
+    ),
     # Networks. A family sees its own folder and the shared blocks, never another family.
     Row(
         "zoo/models/common/*",
@@ -60,19 +67,27 @@ TABLE = (
         parts=f"{LIGHT} zoo.env zoo.checkpoint zoo.tokenization zoo.models.common",
     ),
     Row(
-        "zoo/models/*/tokenizer.py", packages="numpy", parts="zoo.errors zoo.tokenization zoo.models.common {here}"
+        "zoo/models/*/tokenizer.py",
+        packages="numpy",
+        parts="zoo.errors zoo.files zoo.tokenization zoo.models.common {here}",
     ),
-    Row("zoo/models/infoxlm/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.xlmr {here}"),
+    Row(
+        "zoo/models/infoxlm/*",
+        packages=FRAMEWORKS,
+        parts="zoo.errors zoo.files zoo.models.common zoo.models.xlmr {here}",
+    ),
     Row("zoo/models/palm/v2/__init__.py"),
     Row("zoo/models/palm/v2/keymap.py", parts="zoo.checkpoint.rules"),
     Row(
         "zoo/models/palm/v2/tokenizer.py",
         packages="numpy",
-        parts="zoo.errors zoo.tokenization zoo.models.palm.tokenizer {here}",
+        parts="zoo.errors zoo.files zoo.tokenization zoo.models.palm.tokenizer {here}",
     ),
-    Row("zoo/models/palm/v2/*", packages=FRAMEWORKS, parts="zoo.errors zoo.models.common zoo.models.palm"),
-    Row("zoo/models/veco/config.py", parts="zoo.errors zoo.checkpoint.rules zoo.models.common"),
-    Row("zoo/models/*", packages=FRAMEWORKS, parts="zoo.errors zoo.env zoo.models.common {here}"),
+    Row(
+        "zoo/models/palm/v2/*", packages=FRAMEWORKS, parts="zoo.errors zoo.files zoo.models.common zoo.models.palm"
+    ),
+    Row("zoo/models/veco/config.py", parts="zoo.errors zoo.files zoo.checkpoint.rules zoo.models.common"),
+    Row("zoo/models/*", packages=FRAMEWORKS, parts="zoo.errors zoo.files zoo.env zoo.models.common {here}"),
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
@@ -85,20 +100,30 @@ TABLE = (
         parts=f"{LIGHT} zoo.registry zoo.configs zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models"
         " zoo.tokenization zoo.loading zoo.convert zoo.__version__ conversion",
     ),
-    Row("zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.metrics"),
-    Row("zoo/tasks/*", packages="numpy datasets", parts="zoo.errors zoo.metrics zoo.tokenization zoo.tasks"),
+    Row(
+        "zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.files zoo.metrics"
+    ),
+    Row(
+        "zoo/tasks/*",
+        packages="numpy datasets",
+        parts="zoo.errors zoo.files zoo.metrics zoo.tokenization zoo.tasks",
+    ),
     # The flags, and what they are checked with: no paddle, so that `--help` and `--show` stay instant.
-    Row("zoo/finetune/config.py", packages="jsonargparse", parts="zoo.errors"),
-    Row("zoo/finetune/recipes.py", packages="tomli", parts="zoo.errors zoo.registry zoo.tasks zoo.finetune.config"),
+    Row("zoo/finetune/config.py", packages="jsonargparse", parts="zoo.errors zoo.files"),
+    Row(
+        "zoo/finetune/recipes.py",
+        packages="tomli",
+        parts="zoo.errors zoo.files zoo.registry zoo.tasks zoo.finetune.config",
+    ),
     Row(
         "zoo/finetune/trackers.py",
         packages="aim mlflow tensorboardX visualdl",
         parts="zoo.errors zoo.finetune.config",
     ),
     Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
-    Row("zoo/evaluate.py", parts="zoo.cli zoo.errors zoo.finetune"),
-    Row("zoo/export.py", parts="zoo.cli zoo.errors zoo.inference"),
-    Row("zoo/predict.py", parts="zoo.cli zoo.errors zoo.finetune"),
+    Row("zoo/evaluate.py", parts="zoo.cli zoo.errors zoo.files zoo.finetune"),
+    Row("zoo/export.py", parts="zoo.cli zoo.errors zoo.files zoo.inference"),
+    Row("zoo/predict.py", parts="zoo.cli zoo.errors zoo.files zoo.finetune"),
     Row(
         "zoo/finetune/*",
         packages=FRAMEWORKS,
