@@ -1,5 +1,6 @@
 """Files: what strangers wrote is read within bounds, and what we write never replaces anything of theirs."""
 
+from zoo.files.names import is_name
 from zoo.files.quoting import clean, quote
 from zoo.files.reading import (
     Fields,
@@ -15,6 +16,7 @@ from zoo.files.reading import (
 __all__ = [
     "Fields",
     "clean",
+    "is_name",
     "open_regular",
     "parse_json",
     "quote",
