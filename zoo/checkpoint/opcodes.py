@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 MARK = object()
 TUPLE_KEY = 200  # steps that a tuple costs as a key: tuples can be made to have one hash
 MAX_PLACE = 1 << 32
+U1, U2, U4, U8, I4, F8 = map(struct.Struct, ("<B", "<H", "<I", "<Q", "<i", ">d"))
 _Operation = Callable[["Machine"], None]
 OPERATIONS: dict[int, _Operation] = {}
 
@@ -39,13 +41,13 @@ def _stop(m: Machine) -> None:
 
 @_op(b"\x80")
 def _protocol(m: Machine) -> None:
-    if (version := m.number("<B")) > 5:
+    if (version := m.number(U1)) > 5:
         raise m.fail(f"is of protocol {version}, the newest there is is 5")
 
 
 @_op(b"\x95")
 def _frame(m: Machine) -> None:
-    if m.number("<Q") > len(m.data) - m.at:
+    if m.number(U8) > len(m.data) - m.at:
         raise m.fail("is cut off")
 
 
@@ -62,15 +64,15 @@ _CONSTANTS: dict[bytes, Callable[[], Any]] = {
 for _code, _make in _CONSTANTS.items():
     _op(_code)(lambda m, make=_make: m.stack.append(make()))  # type: ignore[misc]
 
-_NUMBERS = {b"J": "<i", b"K": "<B", b"M": "<H", b"G": ">d"}
+_NUMBERS = {b"J": I4, b"K": U1, b"M": U2, b"G": F8}
 for _code, _form in _NUMBERS.items():
     _op(_code)(lambda m, form=_form: m.stack.append(m.number(form)))  # type: ignore[misc]
 
-_TEXTS = {b"X": "<I", b"\x8c": "<B", b"\x8d": "<Q"}
+_TEXTS = {b"X": U4, b"\x8c": U1, b"\x8d": U8}
 for _code, _form in _TEXTS.items():
     _op(_code)(lambda m, form=_form: m.stack.append(m.string(m.number(form))))  # type: ignore[misc]
 
-_BYTES = {b"B": "<I", b"C": "<B", b"\x8e": "<Q", b"\x96": "<Q"}
+_BYTES = {b"B": U4, b"C": U1, b"\x8e": U8, b"\x96": U8}
 for _code, _form in _BYTES.items():
     _op(_code)(lambda m, form=_form: m.stack.append(m.blob(m.number(form))))  # type: ignore[misc]
 
@@ -78,7 +80,7 @@ for _code, _form in _BYTES.items():
 @_op(b"T", b"U")
 def _byte_string(m: Machine) -> None:
     # Python 2 wrote names and raw data alike with these: what is no text is data.
-    size = m.number("<i") if m.data[m.at - 1] == ord("T") else m.number("<B")
+    size = m.number(I4) if m.data[m.at - 1] == ord("T") else m.number(U1)
     start = m.at
     try:
         _put(m, m.string(size))
@@ -119,7 +121,7 @@ def _text_float(m: Machine) -> None:
 
 @_op(b"\x8a", b"\x8b")
 def _long(m: Machine) -> None:
-    size = m.number("<B") if m.data[m.at - 1] == 0x8A else m.number("<i")
+    size = m.number(U1) if m.data[m.at - 1] == 0x8A else m.number(I4)
     if not 0 <= size <= 255:
         raise m.fail("has a number of more than 255 bytes")
     _put(m, int.from_bytes(m.take(size), "little", signed=True))
@@ -215,12 +217,12 @@ def _text_memo(m: Machine) -> None:
 
 @_op(b"q")
 def _memo(m: Machine) -> None:
-    m.memo[m.number("<B")] = m.top()
+    m.memo[m.number(U1)] = m.top()
 
 
 @_op(b"r")
 def _long_memo(m: Machine) -> None:
-    m.memo[m.number("<I")] = m.top()
+    m.memo[m.number(U4)] = m.top()
 
 
 @_op(b"\x94")
@@ -231,7 +233,7 @@ def _next_memo(m: Machine) -> None:
 @_op(b"g", b"h", b"j")
 def _recall(m: Machine) -> None:
     code = m.data[m.at - 1]
-    index = int(m.line()) if code == ord("g") else m.number("<B" if code == ord("h") else "<I")
+    index = int(m.line()) if code == ord("g") else m.number(U1 if code == ord("h") else U4)
     if index not in m.memo:
         raise m.fail(f"refers to its value {quote(index)}, which is not there")
     _put(m, m.memo[index])

@@ -116,7 +116,9 @@ def _locate(name: str, array: Array, source: str) -> Stored:
     dtype = _DTYPES.get(array.dtype.code) if array.dtype.order in ("<", "|", "=") else None
     if dtype is None:
         kind = f"{quote(array.dtype.code, 20)} and byte order {quote(array.dtype.order, 20)}"
-        raise CheckpointError(f"{quote(name)} in {source} has elements of type {kind}, which the zoo does not read.")
+        raise CheckpointError(
+            f"{quote(name)} in {source} has elements of type {kind}, which the zoo does not read."
+        )
     blob = array.data
     size = math.prod(shape) * dtype.itemsize
     held = -1

@@ -147,14 +147,16 @@ def _shards(index: Path) -> tuple[list[Path], dict[str, str]]:
     names = Fields(read_object(index, _INDEX_LIMIT), shown(index)).object("weight_map", {})
     if not names or not all(isinstance(shard, str) for shard in names.values()):
         raise damaged(f"{shown(index)} is no index of shards: it has no weight_map.")
-    shards = []
+    shards: list[Path] = []
     for shard in dict.fromkeys(names.values()):
         if not is_name(shard):
             raise CheckpointError(f"{shown(index)} names the shard {quote(shard)}, which is not a file beside it.")
         if len(shards) == MAX_SHARDS:
             raise damaged(f"{shown(index)} names more than {MAX_SHARDS:,} shards, which no model has.")
         if not (index.parent / shard).is_file():
-            raise CheckpointError(f"{shown(index)} names the shard {quote(shard)}, which is missing.", "Get it again.")
+            raise CheckpointError(
+                f"{shown(index)} names the shard {quote(shard)}, which is missing.", "Get it again."
+            )
         shards.append(index.parent / shard)
     return shards, names
 

@@ -8,15 +8,12 @@ keys, then each storage as its number of elements (int64) and its raw elements.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from zoo.checkpoint.dtypes import NUMPY
 from zoo.checkpoint.layout import (
     MAX_EXPANDED,
     Content,
-    Part,
     Stored,
     check_shape,
     damaged,
@@ -24,9 +21,9 @@ from zoo.checkpoint.layout import (
     last_element,
     simplify,
 )
-from zoo.checkpoint.pdparams import ARRAYS
-from zoo.checkpoint.pickle_values import PLAIN, Allowed, Builder, Namespace, Opaque, items_of
+from zoo.checkpoint.pickle_values import Namespace
 from zoo.checkpoint.rules import TensorInfo
+from zoo.checkpoint.torch_values import ALLOWED, Storage, Tensor, item_size, storage_of
 from zoo.checkpoint.unpickle import Budget, Machine
 from zoo.checkpoint.zip_file import members
 from zoo.errors import CheckpointError
@@ -34,160 +31,8 @@ from zoo.files import quote
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
-MAX_KEY = 200  # characters of a storage's name
 MAX_OPTIONS, MAX_LIST = 10_000, 256  # a training's options, and the items of one
 WRAPPERS = ("model", "state_dict", "module", "palm", "model_state_dict")
-
-
-@dataclass(frozen=True)
-class DType:
-    """A torch element type or typed storage; `name` is None for those no weight file of ours uses."""
-
-    torch: str
-    name: str | None
-
-
-@dataclass
-class Storage:
-    """A run of elements in the file; `start` and `part` are known once the storages have been found."""
-
-    key: str
-    dtype: DType
-    size: int
-    offset: int = 0
-    start: int = -1
-    part: Part | None = None
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A view of a storage: offset and strides in elements."""
-
-    storage: Storage
-    offset: Any
-    shape: Any
-    strides: Any
-    dtype: DType
-
-
-_STORAGES = {
-    "Float": "F32",
-    "Double": "F64",
-    "Half": "F16",
-    "BFloat16": "BF16",
-    "Long": "I64",
-    "Int": "I32",
-    "Short": "I16",
-    "Char": "I8",
-    "Byte": "U8",
-    "Bool": "BOOL",
-}
-_DTYPES = {
-    "float32": "F32",
-    "float": "F32",
-    "float64": "F64",
-    "double": "F64",
-    "float16": "F16",
-    "half": "F16",
-    "bfloat16": "BF16",
-    "int64": "I64",
-    "long": "I64",
-    "int32": "I32",
-    "int": "I32",
-    "int16": "I16",
-    "short": "I16",
-    "int8": "I8",
-    "uint8": "U8",
-    "uint16": "U16",
-    "uint32": "U32",
-    "uint64": "U64",
-    "bool": "BOOL",
-}
-_UNREAD = ("complex32", "complex64", "complex128", "qint8", "quint8", "qint32", "float8_e4m3fn", "float8_e5m2")
-
-
-def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
-    if not isinstance(storage, Storage):
-        raise TypeError("a tensor without storage")
-    return Tensor(storage, offset, shape, strides, storage.dtype)
-
-
-def _rebuild_typed(
-    storage: Any, offset: Any, shape: Any, strides: Any, grad: Any, hooks: Any, dtype: Any, *rest: Any
-) -> Tensor:
-    if not isinstance(storage, Storage) or not isinstance(dtype, DType):
-        raise TypeError("a tensor without storage or element type")
-    return Tensor(storage, offset, shape, strides, dtype)
-
-
-def _rebuild_subclass(builder: Any, kind: Any, args: Any, state: Any = None) -> Any:
-    if not isinstance(builder, Builder) or builder.name not in _REBUILD:
-        raise TypeError("a tensor of an unknown kind")
-    return _REBUILD[builder.name](*args)
-
-
-_REBUILD = {
-    "torch._utils._rebuild_tensor": _rebuild,
-    "torch._utils._rebuild_tensor_v2": _rebuild,
-    "torch._utils._rebuild_tensor_v3": _rebuild_typed,
-    "torch._utils._rebuild_parameter": lambda data, *rest: data,
-    "torch._utils._rebuild_parameter_with_state": lambda data, *rest: data,
-}
-# What fairseq before 0.10 keeps of its training statistics beside the model.
-_METERS = tuple(f"fairseq.meters.{name}" for name in ("AverageMeter", "TimeMeter", "StopwatchMeter"))
-_TABLE: dict[str, Any] = {
-    **_REBUILD,
-    "torch._tensor._rebuild_from_type_v2": _rebuild_subclass,
-    "torch.nn.parameter.Parameter": lambda data, *rest: data,
-    "torch.Tensor": lambda *args: Opaque("torch.Tensor"),
-    "torch.Size": lambda sizes=(): tuple(items_of(sizes)),
-    "torch.device": lambda *args: Opaque("torch.device"),
-    "torch.serialization._get_layout": lambda *args: Opaque("torch.layout"),
-    **{name: lambda *args: Opaque("fairseq.meters") for name in _METERS},
-}
-ALLOWED: Allowed = {
-    **PLAIN,
-    **ARRAYS,
-    **{name: Builder(name, make) for name, make in _TABLE.items()},
-    **{f"torch.{name}": DType(f"torch.{name}", dtype) for name, dtype in _DTYPES.items()},
-    **{f"torch.{name}": DType(f"torch.{name}", None) for name in _UNREAD},
-    **{f"{module}.{name}Storage": DType(f"torch.{name}Storage", dtype)
-       for module in ("torch", "torch.cuda") for name, dtype in _STORAGES.items()},
-    "torch.storage.UntypedStorage": DType("torch.UntypedStorage", "U8"),
-}  # fmt: skip
-
-
-def _storage(source: str, key: Any, storages: dict[str, Storage], legacy: bool) -> Storage:
-    """Gives the storage of a persistent id: ("storage", type, key, device, elements[, view of another storage])."""
-    if not isinstance(key, tuple) or len(key) not in (5, 6) or key[0] != "storage":
-        what = key[0] if isinstance(key, tuple) and key and isinstance(key[0], str) else type(key).__name__
-        raise CheckpointError(
-            f"{source} refers to data of the kind {quote(what)}; only the storages of tensors are read.",
-            "A file that holds a whole module has to be saved again as model.state_dict().",
-        )
-    _, kind, name, _, size = key[:5]
-    if not isinstance(kind, DType) or not isinstance(name, str) or type(size) is not int or size < 0:
-        raise damaged(f"{source} describes a storage in a way that makes no sense.")
-    if len(name) > MAX_KEY or size.bit_length() > 56:
-        raise damaged(f"{source} describes a storage {quote(name)} of {quote(size)} elements, which none has.")
-    found = storages.setdefault(name, Storage(name, kind, size))
-    if found.dtype != kind or found.size != size:
-        raise damaged(f"{source} describes the storage {quote(name)} in two ways that differ.")
-    if legacy and len(key) == 6 and key[5] is not None:
-        view = key[5]
-        if not (isinstance(view, tuple) and len(view) == 3 and all(type(n) is int and n >= 0 for n in view[1:])):
-            raise damaged(f"{source} describes a view of the storage {quote(name)} wrongly.")
-        if view[1] + view[2] > size:
-            raise damaged(f"A view of the storage {quote(name)} in {source} lies beyond its {size} elements.")
-        part = storages.setdefault(f"{name}\0{view[1]}:{view[2]}", Storage(name, kind, view[2], offset=view[1]))
-        return part
-    return found
-
-
-def _item_size(dtype: DType, what: str, source: str) -> int:
-    if dtype.name is None:
-        raise CheckpointError(f"{quote(what)} in {source} is of type {dtype.torch}, which the zoo does not read.")
-    return NUMPY[dtype.name].itemsize
 
 
 def read_zip(data: memoryview, source: str) -> Content:
@@ -216,19 +61,19 @@ def read_zip(data: memoryview, source: str) -> Content:
         raise CheckpointError(f"{source} was written on a big-endian machine, which the zoo does not read.")
     storages: dict[str, Storage] = {}
     pickled = entries[pickles[0]]
-    read = partial(_storage, source, storages=storages, legacy=False)
+    read = partial(storage_of, source, storages=storages, legacy=False)
     root_object = Machine(data[: pickled.end], source, ALLOWED, read, pickled.start).run()
     for storage in storages.values():
-        part = entries.get(f"{root}data/{storage.key}")
-        if part is None:
+        member = entries.get(f"{root}data/{storage.key}")
+        if member is None:
             raise damaged(f"{source} lacks the storage {quote(storage.key)} that its tensors refer to.")
-        size = storage.size * _item_size(storage.dtype, storage.key, source)
-        if size != part.end - part.start:
+        size = storage.size * item_size(storage.dtype, storage.key, source)
+        if size != member.end - member.start:
             raise damaged(
-                f"The storage {quote(storage.key)} in {source} has {part.end - part.start} bytes and should have "
+                f"The storage {quote(storage.key)} in {source} has {member.end - member.start} bytes and should have "
                 f"{size}."
             )
-        storage.start, storage.part = part.start, part if checked else None
+        storage.start, storage.part = member.start, member if checked else None
     return _content("torch-zip", root_object, source)
 
 
@@ -245,7 +90,7 @@ def read_legacy(data: memoryview, source: str) -> Content:
     """
     storages: dict[str, Storage] = {}
     at, parts, budget = 0, [], Budget()
-    read = partial(_storage, source, storages=storages, legacy=True)
+    read = partial(storage_of, source, storages=storages, legacy=True)
     for _ in range(5):
         machine = Machine(data, source, ALLOWED, read, at, budget)
         parts.append(machine.run())
@@ -261,7 +106,7 @@ def read_legacy(data: memoryview, source: str) -> Content:
         storage = storages.get(key)
         if storage is None:
             raise damaged(f"{source} lists the storage {quote(key)}, to which nothing refers.")
-        size = storage.size * _item_size(storage.dtype, key, source)
+        size = storage.size * item_size(storage.dtype, key, source)
         if at + 8 + size > len(data):
             raise damaged(f"{source} is cut off: its storage {quote(key)} ends {at + 8 + size - len(data)} bytes "
                                   "beyond the end of the file.")  # fmt: skip
@@ -277,7 +122,7 @@ def read_legacy(data: memoryview, source: str) -> Content:
             base = storages[storage.key]
             if base.start < 0:
                 raise damaged(f"{source} lacks the storage {quote(storage.key)} that its tensors refer to.")
-            storage.start = base.start + storage.offset * _item_size(storage.dtype, storage.key, source)
+            storage.start = base.start + storage.offset * item_size(storage.dtype, storage.key, source)
     return _content("torch-legacy", root_object, source)
 
 
@@ -290,9 +135,9 @@ def _content(kind: str, root: Any, source: str) -> Content:
 def _locate(name: str, tensor: Tensor, source: str) -> Stored:
     shape = check_shape(name, tensor.shape, source)
     strides = check_shape(name, tensor.strides, source)
-    size = _item_size(tensor.dtype, name, source)
+    size = item_size(tensor.dtype, name, source)
     storage = tensor.storage
-    room = storage.size * _item_size(storage.dtype, name, source)
+    room = storage.size * item_size(storage.dtype, name, source)
     if type(tensor.offset) is not int or tensor.offset < 0 or len(strides) != len(shape):
         raise damaged(f"{quote(name)} in {source} is a view that makes no sense.")
     end = (tensor.offset + last_element(shape, strides)) * size
@@ -303,7 +148,7 @@ def _locate(name: str, tensor: Tensor, source: str) -> Stored:
         )
     if (total := math.prod(shape) * size) > max(room, MAX_EXPANDED):
         raise damaged(f"{quote(name)} in {source} claims {total} bytes over a storage of {room}.")
-    assert tensor.dtype.name is not None  # _item_size has refused it
+    assert tensor.dtype.name is not None  # item_size has refused it
     return Stored(
         TensorInfo(name, tensor.dtype.name, shape),
         storage.start + tensor.offset * size,

@@ -120,9 +120,13 @@ class Machine:
         self.at += size
         return self.data[self.at - size : self.at]
 
-    def number(self, form: str) -> Any:
-        """Gives the next number, in the notation of `struct`."""
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+    def number(self, form: struct.Struct) -> Any:
+        """Gives the next number."""
+        start = self.at
+        self.at = start + form.size
+        if self.at > len(self.data):
+            raise self.fail("is cut off")
+        return form.unpack_from(self.data, start)[0]
 
     def line(self) -> str:
         """Gives the next line of the text protocol, without its end."""
@@ -168,7 +172,7 @@ class Machine:
     def find(self, module: Any, name: Any) -> Any:
         """Looks a name up in the table of allowed ones; imports nothing."""
         wanted = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else None
-        if wanted not in self.allowed:
+        if wanted is None or wanted not in self.allowed:
             called = quote(f"{clean(module)}.{clean(name)}", 200) if wanted else "something without a name"
             raise CheckpointError(
                 f"{self.source} asks to run {called}, which is not among the names a checkpoint needs; "
@@ -183,10 +187,7 @@ class Machine:
             raise self.fail(f"calls {type(builder).__name__}, which is no function")
         if not isinstance(args, tuple | list):
             raise self.fail("calls a function without a list of arguments")
-        self.spend(len(args))
-        for arg in args:
-            if isinstance(arg, list | tuple | dict):
-                self.spend(len(arg))
+        self.spend(len(args) + sum(len(arg) for arg in args if isinstance(arg, (list, tuple, dict))))
         try:
             made = builder.make(*args)
         except _WRONG as error:
