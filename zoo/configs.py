@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,44 +9,55 @@ from typing import Any
 from zoo import registry
 from zoo.checkpoint import open_checkpoint
 from zoo.errors import ConfigError
+from zoo.files import Fields, is_name, quote, read_object
 
 FAIRSEQ = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
+_MARK = ("family", "architecture", "task")  # texts of the "zoo" object in a converted folder
+_PLAIN = (str, int, float, type(None))  # values of a head's options
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """config.json of a folder, or what it would be for a folder of fairseq.
+    """Reads config.json of a folder, or makes what it would be for a folder of fairseq.
 
-    Where a network's encoder has a config.json of its own, in the sub-folder that `encoder_pth` names (PALM 2.0),
-    that is added as `encoder_config`.
+    What names the network (`architectures`, `model_type` and the "zoo" object) is of the kinds that it must be;
+    the sizes are checked by the architecture's `Config.from_dict`. Where a network's encoder has a config.json of
+    its own, in the sub-folder that `encoder_pth` names (PALM 2.0), that is added as `encoder_config`.
 
     Raises:
         ConfigError: there is neither, it is damaged, or fairseq's network is none of the zoo's.
         CheckpointError: fairseq's checkpoint is damaged.
     """
     file = folder / "config.json"
-    if not file.exists() and all((folder / name).is_file() for name in FAIRSEQ):
-        return _fairseq(folder / FAIRSEQ[0])
-    content = _object(file)
-    nested = folder / Path(str(content.get("encoder_pth") or ".")).name / "config.json"
-    if "encoder_config" in content or nested.parent == folder or not nested.is_file():
+    if not file.is_symlink() and not file.exists():
+        if all((folder / name).is_file() for name in FAIRSEQ):
+            return _fairseq(folder / FAIRSEQ[0])
+        raise ConfigError(f"{quote(str(folder), 200)} has no config.json.", "Give the folder of a model.")
+    content = _checked(read_object(file, error=ConfigError), file)
+    home = str(content.get("encoder_pth") or "").rstrip("/").rpartition("/")[2]
+    nested = folder / home / "config.json" if is_name(home) else file
+    if "encoder_config" in content or nested == file or not nested.is_file():
         return content
-    return {**content, "encoder_config": _object(nested)}
+    return {**content, "encoder_config": read_object(nested, error=ConfigError)}
 
 
-def _object(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"'{file.parent}' has no config.json.", "Give the folder of a model.") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"'{file}' cannot be read as JSON: {error}.", "Get it again.") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"'{file}' is not a JSON object.", "Get it again.")
+def _checked(content: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Raises ConfigError unless what names the network is of the right kinds."""
+    about = Fields(content, quote(str(file), 200), ConfigError)
+    about.items("architectures", None, str, 16)
+    about.text("model_type", None, 200)
+    about.text("encoder_pth", None, 4_096)
+    mark = about.below("zoo")
+    mark.whole("format", None)
+    for name in _MARK:
+        mark.text(name, None, 200)
+    options = mark.object("options", {})
+    if bad := [name for name, value in options.items() if not (name.isidentifier() and isinstance(value, _PLAIN))]:
+        raise ConfigError(f"{mark.source} has the option {quote(bad[0])} of its head, which no head has.")
     return content
 
 
 def _fairseq(file: Path) -> dict[str, Any]:
-    """The sizes in a fairseq checkpoint; reads its pickle, which runs nothing, and no tensor."""
+    """Reads the sizes in a fairseq checkpoint: its pickle, which runs nothing, and no tensor."""
     with open_checkpoint(file) as checkpoint:
         shapes = {name: info.shape for name, info in checkpoint.infos.items()}
         args = checkpoint.extras

@@ -68,11 +68,8 @@ def read_zip(data: memoryview, source: str) -> Content:
         if member is None:
             raise damaged(f"{source} lacks the storage {quote(storage.key)} that its tensors refer to.")
         size = storage.size * item_size(storage.dtype, storage.key, source)
-        if size != member.end - member.start:
-            raise damaged(
-                f"The storage {quote(storage.key)} in {source} has {member.end - member.start} bytes and should have "
-                f"{size}."
-            )
+        if size != (held := member.end - member.start):
+            raise damaged(f"The storage {quote(storage.key)} in {source} has {held} bytes and should have {size}.")
         storage.start, storage.part = member.start, member if checked else None
     return _content("torch-zip", root_object, source)
 
