@@ -12,7 +12,6 @@ from zoo.errors import ConfigError
 from zoo.files import Fields, is_name, quote, read_object
 
 FAIRSEQ = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
-_MARK = ("family", "architecture", "task")  # texts of the "zoo" object in a converted folder
 _PLAIN = (str, int, float, type(None))  # values of a head's options
 
 
@@ -48,8 +47,9 @@ def _checked(content: dict[str, Any], file: Path) -> dict[str, Any]:
     about.text("encoder_pth", None, 4_096)
     mark = about.below("zoo")
     mark.whole("format", None)
-    for name in _MARK:
-        mark.text(name, None, 200)
+    if "zoo" in content and not (mark.text("family", "", 200) and mark.text("architecture", "", 200)):
+        raise ConfigError(f"{mark.source} names no family or no architecture.", "Convert the model again.")
+    mark.text("task", None, 200)
     options = mark.object("options", {})
     if bad := [name for name, value in options.items() if not (name.isidentifier() and isinstance(value, _PLAIN))]:
         raise ConfigError(f"{mark.source} has the option {quote(bad[0])} of its head, which no head has.")

@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo import cli
 from zoo.errors import UsageError, ZooError
+from zoo.files import quote
 from zoo.finetune import folder as disk
 from zoo.finetune import parallel
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
@@ -68,7 +69,7 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
     names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
     runs = []
     for seed, place in zip(_seeds(config), names, strict=True):
-        record = disk.read_json(place / "run.json") if resume and (place / "run.json").is_file() else {}
+        record = disk.read_run(place / "run.json") if resume and (place / "run.json").is_file() else {}
         if record.get("status") != "finished":
             record = Run(settled, task, data, place, seed, bool(record) and before).run()
         runs.append(record)
@@ -110,11 +111,11 @@ def _before(out: Path, config: FinetuneConfig, resume: bool) -> bool:
         return False
     if not resume:
         raise UsageError(f"'{out}' has a run already.", "Go on with it by --resume, or give another --out.")
-    old = disk.read_json(file)["config"]
+    old = disk.read_run(file)["config"]
     for name, value in config.to_dict().items():
         if name not in ("out", "data", "trackers", "recipe") and old.get(name) != value:
             raise UsageError(
-                f"--resume: the run in '{out}' has {name}={old.get(name)!r}, not {value!r}.",
+                f"--resume: the run in '{out}' has {name}={quote(old.get(name))}, not {value!r}.",
                 "Give the same options, or another --out.",
             )
     return True

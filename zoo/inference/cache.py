@@ -28,6 +28,8 @@ from paddle import Tensor
 
 from zoo import __version__, env
 from zoo.checkpoint.publish import publish
+from zoo.errors import ZooError
+from zoo.files import Fields, is_name, quote, read_object
 from zoo.inference.static import Graph
 from zoo.models.common.base import Model, TaskModel
 
@@ -156,12 +158,14 @@ def _write(target: Path, model: Model, write: Callable[[Any, Path], Graph]) -> G
 def _read(entry: Path) -> Graph | None:
     """An entry that is whole, or None."""
     try:
-        content = json.loads((entry / ABOUT).read_text("utf-8"))
-        whole = content["format"] == FORMAT and all(
-            _is_as_it_was(entry / name, state) for name, state in content["files"].items()
+        about = Fields(read_object(entry / ABOUT), quote(str(entry / ABOUT), 200))
+        states = about.object("files", {})
+        whole = about.whole("format", 0) == FORMAT and all(
+            is_name(name) and _is_as_it_was(entry / name, state) for name, state in states.items()
         )
-        return Graph(entry, tuple(content["inputs"]), tuple(content["outputs"])) if whole else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        inputs, outputs = (about.items(name, [], str, 100) for name in ("inputs", "outputs"))
+        return Graph(entry, tuple(inputs), tuple(outputs)) if whole and states and inputs and outputs else None
+    except (OSError, ZooError, KeyError, TypeError):
         return None
 
 

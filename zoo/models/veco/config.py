@@ -92,7 +92,7 @@ class Config(ModelConfig):
             positions = {side: shapes[f"{side}.embed_positions.weight"][0] for side in ("encoder", "decoder")}
             layers = {side: _layers(side, shapes) for side in positions}
             inner = {side: shapes[f"{side}.layers.0.fc1.weight"][0] for side in positions}
-        except (KeyError, ValueError) as error:
+        except (LookupError, ValueError) as error:
             raise ConfigError(
                 f"The fairseq checkpoint is not VECO's: {clean(str(error))} is not in it as it should be."
             ) from None

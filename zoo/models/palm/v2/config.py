@@ -61,9 +61,9 @@ class Config(EncoderConfig):
         """
         nested = config.get("encoder_config", {})
         if not isinstance(nested, Mapping) or not ({**config, **nested}.keys() >= {"vocab_size", "hidden_size"}):
+            folder = quote(config.get("encoder_pth"))
             raise ConfigError(
-                f"config.json has no sizes of the encoder, and the folder {quote(config.get('encoder_pth'))} beside "
-                "it has no config.json.",
+                f"config.json has no sizes of the encoder, and the folder {folder} beside it has no config.json.",
                 "Copy the encoder's config.json there.",
             )
         usual = {"pad_token_id": 1} if config.get("encoder", cls.encoder) == "roberta" else {}
