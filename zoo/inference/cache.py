@@ -163,8 +163,8 @@ def _read(entry: Path) -> Graph | None:
         whole = about.whole("format", 0) == FORMAT and all(
             is_name(name) and _is_as_it_was(entry / name, state) for name, state in states.items()
         )
-        inputs, outputs = (about.items(name, [], str, 100) for name in ("inputs", "outputs"))
-        return Graph(entry, tuple(inputs), tuple(outputs)) if whole and states and inputs and outputs else None
+        inputs, outputs = (tuple(about.items(name, [], str, 100)) for name in ("inputs", "outputs"))
+        return Graph(entry, inputs, outputs) if whole and states else None
     except (OSError, ZooError, KeyError, TypeError):
         return None
 

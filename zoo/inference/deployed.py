@@ -85,10 +85,10 @@ def _exported(
     start = time.perf_counter()
     file = folder / EXPORT_FILE
     about = Fields(_read_json(file), quote(str(file), 200), UsageError)
-    inputs, outputs = (about.items(name, [], str, 100) for name in ("inputs", "outputs"))
+    inputs, outputs = (about.items(name, None, str, 100) for name in ("inputs", "outputs"))
     own = {name: about.text(name, "", 100) for name in ("engine", "precision")}
     digests, head = about.object("sha256", {}), about.text("task", None, 100)
-    if not (inputs and outputs and all(own.values())):
+    if inputs is None or outputs is None or not all(own.values()):
         raise UsageError(f"{about.source} is not complete.", "Export the model again.")
     graph = Graph(folder, tuple(inputs), tuple(outputs))
     for key, asked in (("engine", engine), ("precision", precision)):
