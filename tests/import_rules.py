@@ -45,7 +45,7 @@ TABLE = (
     Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle"),
-    Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.signals"),
+    Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.files zoo.signals"),
     Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files"),
     Row("zoo/__main__.py", parts="zoo"),
     # Files in, arrays out.

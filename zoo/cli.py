@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from zoo.errors import ZooError
+from zoo.files import printable
+
+if TYPE_CHECKING:
+    import logging
+
+# Control characters beyond ASCII, marks that turn the direction of writing, line ends of Unicode, half characters.
+UNSEEN = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 def run(main: Callable[[], int | None], *, as_json: bool = False) -> int:
@@ -26,7 +34,7 @@ def run(main: Callable[[], int | None], *, as_json: bool = False) -> int:
         if as_json:
             print_json({"error": {"type": type(error).__name__, "message": error.message, "hint": error.hint}})
         else:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -46,6 +54,7 @@ def notes() -> Iterator[None]:
     before = log.level, log.propagate
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("note: %(message)s"))
+    handler.addFilter(_printable)
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -56,9 +65,15 @@ def notes() -> Iterator[None]:
         log.level, log.propagate = before
 
 
+def _printable(record: logging.LogRecord) -> bool:
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True
+
+
 def print_json(value: object) -> None:
-    """One JSON document on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Prints one JSON document on stdout, with what a terminal would obey written as \\u escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    print(text if text.isascii() else UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def size(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from zoo.files.disk import explained, lock
 from zoo.files.names import is_name
-from zoo.files.quoting import clean, quote
+from zoo.files.quoting import clean, printable, quote
 from zoo.files.reading import (
     Fields,
     open_regular,
@@ -24,6 +24,7 @@ __all__ = [
     "manifest",
     "open_regular",
     "parse_json",
+    "printable",
     "probe",
     "publish",
     "quote",
