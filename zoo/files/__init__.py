@@ -13,7 +13,7 @@ from zoo.files.reading import (
     read_text,
     sha256,
 )
-from zoo.files.writing import manifest, probe, publish, remove, write_file, write_json
+from zoo.files.writing import manifest, new_file, probe, probe_file, publish, remove, write_file, write_json
 
 __all__ = [
     "Fields",
@@ -22,10 +22,12 @@ __all__ = [
     "is_name",
     "lock",
     "manifest",
+    "new_file",
     "open_regular",
     "parse_json",
     "printable",
     "probe",
+    "probe_file",
     "publish",
     "quote",
     "read_bytes",
