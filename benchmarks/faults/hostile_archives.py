@@ -21,7 +21,8 @@ NAMES = (
 )  # fmt: skip
 TYPES = {
     "a link": tarfile.SYMTYPE, "a hard link": tarfile.LNKTYPE, "a pipe": tarfile.FIFOTYPE,
-    "a device": tarfile.CHRTYPE, "a disk": tarfile.BLKTYPE, "a file with holes": tarfile.GNUTYPE_SPARSE, "an unknown kind": b"Z",
+    "a device": tarfile.CHRTYPE, "a disk": tarfile.BLKTYPE,
+    "a file with holes": tarfile.GNUTYPE_SPARSE, "an unknown kind": b"Z",
 }  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def made() -> Iterator[tuple[str, Callable[[], bytes]]]:
     text = bytes(range(256)) * 40
     for name in NAMES:
         yield f"tar: {name[:30]!a}", lambda n=name: tar(member(n))  # type: ignore[misc]
-        if name.isprintable() or "\x1b" in name:
+        if name and (name.isprintable() or "\x1b" in name):
             yield f"zip: {name[:30]!a}", lambda n=name: packed([(n, b"x")])  # type: ignore[misc]
     for what, kind in TYPES.items():
         yield f"tar: {what}", lambda k=kind: tar(member("a", b"", k, "/etc/passwd"))  # type: ignore[misc]

@@ -205,7 +205,8 @@ def broken() -> dict[str, bytes]:
     parts = (
         b"R.", b"b.", b"t.", b"(.", b".", b"K\x01K\x02s.", b"h\x05.", b"}(K\x01u.", b"]K\x01K\x02s.", b"}]K\x01s.",
         b"NK\x01a.", b"q\x00.", b"2.", b"0.", b"e.", b"\x82\x01.", b")\x86Q.", b"P0\n.", b"NQ.",
-        b"X\x01\x00\x00\x00\xff.", b"(lb.", b"(S'a\nt.", b"(Ix\nt.", b"(Fx\nt.", b"(V\\u0041\nt.", b"\x97.", b"]\x90.",
+        b"X\x01\x00\x00\x00\xff.", b"(lb.", b"(S'a\nt.", b"(Ix\nt.", b"(Fx\nt.", b"(V\\u0041\nt.",
+        b"\x97.", b"]\x90.",
     )  # fmt: skip
     return {f"broken {n}": b"\x80\x02" + part for n, part in enumerate(parts)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -22,6 +23,7 @@ MAX_TAIL = 16  # MB of padding behind the last member
 MAX_DEPTH, MAX_PATH = 16, 1_000  # folders in folders, characters of a path
 _MAX_READ = 4 << 20  # also the directory of a zip: some 40,000 members
 _MAX_HEADER = 64 << 10  # of a tar member's extended header
+_DIGITS = re.compile(rb"\d{100}")
 _HEADERS = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -36,7 +38,7 @@ class _Limited:
     """Reads for tarfile and zipfile, in pieces of a sensible size only: their headers could ask for gigabytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
+        self.file, self.in_header = file, False
         self.seek, self.tell = file.seek, file.tell
 
     def seekable(self) -> bool:
@@ -46,6 +48,8 @@ class _Limited:
         data = self.file.read(_MAX_READ + 1 if size < 0 else min(size, _MAX_READ + 1))
         if len(data) > _MAX_READ:
             raise ValueError(f"a header of more than {_MAX_READ >> 20} MB")
+        if self.in_header and _DIGITS.search(data):  # tarfile's search takes the square of their number
+            raise ValueError("a header with a number of a hundred digits")
         return data
 
 
@@ -57,6 +61,7 @@ class _PlainInfo(tarfile.TarInfo):
             raise ValueError("a file with holes")
         if self.type in _HEADERS and self.size > _MAX_HEADER:
             raise ValueError(f"a header of {self.size} bytes")
+        archive.fileobj.in_header = self.type in _HEADERS
         return super()._proc_member(archive)  # type: ignore[misc]
 
     def _refuse(self, *arguments: Any) -> None:

@@ -17,7 +17,7 @@ from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError
 from zoo.files import clean, quote
 
-MAX_DIMENSIONS = 32
+MAX_DIMENSIONS, MAX_SIZE, MAX_ELEMENTS = 32, 1 << 48, 1 << 56
 MAX_EXPANDED = 256 << 20  # bytes of a view that repeats elements of its storage
 
 
@@ -85,13 +85,12 @@ def check_shape(name: str, shape: Any, source: str) -> tuple[int, ...]:
     Raises:
         CheckpointError: it is no list of sizes, or no array could be that large.
     """
-    sensible = (
-        isinstance(shape, list | tuple)
-        and len(shape) <= MAX_DIMENSIONS
-        and all(type(n) is int and 0 <= n < 1 << 48 for n in shape)
-        and math.prod(n for n in shape if n) < 1 << 56
-    )
-    if not sensible:
+    sensible = isinstance(shape, (list, tuple)) and len(shape) <= MAX_DIMENSIONS
+    elements = 1
+    for n in shape if sensible else ():
+        sensible = sensible and type(n) is int and 0 <= n < MAX_SIZE
+        elements *= n or 1 if sensible else 1
+    if not sensible or elements >= MAX_ELEMENTS:
         raise damaged(f"{quote(name)} in {source} has the impossible shape {quote(shape)}.")
     return tuple(shape)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def read_safetensors(data: memoryview, source: str) -> Content:
         raise damaged(f"The metadata of {source} holds something else than texts.")
     found = [_entry(name, entry, source) for name, entry in header.items()]
     at, room = 0, len(data) - 8 - size
-    for info, start, end in sorted(found, key=lambda item: item[1:]):
+    for info, start, end in sorted(found, key=itemgetter(1, 2)):
         if start != at:
             what = "overlaps the one before it" if start < at else f"leaves a gap of {start - at} bytes before it"
             raise damaged(f"{quote(info.name)} in {source} {what}.")
