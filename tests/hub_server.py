@@ -1,7 +1,7 @@
 """A small hub on this machine: what huggingface_hub and the ModelScope file interface ask for, over a real socket.
 
     root/hub/<org>/<name>/...           a repository of the Hub, its branch `main`
-    root/hub/<org>/<name>@<branch>/...  another branch or tag of it
+    root/hub/<org>/<name>@<branch>/...  another branch, tag or commit of it
     root/modelscope/<org>/<name>/...    a repository of ModelScope, `master`
     root/archives/...                   plain files
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -157,7 +158,9 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def commit(folder: Path) -> str:
-    """A commit name that changes with the content."""
+    """A commit name that changes with the content; a folder `<name>@<40 digits>` is that commit."""
+    if named := re.fullmatch(r".*@([0-9a-f]{40})", folder.name):
+        return named[1]
     return hashlib.sha1("".join(f"{e.name} {e.sha256}\n" for e in entries(folder)).encode()).hexdigest()
 
 

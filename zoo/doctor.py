@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from zoo import cli, env
+from zoo.files import sha256
 
 SWITCHES = (
     "ZOO_HOME",
@@ -129,10 +130,8 @@ def _problems(verify: bool) -> list[str]:
 
 def _damaged(hub: Path) -> list[str]:
     """Large files of the Hugging Face cache are named by their sha256."""
-    from zoo.hub.http import file_sha256
-
     blobs = [b for b in hub.glob("models--*/blobs/*") if len(b.name) == 64]
-    return [f"{b} is damaged: delete it and load the model again." for b in blobs if file_sha256(b) != b.name]
+    return [f"{b} is damaged: delete it and load the model again." for b in blobs if sha256(b) != b.name]
 
 
 def _print(report: dict) -> None:

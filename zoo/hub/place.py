@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from zoo import env
 from zoo.cards import Source
 from zoo.errors import HubError
 from zoo.hub import PlannedFile
-from zoo.hub.files import NoWeights, RemoteFile, WrongDigest, choose, remove, verify
+from zoo.hub.files import NoWeights, RemoteFile, WrongDigest, choose, disk_errors, verify
 from zoo.hub.http import Unreachable, check_disk
+from zoo.hub.names import COMMIT
 
 log = logging.getLogger("zoo")
-COMMIT = re.compile(r"[0-9a-f]{40}")
+SOON, LONGEST = 2.0, 3600.0  # seconds until a lock that is waited for is mentioned, and given up
 
 
 class Place:
@@ -43,8 +46,11 @@ class Place:
         raise NotImplementedError
 
     def fetch(self, file: RemoteFile) -> Path:
-        """Downloads one file, complete and with the right digest."""
+        """Downloads one file; it is where `path` says only when it is complete and as announced."""
         raise NotImplementedError
+
+    def finish(self) -> None:
+        """Is called when every file is here."""
 
     def snapshot(self, kind: str) -> tuple[Path, str]:
         """Folder and commit, with every file of that kind present and checked."""
@@ -61,28 +67,30 @@ class Place:
                 return found
             raise
         wanted = choose(files, kind, self.name, lambda n: self.have(files[n]), self.source.files)
-        missing = [files[n] for n in wanted if not self.path(n).exists()]
-        check_disk(self.folder(), sum(f.size for f in missing))
+        missing = [files[n] for n in wanted if not self.path(n).is_file()]
+        check_disk(self.folder(), sum(f.size or 0 for f in missing))
         for name in wanted:
             self.have(files[name])
+        self.finish()
         return self.folder(), self.commit
 
     def have(self, file: RemoteFile) -> Path:
-        """One file, fetched if needed and checked against the announced and the pinned digest."""
-        fresh = not self.path(file.name).exists()
-        path = self.fetch(file) if fresh else self.path(file.name)
-        try:
-            for digest in {file.sha256 or self.announced(path), self.source.sha256.get(file.name, "")} - {""}:
-                verify(path, digest, self.name)
-        except WrongDigest:
-            if fresh:
-                remove(path)
-            raise
+        """One file, fetched if needed and checked against what was announced and pinned."""
+        file, path = self._pinned(file), self.path(file.name)
+        if not path.is_file():
+            return self.fetch(file)
+        verify(path, file, self.name)
         return path
 
-    def announced(self, path: Path) -> str:
-        """The digest that came with a file whose listing had none."""
-        return ""
+    def _pinned(self, file: RemoteFile) -> RemoteFile:
+        """The file with the digest that the card pins, if any."""
+        pinned = self.source.sha256.get(file.name, "")
+        if pinned and file.sha256 and pinned != file.sha256:
+            raise WrongDigest(
+                f"{file.name} of {self.name} is announced with sha256 {file.sha256}, but {pinned} is pinned.",
+                "The file was replaced there since the zoo looked at it: do not use it.",
+            )
+        return replace(file, sha256=pinned or file.sha256)
 
     def _perhaps_here(self, kind: str) -> tuple[Path, str] | None:
         try:
@@ -99,11 +107,47 @@ class Place:
         except NoWeights:
             raise Unreachable(f"Only a part of {self.name} is on this machine.") from None
         for name in wanted:
-            verify(self.path(name), self.source.sha256.get(name, ""), self.name)
+            verify(self.path(name), self._pinned(files[name]), self.name)
         return self.folder(), self.commit
 
     def plan(self) -> list[PlannedFile]:
         """What `snapshot("weights")` needs."""
         files = self.local() if env.offline() else self.listing()
         wanted = choose(files, "weights", self.name, lambda n: self.have(files[n]), self.source.files)
-        return [PlannedFile(n, files[n].size, self.path(n).exists()) for n in wanted]
+        return [PlannedFile(n, files[n].size or 0, self.path(n).is_file()) for n in wanted]
+
+
+def files_in(folder: Path) -> dict[str, RemoteFile]:
+    """Every file below a folder."""
+    if not folder.is_dir():
+        return {}
+    with disk_errors(folder):
+        found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+        return {name: RemoteFile(name, path.stat().st_size) for name, path in found.items()}
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Keeps other processes from downloading the same thing; leaves nothing behind.
+
+    Raises:
+        HubError: another process has been at it for an hour.
+    """
+    from filelock import FileLock, Timeout
+
+    file = target.with_name(f".{target.name}.lock")
+    held = FileLock(file)
+    try:
+        held.acquire(timeout=SOON)
+    except Timeout:
+        log.info("Another process downloads %s. Waiting for it.", target)
+        try:
+            held.acquire(timeout=LONGEST, poll_interval=0.2)
+        except Timeout:
+            raise HubError(f"Another process downloads {target} and does not end.", "Stop it.") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()  # while it is held: whoever waits for it sees that it is gone, and makes a new one
+        held.release()
