@@ -17,7 +17,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -40,6 +40,10 @@ class Fault:
         cut: close the connection after so many bytes of the body, -1 never.
         damage: send other bytes of the same length under the right ETag.
         drop: leave out these response headers.
+        headers: send these beside the others, or instead of those of the same name.
+        body: send this instead of the body.
+        change: gives another listing for the one that would be sent, which it may alter.
+        act: answers over the bare socket instead of the server; see `tests.hub_acts`.
         times: how often, -1 for always.
     """
 
@@ -49,6 +53,10 @@ class Fault:
     cut: int = -1
     damage: bool = False
     drop: tuple[str, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    change: Callable[[Any], Any] | None = None
+    act: Callable[[BaseHTTPRequestHandler, threading.Event], None] | None = None
     times: int = -1
 
 
@@ -75,6 +83,7 @@ class HubServer:
         self.root = root
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.stop = threading.Event()  # set at the end, for answers that would go on for ever
         self.plain_listing = False  # leave sizes and digests out of listings, as some mirrors do
         handler = type("Handler", (_Handler,), {"hub": self})
         self._http = _Server(("127.0.0.1", port), handler)
@@ -87,6 +96,7 @@ class HubServer:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.stop.set()
         self._http.shutdown()
         self._http.server_close()
 
@@ -183,6 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
         shown = f"{path}/{query['FilePath']}" if "FilePath" in query else path
         self.hub.requests.append(Request(self.command, shown, dict(self.headers)))
         self.fault = self._fault(shown)
+        if self.fault.act:
+            self.close_connection = True
+            return self.fault.act(self, self.hub.stop)
         if self.fault.status:
             return self._error(self.fault.status, self.fault.code)
         parts = path.strip("/").split("/")
@@ -292,6 +305,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(206, content[start:], headers | {"Content-Range": span})
 
     def _json(self, value: object, status: int = 200) -> None:
+        if self.fault.change:
+            value = self.fault.change(value)
         self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _error(self, status: int, code: str = "", headers: dict[str, str] | None = None) -> None:
@@ -299,8 +314,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, b'{"error": "as asked"}', named | (headers or {}))
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        body = body if self.fault.body is None else self.fault.body
         self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+        for name, value in ({"Content-Length": str(len(body))} | headers | self.fault.headers).items():
             if name not in self.fault.drop:
                 self.send_header(name, value)
         if "Content-Length" in self.fault.drop:

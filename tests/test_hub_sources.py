@@ -127,7 +127,6 @@ def test_an_archive_without_length_or_ranges(server: HubServer, archived: str) -
 def test_a_full_disk_while_writing(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.add("iic/tiny", TINY, "modelscope")
 
-
     def full(part: Path, have: int) -> IO[bytes]:
         return open("/dev/full", "wb")
 

@@ -156,6 +156,7 @@ class _Job:
         """One try: appends to the part where the server allows it, else begins anew."""
         have, headers = self._resume()
         if have and have == self.file.size and self.file.digest:
+            self.resumed = True
             return
         with self._open({**self.headers, **headers}) as answer:
             if answer.status == 206:

@@ -11,6 +11,7 @@ X-Repo-Commit, the name of a blob in an ETag) and has no bound on how long it wa
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import time
@@ -29,6 +30,7 @@ from zoo.hub.http import Missing, Unreachable, download, get_json
 from zoo.hub.names import COMMIT, commit, digest
 from zoo.hub.place import Place, files_in, locked
 
+log = logging.getLogger("zoo")
 LOGIN = "log in: `hf auth login`, or set HF_TOKEN."
 PART = ".zoo.incomplete"
 STALE = 7 * 24 * 3600  # seconds after which a part that nobody finished is thrown away
@@ -148,10 +150,17 @@ class HubPlace(Place):
 
 
 def _headers() -> Mapping[str, str]:
-    """The user's token, if any, and who asks."""
-    from huggingface_hub.utils import build_hf_headers
+    """The user's token, if any. (`build_hf_headers` would ask the hub something of its own.)"""
+    from huggingface_hub import get_token
 
-    return build_hf_headers(library_name="paddle-model-zoo")
+    if env.flag("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        return {}
+    try:
+        token = get_token()
+    except Exception as error:  # a login that ran out, of whichever kind
+        log.warning("The token of the Hugging Face Hub cannot be used (%s).", type(error).__name__)
+        return {}
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def listing_fields(answer: Any, where: str) -> Fields:

@@ -35,7 +35,7 @@ def digest(text: str) -> str:
 
 def leads_out(name: str) -> bool:
     """Whether a relative name, joined to a folder, could be somewhere else than in it."""
-    return name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in re.split(r"[/\\]", name)
+    return name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name)
 
 
 def usable(name: str) -> bool:

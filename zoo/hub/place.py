@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from zoo import env
 from zoo.cards import Source
-from zoo.errors import HubError
+from zoo.errors import DiskError, HubError, UsageError
+from zoo.files import lock
 from zoo.hub import PlannedFile
 from zoo.hub.files import NoWeights, RemoteFile, WrongDigest, choose, disk_errors, verify
 from zoo.hub.http import Unreachable, check_disk
 from zoo.hub.names import COMMIT
 
 log = logging.getLogger("zoo")
-SOON, LONGEST = 2.0, 3600.0  # seconds until a lock that is waited for is mentioned, and given up
 
 
 class Place:
@@ -128,26 +128,13 @@ def files_in(folder: Path) -> dict[str, RemoteFile]:
 
 @contextmanager
 def locked(target: Path) -> Iterator[None]:
-    """Keeps other processes from downloading the same thing; leaves nothing behind.
+    """Keeps other processes from downloading the same thing.
 
     Raises:
-        HubError: another process has been at it for an hour.
+        HubError: another process is at it and does not end, or there can be no lock.
     """
-    from filelock import FileLock, Timeout
-
-    file = target.with_name(f".{target.name}.lock")
-    held = FileLock(file)
     try:
-        held.acquire(timeout=SOON)
-    except Timeout:
-        log.info("Another process downloads %s. Waiting for it.", target)
-        try:
-            held.acquire(timeout=LONGEST, poll_interval=0.2)
-        except Timeout:
-            raise HubError(f"Another process downloads {target} and does not end.", "Stop it.") from None
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            file.unlink()  # while it is held: whoever waits for it sees that it is gone, and makes a new one
-        held.release()
+        with lock(target):
+            yield
+    except (DiskError, UsageError) as error:
+        raise HubError(error.message, "Set ZOO_HOME and HF_HOME to folders of yours with free space.") from None

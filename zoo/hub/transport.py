@@ -229,6 +229,7 @@ def open_url(url: str, headers: Mapping[str, str], meter: Meter) -> Any:
         Unreachable: another try would end the same.
         Broken: another try may end otherwise.
     """
+    meter.expect(HEAD)
     opener = urllib.request.OpenerDirector()
     redirects = _Redirects()
     for handler in (
