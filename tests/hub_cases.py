@@ -37,8 +37,8 @@ PAGE = b"<!DOCTYPE html><html>Please log in</html>"
 ESCAPE = "../../../../../.profile"  # from refs/ or snapshots/ of a repository to the folder that stands for a home
 # Small enough for many cases in a minute; a busy machine still answers a healthy request in time.
 LIMITS = {
-    "transport.SILENCE": 0.5,
-    "transport.PATIENCE": 1.3,
+    "meter.SILENCE": 0.5,
+    "meter.PATIENCE": 1.3,
     "http.PAUSE": 0.02,
     "http.DOCUMENT": 1 << 20,
     "http.UNKNOWN": 4 << 20,

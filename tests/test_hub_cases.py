@@ -18,8 +18,9 @@ from tests.hub_table import CASES
 from tests.test_hub import CONFIG, TINY, WEIGHTS, leftovers, server
 from zoo import env, hub
 from zoo.errors import HubError, UnknownModelError, ZooError
-from zoo.hub import http, names, transport
-from zoo.hub.transport import Meter, Unreachable
+from zoo.hub import http, meter, names, transport
+from zoo.hub.meter import Broken, Meter
+from zoo.hub.transport import Unreachable
 
 __all__ = ["server"]  # a fixture
 
@@ -39,7 +40,7 @@ def test_the_table_is_large_and_each_case_has_a_name() -> None:
 
 
 def test_silence_is_waited_for_half_a_minute_in_all() -> None:
-    assert transport.SILENCE <= 10 and transport.PATIENCE <= 30
+    assert meter.SILENCE <= 10 and meter.PATIENCE <= 30
     assert sum(http.PAUSE * 2**n for n in range(http.TRIES - 1)) < 10
 
 
@@ -80,11 +81,10 @@ def test_how_long_a_server_asks_to_wait(header: str, value: str, seconds: float)
 
 def test_the_switch_of_huggingface_hub_sets_the_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "45")
-    meter = Meter()
-    assert meter.timeout() == pytest.approx(45, abs=1) and meter.left() <= 45
+    assert Meter().timeout() == Meter().left() == 45
     for odd in ("0", "-1", "abc", "9" * 9):
         monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", odd)
-        assert Meter().silence == transport.SILENCE
+        assert Meter().silence == meter.SILENCE
 
 
 def test_a_connection_is_tried_at_every_address_within_the_time_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_a_connection_is_tried_at_every_address_within_the_time_for_one(monkeypa
     places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 9)) for n in range(1, 9)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: places)
     monkeypatch.setattr(socket, "create_connection", connect)
-    with pytest.raises(transport.Broken):
+    with pytest.raises(Broken):
         transport.open_url("http://hub.invalid/x", {}, Meter())
     assert len(tried) == 8 and tried[0] < 2
 
@@ -370,3 +370,48 @@ def test_a_server_without_tls_behind_https(monkeypatch: pytest.MonkeyPatch, serv
     monkeypatch.setenv("HF_ENDPOINT", server.url.replace("http:", "https:"))
     with pytest.raises(HubError, match=r"SSL|hung up|Connection"):
         hub.resolve("org/tiny")
+
+
+# The meter
+
+
+def test_patience_is_for_all_files_of_a_model() -> None:
+    counted = Meter()
+    for _ in range(4):  # four files, each of which comes at the second try
+        counted.begin()
+        counted.waited = meter.SILENCE - 3
+        counted.failed(pause=1)
+        counted.attempt()
+    assert counted.left() <= 0
+    with pytest.raises(Broken, match="30 seconds"):
+        counted.timeout()
+
+
+def test_a_slow_disk_is_not_taken_for_a_slow_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    counted = Meter()
+    counted.expect(1 << 30)
+    for _ in range(100):
+        with counted.waiting():
+            now[0] += 0.01
+        counted.add(10)
+        now[0] += 60  # for writing
+    assert counted.left() == pytest.approx(meter.PATIENCE - 1)
+
+
+def test_good_data_restores_patience_and_bad_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for size, restored in ((meter.FLOOR, True), (meter.FLOOR - 1, False)):
+        counted = Meter()
+        counted.failed(pause=5)
+        counted.expect(1 << 30)
+        for _ in range(int(meter.SILENCE)):
+            with counted.waiting():
+                now[0] += 1
+            try:
+                counted.add(size)
+            except Broken as broken:
+                assert not restored and "1,000 bytes a second" in str(broken)
+        assert (counted.lost == 0) is restored

@@ -205,9 +205,8 @@ def verify(path: Path, file: RemoteFile, where: str) -> None:
     if not file.digest and file.size is None:
         return
     with disk_errors(path.parent):
-        state = path.stat()
-        note, stamp = env.home() / "verified" / file.digest, f"{state.st_size} {state.st_mtime_ns}"
-        if file.digest and _noted(note) == stamp and file.size in (None, state.st_size):
+        note, stamp = _note(path, file.digest)
+        if file.digest and _noted(note) == stamp and file.size in (None, path.stat().st_size):
             return
         wrong = difference(path, file)
     if wrong:
@@ -215,10 +214,21 @@ def verify(path: Path, file: RemoteFile, where: str) -> None:
             f"{path.name} of {where} {wrong}",
             f"The file is {path}. Delete it and try again; if it stays so, do not use it.",
         )
+    remember(path, file)
+
+
+def remember(path: Path, file: RemoteFile) -> None:
+    """Notes that a file is as announced, so that the next `verify` need not read it."""
     if file.digest:
         with suppress(OSError):  # a read-only home only costs the next check its time
+            note, stamp = _note(path, file.digest)
             note.parent.mkdir(parents=True, exist_ok=True)
             note.write_text(stamp)
+
+
+def _note(path: Path, digest: str) -> tuple[Path, str]:
+    state = path.stat()
+    return env.home() / "verified" / digest, f"{state.st_size} {state.st_mtime_ns}"
 
 
 def _noted(note: Path) -> str:

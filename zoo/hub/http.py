@@ -15,9 +15,8 @@ from zoo.cli import Progress, size
 from zoo.errors import HubError
 from zoo.files import parse_json
 from zoo.hub.files import RemoteFile, difference, disk_errors, foreign
-from zoo.hub.transport import Broken, Meter, Missing, Unreachable, open_url, read, shown
-
-__all__ = ["Broken", "Missing", "Unreachable", "check_disk", "download", "get_json", "with_retries"]
+from zoo.hub.meter import Broken, Meter
+from zoo.hub.transport import Unreachable, open_url, read, shown
 
 TRIES = 4  # in a row that brought nothing
 PAUSE = 1.0  # seconds before the second try, doubled each time
@@ -45,10 +44,12 @@ def with_retries(action: Callable[[], T], what: str, meter: Meter) -> T:
         except Broken as broken:
             reason, wait = str(broken), broken.wait
         if meter.got >= got + CHUNK:  # a server that cuts, but goes on from there
-            tries, got, meter.alive = 1, meter.got, time.monotonic()
+            tries, got = 1, meter.got
+            meter.advanced()
         pause = wait or PAUSE * 2 ** (tries - 1)
         if tries >= TRIES or pause >= meter.left():
             raise Unreachable(f"{what}: {reason}{f', {tries} times in a row' if tries > 1 else ''}.", LATER)
+        meter.failed(pause)
         time.sleep(pause)
 
 
@@ -85,6 +86,7 @@ def download(
     part: Path,
     file: RemoteFile,
     what: str,
+    meter: Meter,
     *,
     headers: Mapping[str, str] | None = None,
     announced: Callable[[RemoteFile, Any], RemoteFile] = lambda file, headers: file,
@@ -99,6 +101,7 @@ def download(
         part: where the bytes go; its folder exists. What an earlier call left there is used if possible.
         file: size and digest, as far as they are known.
         what: how messages call the file.
+        meter: of all files of a model.
         headers: of the request.
         announced: adds what the headers of the answer say to what is known of the file.
 
@@ -108,7 +111,7 @@ def download(
     Raises:
         HubError: it could not be had, or is not what was announced.
     """
-    job = _Job(url, part, file, what, headers or {}, announced)
+    job = _Job(url, part, file, what, meter, headers or {}, announced)
     quiet = file.size is not None and file.size < SHOWN
     with nullcontext() if quiet else Progress(file.name, file.size or 0) as progress:
         for last in (False, True):
@@ -136,13 +139,14 @@ class _Job:
         part: Path,
         file: RemoteFile,
         what: str,
+        meter: Meter,
         headers: Mapping[str, str],
         announced: Callable[[RemoteFile, Any], RemoteFile],
     ) -> None:
         self.url, self.part, self.file, self.what = url, part, file, what
-        self.headers, self.announced = headers, announced
+        self.meter, self.headers, self.announced = meter, headers, announced
+        meter.begin()
         self.etag_file = part.with_name(f"{part.name}.etag")
-        self.meter = Meter()
         self.kind = ""  # the Content-Type
         self.resumed = False
 

@@ -26,9 +26,10 @@ from zoo import env
 from zoo.errors import HubError
 from zoo.files import Fields, quote
 from zoo.hub.files import RemoteFile, blob_name, check_inside, difference, disk_errors
-from zoo.hub.http import Missing, Unreachable, download, get_json
+from zoo.hub.http import download, get_json
 from zoo.hub.names import COMMIT, commit, digest
 from zoo.hub.place import Place, files_in, locked
+from zoo.hub.transport import Missing, Unreachable
 
 log = logging.getLogger("zoo")
 LOGIN = "log in: `hf auth login`, or set HF_TOKEN."
@@ -104,9 +105,8 @@ class HubPlace(Place):
         url = f"{env.hub_endpoint()}/{escape(self.name)}/resolve/{self.commit}/{escape(file.name)}"
         part = blobs / f".{key}{PART}"
         with self._explained(file.name):
-            known = download(
-                url, part, file, f"{file.name} of {self.name}", headers=_headers(), announced=_announced
-            )
+            what = f"{file.name} of {self.name}"
+            known = download(url, part, file, what, self.meter, headers=_headers(), announced=_announced)
         blob = blobs / (known.digest or blob_name(part))
         os.replace(part, blob)
         return blob

@@ -13,9 +13,11 @@ from zoo.cards import Source
 from zoo.errors import DiskError, HubError, UsageError
 from zoo.files import lock
 from zoo.hub import PlannedFile
-from zoo.hub.files import NoWeights, RemoteFile, WrongDigest, choose, disk_errors, verify
-from zoo.hub.http import Unreachable, check_disk
+from zoo.hub.files import NoWeights, RemoteFile, WrongDigest, choose, disk_errors, remember, verify
+from zoo.hub.http import check_disk
+from zoo.hub.meter import Meter
 from zoo.hub.names import COMMIT
+from zoo.hub.transport import Unreachable
 
 log = logging.getLogger("zoo")
 
@@ -28,6 +30,7 @@ class Place:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.name = source.id
+        self.meter = Meter()
 
     def listing(self) -> dict[str, RemoteFile]:
         """Every file of the source, by name; also settles `self.commit` (asks the network)."""
@@ -77,9 +80,11 @@ class Place:
     def have(self, file: RemoteFile) -> Path:
         """One file, fetched if needed and checked against what was announced and pinned."""
         file, path = self._pinned(file), self.path(file.name)
-        if not path.is_file():
-            return self.fetch(file)
-        verify(path, file, self.name)
+        if path.is_file():
+            verify(path, file, self.name)
+            return path
+        path = self.fetch(file)
+        remember(path, file)
         return path
 
     def _pinned(self, file: RemoteFile) -> RemoteFile:

@@ -16,10 +16,11 @@ from zoo.cards import Source
 from zoo.files import Fields, quote, sha256
 from zoo.hub import PlannedFile, folder_name
 from zoo.hub.files import WEIGHTS, RemoteFile, check_inside, choose, disk_errors
-from zoo.hub.http import Missing, Unreachable, download, get_json
+from zoo.hub.http import download, get_json
 from zoo.hub.huggingface import MOST_BYTES, MOST_FILES, HubPlace, by_name, listed_digest, listing_fields
 from zoo.hub.names import check_files
 from zoo.hub.place import Place, files_in, locked
+from zoo.hub.transport import Missing, Unreachable
 
 
 def place_of(source: Source) -> Place:
@@ -69,7 +70,7 @@ class ModelScopePlace(Place):
             with locked(folder):
                 if not target.is_file():
                     part = target.with_name(f".{target.name}.part")
-                    download(f"{self._api}?{query}", part, file, f"{file.name} of {self.name}")
+                    download(f"{self._api}?{query}", part, file, f"{file.name} of {self.name}", self.meter)
                     os.replace(part, target)
         return target
 
@@ -110,7 +111,7 @@ class ArchivePlace(Place):
 
         part = target.with_name(f".{self._file}.part")
         known = RemoteFile(self._file, self.source.size or None, self.source.sha256.get(self._file, ""))
-        download(self.source.id, part, known, self.source.id)
+        download(self.source.id, part, known, self.source.id, self.meter)
         work = target.with_name(f".{self._stem}.unpacking")
         shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
         try:

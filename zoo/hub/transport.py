@@ -21,11 +21,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from zoo.errors import HubError
 from zoo.files import clean
+from zoo.hub.meter import HEAD, Broken, Meter
 
-SILENCE = 10.0  # seconds for a connection, for an answer to begin, and between two pieces of it
-FLOOR = 1000  # bytes a second, over each SILENCE seconds
-PATIENCE = 30.0  # seconds, over all tries, in which nothing comes or less than FLOOR
-HEAD = 256 << 10  # bytes of status line, headers and of what a redirect says
 REDIRECTS = 5
 AGAIN = (408, 416, 425, 429, 500, 502, 503, 504)  # statuses that another try may mend
 HUB = ("https", "huggingface.co", None)  # may see the token also when a mirror sends us there
@@ -42,70 +39,6 @@ class Missing(HubError):
     status = 0
 
 
-class Broken(Exception):
-    """A try that failed in a way that another try may mend; `wait` is how long the server asks to wait."""
-
-    wait = 0.0
-    status = 0
-
-
-class Meter:
-    """The patience with one transfer, over all of its tries.
-
-    Args:
-        renewed: begin anew with every SILENCE seconds that brought FLOOR bytes each; else PATIENCE is for all.
-    """
-
-    def __init__(self, renewed: bool = True) -> None:
-        self.renewed = renewed
-        self.silence = _silence()
-        self.got = 0  # bytes of the file so far, however often it was begun
-        self.alive = time.monotonic()
-        self.expect(HEAD)
-
-    def expect(self, most: int) -> None:
-        """Begins a part of an answer that has at most so many bytes."""
-        self.since, self.count, self.most, self.all = time.monotonic(), 0, most, 0
-
-    def left(self) -> float:
-        """Seconds of patience that are left."""
-        return self.alive + max(PATIENCE, self.silence) - time.monotonic()
-
-    def timeout(self) -> float:
-        """Seconds that the next piece may take.
-
-        Raises:
-            Broken: the pieces so far came too slowly.
-        """
-        now = time.monotonic()
-        if now >= self.since + self.silence:
-            if self.count < FLOOR * self.silence:
-                raise Broken(f"less than {FLOOR:,} bytes a second came")
-            self.since, self.count = now, 0
-            if self.renewed:
-                self.alive = now
-        if self.left() <= 0:
-            raise Broken(f"it was not complete after {PATIENCE:g} seconds")
-        return max(0.01, min(self.silence, self.left()))
-
-    def add(self, count: int) -> None:
-        """Counts bytes.
-
-        Raises:
-            Broken: there are more than expected.
-        """
-        self.count += count
-        self.all += count
-        if self.all > self.most:
-            raise Broken(f"the answer goes on after {self.most:,} bytes")
-
-
-def _silence() -> float:
-    """SILENCE, or the whole seconds of $HF_HUB_DOWNLOAD_TIMEOUT."""
-    wanted = os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "").strip()
-    return float(wanted) if re.fullmatch(r"[1-9][0-9]{0,3}", wanted) else SILENCE
-
-
 class _Metered(io.RawIOBase):
     """What comes from a socket, under the eye of a meter."""
 
@@ -118,7 +51,8 @@ class _Metered(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         with suppress(OSError):  # closed already: the rest comes from what the system holds
             self._sock.settimeout(self._meter.timeout())
-        count: int = self._raw.readinto(buffer) or 0
+        with self._meter.waiting():
+            count: int = self._raw.readinto(buffer) or 0
         self._meter.add(count)
         return count
 
@@ -144,6 +78,10 @@ class _Connection(http.client.HTTPConnection):
         self._meter = meter
         self.response_class = functools.partial(_Response, meter=meter)  # type: ignore[assignment]
         self._create_connection = self._connect_within
+
+    def connect(self) -> None:
+        with self._meter.waiting():
+            super().connect()
 
     def _connect_within(self, address: tuple[str, int], timeout: Any, source: Any = None) -> socket.socket:
         """Tries every address of a host, all of them together within the time for one."""
@@ -229,7 +167,7 @@ def open_url(url: str, headers: Mapping[str, str], meter: Meter) -> Any:
         Unreachable: another try would end the same.
         Broken: another try may end otherwise.
     """
-    meter.expect(HEAD)
+    meter.attempt()
     opener = urllib.request.OpenerDirector()
     redirects = _Redirects()
     for handler in (
@@ -320,7 +258,7 @@ def _failure(url: str, problem: Any) -> Exception:
 
 def _reason(problem: Any) -> str:
     if isinstance(problem, TimeoutError):
-        return f"nothing came for {_silence():g} seconds"
+        return "the server was silent for too long"
     if isinstance(problem, http.client.RemoteDisconnected):
         return "the server hung up without an answer"
     if isinstance(problem, http.client.IncompleteRead):
