@@ -9,7 +9,8 @@ A name is one of
 
 A card may be published in several places; they are tried in the order of the card. Weights come as safetensors
 where there is a choice, every file is checked against the digest that its source announces and against those that
-the card pins, and an interrupted download goes on where it stopped.
+the card pins, and an interrupted download goes on where it stopped. Nothing that a server names becomes a path
+before it was looked at (`zoo.hub.names`), and no server is waited for longer than `zoo.hub.meter` says.
 """
 
 from __future__ import annotations

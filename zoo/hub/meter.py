@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 SILENCE = 10.0  # seconds; $HF_HUB_DOWNLOAD_TIMEOUT instead, if it is set
 FLOOR = 1000  # bytes a second
-PATIENCE = 30.0  # seconds
+PATIENCE = 20.0  # seconds
 HEAD = 256 << 10  # bytes of status line, headers and of what a redirect says
 
 
