@@ -35,6 +35,7 @@ CONFIG = json.dumps({"architectures": ["BertModel"], "model_type": "bert"}).enco
 FILES = {"config.json": CONFIG, "vocab.txt": b"[PAD]\n", "model.safetensors": bytes(range(256)) * 400}
 PAGE = b"<!DOCTYPE html><html>Please log in</html>"
 ESCAPE = "../../../../../.profile"  # from refs/ or snapshots/ of a repository to the folder that stands for a home
+ABSOLUTE = str(Path(tempfile.gettempdir()) / f"zoo-hub-{os.getpid()}-absolute")  # what no case may make
 # Small enough for many cases in a minute; a busy machine still answers a healthy request in time.
 LIMITS = {
     "meter.SILENCE": 0.5,
@@ -92,7 +93,7 @@ def run(case: Case) -> Outcome:
         if _outside(Path(room)) != before:
             kind = OUTSIDE
         server.faults.clear()
-        server.plain_listing = False
+        server.plain_listing = server.any_revision = False
         if kind in (RECOVERED, SENTENCE) and _try(name)[0] != RECOVERED:
             kind, said = POISONED, f"{said}; then {_try(name)[1]}"
         if kind in (RECOVERED, SENTENCE) and (left := _unfinished(Path(room))):
@@ -168,7 +169,8 @@ def _outside(room: Path) -> dict[str, bytes]:
     """Everything in the room that is neither in a cache nor the server's."""
     kept = (room / "home/cache/hf/hub/models--org--tiny", room / "home/cache/zoo", room / "server")
     above = {parent for folder in kept for parent in folder.parents}
-    found = (p for p in room.rglob("*") if p not in above and not any(p.is_relative_to(k) for k in kept))
+    found = [p for p in room.rglob("*") if p not in above and not any(p.is_relative_to(k) for k in kept)]
+    found += [Path(ABSOLUTE)] if os.path.lexists(ABSOLUTE) else []
     return {str(p): p.read_bytes() if p.is_file() else b"" for p in found}
 
 
@@ -225,6 +227,11 @@ def part(name: str, content: bytes) -> Callable[[HubServer], None]:
         path.write_bytes(content)
 
     return prepare
+
+
+def any_revision(server: HubServer) -> None:
+    """The server serves its files under every revision, as one must that makes commits up."""
+    server.any_revision = True
 
 
 def hub_part(content: bytes) -> Callable[[HubServer], None]:

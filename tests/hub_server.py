@@ -84,6 +84,7 @@ class HubServer:
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.stop = threading.Event()  # set at the end, for answers that would go on for ever
+        self.any_revision = False  # every revision is `main`, also one that nobody has
         self.plain_listing = False  # leave sizes and digests out of listings, as some mirrors do
         handler = type("Handler", (_Handler,), {"hub": self})
         self._http = _Server(("127.0.0.1", port), handler)
@@ -126,7 +127,7 @@ class HubServer:
         base = self.root / "hub" / repository
         for folder in (base, *sorted(base.parent.glob(f"{base.name}@*"))):
             branch = folder.name.partition("@")[2] or "main"
-            if folder.is_dir() and revision in (branch, commit(folder)):
+            if folder.is_dir() and (self.any_revision or revision in (branch, commit(folder))):
                 return folder
         return None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.hub_acts import OK, drips, hang_up, never_ends, redirects, says, silence
 from tests.hub_cases import (
+    ABSOLUTE,
     CONFIG,
     ESCAPE,
     FILES,
@@ -16,6 +17,7 @@ from tests.hub_cases import (
     RECOVERED,
     SENTENCE,
     Case,
+    any_revision,
     body,
     hub_part,
     more,
@@ -38,7 +40,7 @@ DEEP = b"[" * 100_000
 NAMES = {
     "leads out": "../../LICENSE",
     "leads out in its middle": "1_x/../../../../config.json",
-    "absolute": "/tmp/zoo-hub-case/config.json",
+    "absolute": f"{ABSOLUTE}/config.json",
     "with backslashes": "..\\..\\config.json",
     "of a drive": "LICENSE/C:x",
     "with NUL": "LICENSE\0",
@@ -53,7 +55,7 @@ NAMES = {
 }
 COMMITS: dict[str, Any] = {
     "leads out": ESCAPE,
-    "absolute": "/tmp/zoo-hub-case",
+    "absolute": ABSOLUTE,
     "empty": "",
     "null": None,
     "a number": 5,
@@ -205,18 +207,15 @@ def _files(kind: str, small: str, large: str) -> Iterator[Case]:
 def _hub() -> Iterator[Case]:
     for what, sha in COMMITS.items():
         yield Case(f"a commit {what}", (SENTENCE,), LIST, put(sha, "sha"))
-        yield Case(
-            f"a commit {what}, X-Repo-Commit too",
-            (SENTENCE,),
-            "*",
-            put(sha, "sha") | {"headers": {"X-Repo-Commit": ESCAPE}},
-        )
+        both = put(sha, "sha") | {"headers": {"X-Repo-Commit": ESCAPE}}
+        yield Case(f"a commit {what}, X-Repo-Commit too", (SENTENCE,), "*", both, prepare=any_revision)
+        yield Case(f"a commit {what}, served too", (SENTENCE,), LIST, put(sha, "sha"), prepare=any_revision)
     yield Case("no commit", (SENTENCE,), LIST, without("sha"))
     for header in ("X-Repo-Commit", "ETag", "X-Linked-Etag"):
         for plain in (False, True):
-            for value in (f'"{ESCAPE}"', "", "/tmp/zoo-hub-case", "x" * 5000, "W/" * 99, '"..."'):
+            for value in (f'"{ESCAPE}"', "", ABSOLUTE, "x" * 5000, "W/" * 99, '"..."'):
                 fault = {"headers": {header: value}}
-                yield Case(f"{header} {value[:20]}", (RECOVERED,), "*/resolve/*", fault, plain=plain)
+                yield Case(f"{header} {value[:9]}", (RECOVERED,), "*/resolve/*", fault, plain=plain)
     for value in ("abc", "-5", "9" * 400):
         yield Case(
             f"X-Linked-Size {value[:9]}",
