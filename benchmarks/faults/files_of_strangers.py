@@ -115,7 +115,8 @@ def read_run(folder: Path) -> object:
     from zoo.finetune import folder as disk
     from zoo.finetune import state
 
-    return disk.read_run(folder / "run.json"), disk.read_metrics(folder / "metrics.jsonl"), state.about(folder)
+    record = getattr(disk, "read_run", disk.read_json)(folder / "run.json")  # older checkouts are tried, too
+    return record, disk.read_metrics(folder / "metrics.jsonl"), state.about(folder)
 
 
 def tasks() -> list[Files]:

@@ -147,7 +147,7 @@ def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
             f"{quote(str(folder), 200)} has no {TASK_FILE}.", "Give the folder of a run, or its best/."
         )
     content = saved.read_settings(folder / TASK_FILE)
-    return tasks.from_dict(content.get("task", {})), {
+    return tasks.from_dict(content.get("task") or {}), {
         k: v for k, v in content.items() if k not in ("format", "task")
     }
 
