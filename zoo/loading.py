@@ -21,7 +21,7 @@ from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
 from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
 from zoo.errors import ConfigError, UsageError
 from zoo.models.common.base import Model, Origin, TaskModel, group_of
-from zoo.models.common.pooling import is_sentence_folder, sentence_options
+from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
 from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
 
 log = logging.getLogger("zoo")
@@ -90,7 +90,7 @@ def load(
         pooler = any(name.startswith(POOLER) for name in weights.shapes)
         with _lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
-        weights = weights.pick(model.picks)
+        weights = weights.pick(model.picks).beside(model, folder)
         tensors = disk_names(model)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
@@ -117,7 +117,7 @@ def saved_head(name_or_path: str | os.PathLike[str], revision: str | None = None
         ZooError: as `load`, of the name and of config.json.
     """
     about = read_about(_find(name_or_path, revision)[0])
-    return about.own_task or ("embedding" if is_sentence_folder(about.folder) else None)
+    return about.own_head
 
 
 def outline(folder: Path) -> Model:
@@ -128,7 +128,7 @@ def outline(folder: Path) -> Model:
     """
     about = read_about(folder)
     with _lazily():
-        model = about.build(about.config, about.own_task, **about.mark.get("options", {}))
+        model = about.build(about.config, about.own_task, **_options(about, about.own_task))
     model.origin = Origin(about.family.name, about.architecture.name, about.architecture.module, folder, None)
     model.eval()
     return model
@@ -186,6 +186,12 @@ class About:
         """The head the files were saved with."""
         return self.mark.get("task") if self.mark else self.architecture.task
 
+    @property
+    def own_head(self) -> str | None:
+        """As `own_task`; "embedding" for a folder of sentence-transformers, whose config.json does not know it."""
+        bare = self.own_task is None or (not self.mark and self.own_task == "mlm")
+        return "embedding" if bare and is_sentence_folder(self.folder) else self.own_task
+
 
 def read_about(folder: Path) -> About:
     """Reads a folder's config.json, or what stands for it; see `zoo.configs`.
@@ -210,12 +216,14 @@ class Weights:
         shapes: in our layout.
         steps: name in a converted file -> the step that makes it from upstream tensors; empty for such a file.
         names: our name -> name in a converted file, where layers have other numbers there.
+        apart: tensors that are not in the checkpoint, in our layout; see `Head.apart`.
     """
 
     checkpoint: Checkpoint
     shapes: Mapping[str, Shape]
     steps: Mapping[str, Step]
     names: Mapping[str, str] = field(default_factory=dict)
+    apart: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, about: About) -> Weights:
@@ -248,8 +256,18 @@ class Weights:
                 names |= {f"{stack}.{new}.{name.removeprefix(start)}": name for name in found}
         return replace(self, shapes={ours: self.shapes[name] for ours, name in names.items()}, names=names)
 
+    def beside(self, model: Model, folder: Path) -> Weights:
+        """With the tensors that a head keeps in files of its own."""
+        if not isinstance(model, TaskModel) or not model.head.apart:
+            return self
+        apart = {f"{group_of(model.task)}.{name}": array for name, array in model.head.read(folder).items()}
+        shapes = {**self.shapes, **{name: array.shape for name, array in apart.items()}}
+        return replace(self, shapes=shapes, apart=apart)
+
     def read(self, name: str) -> np.ndarray:
         """A tensor in our layout, float32."""
+        if name in self.apart:
+            return self.apart[name]
         name = self.names.get(name, name)
         step = self.steps.get(name)
         return self._upstream(name) if step is None else forward(step, self._upstream)[name]
@@ -275,17 +293,21 @@ def _task(
     """The head to load, and its arguments. `saved`: the files were written by `Model.save`."""
     if task not in (None, "encoder", *TASKS):
         raise UsageError(f"task='{task}' is not one of {', '.join(TASKS)}, encoder.")
-    sentence = is_sentence_folder(about.folder)
     if task is None:
-        own = about.own_task
-        task = "embedding" if own is None and sentence else own
-        task = None if task == "mlm" and not saved else task
+        own = about.own_head
+        task = None if own == "mlm" and not saved else own
     if task == "encoder":
         task = None
-    if task == "embedding":
-        stored = about.mark.get("options") or (sentence_options(about.folder) if sentence else {})
-        options = {**stored, **options}
-    return task, options
+    return task, {**_options(about, task), **options}
+
+
+def _options(about: About, task: str | None) -> dict[str, Any]:
+    """The arguments of a head that the folder has for it."""
+    stored = dict(about.mark.get("options", {})) if task == about.own_task else {}
+    if task == "embedding" and is_sentence_folder(about.folder):
+        # Folders of before that had such files and named in config.json what they say of the pooling.
+        stored = {k: v for k, v in stored.items() if k == "layer"} | {"sentence": SentenceModel.read(about.folder)}
+    return stored
 
 
 def _with_labels(about: About, labels: Sequence[str] | int | None) -> Any:

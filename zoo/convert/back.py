@@ -31,7 +31,7 @@ from zoo.cli import Progress
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.plan import keymap_for
-from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard
+from zoo.convert.run import WEIGHTS, Result, Verify, companions, convert, disk_errors, guard
 from zoo.errors import CheckpointError, UsageError
 
 PDPARAMS = "model_state.pdparams"
@@ -99,14 +99,22 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
         with disk_errors(target), publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
             write = {"torch": _write_torch, "paddlenlp": _write_paddlenlp}[to]
             weights, plan = write(source, checkpoint, out, stream)
-            for path in (folder / n for n in COMPANIONS):
-                if path.is_file():
-                    copy = out / path.relative_to(folder)
-                    copy.parent.mkdir(exist_ok=True)
-                    shutil.copyfile(path, copy)
+            for name in companions(folder):
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, out / name)
+            _describe_vectors(source, out)
             done = _certify(source, checkpoint, plan, to, weights)
             done.write(out)
     return Result(name, target, "converted", done, time.monotonic() - started)
+
+
+def _describe_vectors(source: Converted, out: Path) -> None:
+    """Writes sentence-transformers' files for a model that makes vectors and whose folder has none of them."""
+    from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
+
+    if source.mark.get("task") == "embedding" and not is_sentence_folder(out):
+        known, width = source.mark.get("options", {}), source.config["hidden_size"]
+        SentenceModel.plain(known.get("pooling", "mean"), known.get("normalize", True), width).write(out)
 
 
 def _existing(folder: Path) -> Path:

@@ -85,7 +85,7 @@ def graph_of(
 
 def key_of(model: Model, engine: str, versions: dict[str, str]) -> str:
     """The name of an entry: 32 hexadecimal digits."""
-    head = model.head.options if isinstance(model, TaskModel) else {}
+    head = model.head.identity if isinstance(model, TaskModel) else {}
     source = {
         "format": FORMAT,
         "engine": engine,

@@ -16,6 +16,7 @@ from zoo.inference.static import Graph
 from zoo.loading import load, outline
 from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
+from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.tokenization import Tokenizer
 
 FORMAT = 1  # of the two files
@@ -34,6 +35,7 @@ class Deployed:
         engine: an Engine; for the head "generation" what has `generate` as a `Seq2Seq` does.
         choice: what runs it, and why.
         summary: the line to log: "name: OpenVINO 2026.4.1, bf16, 2 threads (compiled in 3.1 s)".
+        sentence: prompts and similarity, of the head "embedding".
     """
 
     name: str
@@ -44,6 +46,7 @@ class Deployed:
     engine: Any
     choice: Choice
     summary: str
+    sentence: SentenceModel | None = None
 
 
 def deploy(
@@ -74,7 +77,8 @@ def deploy(
     choice = choose(model, engine, precision)
     made, how = build(model, choice)
     summary = f"{name}: {choice} ({how})"
-    return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary)
+    sentence = getattr(model, "sentence", None)
+    return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary, sentence)
 
 
 def _exported(
@@ -114,7 +118,8 @@ def _exported(
     choice = Choice(own["engine"], own["precision"], "as exported")
     made = open_graph(graph, choice, model)
     summary = f"{name}: {choice} (exported, opened in {time.perf_counter() - start:.1f} s)"
-    return Deployed(name, head, model.config, model.tokenizer, settings, made, choice, summary)
+    sentence = getattr(model, "sentence", None)
+    return Deployed(name, head, model.config, model.tokenizer, settings, made, choice, summary, sentence)
 
 
 def _check_task(what: str, own: str | None, asked: str) -> None:

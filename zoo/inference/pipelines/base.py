@@ -103,6 +103,10 @@ class Pipeline:
         """Token ids of some examples, by default of texts and pairs; longer ones are cut."""
         return self.texts(examples, self.row_length(options["max_length"]))
 
+    def features(self, examples: Sequence[Any], options: Mapping[str, Any]) -> Features:
+        """What `encode` makes of some examples."""
+        return self.encode(examples, **options)
+
     def texts(self, examples: Sequence[TextExample], max_length: int) -> Features:
         """Token ids of texts and pairs, a row for each, cut at max_length tokens."""
         parts, order = [], []
@@ -201,7 +205,7 @@ class Pipeline:
         if not places:
             return answers
         examples = [answers[n] for n in places]
-        features = self.encode(examples, **options)
+        features = self.features(examples, options)
         outputs = self._run(features, options, lambda share: meter.to(first + int(share * len(items))))
         made = self.postprocess(outputs, features, examples, **options)
         for n, answer in zip(places, made, strict=True):

@@ -23,7 +23,7 @@ from zoo.errors import InputError, UsageError
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head, MultipleChoice, make_head
 from zoo.models.common.outputs import Output
-from zoo.models.common.pooling import LENGTH_FILE
+from zoo.models.common.sentence_transformers.files import TEXTS
 from zoo.models.common.weights import disk_names
 from zoo.tokenization import Tokenizer
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
@@ -105,12 +105,20 @@ class Model(nn.Layer):
             UsageError: the network was built from a config alone, so nothing says what it is.
         """
         self._origin()
-        tensors = disk_names(self)
+        tensors = self._kept_together()
         infos = [TensorInfo(name, ELEMENT[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
         with publish(Path(folder)) as work:
             arrays = (tensor.numpy() for tensor in tensors.values())
             write_safetensors(work / "model.safetensors", infos, arrays, {"format": "paddle"})
             self.describe(work)
+            self._write_apart(work)
+
+    def _kept_together(self) -> dict[str, Tensor]:
+        """The tensors of the weight file, by their names in it."""
+        return disk_names(self)
+
+    def _write_apart(self, folder: Path) -> None:
+        """Writes the tensors that have files of their own."""
 
     def describe(self, folder: Path) -> None:
         """Writes what `save` writes beside the weights: config.json and the tokenizer's files.
@@ -121,7 +129,7 @@ class Model(nn.Layer):
         origin = self._origin()
         text = json.dumps(self._description(origin), indent=2, ensure_ascii=False)
         (folder / "config.json").write_text(text + "\n", "utf-8")
-        for name in (*TOKENIZER_FILES, LENGTH_FILE):
+        for name in (*TOKENIZER_FILES, *TEXTS):
             if (origin.folder / name).is_file():
                 shutil.copyfile(origin.folder / name, folder / name)
 
@@ -157,6 +165,17 @@ class TaskModel(Model):
     def head(self) -> Head:
         """The layer behind `<task>.*`."""
         return self._sub_layers[group_of(self.task)]
+
+    def _kept_together(self) -> dict[str, Tensor]:
+        group = f"{group_of(self.task)}."
+        return {n: t for n, t in super()._kept_together().items() if not (self.head.apart and n.startswith(group))}
+
+    def _write_apart(self, folder: Path) -> None:
+        self.head.write(folder)
+
+    def describe(self, folder: Path) -> None:
+        super().describe(folder)
+        self.head.describe(folder)
 
     def forward(
         self,
@@ -226,4 +245,12 @@ def assemble(
             raise UsageError(f"An encoder without a head does not take {', '.join(options)}.")
         return encoder(pooler)
     head = make_head(task, config, heads, options)
-    return TaskModel(encoder(head.needs_pooler), task, head)
+    kind = TaskModel if task != "embedding" else _sentence_encoder()
+    return kind(encoder(head.needs_pooler), task, head)
+
+
+def _sentence_encoder() -> type[TaskModel]:
+    """The class of a model that makes vectors, which is made of this module's."""
+    from zoo.models.common.sentence_transformers.encoder import SentenceEncoder
+
+    return SentenceEncoder
