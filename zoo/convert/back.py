@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import configs, env, hub
+from zoo import configs, env, files, hub
 from zoo.checkpoint import (
     Checkpoint,
     backward,
@@ -25,14 +25,13 @@ from zoo.checkpoint import (
     write_safetensors,
     write_torch,
 )
-from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo
 from zoo.cli import Progress
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.plan import keymap_for
-from zoo.convert.run import WEIGHTS, Result, Verify, companions, convert, disk_errors, guard
-from zoo.errors import CheckpointError, UsageError
+from zoo.convert.run import WEIGHTS, Result, Verify, companions, convert, guard
+from zoo.errors import CheckpointError, NotYetError, UsageError
 
 PDPARAMS = "model_state.pdparams"
 # Prefix of the encoder -> PaddleNLP's class names and model type; one class per network there.
@@ -96,7 +95,7 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
         source = understand(name, folder)
         if old := _finished(source, target, to):
             return Result(name, target, "already done", old, time.monotonic() - started)
-        with disk_errors(target), publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
+        with files.publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
             write = {"torch": _write_torch, "paddlenlp": _write_paddlenlp}[to]
             weights, plan = write(source, checkpoint, out, stream)
             for name in companions(folder):
@@ -112,8 +111,13 @@ def _describe_vectors(source: Converted, out: Path) -> None:
     """Writes sentence-transformers' files for a model that makes vectors and whose folder has none of them."""
     from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
 
+    known, width = source.mark.get("options", {}), source.config.get("hidden_size", 768)
+    if known.get("layer") is not None:
+        raise NotYetError(
+            f"The vectors are made of the states of layer {known['layer']}; sentence-transformers has the last.",
+            "Load it with another layer=, or with none, and save it.",
+        )
     if source.mark.get("task") == "embedding" and not is_sentence_folder(out):
-        known, width = source.mark.get("options", {}), source.config["hidden_size"]
         SentenceModel.plain(known.get("pooling", "mean"), known.get("normalize", True), width).write(out)
 
 

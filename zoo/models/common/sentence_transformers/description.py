@@ -132,9 +132,8 @@ class SentenceModel:
 
     def write(self, folder: Path) -> None:
         """Writes the files, in sentence-transformers' layout; the weights of modules are the head's to write."""
-        for module in self.modules:
-            (folder / module.path).mkdir(parents=True, exist_ok=True)
         for name, content in self.documents.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
     def prompt(self, name: str | None = None, text: str | None = None) -> str:
