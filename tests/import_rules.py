@@ -155,6 +155,12 @@ TABLE = (
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
+    # Runs beside sentence-transformers, in an environment of their own.
+    Row(
+        "benchmarks/interop*.py",
+        packages="numpy torch transformers safetensors sentencepiece sentence_transformers rich",
+        parts="zoo benchmarks",
+    ),
     # Measures an example as it is.
     Row("benchmarks/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import math
 import shutil
@@ -98,10 +99,11 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
         with files.publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
             write = {"torch": _write_torch, "paddlenlp": _write_paddlenlp}[to]
             weights, plan = write(source, checkpoint, out, stream)
-            for name in companions(folder):
-                (out / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / name, out / name)
-            _describe_vectors(source, out)
+            for companion in companions(folder):
+                (out / companion).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / companion, out / companion)
+            if to == "torch":
+                _describe_vectors(source, out)
             done = _certify(source, checkpoint, plan, to, weights)
             done.write(out)
     return Result(name, target, "converted", done, time.monotonic() - started)
@@ -145,7 +147,12 @@ def _finished(source: Converted, target: Path, to: str) -> Certificate | None:
         return None
     weights = target / old.weights.name
     same = weights.is_file() and weights.stat().st_size == old.weights.size
+    same = same and all(_same_bytes(source.folder / name, target / name) for name in companions(source.folder))
     return old if same and old.files == (stamp(source.folder / WEIGHTS),) else None
+
+
+def _same_bytes(one: Path, other: Path) -> bool:
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def _certify(source: Converted, checkpoint: Checkpoint, plan: Plan, to: str, weights: Path) -> Certificate:
