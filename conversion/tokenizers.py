@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from tokenizers import normalizers
 
 from conversion import fairseq
 from conversion.cases import lines
 from conversion.reference import Reference
 from zoo.loading import read_about
+from zoo.models.common.sentence_transformers.files import text_rules
 
 LANGUAGE = "en"  # of the lines, where a tokenizer asks
 FILES = ("vocab.txt", "sentencepiece.bpe.model", "tokenizer.json")
@@ -46,4 +48,8 @@ def _original(reference: Reference, upstream: Path, texts: list[str]) -> tuple[s
     if not reference.tokenizer_class:
         return "sentencepiece and dict.txt, as fairseq joins them", fairseq.encode(upstream, texts, LANGUAGE)
     theirs = getattr(transformers, reference.tokenizer_class).from_pretrained(str(upstream))
+    if text_rules(upstream)[1]:  # as sentence-transformers does
+        backend = theirs.backend_tokenizer
+        usual = [backend.normalizer] if backend.normalizer else []
+        backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *usual])
     return type(theirs).__name__, [theirs(text)["input_ids"] for text in texts]

@@ -134,6 +134,16 @@ def outline(folder: Path) -> Model:
     return model
 
 
+def check_head(folder: Path, task: str) -> None:
+    """Raises what `load` would raise of a head whose files lie beside the network's; see `Head.apart`."""
+    about = read_about(folder)
+    with _lazily():
+        model = about.build(about.config, task, **_options(about, task))
+    assert isinstance(model, TaskModel)
+    expected = {name: tuple(tensor.shape) for name, tensor in model.head.state_dict().items()}
+    check_names(expected, {name: a.shape for name, a in model.head.read(folder).items()}, (), (), str(folder))
+
+
 def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[str]) -> dict[str, Shape]:
     """Names and shapes of the tensors of an architecture, as in a converted file. Allocates nothing.
 

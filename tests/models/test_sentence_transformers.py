@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 import paddle
 import pytest
 import torch
-from sentences import OLD, WIDTH, dense, folder, old_pooling, pooling, vectors, write
+from safetensors.torch import save_file
+from sentence_folders import OLD, WIDTH, dense, folder, old_pooling, pooling, vectors, write
 
 import zoo
 from zoo.convert.back import export
@@ -333,6 +335,13 @@ def entry(**values: Any) -> Callable[[Path], None]:
     return edit
 
 
+def stored(weight: torch.Tensor, bias: torch.Tensor | None = None) -> Callable[[Path], None]:
+    """Other weights of the Dense."""
+    tensors = {"linear.weight": weight} | ({} if bias is None else {"linear.bias": bias.contiguous()})
+    return lambda place: save_file(tensors, place / "2_Dense/model.safetensors")
+
+
+NAN = torch.full((10, WIDTH), torch.nan)
 POOL, DENSE, TEXT = "1_Pooling/config.json", "2_Dense/config.json", "sentence_bert_config.json"
 REFUSED: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "module": (entry(type="sentence_transformers.models.LSTM"), NotYetError, "LSTM"),
@@ -340,7 +349,18 @@ REFUSED: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "arguments": (entry(kwargs=["task"]), NotYetError, "task"),
     "above": (entry(path="../x"), CheckpointError, r"\.\./x"),
     "root": (entry(path="/etc"), CheckpointError, "/etc"),
+    "itself": (entry(path="."), CheckpointError, "leads out"),
+    "long": (entry(path="x" * 199 + "é"), CheckpointError, "leads out|200"),
     "type": (entry(path=5), CheckpointError, "path=5"),
+    "pipe": (lambda p: os.mkfifo(p / TEXT), CheckpointError, "regular file"),
+    "device": (
+        lambda p: (p / "config_sentence_transformers.json").symlink_to("/dev/zero"),
+        CheckpointError,
+        "regular",
+    ),
+    "nan": (stored(NAN, NAN[:, 0]), CheckpointError, "none"),
+    "shape": (stored(torch.ones(9, WIDTH), torch.ones(9)), CheckpointError, "linear"),
+    "tensors": (stored(torch.ones(10, WIDTH)), CheckpointError, "bias"),
     "mode": (edited(POOL, pooling_mode="median"), NotYetError, "pooling 'median'"),
     "mode of a list": (edited(POOL, pooling_mode=["mean", "x"]), NotYetError, "pooling 'x'"),
     "modes": (edited(POOL, pooling_mode=[]), NotYetError, "no pooling"),
@@ -380,6 +400,9 @@ def test_what_is_not_understood_is_refused_by_name(tmp_path: Path, case: str) ->
     edit(tmp_path / "m")
     with pytest.raises(kind, match=word):
         zoo.load(tmp_path / "m")
+    with pytest.raises(kind, match=word):
+        convert(str(tmp_path / "m"), tmp_path / "converted")
+    assert not (tmp_path / "converted").exists()
 
 
 @pytest.mark.parametrize("value", ["x", 0, -1, 1.5, 1e99, [], True, 10**30])

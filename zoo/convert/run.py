@@ -214,12 +214,14 @@ def _embedding(upstream: Upstream) -> dict[str, Any]:
 
     Raises:
         NotYetError: a module that the zoo does not have.
+        CheckpointError: the weights of a module are damaged, or not those of its config.json.
     """
-    from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
+    from zoo.loading import check_head
+    from zoo.models.common.sentence_transformers.description import is_sentence_folder
 
     if upstream.architecture.task not in (None, "mlm") or not is_sentence_folder(upstream.snapshot.path):
         return {}
-    SentenceModel.read(upstream.snapshot.path)
+    check_head(upstream.snapshot.path, "embedding")
     return {"task": "embedding"}
 
 

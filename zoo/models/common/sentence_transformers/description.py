@@ -15,7 +15,15 @@ from typing import Any
 from zoo.errors import NotYetError, UsageError
 from zoo.files import Fields, quote, read_json, read_object
 from zoo.models.common.sentence_transformers import files
-from zoo.models.common.sentence_transformers.files import MODULES, POOLINGS, SETTINGS, SIMILARITIES, WIDTHS, listed
+from zoo.models.common.sentence_transformers.files import (
+    MODULES,
+    POOLINGS,
+    SETTINGS,
+    SIMILARITIES,
+    WIDTHS,
+    is_there,
+    listed,
+)
 
 log = logging.getLogger("zoo")
 
@@ -67,11 +75,11 @@ class SentenceModel:
             CheckpointError: a file is damaged or missing.
         """
         documents: dict[str, Any] = {MODULES: read_json(folder / MODULES)}
-        if (folder / SETTINGS).is_file():
+        if is_there(folder / SETTINGS):
             documents[SETTINGS] = read_object(folder / SETTINGS)
         for entry in listed(documents[MODULES], folder / MODULES)[1:]:
             name = f"{entry['path']}/config.json"
-            if entry["path"] and (entry["kind"] == "Pooling" or (folder / name).is_file()):
+            if entry["path"] and (entry["kind"] == "Pooling" or is_there(folder / name)):
                 documents[name] = read_object(folder / name)
         files.check_transformer(files.transformer(folder))
         return cls.of(documents, folder)
@@ -185,12 +193,13 @@ def is_sentence_folder(folder: Path) -> bool:
     Raises:
         CheckpointError: config_sentence_transformers.json is damaged.
     """
-    if not (folder / MODULES).is_file():
+    if not is_there(folder / MODULES):
         return False
     file = folder / SETTINGS
-    kind = Fields(read_object(file), quote(str(file), 200)).text("model_type", None) if file.is_file() else None
+    given = Fields(read_object(file) if is_there(file) else {}, quote(str(file), 200))
+    kind = given.text("model_type", None)
     if kind not in (None, "SentenceTransformer"):
-        log.warning("%s: model_type is %s; the modules of such a model are not used.", file, quote(kind))
+        log.warning("%s: model_type is %s; the modules of such a model are not used.", given.source, quote(kind))
         return False
     return True
 

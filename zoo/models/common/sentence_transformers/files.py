@@ -6,9 +6,10 @@ What the zoo does not understand in them is an error or a warning that names it.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Collection
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from zoo.errors import CheckpointError, NotYetError
@@ -57,6 +58,7 @@ ACTIVATIONS = {  # name in torch.nn -> in paddle.nn.functional, of those that me
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 WIDEST = 1 << 16  # numbers of a vector
 MOST = 32  # modules of a model
+LONGEST_NAME = 200  # bytes of a folder's name
 # Settings of the Transformer module that change no number, and those that hold arguments of transformers' classes.
 NO_NUMBERS = {"unpad_inputs", "dtype", "torch_dtype", "attn_implementation", "add_pooling_layer", "use_safetensors"}
 ARGUMENTS = ("model_args", "model_kwargs", "tokenizer_args", "processor_kwargs", "config_args", "config_kwargs")
@@ -117,9 +119,10 @@ def _check_list(entries: list[dict[str, str]], source: str) -> None:
 
 
 def _is_inside(path: str) -> bool:
-    windows = PureWindowsPath(path)
-    rooted = windows.anchor or PurePosixPath(path).is_absolute()
-    return not rooted and "\\" not in path and "\0" not in path and ".." not in windows.parts
+    """Whether a path is empty or names a folder below, whatever system reads it."""
+    parts = path.removesuffix("/").split("/") if path else []
+    plain = not PureWindowsPath(path).anchor and "\\" not in path and "\0" not in path
+    return plain and all(part not in ("", ".", "..") and len(part.encode()) < LONGEST_NAME for part in parts)
 
 
 # What a module's config.json says: arguments of the layer of that kind (see layers.py).
@@ -237,8 +240,13 @@ def transformer(folder: Path) -> Fields:
     Raises:
         CheckpointError: a damaged file.
     """
-    file = next((folder / name for name in TEXTS if (folder / name).is_file()), None)
+    file = next((folder / name for name in TEXTS if is_there(folder / name)), None)
     return Fields({} if file is None else read_object(file), quote(str(file), 200))
+
+
+def is_there(file: Path) -> bool:
+    """Whether there is anything of that name: what is no regular file is an error and not passed over."""
+    return os.path.lexists(file)
 
 
 def check_transformer(given: Fields) -> None:

@@ -90,12 +90,13 @@ class Embedding(Head):
     def write(self, folder: Path) -> None:
         """Writes the weights of each module that has some into its folder, as torch has them."""
         for module, step in zip(self.sentence.modules, self.steps, strict=True):
-            arrays = {key: _turned(key, tensor.numpy()) for key, tensor in step.state_dict().items()}
+            tensors = step.state_dict().items()
+            arrays = {key: _turned(key, tensor.astype("float32").numpy()) for key, tensor in tensors}
             if arrays:
                 place = folder / module.path
                 place.mkdir(parents=True, exist_ok=True)
                 infos = [TensorInfo(key, "F32", array.shape) for key, array in arrays.items()]
-                values = (np.ascontiguousarray(a, np.float32) for a in arrays.values())
+                values = (np.ascontiguousarray(array) for array in arrays.values())
                 write_safetensors(place / WEIGHTS[0], infos, values, {"format": "pt"})
 
     def read(self, folder: Path) -> dict[str, np.ndarray]:
@@ -116,8 +117,12 @@ class Embedding(Head):
                     what = "lacks" if other[0] in names else "holds, without a place for it,"
                     raise CheckpointError(f"{quote(str(file), 200)} {what} {quote(other[0])}.", "Get it again.")
                 for key, info in checkpoint.infos.items():
-                    array = _turned(key, widen(checkpoint.read(key), info.dtype))
-                    found[f"steps.{n}.{key}"] = np.array(array, np.float32, order="C")
+                    array = np.array(_turned(key, widen(checkpoint.read(key), info.dtype)), np.float32, order="C")
+                    if not np.isfinite(array).all():
+                        raise CheckpointError(
+                            f"{quote(str(file), 200)} holds a number in {quote(key)} that is none."
+                        )
+                    found[f"steps.{n}.{key}"] = array
         return found
 
 

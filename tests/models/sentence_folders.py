@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,10 @@ import torch
 from peers import torch_model
 from torch import Tensor, nn
 
+from conversion import sentences
+
 PACKAGE = "sentence_transformers.models"
-OLD = {
-    "cls": "pooling_mode_cls_token",
-    "max": "pooling_mode_max_tokens",
-    "mean": "pooling_mode_mean_tokens",
-    "mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens",
-    "weightedmean": "pooling_mode_weightedmean_tokens",
-    "lasttoken": "pooling_mode_lasttoken",
-}
+OLD = sentences.OLD
 WIDTH = 24
 Content = dict[str, Any]
 
@@ -107,61 +101,8 @@ def _write_state(place: Path, state: dict[str, Tensor], pickled: bool) -> None:
         save_file(state, place / "model.safetensors")
 
 
-def read_state(place: Path) -> dict[str, Tensor]:
-    """The weights of a module."""
-    from safetensors.torch import load_file
-
-    file = place / "model.safetensors"
-    return load_file(file) if file.is_file() else torch.load(place / "pytorch_model.bin", weights_only=True)
-
-
 @torch.no_grad()
 def vectors(place: Path, peer: nn.Module, ids: Tensor, mask: Tensor, prompt: int = 0) -> Tensor:
-    """What sentence-transformers makes of a folder's modules, text by text. prompt: tokens a pooling may skip."""
-    rows = []
-    for row, seen in zip(ids, mask, strict=True):
-        keep = seen.bool()
-        tokens = peer(row[keep][None]).last_hidden_state[0]  # [n, D], no padding
-        known = {"token_embeddings": tokens}
-        for entry in json.loads((place / "modules.json").read_text())[1:]:
-            file = place / entry["path"] / "config.json"
-            config = json.loads(file.read_text()) if file.is_file() else {}
-            known = _step(entry["type"].rpartition(".")[2], config, place / entry["path"], known, prompt)
-        rows.append(known["sentence_embedding"])
-    return torch.stack(rows)
-
-
-def _step(kind: str, config: Content, place: Path, known: dict[str, Tensor], prompt: int) -> dict[str, Tensor]:
-    source = config.get("module_input_name", "sentence_embedding")
-    if kind == "Pooling":
-        first = 0 if config.get("include_prompt", True) else prompt
-        return {**known, "sentence_embedding": _pooled(config, known["token_embeddings"], first)}
-    if source not in known:
-        return known
-    x = known[source]
-    if kind == "Dense":
-        state = read_state(place)
-        name = config["activation_function"].rpartition(".")[2]
-        y = getattr(nn, name)()(nn.functional.linear(x, state["linear.weight"], state.get("linear.bias")))
-        if config.get("use_residual"):
-            y = y + (x @ state["residual.weight"].T if "residual.weight" in state else x)
-        return {**known, source: y}
-    if kind == "LayerNorm":
-        state = read_state(place)
-        y = nn.functional.layer_norm(x, x.shape[-1:], state["norm.weight"], state["norm.bias"])
-        return {**known, source: y}
-    return {**known, source: nn.functional.normalize(x, dim=-1)} if kind == "Normalize" else known
-
-
-def _pooled(config: Content, tokens: Tensor, first: int) -> Tensor:
-    named = config.get("pooling_mode") or [mode for mode, field in OLD.items() if config.get(field)] or ["mean"]
-    kept, places = tokens[first:], torch.arange(1, len(tokens) + 1)[first:, None].float()
-    made = {
-        "cls": kept[0],
-        "max": kept.max(0).values,
-        "mean": kept.mean(0),
-        "mean_sqrt_len_tokens": kept.sum(0) / math.sqrt(len(kept)),
-        "weightedmean": (kept * places).sum(0) / places.sum(),
-        "lasttoken": kept[-1],
-    }
-    return torch.cat([made[mode] for mode in ([named] if isinstance(named, str) else named)])
+    """What sentence-transformers makes of a folder, text by text, without padding. prompt: tokens it may skip."""
+    states = [peer(row[seen.bool()][None]).last_hidden_state[0] for row, seen in zip(ids, mask, strict=True)]
+    return sentences.vectors(place, states, prompt)
