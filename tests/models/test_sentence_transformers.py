@@ -20,6 +20,7 @@ import zoo
 from zoo.convert.back import export
 from zoo.convert.run import convert
 from zoo.errors import CheckpointError, ConfigError, InputError, NotYetError, UsageError
+from zoo.models.common.sentence_transformers import layers
 from zoo.models.common.sentence_transformers.encoder import hide_prompt
 from zoo.models.common.sentence_transformers.files import ACTIVATIONS
 
@@ -111,6 +112,27 @@ def test_activations_are_those_of_torch(tmp_path: Path, name: str) -> None:
     kind = "linear.Identity" if name == "Identity" else f"activation.{name}"
     peer = folder(tmp_path, [MEAN, ("Dense", "2_Dense", dense(WIDTH, 10, kind))])
     same(zoo.load(tmp_path), vectors(tmp_path, peer, torch.tensor(IDS), torch.tensor(MASK)).numpy())
+
+
+def test_activations_are_those_of_torch_as_onnx_too(tmp_path: Path) -> None:
+    pytest.importorskip("paddle2onnx")
+    import onnxruntime
+    import paddle2onnx
+
+    assert set(layers.ACTIVATIONS) == set(ACTIVATIONS)
+
+    class All(paddle.nn.Layer):
+        def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+            return paddle.concat([f(x) for f in layers.ACTIVATIONS.values()]) * 1.0
+
+    x = np.concatenate([np.linspace(-8, 8, 401), [-40, 40, 0]]).astype(np.float32)[None]
+    spec = [paddle.static.InputSpec([None, None], "float32", "x")]
+    paddle.jit.save(paddle.jit.to_static(All(), input_spec=spec, full_graph=True), str(tmp_path / "m"))
+    files = [str(tmp_path / name) for name in ("m.json", "m.pdiparams", "m.onnx")]
+    paddle2onnx.export(*files, opset_version=17, optimize_tool="None")
+    (found,) = onnxruntime.InferenceSession(files[2]).run(None, {"x": x})
+    expected = [getattr(torch.nn, name)()(torch.tensor(x)).numpy() for name in layers.ACTIVATIONS]
+    np.testing.assert_allclose(found, np.concatenate(expected), atol=5e-6)
 
 
 @pytest.mark.parametrize("mode", OLD)

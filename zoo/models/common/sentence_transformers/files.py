@@ -35,26 +35,21 @@ POOLINGS = {
     "lasttoken": "pooling_mode_lasttoken",
 }
 WIDTHS = ("word_embedding_dimension", "embedding_dimension")  # the older name, the newer
-ACTIVATIONS = {  # name in torch.nn -> in paddle.nn.functional, of those that mean the same without arguments
-    "Identity": "",
-    "Tanh": "tanh",
-    "ReLU": "relu",
-    "GELU": "gelu",
-    "Sigmoid": "sigmoid",
-    "SiLU": "silu",
-    "ELU": "elu",
-    "LeakyReLU": "leaky_relu",
-    "Softplus": "softplus",
-    "Mish": "mish",
-    "SELU": "selu",
-    "CELU": "celu",
-    "ReLU6": "relu6",
-    "Hardtanh": "hardtanh",
-    "Hardswish": "hardswish",
-    "Softsign": "softsign",
-    "Tanhshrink": "tanhshrink",
-    "LogSigmoid": "log_sigmoid",
-}
+# Of torch.nn, each without arguments; layers.py has their formulas.
+ACTIVATIONS = (
+    "Identity",
+    "Tanh",
+    "ReLU",
+    "GELU",
+    "Sigmoid",
+    "SiLU",
+    "ELU",
+    "LeakyReLU",
+    "Softplus",
+    "Mish",
+    "SELU",
+)
+ACTIVATIONS += ("CELU", "ReLU6", "Hardtanh", "Hardswish", "Softsign", "Tanhshrink", "LogSigmoid")
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 WIDEST = 1 << 16  # numbers of a vector
 MOST = 32  # modules of a model
@@ -156,7 +151,7 @@ def _dense(given: Fields) -> dict[str, Any]:
         "inputs": _width(given, "in_features"),
         "outputs": _width(given, "out_features"),
         "bias": given.flag("bias", True),
-        "activation": ACTIVATIONS[known[1]],
+        "activation": known[1],
         "residual": given.flag("use_residual", False),
         **_places(given),
     }

@@ -19,6 +19,37 @@ LOWEST = -1e30  # of a maximum over nothing; -inf would be nan in a mask that is
 Known = dict[str, Tensor]
 
 
+def _softplus(x: Tensor) -> Tensor:
+    return F.relu(x) + paddle.log(1.0 + paddle.exp(-x.abs()))
+
+
+def _elu(x: Tensor) -> Tensor:
+    return F.relu(x) + paddle.exp(-F.relu(-x)) - 1.0
+
+
+# As torch.nn has them. Those that paddle2onnx 2.1.0 writes wrongly, or that end its process, are spelled out.
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "Identity": lambda x: x,
+    "Tanh": F.tanh,
+    "ReLU": F.relu,
+    "GELU": F.gelu,
+    "Sigmoid": F.sigmoid,
+    "SiLU": F.silu,
+    "ELU": _elu,
+    "CELU": _elu,
+    "SELU": lambda x: 1.0507009873554805 * (F.relu(x) + 1.6732632423543772 * (paddle.exp(-F.relu(-x)) - 1.0)),
+    "LeakyReLU": lambda x: F.relu(x) - 0.01 * F.relu(-x),
+    "Softplus": _softplus,
+    "Mish": lambda x: x * F.tanh(_softplus(x)),
+    "ReLU6": lambda x: x.clip(0.0, 6.0),
+    "Hardtanh": lambda x: x.clip(-1.0, 1.0),
+    "Hardswish": lambda x: x * (x + 3.0).clip(0.0, 6.0) / 6.0,
+    "Softsign": lambda x: x / (1.0 + x.abs()),
+    "Tanhshrink": lambda x: x - F.tanh(x),
+    "LogSigmoid": lambda x: -_softplus(-x),
+}
+
+
 def _order(seen: Tensor) -> Tensor:
     """[B, T] of 0 and 1 -> the number of each 1 among those of its row, from 1; int64."""
     return paddle.cumsum(seen.astype("int64"), axis=1)
@@ -97,22 +128,21 @@ class Pooling(nn.Layer):
 
 
 class Dense(nn.Layer):
-    """A Linear, an activation (a value of `files.ACTIVATIONS`), and perhaps what went in added."""
+    """A Linear, an activation (a name of ACTIVATIONS), and perhaps what went in added."""
 
     def __init__(
         self, inputs: int, outputs: int, bias: bool, activation: str, residual: bool, source: str, target: str
     ) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, outputs, bias_attr=None if bias else False)
-        self.activation = getattr(F, activation) if activation else None
+        self.activation = ACTIVATIONS[activation]
         self.adds = residual
         self.residual = nn.Linear(inputs, outputs, bias_attr=False) if residual and inputs != outputs else None
         self.source, self.target = source, target
 
     def forward(self, known: Known, mask: Tensor) -> Known:
         x = known[self.source]
-        y = self.linear(x)
-        y = y if self.activation is None else self.activation(y)
+        y = self.activation(self.linear(x))
         if self.adds:
             y = y + (x if self.residual is None else self.residual(x))
         return {**known, self.target: y}
