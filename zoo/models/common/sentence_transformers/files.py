@@ -37,19 +37,9 @@ POOLINGS = {
 WIDTHS = ("word_embedding_dimension", "embedding_dimension")  # the older name, the newer
 # Of torch.nn, each without arguments; layers.py has their formulas.
 ACTIVATIONS = (
-    "Identity",
-    "Tanh",
-    "ReLU",
-    "GELU",
-    "Sigmoid",
-    "SiLU",
-    "ELU",
-    "LeakyReLU",
-    "Softplus",
-    "Mish",
-    "SELU",
-)
-ACTIVATIONS += ("CELU", "ReLU6", "Hardtanh", "Hardswish", "Softsign", "Tanhshrink", "LogSigmoid")
+    "Identity", "Tanh", "ReLU", "GELU", "Sigmoid", "SiLU", "ELU", "LeakyReLU", "Softplus", "Mish", "SELU", "CELU",
+    "ReLU6", "Hardtanh", "Hardswish", "Softsign", "Tanhshrink", "LogSigmoid",
+)  # fmt: skip
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 WIDEST = 1 << 16  # numbers of a vector
 MOST = 32  # modules of a model
