@@ -95,8 +95,8 @@ def choose(
     if outside := [n for n in names if leads_out(n)]:
         raise HubError(f"{where} lists the file {quote(outside[0])}, which lies outside of it.")
     folders = module_folders(read(MODULES)) if MODULES in names else []
-    small = [n for n in names if any(fnmatchcase(n, p) for p in SMALL)]
-    small += [n for f in folders if (n := f"{f}/config.json") in names]
+    configs = {f"{folder}/config.json" for folder in folders}
+    small = [n for n in names if n in configs or any(fnmatchcase(n, p) for p in SMALL)]
     check_files(small, where)
     if kind == "config" and small:
         return small
