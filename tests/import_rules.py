@@ -40,7 +40,8 @@ TABLE = (
     Row("zoo/models/common/__init__.py"),
     Row("zoo/models/*/__init__.py", parts="zoo.cards"),
     Row("zoo/models/*/keymap.py", parts="zoo.checkpoint.rules zoo.models.structbert.keymap zoo.models.xlmr.keymap"),
-    Row("zoo/checkpoint/rules.py", parts="zoo.errors"),
+    Row("zoo/checkpoint/rules.py", parts="zoo.errors zoo.files"),
+    Row("zoo/checkpoint/shapes.py", parts="zoo.errors zoo.files zoo.checkpoint.rules"),
     Row("zoo/registry.py", parts=f"{LIGHT} zoo.models"),
     Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.

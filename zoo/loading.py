@@ -18,7 +18,8 @@ import paddle
 from zoo import configs, hub, registry
 from zoo.cards import Architecture, Card, Family
 from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
-from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
+from zoo.checkpoint.rules import KeyMap, Shape, Step
+from zoo.checkpoint.shapes import target_shapes
 from zoo.errors import ConfigError, UsageError
 from zoo.models.common.base import Model, Origin, TaskModel, group_of
 from zoo.models.common.pooling import is_sentence_folder, sentence_options

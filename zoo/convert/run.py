@@ -26,7 +26,8 @@ from zoo.cards import Architecture, Card
 from zoo.checkpoint import Checkpoint, open_checkpoint, target_infos, widen
 from zoo.checkpoint import stream as stream_tensors
 from zoo.checkpoint.publish import publish
-from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo, check_shapes
+from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo
+from zoo.checkpoint.shapes import check_shapes
 from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, FileStamp, Written, stamp
