@@ -18,6 +18,11 @@ def families() -> tuple[Family, ...]:
     return tuple(import_module(f"zoo.models.{name}").FAMILY for name in FAMILIES)
 
 
+def architectures() -> tuple[Architecture, ...]:
+    """Every class name that a family runs."""
+    return tuple(architecture for one in families() for architecture in one.architectures)
+
+
 @lru_cache(maxsize=1)
 def _by_key() -> dict[str, Card]:
     """Names and aliases in lower case -> card. A spelling that two cards claim is a mistake of ours."""

@@ -27,6 +27,11 @@ NETWORK = ("encoder.", "seq2seq.")  # starts of our names that are no head's and
 KEPT = "unused.upstream."  # what no rule knows and the network does without, under its own key
 
 
+def group_of(task: str | None) -> str:
+    """The first part of the names of a head's tensors: the task, spelled as a Python name."""
+    return (task or "").replace("-", "_")
+
+
 @dataclass(frozen=True)
 class TensorInfo:
     """Name, element type ("F32", "F16", "BF16", "I64", ... as safetensors spells it) and shape of a tensor."""
@@ -92,6 +97,11 @@ def drop(source: str, reason: str) -> tuple[Rule, ...]:
     return (Rule((source,), (), "drop", reason),)
 
 
+def as_paddle(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The same rules for a library whose Linears lie as in Paddle, [in, out]: nothing is transposed."""
+    return tuple(replace(rule, op="copy") if rule.op == "transpose" else rule for rule in rules)
+
+
 @dataclass(frozen=True)
 class Step:
     """One application of a rule: these upstream tensors become these tensors of ours."""
@@ -155,7 +165,7 @@ class KeyMap:
         Upstream names some heads alike ("classifier.weight" is a tagger's or a multiple-choice model's), so the
         checkpoint's task decides; the first rule that matches wins. Reading backwards needs no preference.
         """
-        group = f"{task}.".replace("-", "_")
+        group = f"{group_of(task)}."
         rules = sorted(self.rules, key=lambda r: not any(t.startswith(group) for t in r.targets))
         return replace(self, rules=tuple(rules))
 
@@ -188,7 +198,7 @@ class KeyMap:
     def is_inside(self, key: str) -> bool:
         """Whether a key is of the network itself, by its first component, and not of a head or beside it."""
         *_, reading = self._readings(key)
-        return bool(self.base) and reading.startswith(self.base) or reading.partition(".")[0] in self._roots
+        return (bool(self.base) and reading.startswith(self.base)) or reading.partition(".")[0] in self._roots
 
     def plan(self, keys: Iterable[str]) -> Plan:
         """Assigns every upstream key to a rule; a key beside the network that no rule knows is kept as it is.
@@ -240,7 +250,7 @@ class KeyMap:
                 f"the first is {quote(inside[0])}.",
                 "Adapters are merged into the model by the library that made them; the merged model can be loaded."
                 if added
-                else "Is this the weight file of config.json's architecture? Without them the numbers would differ.",
+                else "Is this the weight file of config.json's network? Without them the numbers would differ.",
             )
         if keys and not network:
             raise KeyRuleError(

@@ -1,0 +1,84 @@
+"""PaddleNLP's config files in transformers' words: config.json, and the older model_config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from zoo import registry
+from zoo.checkpoint.dialect import Dialect
+from zoo.errors import ConfigError
+from zoo.files import quote
+
+LEGACY = "model_config.json"  # up to 2.4: the arguments of the class and of the network in it
+VERSION = "paddlenlp_version"
+NAMES = {"num_classes": "num_labels", "dropout": "classifier_dropout"}
+_DEEP = 8  # objects within objects; PaddleNLP nests two
+
+
+def dialects(module: str) -> tuple[Dialect, ...]:
+    """How PaddleNLP writes the networks of a family's package ("zoo.models.xlmr"); none where it has them not."""
+    found: tuple[Dialect, ...] = getattr(import_module(f"{module}.keymap"), "PADDLENLP", ())
+    return found
+
+
+def dialect_of(module: str, architecture: str) -> Dialect | None:
+    """The dialect of a class name; a class that PaddleNLP does not have is written as the family's first."""
+    known = dialects(module)
+    return next((d for d in known if architecture.startswith(d.stem)), known[0] if known else None)
+
+
+def is_paddlenlp(content: Mapping[str, Any]) -> bool:
+    """Whether a config.json says that PaddleNLP wrote it."""
+    return bool({VERSION, "init_class", "init_args"} & content.keys())
+
+
+def translated(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A config.json of PaddleNLP as transformers would have written it; sizes that it leaves out are PaddleNLP's.
+
+    Raises:
+        ConfigError: arguments without a name, or a pooler that is none of the zoo's.
+    """
+    flat = _flat(content)
+    if name := flat.pop("init_class", None):
+        flat.setdefault("architectures", [name])
+    for old, new in NAMES.items():
+        value = flat.pop(old, None)
+        if value is not None and flat.get(new) is None:
+            flat[new] = value
+    if flat.get("pool_act", "tanh") != "tanh":
+        raise ConfigError(f"PaddleNLP's config has pool_act={quote(flat['pool_act'])}; the zoo's pooler has tanh.")
+    named = flat.get("architectures")
+    name = named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
+    dialect = next((d for d in _all() if name.startswith(d.stem)), None)
+    if dialect is None:
+        return flat
+    if dialect.pretraining and name == dialect.stem + dialect.pretraining:
+        flat["architectures"] = [f"{dialect.stem}ForPreTraining"]
+    return {**dialect.defaults, "model_type": dialect.model_type, **flat}
+
+
+def _all() -> Iterator[Dialect]:
+    modules = dict.fromkeys(a.module for family in registry.families() for a in family.architectures)
+    for module in modules:
+        yield from dialects(module)
+
+
+def _flat(content: Mapping[str, Any], depth: int = _DEEP) -> dict[str, Any]:
+    """The arguments of a class and, where it does not give them itself, those of the network that it was given."""
+    flat = {key: value for key, value in content.items() if key != "init_args"}
+    arguments = content.get("init_args") or []
+    if not isinstance(arguments, list) or not all(isinstance(inner, Mapping) for inner in arguments) or not depth:
+        raise ConfigError(
+            f"'{LEGACY}' has init_args={quote(arguments)}, which are not all arguments with a name.",
+            "Save the model again with PaddleNLP 2.5 or later; it writes config.json.",
+        )
+    for inner in arguments:
+        for key, value in _flat(inner, depth - 1).items():
+            if key not in ("init_class", "architectures"):
+                flat.setdefault(key, value)
+    if "init_class" not in flat and "architectures" not in flat:
+        named = (inner.get("init_class") for inner in arguments)
+        flat["init_class"] = next((name for name in named if name), None)
+    return flat
