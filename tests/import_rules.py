@@ -47,7 +47,7 @@ TABLE = (
     Row("zoo/checkpoint/shapes.py", parts="zoo.errors zoo.files zoo.checkpoint.rules"),
     Row("zoo/checkpoint/dialect.py", parts="zoo.checkpoint.rules"),
     Row("zoo/registry.py", parts=f"{LIGHT} zoo.models"),
-    Row("zoo/paddlenlp.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint.dialect"),
+    Row("zoo/paddlenlp.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint.dialect zoo.checkpoint.rules"),
     Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.paddlenlp zoo.checkpoint"),
     # Which key table reads a file and which head it has, for loading and converting alike.
     Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),

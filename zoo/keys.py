@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,36 +14,16 @@ from zoo.checkpoint.rules import KEPT, NETWORK, KeyMap, Plan, Shape, Step, group
 from zoo.checkpoint.shapes import source_shapes
 from zoo.errors import CheckpointError, KeyRuleError, UsageError
 from zoo.files import clean, parse_json, quote
-from zoo.paddlenlp import VERSION, dialect_of
+from zoo.paddlenlp import PADDLENLP, TORCH, VERSION, dialect_of, table
 
 SHOWN = 4  # names that a message lists
 # In the metadata of a file that a conversion wrote: the keys it came from, and whose.
 SOURCE_KEYS, SOURCE_FORM = "source_keys", "source_form"
-TORCH, PADDLENLP = "torch", "paddlenlp"
 # What a safetensors header says of who wrote it. PaddleNLP's arrays are numpy's.
 MARKS = {"pt": TORCH, "np": PADDLENLP, "pd": PADDLENLP, "paddle": PADDLENLP}
 WHOLE = ("generation", "embedding")  # heads without tensors of their own
 PRETRAINING = ("mlm", "discriminator")  # heads that a network is left without unless they are asked for
 OUTPUTS = {"multiple-choice": 1, "qa": 2, "discriminator": 1}  # heads whose width no labels decide
-
-
-def table(architecture: Architecture, form: str = TORCH) -> KeyMap:
-    """The key table of an architecture's files as torch or PaddleNLP has them.
-
-    Raises:
-        KeyRuleError: PaddleNLP has no such network.
-    """
-    if form == TORCH:
-        found: KeyMap = import_module(f"{architecture.module}.keymap").KEYMAP
-        return found
-    dialect = dialect_of(architecture.module, architecture.name)
-    if dialect is None:
-        raise KeyRuleError(
-            f"The file is PaddleNLP's, which has no network like {architecture.name}: nothing says how its Linear "
-            "layers lie.",
-            "Give the file that torch wrote.",
-        )
-    return dialect.keymap
 
 
 def form_of(checkpoint: Checkpoint, config: Mapping[str, Any], architecture: Architecture) -> str:
@@ -62,8 +41,8 @@ def form_of(checkpoint: Checkpoint, config: Mapping[str, Any], architecture: Arc
     readers = [f for f in (TORCH, PADDLENLP) if _knows(table(architecture, f), checkpoint.infos)]
     if marked and readers and marked not in readers:
         raise KeyRuleError(
-            f"'{checkpoint.path}' is marked as {marked}'s, and its keys are spelled as {readers[0]}'s: how its Linear "
-            "layers lie is not certain.",
+            f"'{checkpoint.path}' is marked as {marked}'s, and its keys are spelled as {readers[0]}'s: how its "
+            "Linear layers lie is not certain.",
             "Save it again with the library that its numbers came from.",
         )
     if marked or len(readers) == 1:

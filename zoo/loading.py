@@ -107,7 +107,7 @@ def load(
     _tell(str(name_or_path), named, source, task, weights, fresh)
     for group, count in left_out.items():
         log.info("%s: %s (%d tensors) is not used by this network", name_or_path, group, count)
-    upstream = model.upstream or _class_name(about, task)
+    upstream = model.upstream or registry.with_head(about.architecture, task).name
     model.origin = Origin(about.family.name, upstream, about.architecture.module, folder, card)
     model.eval()
     return model
@@ -214,14 +214,10 @@ class About:
 
     def with_head(self, task: str | None) -> About:
         """The same, if its class were the one with this head; a family may look at it ("has a decoder")."""
-        if (
-            task is None
-            or task == self.architecture.task
-            or (name := _class_name(self, task)) == self.architecture.name
-        ):
+        architecture = self.architecture if task is None else registry.with_head(self.architecture, task)
+        if architecture is self.architecture:
             return self
-        architecture = next(a for a in registry.architectures() if a.name == name)
-        config = replace(self.config, source={**self.config.source, "architectures": [name]})
+        config = replace(self.config, source={**self.config.source, "architectures": [architecture.name]})
         return replace(self, architecture=architecture, config=config)
 
 
@@ -411,19 +407,6 @@ def _left_out(model: Model, found: Mapping[str, Shape]) -> dict[str, int]:
     network = model.encoder if isinstance(model, TaskModel) else model
     counts = {group: sum(name.startswith(f"{group}.") for name in found) for group in network.leaves_out}
     return {group: count for group, count in counts.items() if count}
-
-
-def _class_name(about: About, task: str | None) -> str:
-    """What upstream calls this network with this head ("XLMRobertaForTokenClassification")."""
-    name, module = about.architecture.name, about.architecture.module
-    if about.architecture.task == task:
-        return name
-    known = [a for a in registry.architectures() if a.module == module]
-    stems = [a.name.removesuffix("Model") for a in known if a.task is None]
-    stem = next((s for s in stems if name.startswith(s)), name)
-    wanted = None if task == "embedding" else task
-    # The last one: BertForMaskedLM and not BertForPreTraining, whose file has more than the head.
-    return next((a.name for a in reversed(known) if a.name.startswith(stem) and a.task == wanted), name)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""PaddleNLP's config files in transformers' words: config.json, and the older model_config.json."""
+"""PaddleNLP beside torch: key tables of either, and PaddleNLP's config files in transformers' words."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from importlib import import_module
 from typing import Any
 
 from zoo import registry
+from zoo.cards import Architecture
 from zoo.checkpoint.dialect import Dialect
-from zoo.errors import ConfigError
+from zoo.checkpoint.rules import KeyMap
+from zoo.errors import ConfigError, KeyRuleError
 from zoo.files import quote
 
+TORCH, PADDLENLP = "torch", "paddlenlp"  # who wrote a file
 LEGACY = "model_config.json"  # up to 2.4: the arguments of the class and of the network in it
 VERSION = "paddlenlp_version"
 NAMES = {"num_classes": "num_labels", "dropout": "classifier_dropout"}
@@ -27,6 +30,25 @@ def dialect_of(module: str, architecture: str) -> Dialect | None:
     """The dialect of a class name; a class that PaddleNLP does not have is written as the family's first."""
     known = dialects(module)
     return next((d for d in known if architecture.startswith(d.stem)), known[0] if known else None)
+
+
+def table(architecture: Architecture, form: str = TORCH) -> KeyMap:
+    """The key table of an architecture's files as torch or PaddleNLP has them.
+
+    Raises:
+        KeyRuleError: PaddleNLP has no such network.
+    """
+    if form == TORCH:
+        found: KeyMap = import_module(f"{architecture.module}.keymap").KEYMAP
+        return found
+    dialect = dialect_of(architecture.module, architecture.name)
+    if dialect is None:
+        raise KeyRuleError(
+            f"The file is PaddleNLP's, which has no network like {architecture.name}: nothing says how its Linear "
+            "layers lie.",
+            "Give the file that torch wrote.",
+        )
+    return dialect.keymap
 
 
 def is_paddlenlp(content: Mapping[str, Any]) -> bool:

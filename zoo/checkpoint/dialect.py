@@ -16,7 +16,8 @@ class Dialect:
         stem: start of its class names ("XLMRoberta").
         model_type: as its config.json has it.
         keymap: its keys; a Linear lies as in Paddle, [in, out].
-        heads: task -> end of the class name; "Model" for the bare network.
+        heads: task -> end of the class name.
+        bare: transformers' class -> end of the class name, for bare networks that are not called "Model".
         defaults: sizes that it assumes where a config.json leaves them out, and transformers does not.
         activations: values of hidden_act that it runs.
         aliases: keys of tied tensors that a masked language model's file has too.
@@ -27,6 +28,7 @@ class Dialect:
     model_type: str
     keymap: KeyMap
     heads: Mapping[str, str]
+    bare: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, object] = field(default_factory=dict)
     activations: tuple[str, ...] = ("gelu", "relu")
     aliases: tuple[str, ...] = ()

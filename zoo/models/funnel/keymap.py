@@ -72,6 +72,7 @@ PADDLENLP = (
             "tagging": "ForTokenClassification",
             "qa": "ForQuestionAnswering",
         },
+        bare={"FunnelBaseModel": "BaseModel"},
         activations=("gelu", "gelu_new", "relu"),
         keymap=KeyMap(base="funnel.", rules=as_paddle(KEYMAP.rules)),
     ),
