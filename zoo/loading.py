@@ -232,7 +232,8 @@ def read_about(folder: Path) -> About:
     mark = content.get("zoo") or {}
     if mark.get("format", 1) != 1:
         raise ConfigError(f"'{folder}' is of format {mark['format']}; this zoo reads format 1.", "Update the zoo.")
-    config = import_module(f"{architecture.module}.config").Config.from_dict(content)
+    named = {"architectures": [architecture.name]} if mark else {}  # the class that the conversion found
+    config = import_module(f"{architecture.module}.config").Config.from_dict({**content, **named})
     return About(folder, family, architecture, config, mark)
 
 

@@ -52,8 +52,15 @@ def table(architecture: Architecture, form: str = TORCH) -> KeyMap:
 
 
 def is_paddlenlp(content: Mapping[str, Any]) -> bool:
-    """Whether a config.json says that PaddleNLP wrote it."""
-    return bool({VERSION, "init_class", "init_args"} & content.keys())
+    """Whether a config.json says that PaddleNLP wrote it, or names a class that only PaddleNLP has."""
+    said = bool({VERSION, "init_class", "init_args"} & content.keys())
+    return said or any(d.pretraining and _class(content) == d.stem + d.pretraining for d in _all())
+
+
+def _class(content: Mapping[str, Any]) -> str:
+    """The class that `architectures` names; empty where it names none."""
+    named = content.get("architectures")
+    return named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
 
 
 def translated(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,16 +70,15 @@ def translated(content: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: arguments without a name, or a pooler that is none of the zoo's.
     """
     flat = _flat(content)
-    if name := flat.pop("init_class", None):
-        flat.setdefault("architectures", [name])
+    if made := flat.pop("init_class", None):
+        flat.setdefault("architectures", [made])
     for old, new in NAMES.items():
         value = flat.pop(old, None)
         if value is not None and flat.get(new) is None:
             flat[new] = value
     if flat.get("pool_act", "tanh") != "tanh":
         raise ConfigError(f"PaddleNLP's config has pool_act={quote(flat['pool_act'])}; the zoo's pooler has tanh.")
-    named = flat.get("architectures")
-    name = named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
+    name = _class(flat)
     dialect = next((d for d in _all() if name.startswith(d.stem)), None)
     if dialect is None:
         return flat

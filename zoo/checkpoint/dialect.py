@@ -19,6 +19,7 @@ class Dialect:
         heads: task -> end of the class name.
         bare: transformers' class -> end of the class name, for bare networks that are not called "Model".
         defaults: sizes that it assumes where a config.json leaves them out, and transformers does not.
+        unsaid: what its config.json is written without.
         activations: values of hidden_act that it runs.
         aliases: keys of tied tensors that a masked language model's file has too.
         pretraining: class of a masked language model whose file has the head of sentence order too.
@@ -30,6 +31,7 @@ class Dialect:
     heads: Mapping[str, str]
     bare: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, object] = field(default_factory=dict)
+    unsaid: tuple[str, ...] = ()
     activations: tuple[str, ...] = ("gelu", "relu")
     aliases: tuple[str, ...] = ()
     pretraining: str = ""

@@ -68,10 +68,11 @@ def place(config: Mapping[str, Any], architecture: Architecture, folder: Path, c
     names = {i.name: i.shape for i in written}
     if not certain:
         architecture = _fitting(architecture, config, names)
-    expected = network(architecture, config, names, task)
+    measured = task if task == named.task else None  # config.json's labels are not those of a head it does not name
+    expected = network(architecture, config, names, measured)
     for name in set(keymap.optional) - names.keys():
         expected.pop(name, None)
-    check_shapes(plan, source.shapes, expected | {n: s for n, s in names.items() if _is_kept(n, task)})
+    check_shapes(plan, source.shapes, expected | {n: s for n, s in names.items() if _is_kept(n, measured)})
     notes = tuple(_notes(source, named, architecture, task, plan))
     return Placed(architecture, task, source.form, keymap, plan, written, embedding, notes)
 

@@ -101,7 +101,7 @@ def _config(
         written.pop("num_labels", None)
         written["id2label"] = {str(n): label for n, label in enumerate(made.labels)}
         written["label2id"] = {label: n for n, label in enumerate(made.labels)}
-    return {k: v for k, v in written.items() if k not in (VERSION, "torch_dtype")}
+    return {k: v for k, v in written.items() if k not in (VERSION, "torch_dtype", *dialect.unsaid)}
 
 
 def write(name: str, what: Spoken, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:

@@ -73,6 +73,7 @@ PADDLENLP = (
             "qa": "ForQuestionAnswering",
         },
         bare={"FunnelBaseModel": "BaseModel"},
+        unsaid=("pad_token_id",),  # with it the vector of padding is 0 there, which the pooling mixes with a text's
         activations=("gelu", "gelu_new", "relu"),
         keymap=KeyMap(base="funnel.", rules=as_paddle(KEYMAP.rules)),
     ),
