@@ -51,6 +51,7 @@ TABLE = (
     Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.paddlenlp zoo.checkpoint"),
     # Which key table reads a file and which head it has, for loading and converting alike.
     Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),
+    Row("zoo/weights.py", packages="numpy", parts=f"{LIGHT} zoo.keys zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle"),
     Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.signals"),
@@ -99,8 +100,8 @@ TABLE = (
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.env zoo.hub zoo.checkpoint zoo.models"
-        " zoo.tokenization",
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.weights zoo.env zoo.hub zoo.checkpoint"
+        " zoo.models zoo.tokenization",
     ),
     # Commands. `convert` never sees finetune or tasks, and finetune never convert.
     Row(

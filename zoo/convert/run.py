@@ -151,6 +151,11 @@ def convert(name: str, target: Path, *, verify: Verify | None = None, stream: An
             if old := finished(upstream, target, verify is not None):
                 raise _DoneByAnother(old)
             placed = place(upstream.config, upstream.architecture, upstream.snapshot.path, checkpoint)
+            if verify is not None and placed.form != TORCH:
+                raise UsageError(
+                    f"'{upstream.name}' is PaddleNLP's; --verify compares with a torch original.",
+                    "Leave --verify out. In a checkout, `make test-paddlenlp` compares with PaddleNLP.",
+                )
             notes = (*different_from_card(upstream.config, upstream.snapshot.card), *placed.notes)
             for note in notes:
                 log.warning("%s: %s", upstream.name, note)
