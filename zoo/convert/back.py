@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo import configs, env, hub, registry
+from zoo import configs, env, files, hub, registry
 from zoo.cards import Architecture
 from zoo.checkpoint import Checkpoint, backward, narrow, open_checkpoint, write_safetensors, write_torch
-from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import NETWORK, KeyMap, Plan, TensorInfo, group_of
 from zoo.checkpoint.shapes import source_shapes
 from zoo.cli import Progress
@@ -27,7 +26,7 @@ from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.placing import network
 from zoo.convert.plan import keymap_for
-from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard
+from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, guard
 from zoo.convert.to_paddlenlp import spoken, write
 from zoo.errors import CheckpointError, UsageError
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS, kept, listed, source_keys
@@ -103,7 +102,7 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
         source = understand(name, folder, to)
         if old := _finished(source, target, to):
             return Result(name, target, "already done", old, time.monotonic() - started)
-        with disk_errors(target), publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
+        with files.publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
             written = {TORCH: _write_torch, PADDLENLP: _write_paddlenlp}[to]
             _check_whole(source, checkpoint)
             done = written(source, checkpoint, out, stream)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo import configs, env, hub, registry
+from zoo import configs, env, files, hub, registry
 from zoo.cards import Architecture, Card
 from zoo.checkpoint import Checkpoint, open_checkpoint
 from zoo.checkpoint import stream as stream_tensors
-from zoo.checkpoint.publish import publish
 from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, FileStamp, Written, stamp
@@ -147,7 +144,7 @@ def convert(name: str, target: Path, *, verify: Verify | None = None, stream: An
     if old := finished(upstream, target, verify is not None):
         return Result(upstream.name, target, "already done", old, time.monotonic() - started)
     try:
-        with disk_errors(target), open_checkpoint(source) as checkpoint, publish(target) as folder:
+        with files.publish(target) as folder, open_checkpoint(source) as checkpoint:
             if old := finished(upstream, target, verify is not None):
                 raise _DoneByAnother(old)
             placed = place(upstream.config, upstream.architecture, upstream.snapshot.path, checkpoint)
@@ -268,19 +265,3 @@ def _stamp_in(folder: Path, path: Path, sha256: str = "") -> FileStamp:
     """A file's stamp under its name within the source folder; hashed here unless its digest is known."""
     name = path.relative_to(folder).as_posix() if folder in path.parents else path.name
     return FileStamp(name, path.stat().st_size, sha256) if sha256 else replace(stamp(path), name=name)
-
-
-@contextmanager
-def disk_errors(target: Path) -> Iterator[None]:
-    """Turns a full disk and a forbidden folder into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        where = f"'{target.parent}'"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise CheckpointError(
-                f"{where} is full; nothing was published.", "Make room, or give --out."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UsageError(f"{where} cannot be written to ({error.strerror}).", "Give another --out.") from error
-        raise
