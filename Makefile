@@ -44,10 +44,11 @@ install: $(VENV)/test  ## the environment of the tests, without running anything
 wheel-clean: $(VENV)/test  ## the wheel and its dependencies in an environment of their own, then the user's commands
 	$(PY) -m pytest -m slow tests/test_wheel.py
 
-test-paddlenlp: $(NLP)/ready  ## beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12): look-up and tokenizer tests, and a model loaded there
+test-paddlenlp: $(NLP)/ready  ## beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12): look-up and tokenizer tests, and models loaded there and here
 	$(NLP)/bin/python -m pytest -m "not slow and not network and not torch" $(PADDLENLP_TESTS)
 	$(NLP)/bin/python -m zoo.convert all-MiniLM-L6-v2 --out build/for-paddlenlp
 	$(NLP)/bin/python -m conversion.paddlenlp_check build/for-paddlenlp
+	$(NLP)/bin/python -m conversion.paddlenlp_check
 
 proof: $(VENV)/test  ## every architecture against torch at true size: writes conversion/reports/ (hours)
 	$(PY) -m conversion.prove --all

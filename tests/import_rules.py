@@ -39,10 +39,19 @@ TABLE = (
     Row("zoo/models/__init__.py"),
     Row("zoo/models/common/__init__.py"),
     Row("zoo/models/*/__init__.py", parts="zoo.cards"),
-    Row("zoo/models/*/keymap.py", parts="zoo.checkpoint.rules zoo.models.structbert.keymap zoo.models.xlmr.keymap"),
-    Row("zoo/checkpoint/rules.py", parts="zoo.errors"),
+    Row(
+        "zoo/models/*/keymap.py",
+        parts="zoo.checkpoint.rules zoo.checkpoint.dialect zoo.models.structbert.keymap zoo.models.xlmr.keymap",
+    ),
+    Row("zoo/checkpoint/rules.py", parts="zoo.errors zoo.files"),
+    Row("zoo/checkpoint/shapes.py", parts="zoo.errors zoo.files zoo.checkpoint.rules"),
+    Row("zoo/checkpoint/dialect.py", parts="zoo.checkpoint.rules"),
     Row("zoo/registry.py", parts=f"{LIGHT} zoo.models"),
-    Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint"),
+    Row("zoo/paddlenlp.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint.dialect zoo.checkpoint.rules"),
+    Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.paddlenlp zoo.checkpoint"),
+    # Which key table reads a file and which head it has, for loading and converting alike.
+    Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),
+    Row("zoo/weights.py", packages="numpy", parts=f"{LIGHT} zoo.keys zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle"),
     Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.signals"),
@@ -91,14 +100,15 @@ TABLE = (
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.env zoo.hub zoo.checkpoint zoo.models zoo.tokenization",
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.weights zoo.env zoo.hub zoo.checkpoint"
+        " zoo.models zoo.tokenization",
     ),
     # Commands. `convert` never sees finetune or tasks, and finetune never convert.
     Row(
         "zoo/convert/*",
         packages="numpy filelock rich",
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models"
-        " zoo.tokenization zoo.loading zoo.convert zoo.__version__ conversion",
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.paddlenlp zoo.env zoo.cli zoo.hub zoo.checkpoint"
+        " zoo.models zoo.tokenization zoo.loading zoo.convert zoo.__version__ conversion",
     ),
     Row(
         "zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.files zoo.metrics"

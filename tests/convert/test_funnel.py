@@ -93,8 +93,3 @@ def test_the_beam_head_is_saved_and_loaded(snapshot: Make, tmp_path: Path, comma
     code, _, err = command(tmp_path / "saved", "--out", tmp_path / "torch", "--to", "torch")
     assert code == 0, err
     assert "start_logits.dense.weight" in digests(tmp_path / "torch")
-
-
-def test_not_for_paddlenlp(snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
-    code, _, err = command(snapshot(FULL, **SMALL), "--out", tmp_path / "out", "--to", "paddlenlp")
-    assert code != 0 and "PaddleNLP" in err

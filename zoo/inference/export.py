@@ -154,7 +154,7 @@ def _load(source: str | os.PathLike[str], task: str) -> tuple[Model, dict[str, A
     head = None  # as `zoo.load` does without one
     if task and not settings:
         head = task if task in (*TASKS, "encoder") else tasks.find(task).head
-        if head not in (saved := saved_head(place), "encoder", *FREE):
+        if head not in (saved := saved_head(place, among=(head,)), "encoder", *FREE):
             raise UsageError(
                 f"'{source}' has {f'the head {saved}' if saved else 'no head'}; a new '{head}' would know nothing.",
                 f"Train it first: python -m zoo.finetune --task {task} --model {source}",

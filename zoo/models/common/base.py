@@ -18,7 +18,7 @@ from paddle import Tensor, nn
 from zoo import files
 from zoo.cards import Card
 from zoo.checkpoint import write_safetensors
-from zoo.checkpoint.rules import TensorInfo
+from zoo.checkpoint.rules import TensorInfo, group_of
 from zoo.errors import InputError, UsageError
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head, MultipleChoice, make_head
@@ -30,11 +30,6 @@ from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 FORMAT = 1  # of the "zoo" object in config.json
 ELEMENT = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
-
-
-def group_of(task: str | None) -> str:
-    """The first part of the names of a head's tensors: the task, spelled as a Python name."""
-    return (task or "").replace("-", "_")
 
 
 @dataclass(frozen=True)
