@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-LIGHT = "zoo.errors zoo.cards zoo.files"
+LIGHT = "zoo.errors zoo.cards zoo.files zoo.signals"
 FRAMEWORKS = "paddle numpy"
 
 
@@ -32,9 +32,9 @@ TABLE = (
     # Standard library only: `list`, `info` and `--help` stay instant.
     Row("zoo/errors.py"),
     Row("zoo/cards.py"),
-    Row("zoo/signals.py", packages="paddle", parts="zoo.errors"),
+    Row("zoo/signals.py"),
     # Reading and writing of files, for everything below; locks import late.
-    Row("zoo/files/*", packages="filelock", parts="zoo.errors zoo.files"),
+    Row("zoo/files/*", packages="filelock", parts="zoo.errors zoo.signals zoo.files"),
     Row("zoo/__init__.py"),
     Row("zoo/models/__init__.py"),
     Row("zoo/models/common/__init__.py"),
@@ -44,7 +44,7 @@ TABLE = (
     Row("zoo/registry.py", parts=f"{LIGHT} zoo.models"),
     Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
-    Row("zoo/env.py", packages="paddle"),
+    Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
     Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.signals"),
     Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files"),
     Row("zoo/__main__.py", parts="zoo"),

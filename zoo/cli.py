@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 import textwrap
 import time
@@ -11,26 +12,38 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from zoo import signals
 from zoo.errors import ZooError
 
 
 def run(main: Callable[[], int | None], *, as_json: bool = False) -> int:
     """Runs a command and returns its exit code.
 
-    A `ZooError` becomes one paragraph on stderr (with `as_json`, one object on stdout); Ctrl-C ends with 130 and
-    a closed pipe quietly. Anything else is a mistake of ours and keeps its traceback.
+    A `ZooError` becomes one paragraph on stderr (with `as_json`, one object on stdout). Ctrl-C ends with 130,
+    SIGTERM with 143, and a closed pipe quietly. Anything else is a mistake of ours and keeps its traceback.
     """
+    with signals.owned() as outermost:
+        try:
+            return _run(main, as_json)
+        except BaseException as error:
+            number = signals.received()  # whatever is raised behind a signal comes from it
+            if not outermost or not (number or isinstance(error, KeyboardInterrupt)):
+                raise
+    print("stopped", file=sys.stderr)
+    return 128 + (number or signal.SIGINT)
+
+
+def _run(main: Callable[[], int | None], as_json: bool) -> int:
     try:
         return main() or 0
     except ZooError as error:
+        if signals.received():
+            raise
         if as_json:
             print_json({"error": {"type": type(error).__name__, "message": error.message, "hint": error.hint}})
         else:
             print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # The reader (such as `head`) has gone; pointing stdout elsewhere keeps Python's own flush at exit quiet.
         sys.stdout = open("/dev/null", "w")  # noqa: SIM115

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from zoo import configs, hub, registry
+from zoo import configs, hub, registry, signals
 from zoo.cards import Architecture, Card, Family
 from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
 from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
@@ -352,7 +352,7 @@ def _lazily() -> Iterator[None]:
     before = paddle.get_default_dtype()
     paddle.set_default_dtype("float32")
     try:
-        with paddle.LazyGuard():
+        with signals.deferred(), paddle.LazyGuard():
             yield
     finally:
         paddle.set_default_dtype(before)

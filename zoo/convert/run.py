@@ -7,9 +7,7 @@ import json
 import logging
 import re
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -217,14 +215,10 @@ def _embedding(upstream: Upstream) -> dict[str, Any]:
 
 
 def _network() -> tuple[Any, Any]:
-    """What knows a network's tensors. It imports paddle, which takes seconds (a dry run does without) and puts a
-    signal handler of its own on SIGTERM; ours comes back."""
-    handler = signal.getsignal(signal.SIGTERM)
+    """What knows a network's tensors. It imports paddle, which takes seconds; a dry run does without."""
     from zoo.loading import layout
     from zoo.models.common.weights import groups_of
 
-    if callable(handler) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
     return layout, groups_of
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -92,7 +91,6 @@ def _main(argv: Sequence[str]) -> int:
     if show and settled:
         return _show(settled)
     warnings.filterwarnings("ignore", message="No ccache found")  # paddle says this on import; nothing is compiled
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if settled is None:
         return _suite(values, resume)
     from zoo.finetune.run import finetune
