@@ -10,6 +10,7 @@ told is done, child processes are ended, and the process exits. A second signal 
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import threading
@@ -174,6 +175,8 @@ class _Owner:
         for number, handler in self.before.items():
             signal.signal(number, handler or signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
+        atexit.unregister(_at_exit)  # of an earlier command
+        atexit.register(_at_exit)
 
     def stop(self) -> None:
         """Raises `Stopped` in the main thread if it is time."""
@@ -262,6 +265,20 @@ def _runs(child: int) -> bool:
         return not ended and b"resource_tracker" not in (folder / "cmdline").read_bytes()
     except OSError:
         return False
+
+
+def _at_exit() -> None:
+    """The command is over, and what the libraries put away is not worth a trace: only a second signal cuts it off."""
+    seen: list[int] = []
+
+    def late(number: int, _: FrameType | None) -> None:
+        if seen:
+            os._exit(128 + number)
+        seen.append(number)
+
+    for number in OWNED:
+        if _in_main_thread() and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, late)
 
 
 def _forked() -> None:
