@@ -268,7 +268,7 @@ def _runs(child: int) -> bool:
 
 
 def _at_exit() -> None:
-    """The command is over, and what the libraries put away is not worth a trace: only a second signal cuts it off."""
+    """The command is over and the libraries put themselves away; only a second signal cuts that off."""
     seen: list[int] = []
 
     def late(number: int, _: FrameType | None) -> None:

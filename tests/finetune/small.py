@@ -12,7 +12,8 @@ import numpy as np
 import paddle
 
 from zoo.finetune.batches import Batch
-from zoo.finetune.loop import LoopSettings, train
+from zoo.finetune.loop import train
+from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.models.common.base import Model
 from zoo.models.structbert.config import Config

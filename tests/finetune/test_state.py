@@ -20,7 +20,8 @@ from tests.finetune.small import SomeRows, bytes_of, run, small_model
 from zoo.errors import CheckpointError, UsageError
 from zoo.finetune import state
 from zoo.finetune.events import Saved, Updated
-from zoo.finetune.loop import LoopSettings, train
+from zoo.finetune.loop import train
+from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 
 SETTINGS = {"updates": 12, "batch_size": 8, "lr": 1e-3, "warmup": 2, "save_every": 3}

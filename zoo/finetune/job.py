@@ -20,7 +20,8 @@ from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig, near, pairs
 from zoo.finetune.evaluation import Split, has_gold
 from zoo.finetune.folder import data_files, sha256
-from zoo.finetune.loop import LoopSettings, freeze_body, updates_of
+from zoo.finetune.freezing import freeze_body
+from zoo.finetune.loop_settings import LoopSettings, updates_of
 from zoo.finetune.objective import COUNTS_PADDING, Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.loading import load
