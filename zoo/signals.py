@@ -23,7 +23,7 @@ from types import FrameType
 
 OWNED = (signal.SIGINT, signal.SIGTERM)
 KNOCK = getattr(signal, "SIGURG", 0)  # wakes the main thread; nothing else uses it, and by default it does nothing
-GRACE = 8.0  # seconds that a command has to stop by itself
+GRACE = 6.0  # seconds that a command has to stop by itself
 AGAIN = 0.02  # seconds between two knocks
 SAME = 0.5  # a second signal within so many seconds is the first one: `timeout` sends two
 PATIENCE = 3.0  # seconds that child processes have to end
