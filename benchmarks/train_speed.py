@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks import common
 from benchmarks.train_references import BATCH, DATA, LR, WIDTH, model_folder
-from zoo import env
+from zoo import cli, env
 
 COMMAND = "python -m benchmarks.train_speed"
 CANDIDATES = ("trainer", "torch", "paddle", "zoo")
@@ -155,7 +155,7 @@ def measure(size: str, data: str, names: tuple[str, ...], rounds: int, updates: 
     return made
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default="base,minilm")
     parser.add_argument("--data", default="sst2,peoples-daily")
@@ -164,6 +164,10 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=4)
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/train_speed.*")
     given = parser.parse_args()
+    return cli.run(lambda: _main(given))  # a signal ends the candidates too
+
+
+def _main(given: argparse.Namespace) -> None:
     rows = []
     for size in given.models.split(","):
         for data in given.data.split(","):
@@ -174,4 +178,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
