@@ -45,9 +45,14 @@ def tag(name: str, subset: str, language: str) -> str:
 class MLflow:
     """One run of the experiment `zoo`, at $MLFLOW_TRACKING_URI or in files below the run's folder."""
 
+    @staticmethod
+    def library() -> ModuleType:
+        """Imports it; raises UsageError where it is not installed."""
+        return _library("mlflow.tracking", "mlflow")
+
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 asks for it; a server needs a database
-        tracking = _library("mlflow.tracking", "mlflow")
+        tracking = self.library()
         uri = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow").resolve().as_uri()
         self.client = tracking.MlflowClient(tracking_uri=uri)
         found = self.client.get_experiment_by_name(EXPERIMENT)
@@ -69,8 +74,13 @@ class MLflow:
 class Aim:
     """One run in the repository of $AIM_REPO or below the run's folder; subset and language are its context."""
 
+    @staticmethod
+    def library() -> ModuleType:
+        """Imports it; raises UsageError where it is not installed."""
+        return _library("aim", "aim")
+
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        aim = _library("aim", "aim")
+        aim = self.library()
         place = os.environ.get("AIM_REPO") or str(folder / "aim")
         if "://" not in place:
             Path(place).mkdir(parents=True, exist_ok=True)
@@ -100,8 +110,13 @@ class Aim:
 class TensorBoard:
     """Event files below the run's folder, by tensorboardX."""
 
+    @staticmethod
+    def library() -> ModuleType:
+        """Imports it; raises UsageError where it is not installed."""
+        return _library("tensorboardX", "tensorboardX")
+
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        board = _library("tensorboardX", "tensorboardX")
+        board = self.library()
         self.writer = board.SummaryWriter(str(folder / "tensorboard"))
         self.writer.add_text("config", "\n".join(f"    {key} = {value}" for key, value in config.items()))
 
@@ -118,8 +133,13 @@ class TensorBoard:
 class VisualDL:
     """A log below the run's folder."""
 
+    @staticmethod
+    def library() -> ModuleType:
+        """Imports it; raises UsageError where it is not installed."""
+        return _library("visualdl", "visualdl")
+
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        visual = _library("visualdl", "visualdl")
+        visual = self.library()
         self.writer = visual.LogWriter(logdir=str(folder / "visualdl"), display_name=name)
         self.writer.add_text("config", "\n".join(f"{key} = {value}" for key, value in config.items()), 0)
 

@@ -55,7 +55,8 @@ class Update:
         self.padding, self.objective = padding, objective
         self.batches = TrainBatches(rows.lengths, settings.batch_size, settings.seed, settings.grouped)
         self.trained = [p for p in model.parameters() if not p.stop_gradient]
-        self.scaler = _scaler(settings.precision)
+        check_precision(settings.precision)
+        self.scaler: Any = paddle.amp.GradScaler() if settings.precision == "float16" else None
         self.skipped = 0
 
     def __call__(self, update: int, since: float) -> Updated:
@@ -129,8 +130,8 @@ def _tensors(batch: Batch) -> Tensors:
     return {name: paddle.to_tensor(array) for name, array in batch.items()}
 
 
-def _scaler(precision: Precision) -> Any:
-    """Loss scaling for float16.
+def check_precision(precision: Precision) -> None:
+    """Looks whether the device computes in a precision.
 
     Raises:
         UsageError: half precision on a CPU, where paddle would compute in float32 without a word.
@@ -139,7 +140,6 @@ def _scaler(precision: Precision) -> Any:
         raise UsageError(
             f"{precision} needs a GPU: on a CPU paddle has no kernels for it.", "Leave --precision at float32."
         )
-    return paddle.amp.GradScaler() if precision == "float16" else None
 
 
 def _cast(precision: Precision) -> Any:
