@@ -116,7 +116,7 @@ def test_a_full_disk_costs_one_interval(tmp_path: Path, monkeypatch: pytest.Monk
         real(path, arrays)
 
     monkeypatch.setattr(state, "_write", full)
-    with pytest.raises(CheckpointError, match=r"update 9 .*No space left") as error:
+    with pytest.raises(CheckpointError, match=r"update 9 .*is full") as error:
         run(options, tmp_path)
     assert "step-00000006" in str(error.value)
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["step-00000003", "step-00000006"]

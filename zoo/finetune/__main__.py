@@ -29,7 +29,7 @@ several devices (the batch size is that of one):
   python -m paddle.distributed.launch PATH/zoo/finetune/__main__.py --task squad2     (on CPUs: --backend gloo)
 
 --task picks the recipe of the zoo for it (with --model the one for that model); flags overrule the recipe, and the
-recipe the defaults. The run's folder gets run.json, metrics.jsonl, checkpoints/, best/ and report.html.
+recipe the defaults. The run's folder gets run.json, metrics.jsonl, best/ and report.html, and\nuntil the run has finished checkpoints/.
 
 exit codes:
   0    finished

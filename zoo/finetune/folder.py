@@ -1,4 +1,4 @@
-"""The folder of a run: run.json, metrics.jsonl, checkpoints/, best/ with task.json, report.html."""
+"""The folder of a run: run.json, metrics.jsonl, best/ with task.json, report.html; checkpoints/ until it is over."""
 
 from __future__ import annotations
 
