@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
+from zoo.files import clean
 from zoo.finetune.config import near
 
 EXPERIMENT = "zoo"
@@ -166,14 +167,19 @@ class Trackers:
         config: what the run record has.
 
     Raises:
-        UsageError: a name nobody knows, or a library that is not installed.
+        UsageError: a name nobody knows, a library that is not installed, or a tracker that does not start.
     """
 
     def __init__(self, names: Sequence[str], folder: Path, name: str, config: Mapping[str, Any]) -> None:
         check(names)
         self.all: list[Tracker] = []
         for each in names:
-            self.all.append(TRACKERS[each](folder, name, config))
+            try:
+                self.all.append(TRACKERS[each](folder, name, config))
+            except ZooError:
+                raise
+            except Exception as error:  # a library's own, such as of a server that does not answer
+                raise UsageError(f"--trackers: {each} cannot be used: {clean(str(error))}.") from error
 
     def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
         """As `Tracker.log`."""
