@@ -15,6 +15,10 @@ from typing import Any, TextIO
 from zoo import signals
 from zoo.errors import ZooError
 
+STOPPED = """\
+  130  stopped with Ctrl-C, 143 with SIGTERM: within ten seconds, and nothing half-written stays
+"""  # the last line of every command's exit codes
+
 
 def run(main: Callable[[], int | None], *, as_json: bool = False) -> int:
     """Runs a command and returns its exit code.

@@ -19,7 +19,7 @@ from zoo.convert import plan
 from zoo.convert.plan import FORMATS, Job, Planned
 from zoo.errors import UsageError, ZooError
 
-EXIT_CODES = """\
+EXIT_CODES = f"""\
 A NAME is a model of the zoo (see `python -m zoo list`), a wildcard ("*infoxlm*", in quotes), a folder
 ("./my-model"), or a repository of the Hub ("BAAI/bge-m3", "BAAI/bge-m3@revision").
 
@@ -32,8 +32,7 @@ exit codes:
   1    a file is missing, damaged or not what config.json says, or the disk is full; nothing was published for it
   2    the command line makes no sense, or there is no such model
   3    --verify found a difference; nothing was published for it
-  130  stopped with Ctrl-C (143: by a SIGTERM); nothing half-written stays
-When several models fail for different reasons the code is 1.
+{cli.STOPPED}When several models fail for different reasons the code is 1.
 """
 
 

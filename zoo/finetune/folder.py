@@ -1,4 +1,4 @@
-"""The folder of a run: run.json, metrics.jsonl, best/ with task.json, report.html; checkpoints/ until it is over."""
+"""The folder of a run: run.json, metrics.jsonl, best/ with task.json, report.html; checkpoints/ while it runs."""
 
 from __future__ import annotations
 

@@ -190,7 +190,9 @@ class _Loop:
             self.progress.scaler = {k: float(v) for k, v in self.update.scaler.state_dict().items()}
         if self.rank == 0:
             about = {"settings": asdict(self.settings), "rows": len(self.rows.lengths), **asdict(self.progress)}
-            target = state.save(folder, self.progress.update, self.model, self.optimiser, about, self.settings.keep)
+            update, keep = self.progress.update, self.settings.keep
+            with signals.deferred():  # with the removal of the older ones
+                target = state.save(folder, update, self.model, self.optimiser, about, keep)
             self.tell(Saved(self.progress.update, target))
         parallel.wait()
 
