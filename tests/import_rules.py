@@ -118,7 +118,7 @@ TABLE = (
     Row(
         "zoo/finetune/trackers.py",
         packages="aim mlflow tensorboardX visualdl",
-        parts="zoo.errors zoo.files zoo.finetune.config",
+        parts="zoo.errors zoo.files zoo.signals zoo.finetune.config",
     ),
     Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
     Row("zoo/evaluate.py", parts="zoo.cli zoo.errors zoo.files zoo.finetune"),

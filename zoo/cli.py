@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
 
 from zoo import signals
@@ -185,6 +185,7 @@ class Progress:
         self._said = 0.0
         self._bar: Any = None
         self._task: Any = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> Progress:
         if self.stream.isatty():
@@ -199,13 +200,14 @@ class Progress:
                 redirect_stdout=sys.stdout.isatty(),  # else what is printed meanwhile would miss the user's file
             )
             self._bar.start()
+            self._stack.callback(self._bar.stop)
+            self._stack.enter_context(signals.cleanup(self._bar.stop))  # it hides the cursor
             self._task = self._bar.add_task(self.label, total=self.total or None, amount="")
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        elif self._said:
+        self._stack.close()
+        if self._bar is None and self._said:
             self._say()
 
     def to(self, done: int) -> None:
@@ -237,5 +239,6 @@ def status(message: str) -> Iterator[None]:
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(message):
+    console = Console(stderr=True)
+    with signals.cleanup(lambda: console.show_cursor(True)), console.status(message):
         yield

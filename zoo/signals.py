@@ -216,9 +216,9 @@ class _Owner:
         """Ends the process without the main thread."""
         if not self.ending.acquire(blocking=False):
             return
-        for undo in (*reversed(_undone_by), weakref.finalize._exitfunc):  # type: ignore[attr-defined]
-            with suppress(BaseException):  # the second are temporary folders
-                undo()
+        tidying = threading.Thread(target=_undo, name="tidying", daemon=True)
+        tidying.start()
+        tidying.join(PATIENCE)  # a disk or a server may not answer
         self.end_children()
         with suppress(OSError):
             os.write(2, b"stopped\n")
@@ -233,6 +233,13 @@ class _Owner:
                     os.kill(child, number)
             while _descendants() - self.older and time.monotonic() < until:
                 time.sleep(AGAIN)
+
+
+def _undo() -> None:
+    """Does what `cleanup` was told, and removes the temporary folders of `tempfile`."""
+    for undo in (*reversed(_undone_by), weakref.finalize._exitfunc):  # type: ignore[attr-defined]
+        with suppress(BaseException):
+            undo()
 
 
 def _is_safe(frame: FrameType | None) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
+from zoo import signals
 from zoo.errors import UsageError, ZooError
 from zoo.files import clean
 from zoo.finetune.config import near
@@ -187,14 +188,20 @@ class Trackers:
             tracker.log(step, values, subset, language)
 
     def __enter__(self) -> Trackers:
+        self.stack = ExitStack()
+        self.stack.enter_context(signals.cleanup(lambda: self._close(failed=True)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self.stack:
+            self._close(failed=error is not None)
+
+    def _close(self, failed: bool) -> None:
         with ExitStack() as stack:
             for tracker in self.all:
-                stack.callback(tracker.close, failed=error is not None)
+                stack.callback(tracker.close, failed=failed)
 
 
 def check(names: Sequence[str]) -> None:
