@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-LIGHT = "zoo.errors zoo.cards zoo.files"
+LIGHT = "zoo.errors zoo.cards zoo.files zoo.signals"
 FRAMEWORKS = "paddle numpy"
 
 
@@ -32,9 +32,9 @@ TABLE = (
     # Standard library only: `list`, `info` and `--help` stay instant.
     Row("zoo/errors.py"),
     Row("zoo/cards.py"),
-    Row("zoo/signals.py", packages="paddle", parts="zoo.errors"),
+    Row("zoo/signals.py"),
     # Reading and writing of files, for everything below; locks import late.
-    Row("zoo/files/*", packages="filelock", parts="zoo.errors zoo.files"),
+    Row("zoo/files/*", packages="filelock", parts="zoo.errors zoo.signals zoo.files"),
     Row("zoo/__init__.py"),
     Row("zoo/models/__init__.py"),
     Row("zoo/models/common/__init__.py"),
@@ -53,7 +53,7 @@ TABLE = (
     Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),
     Row("zoo/weights.py", packages="numpy", parts=f"{LIGHT} zoo.keys zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
-    Row("zoo/env.py", packages="paddle"),
+    Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
     Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.signals"),
     Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files"),
     Row("zoo/__main__.py", parts="zoo"),
@@ -128,7 +128,7 @@ TABLE = (
     Row(
         "zoo/finetune/trackers.py",
         packages="aim mlflow tensorboardX visualdl",
-        parts="zoo.errors zoo.finetune.config",
+        parts="zoo.errors zoo.files zoo.signals zoo.finetune.config",
     ),
     Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
     Row("zoo/evaluate.py", parts="zoo.cli zoo.errors zoo.files zoo.finetune"),

@@ -9,12 +9,17 @@ from collections.abc import Sequence
 
 from zoo import cli
 
-EPILOG = """\
+EPILOG = f"""\
 examples:
   python -m zoo.evaluate runs/sst2 --data glue/SST-2              the development set
   python -m zoo.evaluate runs/squad2 --task squad --data squad/   another data set of the same kind
   python -m zoo.evaluate runs/xnli --split test --languages en,zh
-"""
+
+exit codes:
+  0    done
+  1    data or model went wrong
+  2    the command line makes no sense
+{cli.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from typing import Any
 from zoo import cli
 from zoo.errors import GuardError
 
-EPILOG = """\
+EPILOG = f"""\
 examples:
   python -m zoo.export runs/sst2 --out sst2-bf16 --precision bf16 --guard glue/SST-2
   python -m zoo.export runs/ner --out ner-int8 --to openvino --precision int8 --guard peoples_daily/
@@ -26,11 +26,11 @@ before and after, on the rows of --split. int8 is tried from the plain recipe to
 train split (or --calibrate), until one is within the budget.
 
 exit codes:
-  0  exported
-  1  data or model went wrong
-  2  the command line makes no sense
-  3  a difference above the tolerance, or more points lost than --budget; nothing was written
-"""
+  0    exported
+  1    data or model went wrong
+  2    the command line makes no sense
+  3    a difference above the tolerance, or more points lost than --budget; nothing was written
+{cli.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from typing import Any
 
 import paddle
 
-from zoo import configs, hub, keys, registry
+from zoo import configs, hub, keys, registry, signals
 from zoo.cards import Architecture, Card, Family
 from zoo.checkpoint import Checkpoint, open_checkpoint
 from zoo.checkpoint.rules import NETWORK, KeyMap, Shape, group_of
@@ -344,7 +344,7 @@ def _lazily() -> Iterator[None]:
     before = paddle.get_default_dtype()
     paddle.set_default_dtype("float32")
     try:
-        with paddle.LazyGuard():
+        with signals.deferred(), paddle.LazyGuard():
             yield
     finally:
         paddle.set_default_dtype(before)

@@ -10,12 +10,17 @@ from pathlib import Path
 
 from zoo import cli, files
 
-EPILOG = """\
+EPILOG = f"""\
 examples:
   python -m zoo.predict runs/sst2 --data new.tsv --out answers.tsv
   python -m zoo.predict runs/mnli --data glue/MNLI --split test --out MNLI-m.tsv     for the benchmark's server
 The file is read as the data set's own files are, and written as its server takes answers.
-"""
+
+exit codes:
+  0    done
+  1    data or model went wrong
+  2    the command line makes no sense
+{cli.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:

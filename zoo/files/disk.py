@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
+from zoo import signals
 from zoo.errors import DiskError, UsageError, ZooError
 from zoo.files.quoting import quote
 
@@ -120,12 +121,17 @@ def lock(target: Path, *, wait: bool = True) -> Iterator[None]:
                 held.acquire(timeout=LONGEST, poll_interval=0.2)
             except Timeout:
                 raise UsageError(f"{busy} It has not ended for an hour.", ELSEWHERE) from None
-    try:
-        yield
-    finally:
+
+    def free() -> None:
         with suppress(OSError):
             file.unlink()  # while it is held: whoever waits for it sees that it is gone, and makes a new one
         held.release()
+
+    with signals.cleanup(free):
+        try:
+            yield
+        finally:
+            free()
 
 
 @contextmanager
@@ -136,18 +142,24 @@ def parents(target: Path, keep: bool = True) -> Iterator[None]:
         if folder.exists():
             break
         missing.append(folder)
-    made = []
-    try:
-        for folder in reversed(missing):
-            with suppress(FileExistsError):
-                folder.mkdir()
-                made.append(folder)
-        yield
-        made = made if not keep else []
-    finally:
+    made: list[Path] = []
+
+    def clear() -> None:
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
+
+    with signals.cleanup(clear):
+        try:
+            for folder in reversed(missing):
+                with suppress(FileExistsError):
+                    folder.mkdir()
+                    made.append(folder)
+            yield
+            if keep:
+                made.clear()
+        finally:
+            clear()
 
 
 def sync(path: Path) -> None:

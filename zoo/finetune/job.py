@@ -20,7 +20,8 @@ from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig, near, pairs
 from zoo.finetune.evaluation import Split, has_gold
 from zoo.finetune.folder import data_files, sha256
-from zoo.finetune.loop import LoopSettings, freeze_body, updates_of
+from zoo.finetune.freezing import freeze_body
+from zoo.finetune.loop_settings import LoopSettings, updates_of
 from zoo.finetune.objective import COUNTS_PADDING, Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.loading import load
@@ -218,8 +219,8 @@ def network_options(config: FinetuneConfig, task: Task) -> dict[str, Any]:
     return found
 
 
-def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[str, Any]:
-    """Arguments of `model.generate` for a task.
+def search_options(config: FinetuneConfig, task: Task) -> dict[str, Any]:
+    """Arguments of `model.generate` that do not depend on the model.
 
     Raises:
         UsageError: an option that does not exist, or a value that does not work.
@@ -232,6 +233,14 @@ def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[s
         if name not in known:
             raise UsageError(f"--generate: there is no option '{name}'.", near(name, tuple(known)))
     Options(**asked)
+    return asked
+
+
+def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[str, Any]:
+    """Arguments of `model.generate` for a task; raises UsageError as `search_options` does."""
+    asked = search_options(config, task)
+    if not asked:
+        return {}
     start, end = ends_of(task, model.tokenizer, model.config)
     return {**asked, **({"bos_token_id": start[0], "eos_token_id": end[-1]} if len(end) > 1 else {})}
 
@@ -248,9 +257,6 @@ def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> L
         rows, config.batch_size * parallel.world(), config.accumulate, config.epochs
     )
     warmup = config.warmup if config.warmup >= 1 else config.warmup * updates
-    best = config.best or task.metrics[0]
-    if best != "loss" and best not in task.metrics:
-        raise UsageError(f"--best: {task.name} has no metric '{best}'.", f"It has {', '.join(task.metrics)}, loss.")
     return LoopSettings(
         updates=updates,
         batch_size=config.batch_size * parallel.world(),
@@ -263,9 +269,21 @@ def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> L
         seed=seed,
         eval_every=config.eval_every,
         save_every=0 if config.eval_every else min(-(-updates // SAVES), _epoch(config, rows)),
-        best="-loss" if best == "loss" else best,
+        best=best_of(config, task),
         patience=config.patience,
     )
+
+
+def best_of(config: FinetuneConfig, task: Task) -> str:
+    """The score that picks the best model, as `LoopSettings` has it.
+
+    Raises:
+        UsageError: the task has no such metric.
+    """
+    best = config.best or task.metrics[0]
+    if best != "loss" and best not in task.metrics:
+        raise UsageError(f"--best: {task.name} has no metric '{best}'.", f"It has {', '.join(task.metrics)}, loss.")
+    return "-loss" if best == "loss" else best
 
 
 def _epoch(config: FinetuneConfig, rows: int) -> int:
@@ -305,8 +323,6 @@ def _batches(model: Model, train: Split, size: int) -> Any:
 
 def objective_for(config: FinetuneConfig, model: Model) -> Objective:
     """The head's loss, or the one that the configuration asks for."""
-    if config.loss and config.label_smoothing:
-        raise UsageError("--loss and --label_smoothing do not go together.", "Leave one out.")
     made = objective_of(model, config.loss or None)
     if config.label_smoothing:
         return replace(made, loss=smoothed(config.label_smoothing), summed=False)

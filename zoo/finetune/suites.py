@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from zoo import cli
+from zoo import cli, files
 from zoo.errors import UsageError
 from zoo.finetune import parallel
 from zoo.finetune.config import FinetuneConfig
-from zoo.finetune.folder import FORMAT, write_json
+from zoo.finetune.folder import FORMAT
 from zoo.finetune.job import run_name, source_of_path, task_of
 from zoo.finetune.outcome import Result
 from zoo.finetune.recipes import SUITES, find, settle
@@ -70,8 +70,9 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
     compared = [compare(p, "dev", ours, True) for p in recipe.published] if recipe else []
     line = summary(f"{AVERAGE} of {name}", "dev", ours, compared)
     if parallel.rank() == 0:
-        content = {"format": FORMAT, "suite": name, "scores": scores, "summary": line}
-        write_json(out / "suite.json", {**content, "comparisons": [asdict(c) for c in compared]})
+        content: dict[str, Any] = {"format": FORMAT, "suite": name, "scores": scores, "summary": line}
+        content["comparisons"] = [asdict(c) for c in compared]
+        files.write_json(out / "suite.json", content, replace=True)
     return SuiteResult(out, results, scores, line)
 
 

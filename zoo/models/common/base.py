@@ -91,10 +91,14 @@ class Model(nn.Layer):
         origin = self._origin()
         return import_module(f"{origin.module}.tokenizer").load(origin.folder, self.config)
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str], also: Callable[[Path], object] = lambda folder: None) -> None:
         """Writes a folder that `zoo.load` opens: weights, config.json and the tokenizer's files.
 
         Files of an earlier `save` are replaced, whole or not at all; files of others stay where they are.
+
+        Args:
+            folder: to write.
+            also: writes what is to appear together with the model, into the folder that it is given.
 
         Raises:
             UsageError: the network was built from a config alone, so nothing says what it is; or the folder has a
@@ -108,6 +112,7 @@ class Model(nn.Layer):
             arrays = (tensor.numpy() for tensor in tensors.values())
             write_safetensors(work / "model.safetensors", infos, arrays, {"format": "paddle"})
             self.describe(work)
+            also(work)
 
     def describe(self, folder: Path) -> None:
         """Writes what `save` writes beside the weights: config.json and the tokenizer's files.
