@@ -55,6 +55,7 @@ TABLE = (
         packages="numpy safetensors filelock huggingface_hub",
         parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.cli zoo.__version__",
     ),
+    Row("zoo/tokenization/tensors.py", packages="numpy paddle"),  # itself imported late
     Row(
         "zoo/tokenization/*",
         packages="numpy tokenizers sentencepiece",

@@ -71,7 +71,7 @@ def test_windows_equal_the_library(
 
 
 def test_single_and_pair(tiny: Tokenizer) -> None:
-    batch = tiny(["hello world", "un"], ["able", "unx able 2024"], return_offsets=True)
+    batch = tiny(["hello world", "un"], ["able", "unx able 2024"], return_offsets=True, return_tensors="np")
     assert batch["input_ids"].tolist() == [[2, 5, 6, 3, 8, 3, 0, 0], [2, 7, 3, 7, 9, 8, 10, 3]]
     assert batch["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]]
     assert batch["attention_mask"].tolist() == [[1] * 6 + [0] * 2, [1] * 8]
@@ -276,7 +276,7 @@ import multiprocessing
 from pathlib import Path
 from zoo.tokenization import load_tokenizer
 tokenizer = load_tokenizer(Path({str(assets / "bert-base-uncased")!r}))
-def work(n): return int(tokenizer(["hello world"] * 100)["input_ids"].sum())
+def work(n): return int(tokenizer(["hello world"] * 100, return_tensors="np")["input_ids"].sum())
 if __name__ == "__main__":
     here = work(0)
     with multiprocessing.get_context("fork").Pool(2) as pool:
