@@ -27,7 +27,8 @@ def encode(folder: Path, texts: list[str]) -> list[list[int]]:
     about = read_about(folder)
     tokenizer = about.module("tokenizer").load(folder, about.config)
     options = {"language": LANGUAGE} if hasattr(tokenizer, "languages") else {}
-    return [tokenizer(text, truncation=False, **options)["input_ids"][0].tolist() for text in texts]
+    rows = tokenizer(texts, truncation=False, padding=False, **options)["input_ids"]
+    return [row.tolist() for row in rows]
 
 
 def compare(reference: Reference, upstream: Path, converted: Path) -> dict[str, Any]:
