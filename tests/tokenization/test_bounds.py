@@ -95,7 +95,9 @@ WRONG = {
         document(model={"type": "WordLevel", "vocab": {"a": "b"}}),
         document(model={"type": "WordLevel", "vocab": {"a": -1}}),
         document(normalizer=7),
-        document(pre_tokenizer={"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated", "invert": False}),
+        document(
+            pre_tokenizer={"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated", "invert": False}
+        ),
         document(normalizer={"type": "Precompiled", "precompiled_charsmap": {"a": 1}}),
     ],
     "tokenizer_config.json": [
@@ -129,7 +131,8 @@ def test_wrong_types(name: str, content: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"]
+    "name",
+    ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config.json"],
 )
 def test_texts_that_nothing_can_print_or_hold(name: str, tmp_path: Path) -> None:
     folder = tiny.bert(tmp_path / "folder")
@@ -184,7 +187,8 @@ except Exception as error:
 
 
 @pytest.mark.parametrize(
-    ("merges", "words"), [("a", "Line 1"), ("#version: 0.2\na b c", "Line 2"), ("zz zz", "cannot be used"), (None, "merges")]
+    ("merges", "words"),
+    [("a", "Line 1"), ("#version: 0.2\na b c", "Line 2"), ("zz zz", "cannot be used"), (None, "merges")],
 )
 def test_damaged_merges(merges: str | None, words: str, tmp_path: Path) -> None:
     folder = tiny.roberta(tmp_path / "folder")

@@ -54,7 +54,9 @@ def bert(folder: Path, lower: bool = True) -> Path:
     made = tokenizers.BertWordPieceTokenizer(lowercase=lower)
     made.train_from_iterator(LINES * 3, vocab_size=130, min_frequency=1, show_progress=False)
     made.save_model(str(folder))
-    return write_json(folder / "tokenizer_config.json", {"do_lower_case": lower, "tokenizer_class": "BertTokenizer"})
+    return write_json(
+        folder / "tokenizer_config.json", {"do_lower_case": lower, "tokenizer_class": "BertTokenizer"}
+    )
 
 
 def xlmr(folder: Path) -> Path:
@@ -62,7 +64,11 @@ def xlmr(folder: Path) -> Path:
     folder.mkdir(parents=True)
     with (folder / "sentencepiece.bpe.model").open("wb") as file:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(LINES * 20), model_writer=file, vocab_size=90, hard_vocab_limit=False, minloglevel=2
+            sentence_iterator=iter(LINES * 20),
+            model_writer=file,
+            vocab_size=90,
+            hard_vocab_limit=False,
+            minloglevel=2,
         )
     return folder
 

@@ -11,7 +11,7 @@ from typing import Any
 import tokenizers
 from tokenizers import normalizers
 
-from zoo.errors import CheckpointError, UsageError
+from zoo.errors import CheckpointError, NotYetError, UsageError
 from zoo.files import quote, read_bytes, read_text
 from zoo.tokenization import bytelevel
 from zoo.tokenization.added import Added, merge
@@ -94,7 +94,7 @@ def load_tokenizer(
             made = _bytes(folder, rules, settings)
     if made is None:
         if found != "json":
-            log.warning("%s: tokenizer.json has other tokens than %s, and is used", folder, KINDS[found])
+            log.warning("%s: tokenizer.json has other tokens or rules than %s, and is used", folder, KINDS[found])
             rules = _rules("json", Rules("json", layout, specials or {}), settings)
         with readable(file := folder / KINDS["json"]):
             made, rules = _json(file, rules, settings, strict=kind == "json")
@@ -143,6 +143,12 @@ def _is_another(own: Mapping[str, int], settings: Settings) -> bool:
 
 
 def _sentencepiece(file: Path, settings: Settings) -> SentencePiece | None:
+    if settings.flags.get("add_prefix_space") is False:
+        if settings.document:
+            return None
+        raise NotYetError(
+            f"'{file}' goes with add_prefix_space=False, which is not implemented.", "A tokenizer.json has it."
+        )
     made = SentencePiece(read_bytes(file, limit=TABLE), (), file)
     if _is_another(made.vocab, settings):
         return None
