@@ -211,7 +211,7 @@ def test_a_gap_in_the_ids_is_an_error(tmp_path: Path) -> None:
     for number, make in enumerate((tiny.bert, tiny.xlmr, tiny.roberta)):
         folder = make(tmp_path / str(number))
         write_json(folder / "added_tokens.json", {"far": 5000})
-        with pytest.raises(CheckpointError, match="far.*5000"):
+        with pytest.raises(CheckpointError, match=r"far.*5000"):
             load_tokenizer(folder)
 
 

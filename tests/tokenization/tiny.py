@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import sentencepiece
 import tokenizers
 
 from zoo.tokenization.added import Added
+from zoo.tokenization.proto import charmap_of
 
 LINES = [
     "the cat sat on the mat tag tags",
@@ -73,6 +75,24 @@ def xlmr(folder: Path) -> Path:
     return folder
 
 
+def xlmr_document(folder: Path) -> Path:
+    """tokenizer.json of the same, and nothing else."""
+    model = xlmr(folder) / "sentencepiece.bpe.model"
+    made = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    pieces = [[made.id_to_piece(i), made.get_score(i)] for i in range(3, made.get_piece_size())]
+    special = [[token, 0.0] for token in ("<s>", "<pad>", "</s>", "<unk>")]
+    charmap = base64.b64encode(charmap_of(model.read_bytes())).decode()
+    model.unlink()
+    document = {
+        "version": "1.0",
+        "added_tokens": [],
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": charmap},
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+        "model": {"type": "Unigram", "unk_id": 3, "vocab": [*special, *pieces, ["<mask>", 0.0]]},
+    }
+    return write_json(folder / "tokenizer.json", document)
+
+
 def roberta(folder: Path, prefix: bool = False) -> Path:
     """vocab.json and merges.txt."""
     folder.mkdir(parents=True)
@@ -91,7 +111,7 @@ def flags(token: Added) -> dict[str, Any]:
 
 
 def with_document(folder: Path, tokens: tuple[Added, ...]) -> Path:
-    """Writes a tokenizer.json beside a vocab.txt, as upstream does: the same vocabulary, and tokens that it adds."""
+    """Writes a tokenizer.json beside a vocab.txt, as upstream does: the same vocabulary, and added tokens."""
     inner = tokenizers.BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=True)
     inner._tokenizer.add_tokens([token.token for token in tokens])
     inner.save(str(folder / "tokenizer.json"))

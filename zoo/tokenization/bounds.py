@@ -71,7 +71,7 @@ def _of_replacement(pattern: Any, content: Any) -> float:
 
 
 def _of_charmap(charmap: Any, source: str) -> float:
-    """The longest replacement: behind the table of sizes and the trie they stand one after the other, ended by 0."""
+    """The longest replacement. They stand one after the other behind the trie, each ended by 0."""
     try:
         data = base64.b64decode(charmap)
     except (TypeError, ValueError, binascii.Error):

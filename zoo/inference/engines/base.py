@@ -28,7 +28,7 @@ class Engine(Protocol):
     Attributes:
         name: a key of `zoo.inference.engines.ENGINES`.
         precision: "fp32", "bf16" or "int8".
-        inputs: names of the arrays that the graph takes: input_ids, attention_mask and, for a network that has several
+        inputs: names of the arrays that the graph takes: input_ids, attention_mask and, for a network with several
             token types, token_type_ids, which are 0 for a batch without them.
         outputs: names of the arrays that come back; see `zoo.inference.static.fields`.
     """
@@ -65,7 +65,7 @@ def side_by_side(engine: Any, batches: int) -> AbstractContextManager[int]:
 
 
 def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The inputs of a graph, int64 and contiguous. Token types that a batch has not are 0, as in the network itself.
+    """The inputs of a graph, int64 and contiguous. Token types that a batch lacks are 0, as in the network itself.
 
     Raises:
         InputError: an input is missing, or the shapes differ.

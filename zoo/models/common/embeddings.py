@@ -60,7 +60,7 @@ class Embeddings(nn.Layer):
         token_type_ids: Tensor | None,
         position_ids: Tensor,
     ) -> Tensor:
-        """given: ids [B, T] or word embeddings [B, T, D]. token_type_ids: [B, T]; a table of one row leaves them aside.
+        """given: ids [B, T] or word embeddings [B, T, D]. token_type_ids: [B, T], left aside by a table of one row.
         position_ids: [B, T] or [1, T].
 
         Raises:
