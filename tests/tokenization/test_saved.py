@@ -1,4 +1,4 @@
-"""Ids, offsets and token types are those of transformers 5, whatever it saved, with older files beside or without."""
+"""Ids, offsets and token types are those of transformers 5, whatever it saved, with and without older files."""
 
 from __future__ import annotations
 
