@@ -1,4 +1,4 @@
-"""Stand-ins for the models that README's snippets load from the Hub: networks of the same kind, small and random."""
+"""Stand-ins for the models that README's snippets load from the Hub: the same networks, small and random."""
 
 from __future__ import annotations
 

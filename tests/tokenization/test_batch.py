@@ -287,3 +287,20 @@ if __name__ == "__main__":
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, env=environ, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("True", "")
+
+
+def test_paddle_tensors_or_numpy_arrays(tiny: Tokenizer) -> None:
+    import paddle
+
+    options = {"return_offsets": True, "stride": 1, "max_length": 4}
+    tensors, arrays = (tiny(["hello world un", "un"], return_tensors=kind, **options) for kind in ("pd", "np"))
+    assert all(isinstance(value, paddle.Tensor) for value in tensors.values())
+    assert all(isinstance(value, np.ndarray) for value in arrays.values())
+    assert {k: v.tolist() for k, v in tensors.items()} == {k: v.tolist() for k, v in arrays.items()}
+    rows = tiny(["hello world", "un"], padding=False)["input_ids"]
+    assert all(isinstance(row, np.ndarray) for row in rows)
+    assert tiny([])["input_ids"].shape == [0, 0] and tiny.decode(tensors["input_ids"][0])
+    with pytest.raises(UsageError, match="return_tensors='pt'"):
+        tiny("hello", return_tensors="pt")
+    with pytest.raises(UsageError, match="no option return_offsets_mapping"):
+        tiny("hello", return_offsets_mapping=True)

@@ -20,6 +20,7 @@ transformers = pytest.importorskip("transformers")
 MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "bert": (tiny.bert, "BertTokenizer"),
     "bert cased": (lambda folder: tiny.bert(folder, lower=False), "BertTokenizer"),
+    "funnel": (tiny.funnel, "FunnelTokenizer"),
     "xlmr": (tiny.xlmr, "XLMRobertaTokenizer"),
     "roberta": (tiny.roberta, "RobertaTokenizer"),
     "roberta prefix": (lambda folder: tiny.roberta(folder, prefix=True), "RobertaTokenizer"),

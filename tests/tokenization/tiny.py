@@ -61,6 +61,15 @@ def bert(folder: Path, lower: bool = True) -> Path:
     )
 
 
+def funnel(folder: Path) -> Path:
+    """vocab.txt with other special tokens."""
+    text = (bert(folder) / "vocab.txt").read_text("utf-8")
+    for token in ("PAD", "UNK", "CLS", "SEP"):
+        text = text.replace(f"[{token}]", f"<{token.lower()}>")
+    (folder / "vocab.txt").write_text(text.replace("[MASK]", "<mask>\n<s>\n</s>"), "utf-8")
+    return write_json(folder / "tokenizer_config.json", {"tokenizer_class": "FunnelTokenizer"})
+
+
 def xlmr(folder: Path) -> Path:
     """sentencepiece.bpe.model."""
     folder.mkdir(parents=True)

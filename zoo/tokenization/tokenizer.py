@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,10 +36,21 @@ class Tokenizer:
         CheckpointError: the vocabulary lacks a token of the layout.
 
     Attributes:
+        options: of a call.
         pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id, bos_token_id, eos_token_id:
             None for a role that the vocabulary does not have.
     """
 
+    options: ClassVar[tuple[str, ...]] = (
+        "max_length",
+        "truncation",
+        "stride",
+        "padding",
+        "padding_side",
+        "pad_to_multiple_of",
+        "is_split_into_words",
+        "return_offsets",
+    )
     pad_token_id: int | None
     unk_token_id: int | None
     cls_token_id: int | None
@@ -201,6 +212,10 @@ class Tokenizer:
         if return_tensors not in TENSORS:
             raise UsageError(
                 f"return_tensors={return_tensors!r} does not exist.", "'pd' for Paddle tensors, 'np' for NumPy."
+            )
+        if unknown := [name for name in options if name not in self.options]:
+            raise UsageError(
+                f"A tokenizer has no option {unknown[0]}.", f"It has {', '.join(self.options)}, return_tensors."
             )
         return converted(self._arrays(text, text_pair, **options), return_tensors)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,8 +36,11 @@ class TranslationTokenizer(WritingTokenizer):
     A text that is longer than a row is cut, with a warning; an empty text is an error.
 
     Attributes:
+        options: of a call.
         languages: what the dictionary has tokens for; none in a dictionary that was made for one language.
     """
+
+    options: ClassVar[tuple[str, ...]] = (*WritingTokenizer.options, "language")
 
     def __init__(self, engine: SentencePiece, max_length: int | None, files: Sequence[Path]) -> None:
         super().__init__(engine, Layout(start=(), end=("sep",)), ROBERTA_TOKENS, max_length, files)
