@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from conversion.reference import Reference
 from zoo.loading import read_about
 
 LANGUAGE = "en"  # of the lines, where a tokenizer asks
-FILES = ("vocab.txt", "sentencepiece.bpe.model", "tokenizer.json")
+FILES = ("vocab.txt", "sentencepiece.bpe.model", "tokenizer.json", "vocab.json")
+NAMED = ("tokenizer_config.json", "config.json")
+OF_FILE = {"sentencepiece.bpe.model": "XLMRobertaTokenizer", "vocab.json": "RobertaTokenizer"}
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -46,5 +49,14 @@ def _original(reference: Reference, upstream: Path, texts: list[str]) -> tuple[s
     """What gives the original ids, and the ids."""
     if not reference.tokenizer_class:
         return "sentencepiece and dict.txt, as fairseq joins them", fairseq.encode(upstream, texts, LANGUAGE)
-    theirs = getattr(transformers, reference.tokenizer_class).from_pretrained(str(upstream))
+    theirs = _class_of(reference, upstream).from_pretrained(str(upstream))
     return type(theirs).__name__, [theirs(text)["input_ids"] for text in texts]
+
+
+def _class_of(reference: Reference, upstream: Path) -> Any:
+    """What transformers reads a folder with: the class that it names, else that of its files, else the family's."""
+    files = [json.loads(file.read_text("utf-8")) for name in NAMED if (file := upstream / name).is_file()]
+    if any(content.get("tokenizer_class") for content in files):
+        return transformers.AutoTokenizer
+    own = next((name for file, name in OF_FILE.items() if (upstream / file).is_file()), reference.tokenizer_class)
+    return getattr(transformers, reference.tokenizer_class if (upstream / "vocab.txt").is_file() else own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from tests.tokenization import tiny
 from tests.tokenization.tiny import write_json
 from zoo.errors import CheckpointError, ZooError
 from zoo.tokenization import load_tokenizer
+from zoo.tokenization.bounds import longest
+from zoo.tokenization.unigram import model_of
 
 VOCAB = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "[PAD]": 3, "a": 4, "b": 5}
 REPLACE = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
@@ -176,6 +179,8 @@ def test_memory_of_a_large_id(tmp_path: Path) -> None:
 import resource
 from pathlib import Path
 from zoo.tokenization import load_tokenizer
+from zoo.tokenization.bounds import longest
+from zoo.tokenization.unigram import model_of
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 try:
     load_tokenizer(Path({str(tmp_path)!r}))
@@ -214,3 +219,28 @@ def test_carriage_returns(tmp_path: Path) -> None:
     (folder / "vocab.txt").write_bytes((folder / "vocab.txt").read_bytes().replace(b"\n", b"\r\n"))
     assert load_tokenizer(folder)("hello world")["input_ids"].tolist() == wanted
     assert json.loads((folder / "tokenizer_config.json").read_text())["do_lower_case"]
+
+
+def test_a_sentencepiece_model_that_multiplies_text(tmp_path: Path) -> None:
+    """Its table makes 100,000 letters of one."""
+    document = json.loads((tiny.xlmr_document(tmp_path / "json") / "tokenizer.json").read_text("utf-8"))
+    charmap = base64.b64decode(document["normalizer"]["precompiled_charsmap"]) + b"x" * 100_000 + b"\0"
+    document["normalizer"]["precompiled_charsmap"] = base64.b64encode(charmap).decode()
+    model = model_of(document)
+    assert model is not None and longest(charmap) == 100_000
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(model)
+    with pytest.raises(CheckpointError, match=r"sentencepiece\.bpe\.model.*100,000"):
+        load_tokenizer(tmp_path)
+    write_json(tmp_path / "json" / "tokenizer.json", document)
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json.*100,000"):
+        load_tokenizer(tmp_path / "json")
+
+
+def test_what_was_checked_is_what_is_read(tmp_path: Path) -> None:
+    """A part that comes twice could be two things for two readers."""
+    text = json.dumps(document(normalizer={"type": "Lowercase"}))
+    twice = text.replace(
+        '"normalizer"', f'"normalizer": {json.dumps({**REPLACE, "content": "a" * 10_000})}, "normalizer"'
+    )
+    (tmp_path / "tokenizer.json").write_text(twice, "utf-8")
+    assert load_tokenizer(tmp_path).tokenize("A") == ["a"]

@@ -71,10 +71,26 @@ def _of_replacement(pattern: Any, content: Any) -> float:
 
 
 def _of_charmap(charmap: Any, source: str) -> float:
-    """The longest replacement. They stand one after the other behind the trie, each ended by 0."""
     try:
-        data = base64.b64decode(charmap)
+        return longest(base64.b64decode(charmap))
     except (TypeError, ValueError, binascii.Error):
         raise CheckpointError(f"{source} has precompiled_charsmap={quote(charmap)}; it must be base64.") from None
-    start = 4 + int.from_bytes(data[:4], "little")
-    return max((len(text) for text in data[start:].split(b"\0")), default=1) or 1
+
+
+def check_charmap(charmap: bytes, source: str) -> None:
+    """Looks at the table of a SentencePiece model.
+
+    Raises:
+        CheckpointError: a text would grow without limit.
+    """
+    if (growth := longest(charmap)) > GROWTH:
+        raise CheckpointError(f"{source} makes {growth:,} characters of one; up to {GROWTH} are read.")
+
+
+def longest(charmap: bytes) -> int:
+    """The longest replacement of SentencePiece's table, in bytes.
+
+    They stand one after the other behind the trie, whose size comes first; each is ended by 0.
+    """
+    start = 4 + int.from_bytes(charmap[:4], "little")
+    return max(1, *(len(text) for text in charmap[start:].split(b"\0")))

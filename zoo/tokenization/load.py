@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -190,7 +191,7 @@ def _json(file: Path, rules: Rules, settings: Settings, strict: bool) -> tuple[E
         if model is not None:
             roles = {**ROBERTA_TOKENS, **rules.tokens}
             return SentencePiece(model, settings.added, file), Rules("json", rules.layout or ROBERTA, roles)
-    inner = tokenizers.Tokenizer.from_str(read_text(file, limit=TABLE))
+    inner = tokenizers.Tokenizer.from_str(json.dumps(document, ensure_ascii=False))  # what was checked, no more
     listed = {token.content: token for token in inner.get_added_tokens_decoder().values()}
     add_tokens(inner, [t for t in settings.added if repr(listed.get(t.content)) != repr(t.token)])
     roles = {**_usual_roles(inner.get_vocab()), **rules.tokens}

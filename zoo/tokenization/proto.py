@@ -43,8 +43,15 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def charmap_of(model: bytes) -> bytes:
-    """The table of SentencePiece's normalisation; empty where the model has none."""
-    normalizer = next((content for number, content in fields(model) if number == NORMALIZER), b"")
+    """The table of SentencePiece's normalisation; empty where the model has none.
+
+    Raises:
+        ValueError: as `fields`.
+    """
+    at, piece, end = 0, PIECES << 3 | BYTES, len(model) - 1
+    while at < end and model[at] == piece and model[at + 1] < 128:  # the pieces come first, and are many
+        at += 2 + model[at + 1]
+    normalizer = next((content for number, content in fields(model[at:]) if number == NORMALIZER), b"")
     return next((content for number, content in fields(normalizer) if number == CHARMAP), b"")
 
 

@@ -11,6 +11,7 @@ import sentencepiece
 from zoo.errors import CheckpointError
 from zoo.files import quote
 from zoo.tokenization.added import Added, merge, place
+from zoo.tokenization.bounds import check_charmap
 from zoo.tokenization.pieces import Pieces
 from zoo.tokenization.proto import charmap_of
 from zoo.tokenization.spelled import Part, Spelled
@@ -50,6 +51,7 @@ class SentencePiece:
         try:
             self.model = sentencepiece.SentencePieceProcessor(model_proto=model)
             pieces = [self.model.id_to_piece(i) for i in range(self.model.get_piece_size())]
+            self._charmap = charmap_of(model)
         except Exception as error:
             raise CheckpointError(f"{source} is not a SentencePiece model.", "Download it again.") from error
         if pieces[:3] != ["<unk>", "<s>", "</s>"]:
@@ -57,6 +59,7 @@ class SentencePiece:
                 f"{source} starts with the pieces {quote(pieces[:3])}, XLM-R's model starts with <unk>, <s>, </s>.",
                 "Use the tokenizer.json of this model instead.",
             )
+        check_charmap(self._charmap, source)
         self.tokens = [*FIRST, *(dictionary if dictionary is not None else (*pieces[3:], MASK))]
         self.vocab = {token: i for i, token in enumerate(self.tokens)}
         if dictionary is None:
@@ -78,10 +81,7 @@ class SentencePiece:
         self.vocab = {token: i for i, token in enumerate(self.tokens)}
         own = [Added(token, special=True, normalized=False) for token in (*FIRST, MASK) if token in self.vocab]
         whole = merge([own, placed], ())
-        charmap = b""
-        if any(token.normalized for token in whole):
-            charmap = charmap_of(self.model.serialized_model_proto())
-        self._spelled = Spelled(whole, charmap)
+        self._spelled = Spelled(whole, self._charmap)
         self.special = frozenset(token.content for token in whole if token.special)
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
