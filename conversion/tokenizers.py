@@ -16,7 +16,11 @@ from zoo.loading import read_about
 LANGUAGE = "en"  # of the lines, where a tokenizer asks
 FILES = ("vocab.txt", "sentencepiece.bpe.model", "tokenizer.json", "vocab.json")
 NAMED = ("tokenizer_config.json", "config.json")
-OF_FILE = {"sentencepiece.bpe.model": "XLMRobertaTokenizer", "vocab.json": "RobertaTokenizer"}
+OF_FILE = {
+    "sentencepiece.bpe.model": "XLMRobertaTokenizer",
+    "vocab.txt": "BertTokenizer",
+    "vocab.json": "RobertaTokenizer",
+}
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -58,5 +62,6 @@ def _class_of(reference: Reference, upstream: Path) -> Any:
     files = [json.loads(file.read_text("utf-8")) for name in NAMED if (file := upstream / name).is_file()]
     if any(content.get("tokenizer_class") for content in files):
         return transformers.AutoTokenizer
-    own = next((name for file, name in OF_FILE.items() if (upstream / file).is_file()), reference.tokenizer_class)
-    return getattr(transformers, reference.tokenizer_class if (upstream / "vocab.txt").is_file() else own)
+    own = "sentencepiece.bpe.model" if reference.tokenizer_class.startswith("XLM") else "vocab.txt"
+    other = next((name for file, name in OF_FILE.items() if (upstream / file).is_file()), "")
+    return getattr(transformers, reference.tokenizer_class if (upstream / own).is_file() or not other else other)
