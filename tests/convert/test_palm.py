@@ -104,7 +104,7 @@ def scores(folder: Path) -> np.ndarray:
     """The scores of a target, by what `zoo.load` makes of a folder."""
     model = zoo.load(folder)
     with paddle.no_grad():
-        batch = {k: paddle.to_tensor(v) for k, v in model.tokenizer(["今天天气很好", "公园"]).items()}
+        batch = model.tokenizer(["今天天气很好", "公园"])
         return model(**batch, decoder_input_ids=paddle.to_tensor([[2, 9, 8], [2, 5, 6]])).logits.numpy()
 
 
