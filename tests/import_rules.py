@@ -64,6 +64,7 @@ TABLE = (
         packages="numpy safetensors filelock huggingface_hub certifi",
         parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.cli zoo.__version__",
     ),
+    Row("zoo/tokenization/tensors.py", packages="numpy paddle"),  # itself imported late
     Row(
         "zoo/tokenization/*",
         packages="numpy tokenizers sentencepiece",

@@ -85,7 +85,7 @@ def batch_of(model: Model, rows: int, length: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(rows * 1000 + length)
     config: Any = model.config
     ids = random.integers(FIRST_ID, config.vocab_size, (rows, length))
-    types = random.integers(0, max(1, getattr(config, "type_vocab_size", 1)), ids.shape)
+    types = random.integers(0, max(1, config.token_types), ids.shape)
     mask = np.ones_like(ids)
     for row in range(1, rows):
         mask[row, length - min(row, length // 2) :] = 0

@@ -20,6 +20,7 @@ from zoo.inference import equality, quantise
 from zoo.inference.cache import file_digest
 from zoo.inference.deployed import EXPORT_FILE, FORMAT, TASK_FILE, model_folder, read_settings
 from zoo.inference.engines import GENERATION, Choice, module_of, open_graph, refusal, versions
+from zoo.inference.engines.base import arrays
 from zoo.inference.engines.eager import Eager
 from zoo.inference.equality import Difference
 from zoo.inference.guard import BUDGETS, Gate, Trade, read_gate
@@ -205,7 +206,7 @@ def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate:
             report.differences = equality.compare(model, made)
             return trade.value
 
-        given = [{name: row[name] for name in graph.inputs} for row in rows]
+        given = [arrays(row, graph.inputs) for row in rows]
         found = quantise.climb(folder / "model.xml", Path(scratch), given, judge, gate.enough)
         report.guard = _outcome(
             gate, gate.trades[-1], {"rows": len(rows), "from": Path(calibrate).name or "train split"}

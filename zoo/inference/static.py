@@ -79,7 +79,7 @@ def fields(output: Output, task: str | None) -> dict[str, Tensor]:
 
 def inputs_of(model: Model) -> tuple[str, ...]:
     """Names of a graph's inputs. A model that knows one type of token only has no token_type_ids."""
-    return INPUTS if getattr(model.config, "type_vocab_size", 2) > 1 else INPUTS[:2]
+    return INPUTS if model.config.token_types > 1 else INPUTS[:2]
 
 
 def outputs_of(model: Model) -> tuple[str, ...]:

@@ -82,14 +82,16 @@ class Model(nn.Layer):
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the folder the model was loaded from; read on first use.
+        """The tokenizer of the folder the model was loaded from; read on first use. Its batches fit the network.
 
         Raises:
             UsageError: the network was built from a config alone.
             CheckpointError: the folder has no tokenizer, or a damaged one.
         """
         origin = self._origin()
-        return import_module(f"{origin.module}.tokenizer").load(origin.folder, self.config)
+        found: Tokenizer = import_module(f"{origin.module}.tokenizer").load(origin.folder, self.config)
+        found.fit(self.config.token_types)
+        return found
 
     def save(self, folder: str | os.PathLike[str], also: Callable[[Path], object] = lambda folder: None) -> None:
         """Writes a folder that `zoo.load` opens: weights, config.json and the tokenizer's files.
