@@ -24,7 +24,7 @@ from zoo.tasks.features import Features, Ragged
 
 __all__ = ["Example", "Features", "Ragged", "Scores", "Task", "find", "from_dict", "names"]
 
-MODULES = ("glue", "clue", "crosslingual", "ner", "qa", "retrieval", "generation")
+MODULES = ("glue", "clue", "crosslingual", "ner", "comprehension", "retrieval", "generation")
 ALIASES = {"sst-2": "sst2", "sts-b": "stsb", "squad_v2": "squad2", "squad1": "squad", "diagnostic": "ax"}
 
 
