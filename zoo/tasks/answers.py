@@ -45,10 +45,11 @@ def trained_on(answers: Sequence[Gold]) -> Gold | None:
 def with_marks(spans: Ragged, sample: np.ndarray, contexts: Sequence[str]) -> Ragged:
     """Gives the characters of tokens, each with the combining marks behind it that no token has.
 
-    A tokenizer that lower-cases drops accents and vowel signs; an answer does not end between a letter and its sign.
+    A tokenizer that lower-cases drops accents and vowel signs; no answer ends between a letter and its sign.
 
     Args:
-        spans: [total, 2], of each row's tokens the first character and one after the last; -1 outside of the context.
+        spans: [total, 2], of each row's tokens the first character and one after the last; -1 outside of the
+            context.
         sample: [N], the example of each row, ascending.
         contexts: of each example.
     """

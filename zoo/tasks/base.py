@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
 CHUNK = 1000  # examples that are tokenized at once
+HELD_OUT = 20  # of the training rows of a data set without a development set, one in so many
 ALL = "all"
 AVERAGE, GAP = "average", "transfer gap"
 
@@ -80,7 +81,7 @@ class Task(ABC):
         hub: where it is published on the Hugging Face Hub.
         submission: split -> name of the file that the benchmark's server takes.
         max_length: tokens of a row when nobody says another number.
-        skip_short: rows without all columns are left out, which the published file of QQP needs.
+        reading: arguments of the format's reader; QQP's published file has rows without all columns, skip_short.
     """
 
     name: str
@@ -96,7 +97,7 @@ class Task(ABC):
     hub: Hub | None = None
     submission: Mapping[str, str] = field(default_factory=dict)
     max_length: int = 128
-    skip_short: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     head: ClassVar[str]
 
@@ -172,7 +173,7 @@ class Task(ABC):
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
         """Rows of local files."""
         columns = self.columns if not self.headless or split in self.headless else ()
-        return READERS[self.format](files[0], columns, **({"skip_short": True} if self.skip_short else {}))
+        return READERS[self.format](files[0], columns, **self.reading)
 
     def code(self, language: str) -> str:
         """How a language is spelled in the names of files."""

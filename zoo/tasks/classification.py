@@ -13,6 +13,7 @@ from zoo import metrics
 from zoo.errors import InputError
 from zoo.tasks.base import ALL, Example, Outputs, Task
 from zoo.tasks.features import Features, Ragged
+from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.rows import Row, shown
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Classification(Task):
         prepared: name of a function in PREPARED that makes the columns first.
         style: of the submission: "glue" (index, tab, prediction), "clue" (JSON lines) or "labels" (bare).
         decimals: of a submitted number.
+        missing: labels of a test set that say that nobody knows what is right.
         bounds: regression: gold numbers must be, and predictions of a submission are cut to be, in this range.
     """
 
@@ -57,6 +59,7 @@ class Classification(Task):
     language: str = ""
     prepared: str = ""
     style: str = "labels"
+    missing: tuple[str, ...] = (NO_GOLD,)
     bounds: tuple[float, float] | None = None
 
     head: ClassVar[str] = "classification"
@@ -83,18 +86,19 @@ class Classification(Task):
         return TextExample(ident, row.text(self.text), pair, label, language=language)
 
     def _label(self, row: Row, split: str) -> str | float | None:
-        value = row.values.get(self.label)
-        unlabelled = (None,) if self.dropped and not split.startswith("test") else ()
-        if self.label in row.values and value in (*self.dropped, *unlabelled):
+        value, test = row.values.get(self.label), split.startswith("test")
+        text = label_of(value)
+        unlabelled = value is None and self.dropped and not test
+        if self.label in row.values and (text in self.dropped or unlabelled):
             return DROPPED
-        if value is None or value == "":
-            if split.startswith("test"):
-                return None
+        if test and (text is None or (text in self.missing and text not in self._names)):
+            return None
+        if text is None:
             raise row.error(f"no label: column '{self.label}' is missing or empty.", self._expected())
         if self.regression:
             return _number(row, self.label, value, self.bounds)
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        found = self._names.get(text)
+        names = self._names
+        found = names.get(str(value), names.get(text))
         if found is None:
             raise row.error(f"the label {shown(value)} is none of {self.name}.", self._expected())
         return found
@@ -174,8 +178,8 @@ DROPPED = "\0"
 
 def _number(row: Row, column: str, value: Any, bounds: tuple[float, float] | None) -> float:
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = float("nan" if isinstance(value, bool) else value)
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not np.isfinite(number):
         raise row.error(f"'{column}' must be a number and is {shown(value)}.")
