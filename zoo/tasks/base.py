@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.errors import InputError, UsageError
+from zoo.files import clean
 from zoo.tasks.features import Features, join
 from zoo.tasks.formats import READERS
 from zoo.tasks.hub import Hub, hub_rows
@@ -189,7 +190,10 @@ class Task(ABC):
             for suffix in ("", ".gz"):
                 if (file := place / (name + suffix)).is_file():
                     return file
-        held = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+        try:
+            held = clean(", ".join(sorted(p.name for p in folder.iterdir())[:8]), 200)
+        except OSError as error:
+            raise InputError(f"'{folder}' cannot be read: {error.strerror or error}.") from None
         raise InputError(
             f"'{folder}' has no '{name}', which {self.name} needs; it holds {held or 'nothing'}.",
             "Give the folder as published, or one file.",

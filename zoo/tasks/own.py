@@ -147,7 +147,8 @@ def _splits(files: Mapping[str, Path]) -> str:
     return ", ".join(said)
 
 
-def _listed(labels: Iterable[str]) -> str:
+def listed(labels: Iterable[str]) -> str:
+    """Gives what the line about the data says of labels: how many, and the first ones."""
     labels = list(labels)
     more = ", ..." if len(labels) > SHOWN else ""
     return f"labels: {len(labels)} ({clean(', '.join(labels[:SHOWN]), 200)}{more})"
@@ -156,7 +157,7 @@ def _listed(labels: Iterable[str]) -> str:
 def _classification(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
     labels = tuple(labels) or _labels(source, source.roles["label"])
     made = {"metrics": ("accuracy", "macro-f1"), "labels": labels, **_texts(source.roles), **common}
-    return Classification(**made), [_listed(labels)]
+    return Classification(**made), [listed(labels)]
 
 
 def _regression(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
@@ -216,7 +217,7 @@ def _tagging(
     metrics = {} if reading.scheme else {"metrics": ("accuracy",)}
     meant = {"scheme": reading.scheme, "file_scheme": reading.file_scheme, "spelled": dict(reading.spelled)}
     made = {"labels": labels, "unit": unit, **meant, **metrics, **prepared, **common}
-    return Tagging(**made), [_listed(labels), f"scheme: {_scheme(reading)}", f"words: {unit}"]
+    return Tagging(**made), [listed(labels), f"scheme: {_scheme(reading)}", f"words: {unit}"]
 
 
 def _scheme(reading: Reading) -> str:

@@ -103,7 +103,7 @@ def reading_of(sentences: Iterable[Sequence[str]], asked: str | None = None) -> 
     known = {**LETTERS, **LOOSE_LETTERS}[scheme]
     if not letters <= set(known):
         raise UsageError(
-            f"Tags of {scheme} begin with {', '.join(known)}; some begin with {', '.join(sorted(letters - set(known)))}.",
+            f"Tags of {scheme} begin with {', '.join(known)}, and not {', '.join(sorted(letters - set(known)))}.",
             "Leave scheme= out, and it is found.",
         )
     notes = [f"spelled {form}, such as {quote(next(iter(spelled)))}"] if spelled else []
