@@ -154,7 +154,8 @@ def _separator(rows: Sequence[str], known: Sequence[str], counts: Counter[str]) 
             widths[len(SEPARATORS[name](line))] += counts[line]
         if not widths or set(widths) == {1}:
             continue
-        if len(widths) == 1:
+        gaps = name == "space" and any("" in SEPARATORS[name](line) for line in rows)
+        if len(widths) == 1 and not gaps:
             return name, next(iter(widths)), True
         width, count = max(((w, c) for w, c in widths.items() if w > 1), key=lambda pair: pair[1])
         if count > best[0]:
@@ -234,5 +235,5 @@ def is_plain(file: Path, tags: Sequence[str], characters: bool) -> bool:
         return False
     text = [line for line in held if line and not line.startswith(DOCUMENT)]
     if characters:
-        return sum(len(line) > 1 for line in text) > len(text) / 2
+        return sum(len(line) > 1 for line in text) >= len(text) / 2
     return layout.width > 1 or sum(map(len, text)) > LONG * len(text)

@@ -128,6 +128,8 @@ def _words_and_tags(file: Path, given: Mapping[str, str], asked: str) -> tuple[S
     if unknown:
         raise UsageError(f"A tagging task has no '{min(unknown)}'.", "Columns can be numbered for words, tags.")
     layout = layout_of(file, asked)
+    for role, column in given.items():
+        layout.place(column, role, file, 0)
     tree = (
         file.suffix.lower() == ".conllu"
     )  # CoNLL-U has its words in the second column, parts of speech in the fourth
