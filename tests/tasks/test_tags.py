@@ -54,7 +54,9 @@ def perfect(task: Any, folder: Path, small: Tokenizer, split: str = "train") -> 
     features = task.features(examples, small)
     answers = task.predictions(outputs_of(task, features), features, examples)
     text = task.write_predictions(folder / "out", answers, examples).read_text("utf-8")
-    return [line.rpartition(" ")[2] for line in text.splitlines() if line], task.score(answers, examples).rows["all"]
+    return [line.rpartition(" ")[2] for line in text.splitlines() if line], task.score(answers, examples).rows[
+        "all"
+    ]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -105,7 +107,12 @@ def test_tags_spelled_otherwise(
 
 @pytest.mark.parametrize(
     ("scheme", "tags"),
-    [("IOB2", "B B I I B I O B"), ("BMES", "S B M E B E S S"), ("IOBES", "S B I E B E O S"), ("BMES", "W B M E B E W W")],
+    [
+        ("IOB2", "B B I I B I O B"),
+        ("BMES", "S B M E B E S S"),
+        ("IOBES", "S B I E B E O S"),
+        ("BMES", "W B M E B E W W"),
+    ],
 )
 def test_tags_without_a_kind(scheme: str, tags: str, tmp_path: Path, small: Tokenizer) -> None:
     """As files for word segmentation have them."""
@@ -236,7 +243,12 @@ def test_a_csv_of_words_and_tags(tmp_path: Path) -> None:
     lines = ["id,word,tag", "1,anna,B-PER", '2,",",O', "", "3,bob, B-PER"]
     task: Any = own("tagging", write(tmp_path, lines, "train.csv"))
     first, second = task.read(tmp_path, "train")
-    assert (first.words, first.tags, second.words, second.tags) == (("anna", ","), ("B-PER", "O"), ("bob",), ("B-PER",))
+    assert (first.words, first.tags, second.words, second.tags) == (
+        ("anna", ","),
+        ("B-PER", "O"),
+        ("bob",),
+        ("B-PER",),
+    )
     task = own("tagging", write(tmp_path, ["anna;B-PER", "is;O"], "train.csv"))
     assert [e.words for e in task.read(tmp_path, "train")] == [("anna", "is")]
 

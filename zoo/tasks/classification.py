@@ -11,10 +11,11 @@ import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError
+from zoo.files import quote
 from zoo.tasks.base import ALL, Example, Outputs, Task
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.labels import NO_GOLD, label_of
-from zoo.tasks.rows import Row, shown
+from zoo.tasks.rows import Row, number_of, shown
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
@@ -94,7 +95,7 @@ class Classification(Task):
         if test and (text is None or (text in self.missing and text not in self._names)):
             return None
         if text is None:
-            raise row.error(f"no label: column '{self.label}' is missing or empty.", self._expected())
+            raise row.error(f"no label: column {quote(self.label)} is missing or empty.", self._expected())
         if self.regression:
             return _number(row, self.label, value, self.bounds)
         names = self._names
@@ -167,8 +168,7 @@ class Classification(Task):
             else:
                 value = spelled[prediction]
             if self.style == "clue":
-                number: Any = int(example.id) if example.id.isdecimal() else example.id
-                yield json.dumps({"id": number, "label": value}, ensure_ascii=False)
+                yield json.dumps({"id": number_of(example.id), "label": value}, ensure_ascii=False)
             else:
                 yield f"{example.id}\t{value}" if self.style == "glue" else value
 
@@ -182,7 +182,7 @@ def _number(row: Row, column: str, value: Any, bounds: tuple[float, float] | Non
     except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not np.isfinite(number):
-        raise row.error(f"'{column}' must be a number and is {shown(value)}.")
+        raise row.error(f"{quote(column)} must be a number and is {shown(value)}.")
     if bounds and not bounds[0] <= number <= bounds[1]:
         raise row.error(f"'{column}' must be from {bounds[0]:g} to {bounds[1]:g} and is {number:g}.")
     return number

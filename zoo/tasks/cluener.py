@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo import metrics
-from zoo.tasks.rows import Row, shown
+from zoo.tasks.rows import Row, number_of, shown
 from zoo.tasks.schemes import OUTSIDE
 
 
@@ -43,5 +43,4 @@ def answer(ident: str, words: Sequence[str], tags: Sequence[str]) -> dict[str, A
     text, label = "".join(words), dict[str, dict[str, list[list[int]]]]()
     for first, last, kind in metrics.spans(tags):
         label.setdefault(kind, {}).setdefault(text[first : last + 1], []).append([first, last])
-    number: Any = int(ident) if ident.isdecimal() else ident
-    return {"id": number, "text": text, "label": label}
+    return {"id": number_of(ident), "text": text, "label": label}

@@ -132,11 +132,8 @@ def _layout(file: Path, separator: str, changed: int, size: int) -> Layout:
     made = Layout(*found, frozenset(), (), 0)
     cells = made.split(rows[0]) if rows else []
     lowered = {cell.strip().lower() for cell in cells}
-    names = (
-        tuple(c.strip() for c in cells)
-        if suffix in (".csv", ".tsv") and all(lowered & heads for heads in HEADS)
-        else ()
-    )
+    named = suffix in (".csv", ".tsv") and len(cells) == made.width and all(lowered & heads for heads in HEADS)
+    names = tuple(cell.strip() for cell in cells) if named else ()
     tags = frozenset(made.split(line)[-1] for line in rows[bool(names) :]) if made.width > 1 else frozenset()
     made = made._replace(tags=tags, names=names)
     comments = sum(count for line, count in distinct.items() if made.is_comment(line))

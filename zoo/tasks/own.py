@@ -187,7 +187,7 @@ def _labels(source: Source, column: str) -> tuple[str, ...]:
         value = row.get(column)
         label = None if isinstance(value, (list, dict)) else label_of(value)
         if label is None:
-            raise row.error(f"the label '{column}' is {shown(value)}.", "One label per row.")
+            raise row.error(f"the label {quote(column)} is {shown(value)}.", "One label per row.")
         seen.setdefault(label, row)
     if len(seen) < 2:
         raise InputError(f"'{source.file}' has {len(seen)} label in '{column}': nothing to tell apart.")
@@ -196,7 +196,7 @@ def _labels(source: Source, column: str) -> tuple[str, ...]:
             f"'{source.file}' has {len(seen)} different labels in {count} rows of '{column}'.",
             "Is it another column, or a regression?",
         )
-    whole = all(re.fullmatch(r"-?\d+", label) for label in seen)
+    whole = all(re.fullmatch(r"-?\d{1,18}", label) for label in seen)
     return tuple(sorted(seen, key=(lambda label: (int(label), label)) if whole else str))  # type: ignore[arg-type]
 
 

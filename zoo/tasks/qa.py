@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError
+from zoo.files import quote
 from zoo.tasks.answers import Gold, cut, lost, nearest, places, trained_on, with_marks
 from zoo.tasks.base import ALL, Example, Outputs, Task
 from zoo.tasks.features import Features, Ragged
@@ -91,7 +92,7 @@ class QA(Task):
     def example(self, row: Row, split: str, language: str = "") -> QAExample:
         question, context = row.get(self.question_column), row.text(self.context_column)
         if not isinstance(question, str):  # a published file has an empty one
-            raise row.error(f"'{self.question_column}' must be text and is {shown(question)}.")
+            raise row.error(f"{quote(self.question_column)} must be text and is {shown(question)}.")
         ident = str(row.values.get("id", row.line))
         answers = self._answers(row, context)
         if answers is None and not split.startswith("test"):

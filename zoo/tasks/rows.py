@@ -50,22 +50,28 @@ class Row(NamedTuple):
             return self.values[column]
         except KeyError:
             raise self.error(
-                f"there is no '{column}'.", f"Found: {clean(', '.join(map(str, self.values)), 200) or 'nothing'}."
+                f"there is no {quote(column)}.",
+                f"Found: {clean(', '.join(map(str, self.values)), 200) or 'nothing'}.",
             ) from None
 
     def text(self, column: str) -> str:
         """The value of a column that must be text and not only spaces."""
         value = self.get(column)
         if not isinstance(value, str) or not value.strip():
-            raise self.error(f"'{column}' must be text and is {shown(value)}.")
+            raise self.error(f"{quote(column)} must be text and is {shown(value)}.")
         return value
 
     def whole(self, column: str, value: Any = None) -> int:
         """A value that must be a whole number."""
         value = self.get(column) if value is None else value
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.error(f"'{column}' must be a whole number and is {shown(value)}.")
+            raise self.error(f"{quote(column)} must be a whole number and is {shown(value)}.")
         return value
+
+
+def number_of(ident: str) -> int | str:
+    """Gives an id as JSON should have it: a number where it is one, of a size that a computer has."""
+    return int(ident) if ident.isdecimal() and len(ident) < 19 else ident
 
 
 def shown(value: Any) -> str:

@@ -281,7 +281,7 @@ class Tagging(Task):
 
 def _check_texts(row: Row, name: str, values: Any) -> None:
     if not isinstance(values, (list, tuple)) or not all(isinstance(v, str) for v in values):
-        raise row.error(f"'{name}' must be a list of texts and is {shown(values)}.")
+        raise row.error(f"{quote(name)} must be a list of texts and is {shown(values)}.")
 
 
 def _wikiann(row: Row) -> Row:
