@@ -130,7 +130,7 @@ TABLE = (
         parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
         " zoo.tasks zoo.metrics zoo.finetune",
     ),
-    Row("zoo/bench.py", parts="zoo.cli zoo.inference.bench"),
+    Row("zoo/bench.py", parts="zoo.cli zoo.files zoo.inference.bench"),
     Row("zoo/inference/bench/plot.py", packages="matplotlib", parts="zoo.inference.bench"),
     Row("zoo/inference/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env"),
     Row("zoo/inference/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference"),

@@ -26,8 +26,7 @@ import numpy as np
 from filelock import FileLock
 from paddle import Tensor
 
-from zoo import __version__, env
-from zoo.checkpoint.publish import publish
+from zoo import __version__, env, files
 from zoo.inference.static import Graph
 from zoo.models.common.base import Model, TaskModel
 
@@ -140,7 +139,7 @@ def _files_digest(files: Iterable[Path]) -> str:
 
 
 def _write(target: Path, model: Model, write: Callable[[Any, Path], Graph]) -> Graph:
-    with publish(target) as work:
+    with files.publish(target, last=ABOUT) as work:
         made = write(model, work)
         content = {
             "format": FORMAT,

@@ -14,8 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from zoo import __version__, env, tasks
-from zoo.checkpoint.publish import publish
+from zoo import __version__, env, files, tasks
 from zoo.errors import GuardError, UsageError
 from zoo.inference import equality, quantise
 from zoo.inference.cache import file_digest
@@ -118,7 +117,7 @@ def export(
         gate = read_gate(model, settings, guarding.data, budget, task, guarding.split, guarding.languages)
         report.trades = gate.trades
     try:
-        with publish(out) as work:
+        with files.publish(out, last=EXPORT_FILE) as work:
             graph = _write(model, work, choice, report, gate, guarding.calibrate)
             _describe(model, graph, report, settings)
     except GuardError as error:

@@ -12,15 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
 from paddle.static import InputSpec
 
-from zoo import env
-from zoo.checkpoint.publish import publish
+from zoo import env, files
 from zoo.errors import UsageError
 from zoo.models.common.base import Model
 from zoo.models.common.layers import gelu_tanh
@@ -116,7 +114,7 @@ def to_static(model: Model, folder: str | os.PathLike[str]) -> Graph:
     The graph takes `inputs_of(model)`, int64 [B, T] ([B, N, T] for multiple-choice), and returns `fields`. The
     folder appears finished or not at all, and replaces an older one of that name.
     """
-    with publish(Path(folder)) as work:
+    with files.publish(folder, last="model.json") as work:
         made = trace(model, work)
     return replace(made, folder=Path(folder))
 
@@ -133,18 +131,14 @@ def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
         import paddle2onnx
     except ImportError:
         raise UsageError("ONNX needs paddle2onnx.", "pip install 'paddle-model-zoo[export]'") from None
-    file = Path(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=file.parent) as work:
+    with files.new_file(file) as made:
         with _spelled_out(model):
-            _save(model, Path(work, "model"))
-        made = Path(work, "model.onnx")
-        files = [f"{work}/model.json", f"{work}/model.pdiparams", str(made)]
+            _save(model, made.parent / "model")
+        names = [f"{made.parent}/model.json", f"{made.parent}/model.pdiparams", str(made)]
         with _no_stdout():
             # No optimiser: polygraphy, the default one, installs packages with pip while it runs.
-            paddle2onnx.export(*files, opset_version=OPSET, optimize_tool="None")
-        os.replace(made, file)
-    return file
+            paddle2onnx.export(*names, opset_version=OPSET, optimize_tool="None")
+    return Path(file)
 
 
 def trace(model: Model, folder: Path) -> Graph:
