@@ -219,7 +219,8 @@ def objective_for(config: FinetuneConfig, model: Model) -> Objective:
 def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
     """Cross entropy against a target of which `share` is spread evenly over all classes (Szegedy et al. 2016).
 
-    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count.
+    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count, and where nothing counts
+    the loss and its gradients are 0.
     """
 
     def loss(model: Model, batch: dict[str, Tensor]) -> Tensor:
@@ -233,7 +234,7 @@ def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
         counts = (labels != IGNORED).astype(logits.dtype)
         gold = log_all - paddle.take_along_axis(logits, labels.clip(min=0).unsqueeze(-1), -1).squeeze(-1)
         whole = (1.0 - share) * gold + share * even
-        return (whole * counts).sum() / counts.sum()
+        return (whole * counts).sum() / counts.sum().clip(min=1.0)
 
     return loss
 
