@@ -11,7 +11,7 @@ from zoo.errors import UsageError
 from zoo.finetune.trackers import Trackers
 
 CONFIG = {"task": "xnli", "lr": 1e-5, "seed": 42}
-REASON = "pip install 'paddle-model-zoo[trackers]'"
+REASON = "pip install '.[trackers]'"
 
 
 def tell(names: list[str], folder: Path, fail: bool = False) -> None:

@@ -157,7 +157,8 @@ def test_tags_of_iob1_and_plain_lines(
     assert code == 0, err
     assert (
         "note: labels: 5 (O, B-LOC, I-LOC, B-PER, I-PER); scheme: IOB1, learned as IOB2; words: words; columns: "
-        "words = 1, tags = 2 of 2; separator: tab; comments: 1 lines; splits: train = train.txt, dev = dev.txt." in err
+        "words = 1, tags = 2 of 2; separator: tab; comments: 1 lines; splits: train = train.txt, dev = dev.txt."
+        in err
     )
     code, said, err = evaluate(run)
     assert code == 0 and "6 examples" in said, err

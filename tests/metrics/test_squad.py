@@ -47,7 +47,7 @@ def test_one_answer(gold: str, predicted: str, exact: float, f1: float) -> None:
     ],
 )
 def test_golds_of_which_nothing_is_left(golds: list[str], predicted: str, f1: float, exact: float) -> None:
-    """evaluate-v1.1.py keeps them; evaluate-v2.0.py leaves them out, and a question without others has no answer."""
+    """evaluate-v1.1.py keeps them; evaluate-v2.0.py leaves them out: a question without others has no answer."""
     task = tasks.find("squad")
     example = QAExample("1", "?", "", tuple(Gold(g, 0) for g in golds))
     rows = task.score([Answer(predicted, -1.0)], [example]).rows["all"]

@@ -97,7 +97,11 @@ def labelled(name: str, model: Model, seed: int = 0) -> dict[str, paddle.Tensor]
     ids = paddle.to_tensor(np.random.default_rng(seed).integers(1, 60, (2, 5)))
     outside = ids.shape[1] if name == "qa" else -100
     shape = [2, 2] if name == "qa" else [2] if name == "classification" else [2, 5]
-    return {"input_ids": ids, "attention_mask": paddle.ones_like(ids), "labels": paddle.full(shape, outside, "int64")}
+    return {
+        "input_ids": ids,
+        "attention_mask": paddle.ones_like(ids),
+        "labels": paddle.full(shape, outside, "int64"),
+    }
 
 
 @pytest.mark.parametrize("name", ["classification", "tagging", "qa", "mlm", "smoothed", "r-drop"])

@@ -19,9 +19,9 @@ from zoo.tasks.tagging import TaggedExample
 from zoo.tokenization import Tokenizer
 
 # Two persons side by side, a place of two words, a person of one: the same in every scheme.
-WORDS = "anna bert von york new town is bob".split()
+WORDS = ["anna", "bert", "von", "york", "new", "town", "is", "bob"]
 ENTITIES = [(0, 0, "PER"), (1, 3, "PER"), (4, 5, "LOC"), (7, 7, "PER")]
-IOB2 = "B-PER B-PER I-PER I-PER B-LOC I-LOC O B-PER".split()
+IOB2 = ["B-PER", "B-PER", "I-PER", "I-PER", "B-LOC", "I-LOC", "O", "B-PER"]
 SCHEMES = {
     "IOB1": "I-PER B-PER I-PER I-PER I-LOC I-LOC O I-PER",
     "IOB2": " ".join(IOB2),
@@ -148,7 +148,7 @@ def test_a_scheme_can_be_said(tmp_path: Path, small: Tokenizer) -> None:
     [example] = task.read(folder, "train")
     assert metrics.spans(example.tags) == [(0, 3, "PER"), (4, 5, "LOC"), (7, 7, "PER")]
     answers, scores = perfect(task, folder, small)
-    assert answers == "PER PER PER PER LOC LOC O PER".split() and scores["f1-strict"] == 100
+    assert answers == ["PER", "PER", "PER", "PER", "LOC", "LOC", "O", "PER"] and scores["f1-strict"] == 100
     write(folder, conll(SCHEMES["IOB2"]))
     plain: Any = own("tagging", folder, columns={"scheme": "none"})
     assert (plain.scheme, plain.metrics) == ("", ("accuracy",))
@@ -169,7 +169,7 @@ def test_a_rare_tag_need_not_be_in_the_training_data(tmp_path: Path) -> None:
 
 
 def test_iob1_is_scored_as_conlleval_scores_it() -> None:
-    gold, found = SCHEMES["IOB1"].split(), "I-PER I-PER I-PER I-PER I-LOC I-LOC O I-PER".split()
+    gold, found = SCHEMES["IOB1"].split(), ["I-PER", "I-PER", "I-PER", "I-PER", "I-LOC", "I-LOC", "O", "I-PER"]
     assert metrics.tags_score([gold], [gold], "IOB1")["f1"] == 100
     assert metrics.tags_score([gold], [found], "IOB1") == metrics.tags_score([gold], [found])
     assert metrics.as_iob2(gold) == IOB2
@@ -184,8 +184,8 @@ def test_the_scheme_of_labels_alone() -> None:
 
 
 def test_comments_are_no_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    lines = ["# text = anna", "#another comment here", "# id", "anna\tB-PER", "#\tO", "#york\tB-LOC", "", "# sent 2",
-             "-DOCSTART-\tO", "", "bob\tB-PER", "# in between", "is\tO"]  # fmt: skip
+    lines = ["# text = anna", "#another comment here", "# id", "anna\tB-PER", "#\tO", "#york\tB-LOC", "",
+             "# sent 2", "-DOCSTART-\tO", "", "bob\tB-PER", "# in between", "is\tO"]  # fmt: skip
     with caplog.at_level(logging.INFO, "zoo"):
         task: Any = own("tagging", write(tmp_path, lines))
     assert "comments: 5 lines" in caplog.text

@@ -219,8 +219,8 @@ def objective_for(config: FinetuneConfig, model: Model) -> Objective:
 def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
     """Cross entropy against a target of which `share` is spread evenly over all classes (Szegedy et al. 2016).
 
-    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count, and where nothing counts
-    the loss and its gradients are 0.
+    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count. Where no label
+    counts the loss and its gradients are 0.
     """
 
     def loss(model: Model, batch: dict[str, Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, to_install
 
 
 @contextmanager
@@ -18,6 +18,4 @@ def extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"This metric needs the library {error.name}.", "pip install 'paddle-model-zoo[finetune]'"
-        ) from None
+        raise UsageError(f"This metric needs the library {error.name}.", to_install("finetune")) from None

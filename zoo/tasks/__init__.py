@@ -19,8 +19,9 @@ from importlib import import_module
 from typing import Any
 
 from zoo.errors import UsageError
-from zoo.tasks.base import Example, Scores, Task
+from zoo.tasks.base import Example, Task
 from zoo.tasks.features import Features, Ragged
+from zoo.tasks.scores import Scores
 
 __all__ = ["Example", "Features", "Ragged", "Scores", "Task", "find", "from_dict", "names"]
 

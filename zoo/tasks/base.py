@@ -17,14 +17,13 @@ from zoo.tasks.features import Features, join
 from zoo.tasks.formats import READERS
 from zoo.tasks.hub import Hub, hub_rows
 from zoo.tasks.rows import Row
+from zoo.tasks.scores import ALL, Scores, by_language
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
 CHUNK = 1000  # examples that are tokenized at once
 HELD_OUT = 20  # of the training rows of a data set without a development set, one in so many
-ALL = "all"
-AVERAGE, GAP = "average", "transfer gap"
 
 Outputs = Mapping[str, Sequence[np.ndarray]]
 Source = str | Path | Sequence[Path]
@@ -41,27 +40,6 @@ class Example:
 
     id: str
     language: str = field(default="", kw_only=True)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Metrics, all in percent.
-
-    Attributes:
-        rows: name of a row ("all", a language, "average", "transfer gap", "HasAns", a class) -> metric -> value.
-            "average" is the plain mean of the languages' rows; "transfer gap" is the language of the training data
-            minus the mean of the others.
-        row, metric: where the headline is found.
-    """
-
-    rows: dict[str, dict[str, float]]
-    row: str
-    metric: str
-
-    @property
-    def value(self) -> float:
-        """The headline: what decides which checkpoint is the best one."""
-        return self.rows[self.row][self.metric]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +243,8 @@ class Task(ABC):
         if len(predictions) != len(examples) or not examples:
             raise InputError(f"{len(predictions)} predictions for {len(examples)} examples.")
         if any(e.language for e in examples):
-            return by_language(self, predictions, examples)
+            source = self.train_languages[0] if len(self.train_languages) == 1 else ""
+            return by_language(self.measure, predictions, examples, self.metrics[0], source)
         return Scores(self.measure(predictions, examples), ALL, self.metrics[0])
 
     @abstractmethod
@@ -312,21 +291,3 @@ def language_of(file: Path, languages: Sequence[str]) -> str:
     """The language code that a file's name has as a part: "dev-de.tsv", "xquad.de.json"."""
     parts = file.name.replace("-", ".").replace("_", ".").split(".")
     return next((part for part in parts if part in languages), "")
-
-
-def by_language(task: Task, predictions: Sequence[Any], examples: Sequence[Any]) -> Scores:
-    """One row per language, their plain mean, and what transfer costs."""
-    places: dict[str, list[int]] = {}
-    for n, example in enumerate(examples):
-        places.setdefault(example.language, []).append(n)
-    rows: dict[str, dict[str, float]] = {}
-    for language, at in places.items():
-        part = task.measure([predictions[n] for n in at], [examples[n] for n in at])
-        rows[language] = part[ALL]
-    names = list(rows[next(iter(rows))])
-    source = task.train_languages[0] if len(task.train_languages) == 1 else ""
-    out = {**rows, AVERAGE: {m: float(np.mean([r[m] for r in rows.values()])) for m in names}}
-    others = [r for language, r in rows.items() if language != source]
-    if source in rows and others:
-        out[GAP] = {m: rows[source][m] - float(np.mean([r[m] for r in others])) for m in names}
-    return Scores(out, AVERAGE, task.metrics[0])

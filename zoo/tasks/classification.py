@@ -12,10 +12,11 @@ import numpy as np
 from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
-from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.rows import Row, number_of, shown
+from zoo.tasks.scores import ALL
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer

@@ -13,9 +13,10 @@ from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
 from zoo.tasks.answers import Gold, cut, lost, nearest, places, trained_on, with_marks
-from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.rows import Row, shown
+from zoo.tasks.scores import ALL
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer

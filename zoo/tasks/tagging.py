@@ -17,19 +17,19 @@ from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
 from zoo.tasks import cluener
-from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.columns import is_plain
 from zoo.tasks.features import IGNORED, Features, Ragged
 from zoo.tasks.pieces import owners
 from zoo.tasks.rows import Row, lines, shown
 from zoo.tasks.schemes import OUTSIDE, TAG, learned, written
+from zoo.tasks.scores import ALL
 from zoo.tasks.words import SPLITS
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
 log = logging.getLogger("zoo")
-
 GOES_ON = ("I-", "M-", "E-", "L-")  # tags of a word inside of an entity, in any scheme
 
 

@@ -14,10 +14,11 @@ import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError, UsageError
-from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.features import IGNORED, Features, Ragged
 from zoo.tasks.formats import READERS, parallel
 from zoo.tasks.rows import Row
+from zoo.tasks.scores import ALL
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
