@@ -306,6 +306,15 @@ def test_plain_lines_are_cut_as_the_model_was_trained(
     assert example.words == tuple("小明在 2 北京。")  # its answers are places in the text
 
 
+def test_a_text_whose_last_word_looks_like_a_tag(tmp_path: Path) -> None:
+    task: Any = own("tagging", write(tmp_path, conll(SCHEMES["IOE2"])))
+    file = tmp_path / "new.txt"
+    file.write_text("anna has blood of type O\nbob too\nbob drove\n", "utf-8")
+    assert len(list(task.read(file, "test"))) == 3
+    file.write_text("anna E-PER\nbob E-PER\n", "utf-8")
+    assert [e.words for e in task.read(file, "test")] == [("anna", "bob")]
+
+
 def test_words_line_by_line_stay_words(tmp_path: Path) -> None:
     task: Any = own("tagging", write(tmp_path, conll(SCHEMES["IOB2"])))
     file = tmp_path / "new.txt"

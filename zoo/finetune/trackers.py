@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
-from zoo.errors import UsageError, to_install
+from zoo.errors import UsageError
 from zoo.finetune.config import near
 
 EXPERIMENT = "zoo"
@@ -32,7 +32,7 @@ def _library(name: str, package: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        raise UsageError(f"--trackers: {package} cannot be used: {error}.", to_install("trackers")) from None
+        raise UsageError(f"--trackers: {package} cannot be used: {error}.", f"pip install {package}") from None
 
 
 def tag(name: str, subset: str, language: str) -> str:

@@ -10,7 +10,7 @@ import csv
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -214,7 +214,7 @@ def _sentence(file: Path, begin: int, words: list[str], tags: list[str]) -> Row:
     return Row(str(file), begin, {"words": words, "tags": tags} if tags else {"words": words})
 
 
-def is_plain(file: Path, tags: Sequence[str], characters: bool) -> bool:
+def is_plain(file: Path, tags: Set[str], characters: bool) -> bool:
     """Whether a file without gold answers is plain text, and not words line by line.
 
     Args:
@@ -228,7 +228,8 @@ def is_plain(file: Path, tags: Sequence[str], characters: bool) -> bool:
     if next((line for line in held if line), "")[:1] in ("{", "["):
         return False
     layout = layout_of(file)
-    if layout.width > 1 and layout.tags & set(tags):
+    known = layout.tags & tags  # in a text a last word may look like a tag
+    if known and (layout.even or 2 * len(known) >= len(layout.tags)):
         return False
     text = [line for line in held if line and not line.startswith(DOCUMENT)]
     if characters:

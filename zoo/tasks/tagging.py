@@ -81,8 +81,8 @@ class Tagging(Task):
     # --- reading ---
 
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
-        characters = self.unit == "characters"
-        if split.startswith("test") and is_plain(files[0], (*self.labels, *self.spelled), characters):
+        known = {*self.labels, *self.spelled, *(f"E{tag[1:]}" for tag in self.labels if tag[:2] == "I-")}
+        if split.startswith("test") and is_plain(files[0], known, self.unit == "characters"):
             return self._plain(files[0])
         return super().open(files, split)
 
