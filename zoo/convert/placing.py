@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,14 +131,10 @@ def _notes(
 
 
 def _paddle() -> tuple[Any, Any]:
-    """What knows a network's tensors. It imports paddle, which takes seconds (a dry run does without) and puts a
-    signal handler of its own on SIGTERM; ours comes back."""
-    handler = signal.getsignal(signal.SIGTERM)
+    """What knows a network's tensors. It imports paddle, which takes seconds; a dry run does without."""
     from zoo.loading import layout
     from zoo.models.common.weights import groups_of
 
-    if callable(handler) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
     return layout, groups_of
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import CheckpointError, UsageError
+from zoo.errors import CheckpointError, UsageError, to_install
 from zoo.inference.cache import file_digest
 from zoo.inference.engines import ENGINES, Choice, build, choose, missing, open_graph
 from zoo.inference.static import Graph
@@ -104,7 +104,7 @@ def _exported(
     if own["engine"] not in ENGINES:
         raise UsageError(f"'{folder}' was exported for an engine '{own['engine']}' that this zoo does not have.")
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
-        raise UsageError(f"'{folder}' needs {own['engine']}.", "pip install 'paddle-model-zoo[export]'")
+        raise UsageError(f"'{folder}' needs {own['engine']}.", to_install("export"))
     for file, digest in digests.items():
         if Path(file).name != file or not (folder / file).is_file() or file_digest(folder / file) != digest:
             raise CheckpointError(

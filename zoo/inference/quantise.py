@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, to_install
 
 Rows = Sequence[Mapping[str, np.ndarray]]
 PROBES = 32  # rows on which the error of single layers is measured
@@ -160,6 +160,6 @@ def _packages() -> tuple[Any, Any]:
         import nncf
         import openvino
     except ImportError:
-        raise UsageError("int8 needs nncf and openvino.", "pip install 'paddle-model-zoo[int8]'") from None
+        raise UsageError("int8 needs nncf and openvino.", to_install("int8")) from None
     nncf.set_log_level(logging.ERROR)
     return nncf, openvino

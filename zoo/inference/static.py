@@ -19,7 +19,7 @@ from paddle.nn import functional as F
 from paddle.static import InputSpec
 
 from zoo import env, files
-from zoo.errors import UsageError
+from zoo.errors import UsageError, to_install
 from zoo.models.common.base import Model
 from zoo.models.common.layers import gelu_tanh
 from zoo.models.common.outputs import NOT_COMPUTED, Output
@@ -130,7 +130,7 @@ def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
     try:
         import paddle2onnx
     except ImportError:
-        raise UsageError("ONNX needs paddle2onnx.", "pip install 'paddle-model-zoo[export]'") from None
+        raise UsageError("ONNX needs paddle2onnx.", to_install("export")) from None
     with files.new_file(file) as made:
         with _spelled_out(model):
             _save(model, made.parent / "model")

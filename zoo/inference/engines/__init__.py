@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from zoo import env
-from zoo.errors import UsageError
+from zoo.errors import UsageError, to_install
 from zoo.inference import cache
 from zoo.inference.engines.base import Engine
 from zoo.inference.static import ONNX_LIMIT, Graph, weight_bytes
@@ -141,9 +141,7 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
     """Why an engine does not run a network in a precision; None when it does."""
     kind = ENGINES[engine]
     if lacks := missing(engine):
-        return UsageError(
-            f"engine='{engine}' needs {' and '.join(lacks)}.", "pip install 'paddle-model-zoo[export]'"
-        )
+        return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
     for refused, precisions, is_so, reason in REFUSED:
         if engine in refused and _precision(engine, precision) in precisions and is_so(model):
             return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
