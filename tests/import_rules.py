@@ -167,6 +167,7 @@ TABLE = (
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
     # Measures an example as it is.
+    Row("benchmarks/faults/readers.py", parts="benchmarks tests.hub_cases tests.hub_table"),
     Row("benchmarks/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(
         "benchmarks/*",
