@@ -14,13 +14,12 @@ import numpy as np
 from zoo import files
 from zoo.errors import CheckpointError, InputError, UsageError
 from zoo.tokenization.layout import Layout, Window, windows
+from zoo.tokenization.options import OPTIONS, TENSORS, check_options, converted
 from zoo.tokenization.pieces import Engine, Pieces, join
 from zoo.tokenization.settings import ROLES
 from zoo.tokenization.texts import check, listed
 
 Text = str | Sequence[str]
-TENSORS = ("pd", "np")
-STRATEGIES = ("longest_first", "only_first", "only_second")
 
 
 class Tokenizer:
@@ -42,16 +41,7 @@ class Tokenizer:
             None for a role that the vocabulary does not have.
     """
 
-    options: ClassVar[tuple[str, ...]] = (
-        "max_length",
-        "truncation",
-        "stride",
-        "padding",
-        "padding_side",
-        "pad_to_multiple_of",
-        "is_split_into_words",
-        "return_offsets",
-    )
+    options: ClassVar[tuple[str, ...]] = OPTIONS
     pad_token_id: int | None
     unk_token_id: int | None
     cls_token_id: int | None
@@ -235,7 +225,7 @@ class Tokenizer:
         return_offsets: bool = False,
     ) -> dict[str, Any]:
         strategy = "longest_first" if truncation is True else truncation
-        _check_options(strategy, padding, padding_side, stride, pad_to_multiple_of, text_pair is not None)
+        check_options(strategy, padding, padding_side, stride, pad_to_multiple_of, text_pair is not None)
         limit = self.max_length if max_length is None else max_length
         if padding == "max_length" and limit is None:
             raise UsageError("padding='max_length' needs a max_length.")
@@ -339,32 +329,3 @@ class Tokenizer:
         with files.publish(target, last=given[-1].name, add=True) as work:
             for file in given:
                 shutil.copyfile(file, work / file.name)
-
-
-def converted(batch: dict[str, Any], return_tensors: str) -> dict[str, Any]:
-    """A batch of NumPy arrays as `return_tensors` says; lists, of rows without padding, stay as they are."""
-    if return_tensors == "np":
-        return batch
-    from zoo.tokenization.tensors import to_paddle
-
-    return to_paddle(batch)
-
-
-def _check_options(
-    strategy: bool | str, padding: bool | str, side: str, stride: int | None, multiple: int | None, pair: bool
-) -> None:
-    """Raises UsageError for an option that does not exist or does not go with another."""
-    if strategy not in (*STRATEGIES, False):
-        raise UsageError(
-            f"truncation={strategy!r} does not exist.", f"One of True, False, {', '.join(STRATEGIES)}."
-        )
-    if padding not in (True, False, "max_length"):
-        raise UsageError(f"padding={padding!r} does not exist.", "One of True, False, 'max_length'.")
-    if side not in ("left", "right"):
-        raise UsageError(f"padding_side={side!r} does not exist.", "One of 'left', 'right'.")
-    if multiple is not None and multiple < 1:
-        raise UsageError(f"pad_to_multiple_of={multiple} does not exist.", "Give 1 or more.")
-    if strategy == "longest_first" and pair and stride is not None:
-        raise UsageError("A stride does not go with 'longest_first' for pairs.", "truncation='only_second'.")
-    if strategy == "only_second" and not pair:
-        raise UsageError("truncation='only_second' needs a text_pair.", "truncation=True cuts a single text.")

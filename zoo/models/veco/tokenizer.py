@@ -15,9 +15,9 @@ from zoo.models.veco.config import Config
 from zoo.tokenization import Layout, Tokenizer
 from zoo.tokenization.classes import KINDS, ROBERTA_TOKENS
 from zoo.tokenization.load import DICTIONARY
+from zoo.tokenization.options import converted
 from zoo.tokenization.sentence import FIRST, MASK, SentencePiece
 from zoo.tokenization.settings import TABLE
-from zoo.tokenization.tokenizer import converted
 from zoo.tokenization.writing import WritingTokenizer
 
 LANGUAGE = re.compile(r"\[([a-z]{2,3}(?:_[A-Z]{2})?)\]")
