@@ -19,7 +19,7 @@ PADDLENLP_TESTS := tests/tokenization tests/test_hub.py tests/test_hub_sources.p
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp proof fuzz bench bench-all tables lock clean
+.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp proof fuzz bench bench-all faults tables lock clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
@@ -66,6 +66,10 @@ bench: $(VENV)/test  ## STS-B beside torch and the published score: writes bench
 	$(PY) -m benchmarks.tables
 
 tables: $(VENV)/test  ## the READMEs' tables from cards and results
+	$(PY) -m benchmarks.tables
+
+faults: $(VENV)/test  ## hostile and changed files, broken hubs, signals, kills, full disks (root), eight at once (two hours)
+	$(PY) -m benchmarks.faults --save
 	$(PY) -m benchmarks.tables
 
 lock: $(VENV)/made  ## write the pins of this Python anew; PYTHON=... VENV=... for the others
