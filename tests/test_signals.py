@@ -203,7 +203,13 @@ def test_handlers_and_mask_are_put_back() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_signal_behind_the_command_leaves_its_exit_code(number: int, times: int) -> None:
     """Libraries take a while to put themselves away; a second signal does not wait for them."""
-    work = "import atexit\natexit.register(lambda: (ready(), time.sleep(2)))\nsys.exit(cli.run(lambda: 3))"
+    work = """
+import atexit
+def main():
+    atexit.register(lambda: (ready(), time.sleep(2)))
+    return 3
+sys.exit(cli.run(main))
+"""
     assert stopped(work, number, times)[:3] == (3 if times == 1 else 128 + number, "", "")
 
 

@@ -200,6 +200,7 @@ class _Owner:
     def _arrived(self, number: int) -> None:
         if not self.number:
             self.number, self.at = number, time.monotonic()
+            signal.pthread_kill(self.main, KNOCK)
             threading.Thread(target=self._ask, name="stopping", daemon=True).start()
         elif time.monotonic() - self.at > SAME:
             threading.Thread(target=self._end, name="ending", daemon=True).start()
