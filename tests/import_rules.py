@@ -52,7 +52,7 @@ TABLE = (
     Row("zoo/checkpoint/*", packages="numpy safetensors filelock", parts=f"{LIGHT} zoo.checkpoint zoo.cli zoo.env"),
     Row(
         "zoo/hub/*",
-        packages="numpy safetensors filelock huggingface_hub",
+        packages="numpy safetensors filelock huggingface_hub certifi",
         parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.cli zoo.__version__",
     ),
     Row(
