@@ -102,14 +102,31 @@ def test_nothing_is_raised_where_it_does_harm(number: int, where: str, tmp_path:
         "    print('whole', flush=True)\n"
     )
     work = {
-        "an import": "import builtins; builtins.ready = ready; import slow",
-        "native code": "import paddle; paddle.slow(ready)",
+        "an import": "import builtins; builtins.ready = ready\n    with signals.cleanup(print): import slow",
+        "native code": "import paddle\n    with signals.cleanup(print): paddle.slow(ready)",
         "an exit": "class Exits:\n        def __enter__(self): pass\n        def __exit__(self, *_):\n"
         "            ready(); time.sleep(1); print('whole', flush=True)\n    with Exits(): pass",
     }[where]
     body = f"def main():\n    {work}\n    time.sleep(60)\n"
     code = f"sys.path.insert(0, {str(tmp_path)!r})\n{body}sys.exit(cli.run(main))"
     assert stopped(code, number)[:3] == (128 + number, "whole\n", "stopped\n")
+
+
+@BOTH
+def test_an_import_that_has_made_nothing_is_not_waited_for(number: int, tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import time\nready()\ntime.sleep(30)\n")
+    work = f"""
+import builtins, tempfile
+builtins.ready = ready
+sys.path.insert(0, {str(tmp_path)!r})
+def main():
+    with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}):
+        import slow
+sys.exit(cli.run(main))
+"""
+    code, out, err, seconds = stopped(work, number)
+    assert (code, out, err) == (128 + number, "", "stopped\n")
+    assert seconds < 4 and {path.name for path in tmp_path.iterdir()} <= {"slow.py", "__pycache__"}
 
 
 @BOTH
@@ -186,7 +203,13 @@ def test_handlers_and_mask_are_put_back() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_signal_behind_the_command_leaves_its_exit_code(number: int, times: int) -> None:
     """Libraries take a while to put themselves away; a second signal does not wait for them."""
-    work = "import atexit\natexit.register(lambda: (ready(), time.sleep(2)))\nsys.exit(cli.run(lambda: 3))"
+    work = """
+import atexit
+def main():
+    atexit.register(lambda: (ready(), time.sleep(2)))
+    return 3
+sys.exit(cli.run(main))
+"""
     assert stopped(work, number, times)[:3] == (3 if times == 1 else 128 + number, "", "")
 
 

@@ -19,7 +19,7 @@ from zoo import files
 ROOT = Path(__file__).resolve().parents[1]
 # Sends the signal when a function of a module is called for the n-th time.
 AT = """
-import os, signal, sys
+import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background
 where, name, left, number = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 
@@ -31,6 +31,7 @@ def watch(frame, event, _):
             sys.setprofile(None)
             open(sys.argv[5], "w").close()
             os.kill(os.getpid(), number)
+            time.sleep(0.3)  # a busy machine would finish before it notices
 
 sys.setprofile(watch)
 from importlib import import_module

@@ -3,9 +3,10 @@
 Both signals are blocked in the main thread, and so in every thread that starts later; one thread waits for them.
 A handler that a library installs (paddle does when it is imported) is therefore never called. The waiting thread
 asks the main thread to stop, until that is at a place where an exception does no harm: not in an import, not below
-native code that calls Python back (it would end the process with a trace), not in a `deferred` block. What the main
-thread has not left after `GRACE` seconds, inside one long native call, is ended from outside: what `cleanup` was
-told is done, child processes are ended, and the process exits. A second signal does that at once.
+native code that calls Python back (it would end the process with a trace), not in a `deferred` block. A process
+that has not stopped after `GRACE` seconds, because it is inside one long native call, is ended from outside: what
+`cleanup` was told is done, child processes are ended, and the process exits. A second signal does that at once,
+and so does the first one in native code while nothing is to be given back.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 OWNED = (signal.SIGINT, signal.SIGTERM)
 KNOCK = getattr(signal, "SIGURG", 0)  # wakes the main thread; nothing else uses it, and by default it does nothing
@@ -152,6 +154,8 @@ class _Owner:
 
     def start(self) -> None:
         self.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.taken)
+        atexit.unregister(_at_last)
+        atexit.register(_at_last)  # before any library: what is registered first is called last
         self.take()
         signal.signal(KNOCK, self._knocked)
         self.watcher.start()
@@ -196,6 +200,7 @@ class _Owner:
     def _arrived(self, number: int) -> None:
         if not self.number:
             self.number, self.at = number, time.monotonic()
+            signal.pthread_kill(self.main, KNOCK)
             threading.Thread(target=self._ask, name="stopping", daemon=True).start()
         elif time.monotonic() - self.at > SAME:
             threading.Thread(target=self._end, name="ending", daemon=True).start()
@@ -209,8 +214,11 @@ class _Owner:
             self._end()
 
     def _knocked(self, _: int, frame: FrameType | None) -> None:
-        if not self.deferred and _is_safe(frame):
+        place = _place(frame)
+        if place == "safe":
             self.stop()
+        elif place == "native" and not self.deferred and not _undone_by:  # nothing is held that would be left
+            threading.Thread(target=self._end, name="ending", daemon=True).start()
 
     def _end(self) -> None:
         """Ends the process without the main thread."""
@@ -242,13 +250,16 @@ def _undo() -> None:
             undo()
 
 
-def _is_safe(frame: FrameType | None) -> bool:
-    """Whether an exception may be raised in the main thread, which is at this frame."""
+def _place(frame: FrameType | None) -> Literal["safe", "native", "whole"]:
+    """Where the main thread is that has come to this frame: only at a safe place an exception does no harm."""
+    found: Literal["safe", "native"] = "safe"
     while frame:
-        if frame.f_globals.get("__name__", "").partition(".")[0] in NATIVE or frame.f_code.co_name in WHOLE:
-            return False
+        if frame.f_code.co_name in WHOLE:
+            return "whole"
+        if frame.f_globals.get("__name__", "").partition(".")[0] in NATIVE:
+            found = "native"
         frame = frame.f_back
-    return True
+    return found
 
 
 def _descendants() -> set[int]:
@@ -272,6 +283,11 @@ def _runs(child: int) -> bool:
         return not ended and b"resource_tracker" not in (folder / "cmdline").read_bytes()
     except OSError:
         return False
+
+
+def _at_last() -> None:
+    """From here on no Python runs, and nothing takes long: a signal waits for the end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, OWNED)
 
 
 def _at_exit() -> None:
