@@ -21,7 +21,8 @@ from zoo.inference.pipelines.files import items_of, write_answers
 from zoo.inference.pipelines.items import example_of, whole
 from zoo.models.common.padding import padding_of
 from zoo.tasks.classification import Classification, TextExample
-from zoo.tasks.features import Features, join
+from zoo.tasks.features import Features, Ragged, join
+from zoo.tokenization import Tokenizer
 
 WINDOW = 4096  # items that are read, sorted by length and answered together
 CHARACTERS = 1 << 22  # of a window, for items that are long
@@ -302,7 +303,18 @@ def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         yield batch
 
 
+def features_of(rows: Mapping[str, Any], tokenizer: Tokenizer) -> Features:
+    """What a tokenizer gave without padding, a row for each text."""
+    columns: dict[str, Any] = {n: Ragged.of(rows[n]) for n in ("input_ids", "token_type_ids") if n in rows}
+    return Features(columns, np.arange(len(rows["input_ids"])), pad_id=tokenizer.pad_token_id or 0)
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Over the last axis, float64."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Of each number, float64."""
+    return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
