@@ -66,10 +66,10 @@ class TextClassification(Pipeline):
 
 
 def function_of(deployed: Deployed) -> str:
-    """What makes scores of a network's logits, as transformers and the CrossEncoder of sentence-transformers have it.
+    """Names what makes scores of a network's logits, a key of FUNCTIONS.
 
-    Regression has none, several labels at once and a single label have the sigmoid, all others the softmax. A
-    cross-encoder's config.json may name another.
+    As in transformers regression has none, several labels at once and a single label have the sigmoid, all others
+    the softmax; a config.json may name another, as for the CrossEncoder of sentence-transformers.
     """
     config, saved = deployed.config, deployed.settings.get("task")
     if saved and getattr(tasks.from_dict(saved), "regression", False):
