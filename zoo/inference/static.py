@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import paddle
 from paddle import Tensor, nn
@@ -158,8 +159,17 @@ def _save(model: Model, stem: Path) -> None:
     with evaluating(model):
         plain = Plain(model)
         plain.eval()
-        traced = paddle.jit.to_static(plain, input_spec=specs, full_graph=True)
-        paddle.jit.save(traced, str(stem))
+        save_traced(plain, specs, stem, outputs_of(model))
+
+
+def save_traced(layer: nn.Layer, specs: Sequence[Any], stem: Path, outputs: Sequence[str]) -> None:
+    """Traces a layer into STEM.json and STEM.pdiparams, with names of its outputs, in their order."""
+    paddle.jit.save(paddle.jit.to_static(layer, input_spec=specs, full_graph=True), str(stem))
+    file = stem.with_suffix(".json")
+    graph = file.read_text("utf-8")
+    for number, name in enumerate(outputs):  # `save` numbers them, and has no argument for names
+        graph = graph.replace(f'"fetch_name_{number}"', f'"{name}"')
+    file.write_text(graph, "utf-8")
 
 
 def _shape(model: Model) -> list[None]:

@@ -36,12 +36,9 @@ def write(model: Model, folder: Path) -> Graph:
 
     with TemporaryDirectory(dir=folder) as work:
         read = openvino.convert_model(to_onnx(model, Path(work, "model.onnx")))
-        names = outputs_of(model)
-        for output, name in zip(read.outputs, names, strict=True):
-            output.get_tensor().set_names({name})
         keep_integers(read)
         openvino.save_model(read, folder / FILES[0], compress_to_fp16=False)
-    return Graph(folder, inputs_of(model), names)
+    return Graph(folder, inputs_of(model), outputs_of(model))
 
 
 def keep_integers(model: Any) -> None:
