@@ -46,6 +46,10 @@ class CheckpointError(ZooError):
     """A weight file that is damaged, unsafe or not what its name says. Names file and tensor."""
 
 
+class DiskError(ZooError):
+    """A file that could not be written or read: the disk is full, or a file is not to be had."""
+
+
 class KeyRuleError(ZooError):
     """A key without a rule, or a target that is filled twice, never, or with a wrong shape."""
 

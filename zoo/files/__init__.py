@@ -1,5 +1,6 @@
 """Files: what strangers wrote is read within bounds, and what we write never replaces anything of theirs."""
 
+from zoo.files.disk import explained, lock
 from zoo.files.quoting import clean, quote
 from zoo.files.reading import (
     Fields,
@@ -11,16 +12,25 @@ from zoo.files.reading import (
     read_text,
     sha256,
 )
+from zoo.files.writing import manifest, probe, publish, remove, write_file, write_json
 
 __all__ = [
     "Fields",
     "clean",
+    "explained",
+    "lock",
+    "manifest",
     "open_regular",
     "parse_json",
+    "probe",
+    "publish",
     "quote",
     "read_bytes",
     "read_json",
     "read_object",
     "read_text",
+    "remove",
     "sha256",
+    "write_file",
+    "write_json",
 ]

@@ -1,0 +1,159 @@
+"""What a disk can do to a writer, as sentences; and locks that leave nothing behind."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+
+from zoo.errors import DiskError, UsageError, ZooError
+from zoo.files.quoting import quote
+
+log = logging.getLogger("zoo")
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+ELSEWHERE = "Give another --out."
+PATIENCE, LONGEST = 2.0, 3600.0  # seconds until a lock that is waited for is mentioned, and given up
+LONGEST_NAME = 120  # bytes of a target's name that fit into the name of something temporary
+
+
+@contextmanager
+def explained(target: Path) -> Iterator[None]:
+    """Turns what goes wrong with files inside into a sentence about `target`, or about another file that is named.
+
+    Raises:
+        DiskError: the disk is full, or another file cannot be read.
+        UsageError: the target may not or cannot be written.
+    """
+    try:
+        yield
+    except OSError as problem:
+        made = _sentence(problem, Path(os.path.abspath(target)))
+        if made is None:
+            raise
+        raise made from problem
+
+
+def _sentence(problem: OSError, target: Path) -> ZooError | None:
+    if problem.errno is None or isinstance(problem, ConnectionError | BrokenPipeError | TimeoutError):
+        return None
+    where, why = quote(str(target), 200), problem.strerror or os.strerror(problem.errno)
+    if problem.errno in FULL:
+        return DiskError(
+            f"The disk of {where} is full; nothing was published.", "Make room, or give another --out."
+        )
+    named = next((str(n) for n in (problem.filename2, problem.filename) if isinstance(n, str | os.PathLike)), None)
+    if named is not None and not _touches(Path(os.path.abspath(named)), target):
+        return DiskError(f"{quote(named, 200)} cannot be used: {why}.")
+    return UsageError(f"{where} cannot be written to: {why}.", ELSEWHERE)
+
+
+def _touches(path: Path, target: Path) -> bool:
+    """Whether a path is the target, above it, in it, or temporary beside it."""
+    return path == target or path in target.parents or target.parent in path.parents
+
+
+def real_folder(target: str | os.PathLike[str]) -> Path:
+    """Gives the absolute folder behind a name; a link to a folder is followed and stays.
+
+    Raises:
+        UsageError: it is a file, is below one, or is no name at all.
+    """
+    given = os.fspath(target)
+    where = quote(given, 200)
+    if "\0" in given or not given:
+        raise UsageError(f"{where} is no name of a folder.", ELSEWHERE)
+    path = Path(os.path.realpath(os.path.expanduser(given)))
+    with explained(path):
+        there = next(p for p in (path, *path.parents) if os.path.lexists(p))
+        if there.is_dir():
+            return path
+    if there == path:
+        raise UsageError(f"{where} is a file; a folder was to be written there.", ELSEWHERE)
+    raise UsageError(f"{quote(str(there), 200)} is a file, so there can be no folder {where}.", ELSEWHERE)
+
+
+def room_of(target: Path) -> Path:
+    """Gives the folder for what is temporary: beside the target, or in it where its parent is not ours to use."""
+    if target.is_dir():
+        parent = target.parent
+        if not os.access(parent, os.W_OK) or target.stat().st_dev != parent.stat().st_dev or parent == target:
+            return target
+    return target.parent
+
+
+def short_name(target: Path) -> str:
+    """Gives the target's name, or where that is long a digest of it."""
+    name = target.name or "root"
+    return name if len(os.fsencode(name)) <= LONGEST_NAME else sha256(os.fsencode(name)).hexdigest()[:32]
+
+
+@contextmanager
+def lock(target: Path, *, wait: bool = True) -> Iterator[None]:
+    """Keeps other processes of the zoo from writing the same target; the system frees it when a process dies.
+
+    Args:
+        target: a file or folder; what holds it must exist.
+        wait: wait for the other process, and say so; else refuse at once.
+
+    Raises:
+        UsageError: another process is at work there, or no lock can be made there.
+    """
+    from filelock import FileLock, Timeout  # late: reading needs none
+
+    file = room_of(target) / f".{short_name(target)}.zoo-lock"
+    busy = f"Another process is writing {quote(str(target), 200)}."
+    held = FileLock(file)
+    with explained(target):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o644))  # filelock would try for ever where this cannot be
+        try:
+            held.acquire(timeout=PATIENCE if wait else 0)
+        except Timeout:
+            if not wait:
+                raise UsageError(busy, "Wait until it is done, or give another --out.") from None
+            log.info("%s Waiting for it.", busy)
+            try:
+                held.acquire(timeout=LONGEST, poll_interval=0.2)
+            except Timeout:
+                raise UsageError(f"{busy} It has not ended for an hour.", ELSEWHERE) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()  # while it is held: whoever waits for it sees that it is gone, and makes a new one
+        held.release()
+
+
+@contextmanager
+def parents(target: Path, keep: bool = True) -> Iterator[None]:
+    """Makes the folders above a target; those that it made go again when the block fails, or without `keep`."""
+    missing = []
+    for folder in target.parents:
+        if folder.exists():
+            break
+        missing.append(folder)
+    made = []
+    try:
+        for folder in reversed(missing):
+            with suppress(FileExistsError):
+                folder.mkdir()
+                made.append(folder)
+        yield
+        made = made if not keep else []
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def sync(path: Path) -> None:
+    """Waits until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

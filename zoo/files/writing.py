@@ -1,0 +1,287 @@
+"""Writes folders and files whole or not at all, and never over what somebody else wrote.
+
+A folder that we wrote has a hidden list of our files (`.zoo-files.json`). What is not on it is a stranger's: it
+stays where it is, and where it has a name that we need the writer refuses.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from zoo.errors import UsageError
+from zoo.files.disk import explained, lock, parents, real_folder, room_of, short_name, sync
+from zoo.files.quoting import quote
+from zoo.files.reading import Fields, read_object
+
+MANIFEST = ".zoo-files.json"
+FORMAT = 1
+MARK = "target"  # in a temporary folder: the name of what is being written
+EXCHANGE, HERE = 2, -100  # renameat2's RENAME_EXCHANGE, and AT_FDCWD
+
+
+@contextmanager
+def publish(target: str | os.PathLike[str], *, last: str = "config.json") -> Iterator[Path]:
+    """Gives an empty folder, whose files are moved to `target` when the block ends without an error.
+
+    A target that is new, empty or wholly ours changes in one step. In a folder with other files ours are renamed
+    into place one by one; those that an earlier call wrote there and this one does not are removed. Other
+    processes that write the same target wait. What a killed process left behind is removed by the next one.
+
+    Args:
+        target: a folder, or a link to one, which stays a link.
+        last: the file without which the folder is not taken for a finished one; it is renamed last.
+
+    Yields:
+        The folder to fill. Beside it, in its parent, is room for what is not to be published.
+
+    Raises:
+        UsageError: the target is a file, may not be written, or has a stranger's file with a name of ours.
+        DiskError: the disk is full.
+    """
+    folder = real_folder(target)
+    with explained(folder), parents(folder), lock(folder), _scratch(folder) as scratch:
+        _refuse(folder, (last,))
+        work = scratch / "new"
+        work.mkdir()
+        yield work
+        names = _sizes(work)
+        _refuse(folder, names)
+        for path in (*work.rglob("*"), work):
+            sync(path)
+        if _whole(folder):
+            _describe(work, names, last)
+            _swap(work, folder, scratch)
+        else:
+            _merge(work, folder, names, last)
+        sync(folder.parent)
+
+
+def probe(target: str | os.PathLike[str], *, last: str = "config.json") -> None:
+    """Raises at once what `publish` would raise, as far as that can be known before there is anything to write."""
+    folder = real_folder(target)
+    with explained(folder), parents(folder, keep=False):
+        _refuse(folder, (last,))
+        with _scratch(folder, tidy=False):
+            pass
+
+
+def remove(folder: Path) -> None:
+    """Removes the files of ours from a folder, and the folder when nothing else is in it."""
+    owned = manifest(folder)
+    with explained(folder):
+        for name in sorted(owned, key=lambda n: n != _last(folder)):
+            with suppress(FileNotFoundError):
+                (folder / name).unlink()
+            _prune(folder / name, folder)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def write_file(file: str | os.PathLike[str], *, replace: bool = False, mode: str = "w") -> Iterator[IO[Any]]:
+    """Gives a stream, whose content is at `file` when the block ends without an error.
+
+    Args:
+        file: a name, or a link to a file, which stays a link.
+        replace: replace a file that is there: for files of ours, or where the user said so.
+        mode: "w" for UTF-8 text with line ends as given, "wb" for bytes.
+
+    Raises:
+        UsageError: there is a file already (without `replace`), a folder or device, or it may not be written.
+        DiskError: the disk is full.
+    """
+    path = Path(os.path.realpath(os.path.expanduser(os.fspath(file))))
+    how: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    with explained(path), parents(path):
+        _refuse_file(path, replace)
+        with lock(path), _scratch(path) as scratch:
+            with open(scratch / "new", mode, **how) as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            _refuse_file(path, replace)
+            os.replace(scratch / "new", path)
+
+
+def write_json(file: str | os.PathLike[str], content: object, *, replace: bool = False) -> None:
+    """Writes a JSON document, whole or not at all; see `write_file`."""
+    with write_file(file, replace=replace) as stream:
+        stream.write(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def manifest(folder: Path) -> dict[str, int]:
+    """Gives the files of a folder that we wrote: relative name -> bytes then. Empty where there is no list."""
+    if not (folder / MANIFEST).is_file():
+        return {}
+    found = Fields(read_object(folder / MANIFEST), quote(str(folder / MANIFEST), 200)).object("files", {})
+    # The list may come with a folder from elsewhere: a name in it must not lead out of the folder.
+    return {n: s for n, s in found.items() if _inside(n) and isinstance(s, int)}
+
+
+def _inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and "\0" not in name and not name.startswith("/") and ".." not in parts
+
+
+def _last(folder: Path) -> str:
+    file = folder / MANIFEST
+    return Fields(read_object(file), quote(str(file), 200)).text("last", "") if file.is_file() else ""
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Every file below a folder, with its bytes."""
+    found = {p.relative_to(folder).as_posix(): p.lstat().st_size for p in folder.rglob("*") if not p.is_dir()}
+    found.pop(MANIFEST, None)
+    return found
+
+
+def _refuse(folder: Path, names: Mapping[str, int] | tuple[str, ...]) -> None:
+    """Raises UsageError where a stranger's file has a name that we need."""
+    owned = manifest(folder) if folder.is_dir() else {}
+    taken = [n for n in names if n not in owned and os.path.lexists(folder / n)]
+    taken += [n for n in names if any(p.is_symlink() or p.is_file() for p in _between(folder, n))]
+    if taken:
+        more = f" and {len(taken) - 1} more of that kind" if len(taken) > 1 else ""
+        raise UsageError(
+            f"{quote(str(folder), 200)} has {quote(taken[0])}{more}, which the zoo has no record of writing, so "
+            "it stays as it is and nothing was written.",
+            "Give a new or empty folder, or move the file away.",
+        )
+
+
+def _between(folder: Path, name: str) -> list[Path]:
+    """The folders between a folder and a file below it."""
+    return [folder / parent for parent in PurePosixPath(name).parents if parent.name]
+
+
+def _refuse_file(path: Path, replace: bool) -> None:
+    where = quote(str(path), 200)
+    if path.is_dir():
+        raise UsageError(f"{where} is a folder; a file was to be written there.", "Give a file.")
+    if os.path.lexists(path) and not path.is_file():
+        raise UsageError(f"{where} is not a regular file.", "Give a file.")
+    if path.is_file() and not replace:
+        raise UsageError(f"There is a file {where} already; it stays as it is.", "Give another name.")
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a folder can be replaced in one step: nothing in it is a stranger's, and nobody stands in it."""
+    if not folder.exists():
+        return True
+    if room_of(folder) == folder or folder in (here := Path(os.path.realpath(os.curdir)), *here.parents):
+        return False
+    return not _strangers(folder, manifest(folder))
+
+
+def _strangers(folder: Path, owned: Mapping[str, int]) -> list[Path]:
+    """Files that are not ours or were changed since, links, and empty folders."""
+    found = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            strange = not any(path.iterdir())
+        else:
+            strange = name != MANIFEST and (path.is_symlink() or owned.get(name) != path.lstat().st_size)
+        found += [path] if strange else []
+    return found
+
+
+def _describe(folder: Path, names: Mapping[str, int], last: str) -> None:
+    text = json.dumps({"format": FORMAT, "last": last, "files": dict(sorted(names.items()))}, indent=1) + "\n"
+    partial = folder / f"{MANIFEST}.new"
+    partial.write_text(text, "utf-8")
+    sync(partial)
+    os.replace(partial, folder / MANIFEST)
+
+
+def _swap(work: Path, target: Path, scratch: Path) -> None:
+    """Puts `work` where `target` is; what was there goes to `scratch`."""
+    if not target.exists() or not any(target.iterdir()):
+        os.rename(work, target)
+        return
+    old = work
+    if not _exchange(work, target):
+        old = scratch / "old"
+        os.rename(target, old)
+        os.rename(work, target)
+    for path in _strangers(old, manifest(old)):  # came between the look and the change
+        place = target / path.relative_to(old)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not os.path.lexists(place):
+            os.rename(path, place)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swaps two folders in one step, so that nobody sees neither; False where the system cannot."""
+    try:
+        swap = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return swap(HERE, os.fsencode(one), HERE, os.fsencode(other), EXCHANGE) == 0
+
+
+def _merge(work: Path, target: Path, names: Mapping[str, int], last: str) -> None:
+    """Renames our files into a folder that has others. A kill in between leaves it without `last`."""
+    target.mkdir(exist_ok=True)
+    owned = manifest(target)
+    _describe(target, {**owned, **names}, last)
+    if last in owned and last in names:
+        (target / last).unlink(missing_ok=True)
+    for name in sorted(names, key=lambda n: n == last):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(work / name, target / name)
+    for name in owned.keys() - names.keys():
+        path = target / name
+        # One of another size was changed since, and is no longer ours.
+        if path.is_file() and not path.is_symlink() and path.stat().st_size == owned[name]:
+            path.unlink()
+            _prune(path, target)
+    _describe(target, names, last)
+    sync(target)
+
+
+def _prune(file: Path, folder: Path) -> None:
+    """Removes the folders between, when they are empty now."""
+    for between in file.relative_to(folder).parents:
+        if between.name:
+            with suppress(OSError):
+                (folder / between).rmdir()
+
+
+@contextmanager
+def _scratch(target: Path, tidy: bool = True) -> Iterator[Path]:
+    """Gives a temporary folder on the target's disk, marked as the target's, so that one left by a kill can go."""
+    room, start = room_of(target), f".{short_name(target)}.zoo-tmp-"
+    if tidy:
+        _tidy(target, room, start)
+    folder = Path(tempfile.mkdtemp(prefix=start, dir=room))
+    try:
+        (folder / MARK).write_text(target.name, "utf-8")
+        yield folder
+    finally:
+        _restore(folder, target)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tidy(target: Path, room: Path, start: str) -> None:
+    """Under the lock nobody else is at work, so what bears our mark is left over."""
+    for entry in room.iterdir():
+        mark = entry / MARK
+        if entry.name.startswith(start) and mark.is_file() and mark.read_text("utf-8") == target.name:
+            _restore(entry, target)
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _restore(scratch: Path, target: Path) -> None:
+    """Puts back what was moved away, where the new folder did not take its place."""
+    if (scratch / "old").exists() and not target.exists():
+        os.rename(scratch / "old", target)
