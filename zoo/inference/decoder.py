@@ -20,7 +20,8 @@ from paddle.static import InputSpec
 from zoo.checkpoint.publish import publish
 from zoo.errors import UsageError
 from zoo.inference.engines.paddle import PRECISIONS, predictor
-from zoo.inference.static import Graph, evaluating, save_traced
+from zoo.inference.static import Graph, evaluating
+from zoo.inference.traced import save_traced
 from zoo.models.common.decoding import KeyValue
 from zoo.models.common.generation import Generated, generate
 from zoo.models.common.generation.cache import HIDDEN, Cached, Past, Session

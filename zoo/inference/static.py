@@ -8,12 +8,11 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import paddle
 from paddle import Tensor, nn
@@ -23,6 +22,7 @@ from paddle.static import InputSpec
 from zoo import env
 from zoo.checkpoint.publish import publish
 from zoo.errors import UsageError
+from zoo.inference.traced import save_traced
 from zoo.models.common.base import Model
 from zoo.models.common.layers import gelu_tanh
 from zoo.models.common.outputs import NOT_COMPUTED, Output
@@ -127,6 +127,7 @@ def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
 
     Raises:
         UsageError: paddle2onnx is not installed, or the network is larger than ONNX_LIMIT.
+        OSError: the disk is full.
     """
     if weight_bytes(model) >= ONNX_LIMIT:
         raise UsageError("The weights take more than 2 GB, which one ONNX file cannot hold.", "engine='paddle'")
@@ -140,11 +141,16 @@ def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
         with _spelled_out(model):
             _save(model, Path(work, "model"))
         made = Path(work, "model.onnx")
-        files = [f"{work}/model.json", f"{work}/model.pdiparams", str(made)]
         with _no_stdout():
-            # No optimiser: polygraphy, the default one, installs packages with pip while it runs.
-            paddle2onnx.export(*files, opset_version=OPSET, optimize_tool="None")
-        os.replace(made, file)
+            # Bytes and no file, as it ends the process where the disk is full; and no optimiser, as polygraphy, the
+            # default one, installs packages with pip while it runs.
+            made = paddle2onnx.export(
+                f"{work}/model.json", f"{work}/model.pdiparams", opset_version=OPSET, optimize_tool="None"
+            )
+        for part in Path(work).iterdir():
+            part.unlink()  # half of the room
+        Path(work, "model.onnx").write_bytes(made)
+        os.replace(Path(work, "model.onnx"), file)
     return file
 
 
@@ -160,16 +166,6 @@ def _save(model: Model, stem: Path) -> None:
         plain = Plain(model)
         plain.eval()
         save_traced(plain, specs, stem, outputs_of(model))
-
-
-def save_traced(layer: nn.Layer, specs: Sequence[Any], stem: Path, outputs: Sequence[str]) -> None:
-    """Traces a layer into STEM.json and STEM.pdiparams, with names of its outputs, in their order."""
-    paddle.jit.save(paddle.jit.to_static(layer, input_spec=specs, full_graph=True), str(stem))
-    file = stem.with_suffix(".json")
-    graph = file.read_text("utf-8")
-    for number, name in enumerate(outputs):  # `save` numbers them, and has no argument for names
-        graph = graph.replace(f'"fetch_name_{number}"', f'"{name}"')
-    file.write_text(graph, "utf-8")
 
 
 def _shape(model: Model) -> list[None]:

@@ -15,6 +15,7 @@ import numpy as np
 from zoo import env
 from zoo.inference.engines.base import Turns, arrays
 from zoo.inference.static import Graph, inputs_of, outputs_of, to_onnx
+from zoo.inference.traced import full
 from zoo.models.common.base import Model
 
 FILES = ("model.xml", "model.bin")
@@ -37,8 +38,24 @@ def write(model: Model, folder: Path) -> Graph:
     with TemporaryDirectory(dir=folder) as work:
         read = openvino.convert_model(to_onnx(model, Path(work, "model.onnx")))
         keep_integers(read)
-        openvino.save_model(read, folder / FILES[0], compress_to_fp16=False)
+        save_model(read, folder)
     return Graph(folder, inputs_of(model), outputs_of(model))
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Writes an `openvino.Model` as FILES, float32 stays float32.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    import openvino
+
+    try:
+        openvino.save_model(model, folder / FILES[0], compress_to_fp16=False)
+    except RuntimeError as error:
+        if "iostream" not in str(error):
+            raise
+        raise full(folder / FILES[1]) from error
 
 
 def keep_integers(model: Any) -> None:
