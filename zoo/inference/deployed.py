@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError, UsageError
-from zoo.inference.cache import file_digest
+from zoo.files import read_object, sha256
+from zoo.inference import cache, trust
 from zoo.inference.engines import ENGINES, Choice, build, choose, missing, open_graph
 from zoo.inference.static import Graph
 from zoo.loading import load, outline
@@ -72,7 +72,7 @@ def deploy(
     elif task is not None:
         _check_task(f"'{name}'", model.task, task)
     choice = choose(model, engine, precision)
-    made, how = build(model, choice)
+    made, choice, how = build(model, choice)
     summary = f"{name}: {choice} ({how})"
     return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary)
 
@@ -106,15 +106,20 @@ def _exported(
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
         raise UsageError(f"'{folder}' needs {own['engine']}.", "pip install 'paddle-model-zoo[export]'")
     for file, digest in digests.items():
-        if Path(file).name != file or not (folder / file).is_file() or file_digest(folder / file) != digest:
+        if Path(file).name != file or not (folder / file).is_file() or sha256(folder / file) != digest:
             raise CheckpointError(
                 f"'{folder / file}' is not the file that was exported.", "Export the model again."
             )
     model = outline(folder)
     choice = Choice(own["engine"], own["precision"], "as exported")
-    made = open_graph(graph, choice, model)
-    summary = f"{name}: {choice} (exported, opened in {time.perf_counter() - start:.1f} s)"
-    return Deployed(name, head, model.config, model.tokenizer, settings, made, choice, summary)
+
+    def opens(precision: str) -> Any:
+        return open_graph(graph, replace(choice, precision=precision), model)
+
+    kept = cache.folder_of_export(digests)
+    made, chosen = trust.opened(opens, choice, model, kept, lambda: opens("fp32"))
+    summary = f"{name}: {chosen} (exported, opened in {time.perf_counter() - start:.1f} s)"
+    return Deployed(name, head, model.config, model.tokenizer, settings, made, chosen, summary)
 
 
 def _check_task(what: str, own: str | None, asked: str) -> None:
@@ -138,11 +143,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"'{file}' cannot be read: {error}.") from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    found = read_object(file, error=UsageError)
+    if found.get("format") != FORMAT:
         raise UsageError(f"'{file}' is not of format {FORMAT}.", "Was it written by another version?")
     return found
 
