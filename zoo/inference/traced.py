@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import paddle
 from paddle import nn
 
 BYTES = {"0.t_f32": 4, "0.t_f64": 8, "0.t_i64": 8, "0.t_i32": 4, "0.t_f16": 2, "0.t_bf16": 2, "0.t_bool": 1}
+SOURCE = 1 << 18  # bytes: more than the code of any layer
 
 
 def save_traced(layer: nn.Layer, specs: Sequence[Any], stem: Path, outputs: Sequence[str]) -> None:
@@ -28,7 +30,12 @@ def save_traced(layer: nn.Layer, specs: Sequence[Any], stem: Path, outputs: Sequ
     Raises:
         OSError: the disk is full.
     """
-    paddle.jit.save(paddle.jit.to_static(layer, input_spec=specs, full_graph=True), str(stem))
+    _check_temporary()
+    try:
+        paddle.jit.save(paddle.jit.to_static(layer, input_spec=specs, full_graph=True), str(stem))
+    except Exception:
+        _check_temporary()
+        raise
     file, weights = stem.with_suffix(".json"), stem.with_suffix(".pdiparams")
     text = file.read_text("utf-8", "replace")
     try:
@@ -40,6 +47,14 @@ def save_traced(layer: nn.Layer, specs: Sequence[Any], stem: Path, outputs: Sequ
     for number, name in enumerate(outputs):  # paddle numbers them, and has no argument for names
         text = text.replace(f'"fetch_name_{number}"', f'"{name}"')
     file.write_text(text, "utf-8")
+
+
+def _check_temporary() -> None:
+    """Raises OSError where a temporary file cannot be written. Paddle writes a layer's code, made static, to such
+    files; where it cannot it traces the code as it is, and what comes out fails or is another graph."""
+    with tempfile.NamedTemporaryFile() as stream:
+        stream.write(bytes(SOURCE))
+        stream.flush()
 
 
 def full(file: Path) -> OSError:
