@@ -181,27 +181,26 @@ def small_files(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("limit", [0, 100, 5_000, 30_000, 50_000])
+WIDE = {"hidden_size": 96, "intermediate_size": 400, "vocab_size": 600}  # 1.2 MB
+
+
+@pytest.mark.parametrize("limit", [0, 100_000, 300_000, 1_000_000])
 def test_no_disk_has_room(limit: int, caplog: pytest.LogCaptureFixture) -> None:
-    with small_files(limit):
-        made, chosen, how = build(tiny(), choose(tiny(), "paddle", "fp32"))
-    assert (chosen.engine, how) == ("eager", "as it is") and not entries()
-    np.testing.assert_array_equal(made(batch(2, 5))["logits"], Eager(tiny())(batch(2, 5))["logits"])
-    assert len(lines(caplog)) == 1 and "runs uncompiled, which is slower" in lines(caplog)[0]
-    assert not list(cache.folder().glob(".*"))
-    logits(tiny())
-    assert len(entries()) == 1  # there is room again
-
-
-@pytest.mark.parametrize("limit", [100, 40_000, 62_000, 100_000])
-def test_no_room_for_a_graph_by_onnx(limit: int, caplog: pytest.LogCaptureFixture) -> None:
-    pytest.importorskip("paddle2onnx")
-    for engine in ("onnxruntime", "openvino"):
-        if not missing(engine):
-            with small_files(limit):
-                made, chosen, _ = build(tiny(), choose(tiny(), engine, "fp32"))
-            np.testing.assert_allclose(made(batch(2, 5))["logits"], Eager(tiny())(batch(2, 5))["logits"], atol=1e-5)
-            assert chosen.engine == ("eager" if limit < 80_000 else engine)
+    """Paddle writes on where nothing fits any more, paddle2onnx ends the process, and OpenVINO knows no reason."""
+    model = tiny(**WIDE)
+    wanted = Eager(model)(batch(2, 5))["logits"]
+    for engine in ("paddle", "onnxruntime", "openvino"):
+        if missing(engine):
+            continue
+        caplog.clear()
+        with small_files(limit):
+            made, chosen, how = build(model, choose(model, engine, "fp32"))
+        assert (chosen.engine, how) == ("eager", "as it is") and not entries()
+        np.testing.assert_allclose(made(batch(2, 5))["logits"], wanted, atol=1e-5)
+        assert len(lines(caplog)) == 1 and "runs uncompiled, which is slower" in lines(caplog)[0]
+        assert not list(cache.folder().glob(".*"))
+    assert build(model, choose(model, "paddle", "fp32"))[1].engine == "paddle"  # there is room again
+    assert len(entries()) == 1
 
 
 def test_the_disk_of_the_cache_is_full(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
