@@ -20,7 +20,7 @@ from zoo.models.common.generation import Eager as EagerDecoder
 from zoo.models.common.seq2seq import Seq2Seq
 
 SHAPES = ((1, 1), (2, 5), (3, 16), (1, 33), (4, 128))  # B x T
-FEW = ((1, 8), (3, 17))  # when there is little time
+FEW = ((2, 6), (3, 17))  # when there is little time
 FIRST_ID = 5  # those before it are special tokens
 STEPS = 4  # of a decoder
 # The beams of qa-beam: which come first is the question there, and padding of no chance has no order.

@@ -115,8 +115,8 @@ def export(
             more than the budget. Its `report` has what was measured. Nothing was written.
     """
     guarding = guarding or Guarding()
-    out = Path(out).expanduser()
     files.probe(out, last=EXPORT_FILE)
+    out = Path(out).expanduser()
     _check(to, precision, guarding, out)
     model, settings = _load(source, guarding.task)
     choice = Choice(ENGINES[to], precision, "to be exported")
