@@ -1,7 +1,7 @@
 """A small hub on this machine: what huggingface_hub and the ModelScope file interface ask for, over a real socket.
 
     root/hub/<org>/<name>/...           a repository of the Hub, its branch `main`
-    root/hub/<org>/<name>@<branch>/...  another branch or tag of it
+    root/hub/<org>/<name>@<branch>/...  another branch, tag or commit of it
     root/modelscope/<org>/<name>/...    a repository of ModelScope, `master`
     root/archives/...                   plain files
 
@@ -14,9 +14,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -39,6 +40,10 @@ class Fault:
         cut: close the connection after so many bytes of the body, -1 never.
         damage: send other bytes of the same length under the right ETag.
         drop: leave out these response headers.
+        headers: send these beside the others, or instead of those of the same name.
+        body: send this instead of the body.
+        change: gives another listing for the one that would be sent, which it may alter.
+        act: answers over the bare socket instead of the server; see `tests.hub_acts`.
         times: how often, -1 for always.
     """
 
@@ -48,6 +53,10 @@ class Fault:
     cut: int = -1
     damage: bool = False
     drop: tuple[str, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    change: Callable[[Any], Any] | None = None
+    act: Callable[[BaseHTTPRequestHandler, threading.Event], None] | None = None
     times: int = -1
 
 
@@ -74,6 +83,8 @@ class HubServer:
         self.root = root
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.stop = threading.Event()  # set at the end, for answers that would go on for ever
+        self.any_revision = False  # every revision is `main`, also one that nobody has
         self.plain_listing = False  # leave sizes and digests out of listings, as some mirrors do
         handler = type("Handler", (_Handler,), {"hub": self})
         self._http = _Server(("127.0.0.1", port), handler)
@@ -86,6 +97,7 @@ class HubServer:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.stop.set()
         self._http.shutdown()
         self._http.server_close()
 
@@ -115,7 +127,7 @@ class HubServer:
         base = self.root / "hub" / repository
         for folder in (base, *sorted(base.parent.glob(f"{base.name}@*"))):
             branch = folder.name.partition("@")[2] or "main"
-            if folder.is_dir() and revision in (branch, commit(folder)):
+            if folder.is_dir() and (self.any_revision or revision in (branch, commit(folder))):
                 return folder
         return None
 
@@ -157,7 +169,9 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def commit(folder: Path) -> str:
-    """A commit name that changes with the content."""
+    """A commit name that changes with the content; a folder `<name>@<40 digits>` is that commit."""
+    if named := re.fullmatch(r".*@([0-9a-f]{40})", folder.name):
+        return named[1]
     return hashlib.sha1("".join(f"{e.name} {e.sha256}\n" for e in entries(folder)).encode()).hexdigest()
 
 
@@ -180,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
         shown = f"{path}/{query['FilePath']}" if "FilePath" in query else path
         self.hub.requests.append(Request(self.command, shown, dict(self.headers)))
         self.fault = self._fault(shown)
+        if self.fault.act:
+            self.close_connection = True
+            return self.fault.act(self, self.hub.stop)
         if self.fault.status:
             return self._error(self.fault.status, self.fault.code)
         parts = path.strip("/").split("/")
@@ -289,6 +306,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(206, content[start:], headers | {"Content-Range": span})
 
     def _json(self, value: object, status: int = 200) -> None:
+        if self.fault.change:
+            value = self.fault.change(value)
         self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
     def _error(self, status: int, code: str = "", headers: dict[str, str] | None = None) -> None:
@@ -296,8 +315,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, b'{"error": "as asked"}', named | (headers or {}))
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        body = body if self.fault.body is None else self.fault.body
         self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+        for name, value in ({"Content-Length": str(len(body))} | headers | self.fault.headers).items():
             if name not in self.fault.drop:
                 self.send_header(name, value)
         if "Content-Length" in self.fault.drop:

@@ -52,7 +52,7 @@ TABLE = (
     Row("zoo/checkpoint/*", packages="numpy safetensors filelock", parts=f"{LIGHT} zoo.checkpoint zoo.cli zoo.env"),
     Row(
         "zoo/hub/*",
-        packages="numpy safetensors filelock huggingface_hub",
+        packages="numpy safetensors filelock huggingface_hub certifi",
         parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.cli zoo.__version__",
     ),
     Row(
@@ -130,7 +130,7 @@ TABLE = (
         parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
         " zoo.tasks zoo.metrics zoo.finetune",
     ),
-    Row("zoo/bench.py", parts="zoo.cli zoo.inference.bench"),
+    Row("zoo/bench.py", parts="zoo.cli zoo.files zoo.inference.bench"),
     Row("zoo/inference/bench/plot.py", packages="matplotlib", parts="zoo.inference.bench"),
     Row("zoo/inference/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env"),
     Row("zoo/inference/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference"),

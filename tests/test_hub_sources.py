@@ -10,6 +10,7 @@ import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import example, given
@@ -20,7 +21,6 @@ from tests.test_hub import CONFIG, TINY, WEIGHTS, leftovers, names, server
 from zoo import env, hub, registry
 from zoo.cards import Source
 from zoo.errors import HubError, NotYetError, UnknownModelError
-from zoo.hub import http as plain_http
 
 __all__ = ["server"]  # a fixture
 
@@ -124,9 +124,21 @@ def test_an_archive_without_length_or_ranges(server: HubServer, archived: str) -
     assert (hub.resolve(archived).path / "config.json").exists()
 
 
-def test_a_full_disk_while_writing(tmp_path: Path) -> None:
-    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(HubError, match="is full"):
-        plain_http._write(full, b"x")
+def test_a_full_disk_while_writing(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.add("iic/tiny", TINY, "modelscope")
+
+    def full(part: Path, have: int) -> IO[bytes]:
+        return open("/dev/full", "wb")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.hub.http._open_part", full)
+        for name in ("org/tiny", "modelscope:iic/tiny"):
+            with pytest.raises(HubError, match="is full") as error:
+                hub.resolve(name)
+            assert "_HOME" in error.value.hint
+    assert leftovers() == []
+    for name in ("org/tiny", "modelscope:iic/tiny"):
+        assert (hub.resolve(name).path / "model.safetensors").read_bytes() == WEIGHTS
 
 
 # Cards

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from zoo import cli
+from zoo import cli, files
 
 EPILOG = """\
 examples:
@@ -59,6 +59,9 @@ def _main(arguments: argparse.Namespace) -> int:
         arguments.processes,
         arguments.rounds,
     )
+    out = Path(arguments.out).expanduser() if arguments.out else None
+    if out:
+        files.probe(out, last="bench.json")  # before minutes of measuring
     rows = []
     with cli.Progress("zoo.bench", 0, lambda n: f"{n} cells") as progress:
         for row in bench.measure(grid, cli.note):
@@ -69,8 +72,8 @@ def _main(arguments: argparse.Namespace) -> int:
         cli.print_json(bench.document(grid, rows))
     else:
         cli.table([_cells(asdict(row)) for row in rows], HEADER, right=range(2, len(HEADER)))
-    if arguments.out:
-        for path in bench.write(Path(arguments.out).expanduser(), grid, rows, cli.note):
+    if out:
+        for path in bench.write(out, grid, rows, cli.note):
             cli.note(str(path))
     return int(any(row.error for row in rows))
 

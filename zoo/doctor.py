@@ -155,11 +155,14 @@ def _problems(verify: bool) -> list[str]:
 
 
 def _damaged(hub: Path) -> list[str]:
-    """Large files of the Hugging Face cache are named by their sha256."""
-    from zoo.hub.http import file_sha256
+    """Files of the Hugging Face cache are named by their sha256, the small ones as git names them."""
+    from zoo.hub.files import digest_like
+    from zoo.hub.names import DIGEST
 
-    blobs = [b for b in hub.glob("models--*/blobs/*") if len(b.name) == 64]
-    return [f"{b} is damaged: delete it and load the model again." for b in blobs if file_sha256(b) != b.name]
+    blobs = [b for b in hub.glob("models--*/blobs/*") if DIGEST.fullmatch(b.name) and b.is_file()]
+    return [
+        f"{b} is damaged: delete it and load the model again." for b in blobs if digest_like(b, b.name) != b.name
+    ]
 
 
 def _print(report: dict) -> None:

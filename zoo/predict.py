@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoo import cli
+from zoo import cli, files
 
 EPILOG = """\
 examples:
@@ -28,9 +28,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("run", metavar="RUN", help="folder of a run, or its best/")
     made.add_argument("--data", default="", metavar="PATH", help="folder or file; without it the Hub")
-    made.add_argument(
-        "--out", required=True, metavar="FILE", help="where the answers go; replaced when it is there"
-    )
+    made.add_argument("--out", required=True, metavar="FILE", help="where the answers go")
+    made.add_argument("--overwrite", action="store_true", help="replace --out when it is there")
     made.add_argument("--split", default="test", help="test (default), dev, ...")
     made.add_argument("--languages", default="", metavar="A,B", help="only these")
     made.add_argument("--task", default="", help="read the files as another data set of the same kind")
@@ -45,17 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(arguments: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
-    from zoo.errors import UsageError
     from zoo.finetune.config import split_names
     from zoo.finetune.saved import Saved
 
     out = Path(arguments.out).expanduser()
-    if out.is_dir():
-        raise UsageError(f"--out: '{out}' is a folder.", "Give a file.")
+    files.probe_file(out, replace=arguments.overwrite)
     with cli.notes():
         saved = Saved(arguments.run, arguments.task)
         split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
-        answers = saved.predict(split, out)
+        answers = saved.predict(split, out, arguments.overwrite)
     print(f"{len(answers)} answers: {out}")
     return 0
 

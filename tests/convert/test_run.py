@@ -38,7 +38,7 @@ def test_every_file_form(name: str, snapshot: Make, tmp_path: Path, command) -> 
     with open_checkpoint(out) as written, open_checkpoint(source) as original:
         assert {i.dtype for i in written.infos.values()} <= {"F32", "I64"}
         assert json.loads(written.metadata["source_keys"]) == {n: i.dtype for n, i in original.infos.items()}
-    assert not [p for p in tmp_path.iterdir() if p.name.endswith((".tmp", ".old"))]
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -136,7 +136,7 @@ def test_wrong_weights_publish_nothing(change, words, snapshot: Make, tmp_path: 
     code, _, err = command(source, "--out", tmp_path / "out")
     assert code == 1
     assert all(word in err for word in words), err
-    assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".out.tmp"))
+    assert not (tmp_path / "out").exists() and not list(tmp_path.glob(".out.*"))
 
 
 def test_failure_keeps_the_older_conversion(snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
@@ -175,7 +175,7 @@ def test_full_disk(snapshot: Make, tmp_path: Path, command, monkeypatch: pytest.
     monkeypatch.setattr("zoo.convert.run.stream_tensors", full)
     code, _, err = command(snapshot(XLMR), "--out", tmp_path / "out")
     assert code == 1 and "is full" in err and "--out" in err
-    assert [p.name for p in tmp_path.iterdir()] == [".out.lock"]
+    assert [p.name for p in tmp_path.iterdir()] == []
 
 
 def test_too_little_room_is_said_first(
@@ -226,9 +226,9 @@ def test_interrupted_in_the_middle(name: str, code: int, snapshot: Make, tmp_pat
     process.communicate()
     assert process.returncode == code
     assert not out.exists()
-    assert bool(list(tmp_path.glob(".out.tmp"))) == (name == "SIGKILL")
+    assert bool(list(tmp_path.glob(".out.zoo-tmp-*"))) == (name == "SIGKILL")
     assert command(source, "--out", out)[0] == 0
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".out.lock", "out"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
     assert Certificate.read(out) is not None
 
 

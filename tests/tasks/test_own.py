@@ -36,7 +36,7 @@ def check(task: Task, folder: Path, tokenizer: Tokenizer, split: str = "train") 
     features = task.features(examples, tokenizer)
     predictions = task.predictions(outputs_of(task, features), features, examples)
     assert task.score(predictions, examples).value == pytest.approx(100)
-    assert task.write_predictions(folder, predictions, examples, split).read_text("utf-8")
+    assert task.write_predictions(folder, predictions, examples, split, replace=True).read_text("utf-8")
     return examples
 
 

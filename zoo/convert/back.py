@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import configs, env, hub
+from zoo import configs, env, files, hub
 from zoo.checkpoint import (
     Checkpoint,
     backward,
@@ -25,13 +25,12 @@ from zoo.checkpoint import (
     write_safetensors,
     write_torch,
 )
-from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo
 from zoo.cli import Progress
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.plan import keymap_for
-from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, disk_errors, guard
+from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, guard
 from zoo.errors import CheckpointError, UsageError
 
 PDPARAMS = "model_state.pdparams"
@@ -96,7 +95,7 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
         source = understand(name, folder)
         if old := _finished(source, target, to):
             return Result(name, target, "already done", old, time.monotonic() - started)
-        with disk_errors(target), publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
+        with files.publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
             write = {"torch": _write_torch, "paddlenlp": _write_paddlenlp}[to]
             weights, plan = write(source, checkpoint, out, stream)
             for path in (folder / n for n in COMPANIONS):

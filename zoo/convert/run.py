@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import re
@@ -11,8 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib import import_module
@@ -21,11 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo import configs, env, hub, registry
+from zoo import configs, env, files, hub, registry
 from zoo.cards import Architecture, Card
 from zoo.checkpoint import Checkpoint, open_checkpoint, target_infos, widen
 from zoo.checkpoint import stream as stream_tensors
-from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo, check_shapes
 from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
@@ -152,7 +149,7 @@ def convert(name: str, target: Path, *, verify: Verify | None = None, stream: An
     for note in notes:
         log.warning("%s", note)
     try:
-        with disk_errors(target), open_checkpoint(source) as checkpoint, publish(target) as folder:
+        with files.publish(target) as folder, open_checkpoint(source) as checkpoint:
             if old := finished(upstream, target, verify is not None):
                 raise _DoneByAnother(old)
             done = _write(upstream, checkpoint, folder, notes, stream)
@@ -334,19 +331,3 @@ def _check_alias(alias: Step, step: Step, checkpoint: Checkpoint) -> None:
             f"'{name}' should be the same tensor as '{other}' (rule {alias.rule}) and holds other numbers.",
             "The zoo has no untied variant of this network.",
         )
-
-
-@contextmanager
-def disk_errors(target: Path) -> Iterator[None]:
-    """Turns a full disk and a forbidden folder into a sentence."""
-    try:
-        yield
-    except OSError as error:
-        where = f"'{target.parent}'"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise CheckpointError(
-                f"{where} is full; nothing was published.", "Make room, or give --out."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise UsageError(f"{where} cannot be written to ({error.strerror}).", "Give another --out.") from error
-        raise

@@ -12,7 +12,7 @@ from zoo.files.reading import (
     read_text,
     sha256,
 )
-from zoo.files.writing import manifest, probe, publish, remove, write_file, write_json
+from zoo.files.writing import manifest, new_file, probe, probe_file, publish, remove, write_file, write_json
 
 __all__ = [
     "Fields",
@@ -20,9 +20,11 @@ __all__ = [
     "explained",
     "lock",
     "manifest",
+    "new_file",
     "open_regular",
     "parse_json",
     "probe",
+    "probe_file",
     "publish",
     "quote",
     "read_bytes",

@@ -28,7 +28,7 @@ EXCHANGE, HERE = 2, -100  # renameat2's RENAME_EXCHANGE, and AT_FDCWD
 
 
 @contextmanager
-def publish(target: str | os.PathLike[str], *, last: str = "config.json") -> Iterator[Path]:
+def publish(target: str | os.PathLike[str], *, last: str = "config.json", add: bool = False) -> Iterator[Path]:
     """Gives an empty folder, whose files are moved to `target` when the block ends without an error.
 
     A target that is new, empty or wholly ours changes in one step. In a folder with other files ours are renamed
@@ -38,29 +38,31 @@ def publish(target: str | os.PathLike[str], *, last: str = "config.json") -> Ite
     Args:
         target: a folder, or a link to one, which stays a link.
         last: the file without which the folder is not taken for a finished one; it is renamed last.
+        add: the files go into a folder as one more thing; what we wrote there earlier stays.
 
     Yields:
         The folder to fill. Beside it, in its parent, is room for what is not to be published.
 
     Raises:
-        UsageError: the target is a file, may not be written, or has a stranger's file with a name of ours.
+        UsageError: the target is a file, may not be written, has a stranger's file with a name of ours, or
+            something else of ours (without `add`).
         DiskError: the disk is full.
     """
     folder = real_folder(target)
     with explained(folder), parents(folder), lock(folder), _scratch(folder) as scratch:
-        _refuse(folder, (last,))
+        _refuse(folder, (last,), None if add else last)
         work = scratch / "new"
         work.mkdir()
         yield work
         names = _sizes(work)
-        _refuse(folder, names)
+        _refuse(folder, names, None if add else last)
         for path in (*work.rglob("*"), work):
             sync(path)
-        if _whole(folder):
+        if _whole(folder) and not (add and folder.exists()):
             _describe(work, names, last)
             _swap(work, folder, scratch)
         else:
-            _merge(work, folder, names, last)
+            _merge(work, folder, names, last, add)
         sync(folder.parent)
 
 
@@ -68,7 +70,7 @@ def probe(target: str | os.PathLike[str], *, last: str = "config.json") -> None:
     """Raises at once what `publish` would raise, as far as that can be known before there is anything to write."""
     folder = real_folder(target)
     with explained(folder), parents(folder, keep=False):
-        _refuse(folder, (last,))
+        _refuse(folder, (last,), last)
         with _scratch(folder, tidy=False):
             pass
 
@@ -87,29 +89,47 @@ def remove(folder: Path) -> None:
 
 
 @contextmanager
-def write_file(file: str | os.PathLike[str], *, replace: bool = False, mode: str = "w") -> Iterator[IO[Any]]:
-    """Gives a stream, whose content is at `file` when the block ends without an error.
+def new_file(file: str | os.PathLike[str], *, replace: bool = False) -> Iterator[Path]:
+    """Gives a name to write to; the file is moved to `file` when the block ends without an error.
 
     Args:
         file: a name, or a link to a file, which stays a link.
         replace: replace a file that is there: for files of ours, or where the user said so.
-        mode: "w" for UTF-8 text with line ends as given, "wb" for bytes.
 
     Raises:
         UsageError: there is a file already (without `replace`), a folder or device, or it may not be written.
         DiskError: the disk is full.
     """
     path = Path(os.path.realpath(os.path.expanduser(os.fspath(file))))
-    how: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     with explained(path), parents(path):
         _refuse_file(path, replace)
         with lock(path), _scratch(path) as scratch:
-            with open(scratch / "new", mode, **how) as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
+            made = scratch / f"new{path.suffix}"  # some libraries write by the ending
+            yield made
+            sync(made)
             _refuse_file(path, replace)
-            os.replace(scratch / "new", path)
+            os.replace(made, path)
+
+
+@contextmanager
+def write_file(file: str | os.PathLike[str], *, replace: bool = False, mode: str = "w") -> Iterator[IO[Any]]:
+    """Gives a stream, whose content is at `file` when the block ends without an error; see `new_file`.
+
+    Args:
+        mode: "w" for UTF-8 text with line ends as given, "wb" for bytes.
+    """
+    how: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    with new_file(file, replace=replace) as path, open(path, mode, **how) as stream:
+        yield stream
+
+
+def probe_file(file: str | os.PathLike[str], *, replace: bool = False) -> None:
+    """Raises at once what `new_file` would raise, as far as that can be known before there is anything to write."""
+    path = Path(os.path.realpath(os.path.expanduser(os.fspath(file))))
+    with explained(path), parents(path, keep=False):
+        _refuse_file(path, replace)
+        with _scratch(path, tidy=False):
+            pass
 
 
 def write_json(file: str | os.PathLike[str], content: object, *, replace: bool = False) -> None:
@@ -144,9 +164,14 @@ def _sizes(folder: Path) -> dict[str, int]:
     return found
 
 
-def _refuse(folder: Path, names: Mapping[str, int] | tuple[str, ...]) -> None:
-    """Raises UsageError where a stranger's file has a name that we need."""
+def _refuse(folder: Path, names: Mapping[str, int] | tuple[str, ...], last: str | None) -> None:
+    """Raises UsageError where a stranger has a file of such a name, or the folder is something else of ours."""
     owned = manifest(folder) if folder.is_dir() else {}
+    if owned and last is not None and _last(folder) not in ("", last):
+        raise UsageError(
+            f"{quote(str(folder), 200)} has {quote(_last(folder))} and is something else that the zoo wrote.",
+            "Give another folder, or remove this one.",
+        )
     taken = [n for n in names if n not in owned and os.path.lexists(folder / n)]
     taken += [n for n in names if any(p.is_symlink() or p.is_file() for p in _between(folder, n))]
     if taken:
@@ -170,7 +195,10 @@ def _refuse_file(path: Path, replace: bool) -> None:
     if os.path.lexists(path) and not path.is_file():
         raise UsageError(f"{where} is not a regular file.", "Give a file.")
     if path.is_file() and not replace:
-        raise UsageError(f"There is a file {where} already; it stays as it is.", "Give another name.")
+        raise UsageError(
+            f"There is a file {where} already; it stays as it is.",
+            "Give another name, or --overwrite where the command has it.",
+        )
 
 
 def _whole(folder: Path) -> bool:
@@ -229,23 +257,25 @@ def _exchange(one: Path, other: Path) -> bool:
     return swap(HERE, os.fsencode(one), HERE, os.fsencode(other), EXCHANGE) == 0
 
 
-def _merge(work: Path, target: Path, names: Mapping[str, int], last: str) -> None:
+def _merge(work: Path, target: Path, names: Mapping[str, int], last: str, add: bool) -> None:
     """Renames our files into a folder that has others. A kill in between leaves it without `last`."""
     target.mkdir(exist_ok=True)
     owned = manifest(target)
+    last = _last(target) or last if add else last
     _describe(target, {**owned, **names}, last)
     if last in owned and last in names:
         (target / last).unlink(missing_ok=True)
     for name in sorted(names, key=lambda n: n == last):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         os.replace(work / name, target / name)
-    for name in owned.keys() - names.keys():
+    for name in () if add else owned.keys() - names.keys():
         path = target / name
         # One of another size was changed since, and is no longer ours.
         if path.is_file() and not path.is_symlink() and path.stat().st_size == owned[name]:
             path.unlink()
             _prune(path, target)
-    _describe(target, names, last)
+    if not add:
+        _describe(target, names, last)
     sync(target)
 
 

@@ -266,7 +266,9 @@ class Run:
             splits[name] = split
             results[name] = self._result(found, split)
             if self.first:
-                found.task.write_predictions(self.place / "predictions", found.answers, split.examples, name)
+                found.task.write_predictions(
+                    self.place / "predictions", found.answers, split.examples, name, replace=True
+                )
         return {"results": results, "best_update": update, "notes": [*self.data.notes, *_lost(splits)]}
 
     def _result(self, found: Judgement, split: Split) -> dict[str, Any]:

@@ -56,12 +56,16 @@ class Saved:
         with self._bar(split) as bar:
             return judge(self.model, self.task, split, options=self._generate(), on_rows=bar.add)
 
-    def predict(self, split: Split, out: Path) -> list[Any]:
-        """Writes the answers to a file, in the form that the benchmark's server takes; gives them."""
+    def predict(self, split: Split, out: Path, overwrite: bool = False) -> list[Any]:
+        """Writes the answers to a file, in the form that the benchmark's server takes; gives them.
+
+        Raises:
+            UsageError: there is such a file already, without `overwrite`.
+        """
         with self._bar(split) as bar:
             outputs, _ = outputs_of(self.model, split.features, self._generate(), bar.add)
         answers = self.task.predictions(outputs, split.features, split.examples)
-        published(out, self.task.lines(answers, split.examples, split.name))
+        published(out, self.task.lines(answers, split.examples, split.name), overwrite)
         return answers
 
     def _generate(self) -> dict[str, Any]:

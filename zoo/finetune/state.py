@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
+from zoo import files
 from zoo.checkpoint import open_checkpoint, write_safetensors
 from zoo.checkpoint.dtypes import NAMES
-from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import TensorInfo
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, DiskError, UsageError
 
 NAME = re.compile(r"step-(\d+)")
 MASK = "mask"  # of Child-Tuning, beside the moments
@@ -42,20 +41,19 @@ def save(
     """
     target = folder / f"step-{update:08d}"
     try:
-        with publish(target) as work:
+        with files.publish(target, last="state.json") as work:
             _write(work / "model.safetensors", {name: t.numpy() for name, t in model.state_dict().items()})
             _write(work / "optimiser.safetensors", _moments(model, optimiser))
             (work / "state.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
-    except OSError as error:
+    except (DiskError, UsageError) as error:
         last = newest(folder)
         hint = f"The run can go on from {last}." if last else "There is no older checkpoint of this run."
         raise CheckpointError(
-            f"The checkpoint of update {update} could not be written to '{folder}': {error.strerror or error}.",
+            f"The checkpoint of update {update} could not be written. {error.message}",
             hint,
         ) from error
     for old in _all(folder)[:-keep]:
-        shutil.rmtree(old)
-        (folder / f".{old.name}.lock").unlink(missing_ok=True)  # of `publish`
+        files.remove(old)
     return target
 
 

@@ -9,7 +9,8 @@ A name is one of
 
 A card may be published in several places; they are tried in the order of the card. Weights come as safetensors
 where there is a choice, every file is checked against the digest that its source announces and against those that
-the card pins, and an interrupted download goes on where it stopped.
+the card pins, and an interrupted download goes on where it stopped. Nothing that a server names becomes a path
+before it was looked at (`zoo.hub.names`), and no server is waited for longer than `zoo.hub.meter` says.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from pathlib import Path
 from zoo import env, registry
 from zoo.cards import Card, Source
 from zoo.errors import HubError, UnknownModelError
-from zoo.hub.http import Missing, Unreachable
+from zoo.files import quote
+from zoo.hub.names import usable
+from zoo.hub.transport import Missing, Unreachable
 
 log = logging.getLogger("zoo")
 
@@ -102,6 +105,10 @@ def refer(name: str | os.PathLike[str], revision: str | None = None) -> Referenc
     if at and revision and pinned != revision:
         raise UnknownModelError(f"'{text}' and revision='{revision}' contradict each other.", "Give one of them.")
     revision = revision or pinned
+    if revision and not usable(revision):
+        raise UnknownModelError(
+            f"{quote(revision)} cannot be a revision of '{rest}'.", "Give a branch, a tag or a commit."
+        )
     card = registry.lookup(rest) if kind == "hub" else None
     if not explicit and _is_dir(Path(text)):
         if card is None:
@@ -112,12 +119,16 @@ def refer(name: str | os.PathLike[str], revision: str | None = None) -> Referenc
         )
     if card is not None:
         return Reference(card.name, None, card, _sources(card, revision), revision)
-    if not REPOSITORY.fullmatch(rest) or (at and not pinned):
+    if not _repository(rest) or (at and not pinned):
         raise UnknownModelError(
             f"'{text}' is not a model of the zoo and cannot be one of a hub.", registry.suggest(rest)
         )
     shown = rest if kind == "hub" else f"{kind}:{rest}"
     return Reference(shown, None, None, (Source(kind, rest, revision),), revision)
+
+
+def _repository(text: str) -> bool:
+    return REPOSITORY.fullmatch(text) is not None and usable(text)
 
 
 def _folder(text: str, revision: str | None) -> Reference:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import errno
+import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from zoo import env
 from zoo.errors import HubError
-from zoo.hub.http import file_sha256
+from zoo.files import clean, parse_json, quote, read_bytes, read_object, sha256
+from zoo.hub.names import check_files, leads_out
 
 # Everything that is small: configuration, tokenizer, pooling modules, what the zoo itself writes.
 SMALL = (
@@ -36,6 +39,7 @@ SMALL = (
     "*bert*/config.json",
     "LICENSE*",
 )
+LARGEST_DOCUMENT = 256 << 20  # bytes of a tokenizer.json or of an index
 # One of these is taken, the first that is there: files that run no code when they are opened come first.
 WEIGHTS = (
     "model.safetensors",
@@ -52,11 +56,23 @@ MODULES = ("[0-9]*_*/model.safetensors", "[0-9]*_*/pytorch_model.bin")
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file as its source announces it; `size` 0 and `sha256` empty when the source does not say."""
+    """A file as its source announces it.
+
+    Attributes:
+        name: relative to the model's folder.
+        size: bytes; None when the source does not say.
+        sha256, blob: of the content, 64 hexadecimal digits, and git's name of it, 40; empty when not announced.
+    """
 
     name: str
-    size: int = 0
+    size: int | None = None
     sha256: str = ""
+    blob: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The better one of the two digests, or ""."""
+        return self.sha256 or self.blob
 
 
 def choose(
@@ -72,12 +88,13 @@ def choose(
         only: the patterns of a card whose files have other names.
 
     Raises:
-        HubError: there is no weight file that the zoo reads, or a shard is missing.
+        HubError: there is no weight file that the zoo reads, a shard is missing, or a name is none for a file.
     """
     names = sorted(names)
-    if outside := [n for n in names if n.startswith("/") or ".." in n.split("/")]:
-        raise HubError(f"{where} lists the file '{outside[0]}', which lies outside of it.")
+    if outside := [n for n in names if leads_out(n)]:
+        raise HubError(f"{where} lists the file {quote(outside[0])}, which lies outside of it.")
     small = [n for n in names if any(fnmatchcase(n, p) for p in SMALL)]
+    check_files(small, where)
     if kind == "config" and small:
         return small
     if only:
@@ -85,17 +102,21 @@ def choose(
     else:
         weights = [w for w in WEIGHTS if w in names][:1] + _modules(names)
     if not weights:
-        others = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+        others = ", ".join(map(clean, names[:6])) + (", ..." if len(names) > 6 else "")
         raise NoWeights(
             f"{where} has no weight file that the zoo reads. It has: {others or 'nothing'}.",
             f"Files it reads: {', '.join(WEIGHTS)}.",
         )
     if weights[0].endswith(".index.json"):
         shards = shards_of(read(weights[0]))
-        if absent := [s for s in shards if s not in names]:
-            raise NoWeights(f"{where} lacks {absent[0]}, one of the {len(shards)} parts that {weights[0]} names.")
+        if absent := sorted(set(shards) - set(names)):
+            raise NoWeights(
+                f"{where} lacks {clean(absent[0])}, one of the {len(shards)} parts that {weights[0]} names."
+            )
         weights += shards
-    return list(dict.fromkeys(small + weights))
+    wanted = list(dict.fromkeys(small + weights))
+    check_files(wanted, where)
+    return wanted
 
 
 class NoWeights(HubError):
@@ -117,47 +138,134 @@ def shards_of(index: Path) -> list[str]:
     Raises:
         HubError: the index is not one.
     """
-    try:
-        parts = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise HubError(f"{index} is not the index of a sharded checkpoint.") from None
-    if bad := [p for p in parts if not isinstance(p, str) or "/" in p or "\\" in p]:
-        raise HubError(f"{index} names {bad[0]!r}, which is not a file beside it.")
-    return parts
+    parts = read_object(index, limit=LARGEST_DOCUMENT, error=HubError).get("weight_map")
+    if not isinstance(parts, dict) or not parts:
+        raise HubError(f"{index} is not the index of a sharded checkpoint.")
+    if bad := [p for p in parts.values() if not isinstance(p, str) or "/" in p or leads_out(p)]:
+        raise HubError(f"{index} names {quote(bad[0])}, which is not a file beside it.")
+    return sorted(set(parts.values()))
 
 
-def verify(path: Path, sha256: str, where: str) -> None:
-    """Compares a file with the digest that was announced or pinned; the outcome is remembered.
+def difference(path: Path, file: RemoteFile) -> str:
+    """What a file has other than announced, as the end of a sentence; "" when nothing."""
+    size = path.stat().st_size
+    if file.size is not None and size != file.size:
+        return f"has {size:,} bytes, but {file.size:,} were announced."
+    found = digest_like(path, file.digest)
+    if found == file.digest:
+        return ""
+    kind = "sha256" if file.sha256 else "the blob name"
+    return f"has {kind} {found}, but {file.digest} was announced."
+
+
+def digest_like(path: Path, digest: str) -> str:
+    """The digest of a file of the same kind as another one: sha256 (64 digits), git's blob name (40), or ""."""
+    if len(digest) == 64:
+        return sha256(path)
+    return blob_name(path) if digest else ""
+
+
+def blob_name(path: Path) -> str:
+    """Git's name of a file's content."""
+    made = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with open(path, "rb", buffering=0) as stream:
+        while piece := stream.read(1 << 20):
+            made.update(piece)
+    return made.hexdigest()
+
+
+def foreign(path: Path, file: RemoteFile, kind: str = "") -> str:
+    """What a file without a digest is instead of itself, as the end of a sentence; "" when nothing is odd.
+
+    Args:
+        kind: the Content-Type that came with it.
+    """
+    if file.digest:
+        return ""
+    with open(path, "rb") as stream:
+        start = stream.read(256).lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")) or kind.lower().startswith("text/html"):
+        return "is a web page."
+    if start.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the file itself."
+    if file.name.endswith(".json"):
+        try:
+            parse_json(read_bytes(path, LARGEST_DOCUMENT, HubError), "it", error=HubError)
+        except HubError as error:
+            return f"is no JSON: {clean(error.message, 200)}"
+    return ""
+
+
+def verify(path: Path, file: RemoteFile, where: str) -> None:
+    """Compares a file with what was announced or pinned; the outcome is remembered.
 
     Raises:
         HubError: they differ.
     """
-    if not sha256:
+    if not file.digest and file.size is None:
         return
-    state = path.stat()
-    note = env.home() / "verified" / sha256
-    stamp = f"{state.st_size} {state.st_mtime_ns}"
-    if note.exists() and note.read_text() == stamp:
-        return
-    digest = file_sha256(path)
-    if digest != sha256:
+    with disk_errors(path.parent):
+        note, stamp = _note(path, file.digest)
+        if file.digest and _noted(note) == stamp and file.size in (None, path.stat().st_size):
+            return
+        wrong = difference(path, file)
+    if wrong:
         raise WrongDigest(
-            f"{path.name} of {where} has sha256 {digest}, but {sha256} was announced.",
+            f"{path.name} of {where} {wrong}",
             f"The file is {path}. Delete it and try again; if it stays so, do not use it.",
         )
+    remember(path, file)
+
+
+def remember(path: Path, file: RemoteFile) -> None:
+    """Notes that a file is as announced, so that the next `verify` need not read it."""
+    if file.digest:
+        with suppress(OSError):  # a read-only home only costs the next check its time
+            note, stamp = _note(path, file.digest)
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(stamp)
+
+
+def _note(path: Path, digest: str) -> tuple[Path, str]:
+    state = path.stat()
+    return env.home() / "verified" / digest, f"{state.st_size} {state.st_mtime_ns}"
+
+
+def _noted(note: Path) -> str:
     try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(stamp)
-    except OSError:
-        return  # a read-only home only costs the next check its time
+        with open(note, "rb") as stream:
+            return stream.read(100).decode("ascii")
+    except (OSError, ValueError):
+        return ""
 
 
 class WrongDigest(HubError):
     """A file that is not what was announced."""
 
 
-def remove(path: Path) -> None:
-    """Removes a file, and what it links to in a cache of blobs."""
-    target = Path(os.path.realpath(path))
-    path.unlink(missing_ok=True)
-    target.unlink(missing_ok=True)
+def check_inside(path: Path, root: Path) -> None:
+    """Looks where a file would be written.
+
+    Raises:
+        HubError: a link on the way leads out of the cache.
+    """
+    real, base = os.path.realpath(path.parent), os.path.realpath(root)
+    if os.path.commonpath((real, base)) != base:
+        raise HubError(f"{quote(str(path), 200)} is by a link in {quote(real, 200)}, outside of the cache.")
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turns what a disk refuses into a sentence about a folder of a cache.
+
+    Raises:
+        HubError: the disk is full, or the folder cannot be used.
+    """
+    variable = "ZOO_HOME" if folder.is_relative_to(env.home()) else "HF_HOME"
+    try:
+        yield
+    except OSError as problem:
+        where, why = quote(str(folder), 200), problem.strerror or type(problem).__name__
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise HubError(f"The disk is full: {where}.", f"Free some space, or set {variable}.") from None
+        raise HubError(f"{where} cannot be written to: {why}.", f"Set {variable} to a folder of yours.") from None

@@ -1,147 +1,261 @@
-"""Plain HTTP for the places that huggingface_hub does not serve: resume, retries, digests, atomic publish."""
+"""Downloads of listings and files, with retries, resume and digests: a file is complete and checked, or absent."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import http.client
-import json
 import os
+import re
 import shutil
-import socket
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 from zoo.cli import Progress, size
 from zoo.errors import HubError
+from zoo.files import parse_json
+from zoo.hub.files import RemoteFile, difference, disk_errors, foreign
+from zoo.hub.meter import Broken, Meter
+from zoo.hub.transport import Unreachable, open_url, read, shown
 
-TRIES = 5
+TRIES = 4  # in a row that brought nothing
 PAUSE = 1.0  # seconds before the second try, doubled each time
-TIMEOUT = 30.0
 CHUNK = 1 << 20
+SHOWN = 10**7  # bytes of a file that is worth a bar
+NO_SUCH_RANGE = 416
+DOCUMENT = 16 << 20  # bytes of a listing
+UNKNOWN = 16 << 30  # bytes of a file whose size nobody says
+PAGE = "Is a proxy or a login page in between?"
+LATER = "Try again later; a cut download goes on where it stopped."
 T = TypeVar("T")
 
 
-class Unreachable(HubError):
-    """Nobody answers, or the server is broken for now: another source or the cache may help."""
-
-
-class Missing(HubError):
-    """The server answered that there is no such thing, or not for this user."""
-
-
-class Broken(Exception):
-    """A try that failed in a way that another try may mend."""
-
-
-def with_retries(action: Callable[[], T], what: str, tries: int = TRIES) -> T:
-    """Calls `action` until it does not raise `Broken`.
+def with_retries(action: Callable[[], T], what: str, meter: Meter) -> T:
+    """Calls `action` until it does not raise `Broken`, as long as the meter has patience.
 
     Raises:
         Unreachable: it was still broken at the last try.
     """
-    for turn in range(tries):
+    tries, got = 0, 0
+    while True:
+        tries += 1
         try:
             return action()
         except Broken as broken:
-            reason = broken
-        if turn < tries - 1:
-            time.sleep(PAUSE * 2**turn)
-    raise Unreachable(
-        f"{what}: {reason}, {tries} times in a row.", "Try again later; a cut download goes on where it stopped."
-    )
+            reason, wait = str(broken), broken.wait
+        if meter.got >= got + CHUNK:  # a server that cuts, but goes on from there
+            tries, got = 1, meter.got
+            meter.advanced()
+        pause = wait or PAUSE * 2 ** (tries - 1)
+        if tries >= TRIES or pause >= meter.left():
+            raise Unreachable(f"{what}: {reason}{f', {tries} times in a row' if tries > 1 else ''}.", LATER)
+        meter.failed(pause)
+        time.sleep(pause)
 
 
-def get_json(url: str) -> Any:
-    """A small JSON document.
+def get_json(url: str, headers: Mapping[str, str] | None = None) -> Any:
+    """Gives a JSON document of at most DOCUMENT bytes, within PATIENCE seconds.
 
     Raises:
-        HubError: it could not be had, or the answer is not JSON.
+        Missing: there is none.
+        Unreachable: it could not be had, or the answer is not JSON.
     """
+    meter = Meter(renewed=False)
 
-    def once() -> Any:
-        with _open(url, {}) as answer:
-            return json.loads(_read(answer))
+    def once() -> bytes:
+        with open_url(url, headers or {}, meter) as answer:
+            meter.expect(2 * DOCUMENT)  # pieces have a size in front
+            text = bytearray()
+            while piece := read(answer, CHUNK):
+                text += piece
+                if len(text) > DOCUMENT:
+                    raise Unreachable(f"The answer of {shown(url)} has more than {size(DOCUMENT)}.", PAGE)
+            if (length := _length(answer)) is not None and len(text) < length:
+                raise Broken("the connection was cut")
+            return bytes(text)
 
+    text = with_retries(once, shown(url), meter)
     try:
-        return with_retries(once, url)
-    except ValueError:
-        raise Unreachable(f"{url} did not answer with JSON.", "Is a proxy or a login page in between?") from None
+        return parse_json(text, "It", error=HubError)
+    except HubError as error:
+        raise Unreachable(f"{shown(url)} did not answer with JSON. {error.message}", PAGE) from None
 
 
-def download(url: str, target: Path, *, total: int = 0, sha256: str = "") -> str:
-    """Fetches a file; `target` appears only when it is complete and its digest is right.
+def download(
+    url: str,
+    part: Path,
+    file: RemoteFile,
+    what: str,
+    meter: Meter,
+    *,
+    headers: Mapping[str, str] | None = None,
+    announced: Callable[[RemoteFile, Any], RemoteFile] = lambda file, headers: file,
+) -> RemoteFile:
+    """Fetches a file to `part`; whoever calls moves it to where it is read from.
 
     A download that was cut goes on where it stopped if the server can tell that the file is still the same one
-    (by its ETag), or if we know its digest beforehand.
+    (by its ETag), or if its digest is known beforehand. What is not as announced is thrown away.
 
     Args:
         url: address.
-        target: where the file goes.
-        total: bytes expected, 0 when not known.
-        sha256: digest expected, empty when not known.
+        part: where the bytes go; its folder exists. What an earlier call left there is used if possible.
+        file: size and digest, as far as they are known.
+        what: how messages call the file.
+        meter: of all files of a model.
+        headers: of the request.
+        announced: adds what the headers of the answer say to what is known of the file.
 
     Returns:
-        The sha256 of the file.
+        The file with what is known of it now.
 
     Raises:
-        HubError: nothing was written to `target`.
+        HubError: it could not be had, or is not what was announced.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    with Progress(target.name, total) as progress:
-        with_retries(lambda: _fetch(url, part, total, sha256, progress), url)
-    digest = file_sha256(part)
-    if sha256 and digest != sha256:
-        part.unlink()
+    job = _Job(url, part, file, what, meter, headers or {}, announced)
+    quiet = file.size is not None and file.size < SHOWN
+    with nullcontext() if quiet else Progress(file.name, file.size or 0) as progress:
+        for last in (False, True):
+            with_retries(lambda: job.fetch(progress), what, job.meter)
+            wrong = difference(part, job.file) or foreign(part, job.file, job.kind)
+            if not wrong or last or not job.resumed:
+                break
+            job.forget()
+    if wrong:
+        job.forget()
         raise HubError(
-            f"{url} has sha256 {digest}, but {sha256} was announced. The download was thrown away.",
-            "Try again; if it stays so, the file was replaced or a proxy alters it: do not use it.",
+            f"{what} {wrong} The download was thrown away.",
+            f"Try again. If it stays so, the file was replaced or something alters it: do not use it. {PAGE}",
         )
-    os.replace(part, target)
-    part.with_suffix(".etag").unlink(missing_ok=True)
-    return digest
+    job.etag_file.unlink(missing_ok=True)
+    return job.file
 
 
-def _fetch(url: str, part: Path, total: int, sha256: str, progress: Progress) -> None:
-    """One try: appends to `part` where the server allows it, else starts again."""
-    etag_file = part.with_suffix(".etag")
-    etag = etag_file.read_text() if etag_file.exists() else ""
-    have = part.stat().st_size if part.exists() and (etag or sha256) else 0
-    if total and have == total:
-        return
-    headers = {"Range": f"bytes={have}-"} | ({"If-Range": etag} if etag else {}) if have else {}
-    with _open(url, headers) as answer:
-        if answer.status != 206:
+class _Job:
+    """One download over all of its tries."""
+
+    def __init__(
+        self,
+        url: str,
+        part: Path,
+        file: RemoteFile,
+        what: str,
+        meter: Meter,
+        headers: Mapping[str, str],
+        announced: Callable[[RemoteFile, Any], RemoteFile],
+    ) -> None:
+        self.url, self.part, self.file, self.what = url, part, file, what
+        self.meter, self.headers, self.announced = meter, headers, announced
+        meter.begin()
+        self.etag_file = part.with_name(f"{part.name}.etag")
+        self.kind = ""  # the Content-Type
+        self.resumed = False
+
+    def forget(self) -> None:
+        """Throws away what is here."""
+        self.part.unlink(missing_ok=True)
+        self.etag_file.unlink(missing_ok=True)
+        self.resumed = False
+
+    def fetch(self, progress: Progress | None) -> None:
+        """One try: appends to the part where the server allows it, else begins anew."""
+        have, headers = self._resume()
+        if have and have == self.file.size and self.file.digest:
+            self.resumed = True
+            return
+        with self._open({**self.headers, **headers}) as answer:
+            if answer.status == 206:
+                self._check_range(answer, have)
+            else:
+                have = 0
+            self.resumed = have > 0
+            self.file, self.kind = self.announced(self.file, answer.linked), answer.headers.get("Content-Type", "")
+            length = _length(answer)
+            end = self._end(None if length is None else have + length)
+            check_disk(self.part.parent, (end or 0) - have)
+            tag = answer.headers.get("ETag", "")
+            if tag and not self.file.digest and not tag.startswith("W/"):
+                self.etag_file.write_text(tag[:200], "utf-8")
+            else:
+                self.etag_file.unlink(missing_ok=True)
+            self._write(answer, have, end, progress)
+
+    def _open(self, headers: Mapping[str, str]) -> Any:
+        try:
+            return open_url(self.url, headers, self.meter)
+        except Broken as broken:
+            if broken.status == NO_SUCH_RANGE:  # what is here is longer than what there is
+                self.forget()
+            raise
+
+    def _resume(self) -> tuple[int, dict[str, str]]:
+        """Bytes that are here and can be gone on from, and the headers that ask for the rest."""
+        try:
+            etag = self.etag_file.read_text("utf-8")[:200]
+            etag = etag if etag.isascii() and etag.isprintable() else ""
+        except (OSError, ValueError):
+            etag = ""
+        have = self.part.stat().st_size if self.part.is_file() and (etag or self.file.digest) else 0
+        if self.file.size is not None and have > self.file.size:
+            self.forget()
             have = 0
-        length = answer.headers.get("Content-Length")
-        end = have + int(length) if length else total
-        if total and end != total:
-            raise Unreachable(f"{url} is {size(end)} long, but {size(total)} were announced.", "Try again later.")
-        check_disk(part.parent, end - have)
-        strong = answer.headers.get("ETag", "")
-        etag_file.write_text("" if strong.startswith("W/") else strong)
-        progress.total = end
-        progress.to(have)
-        with open(part, "ab" if have else "wb") as file:
-            while chunk := _read(answer, CHUNK):
-                _write(file, chunk)
-                progress.add(len(chunk))
-    if end and part.stat().st_size != end:
-        raise Broken(f"the connection was cut after {size(part.stat().st_size)} of {size(end)}")
+        if not have:
+            return 0, {}
+        same = {} if self.file.digest or not etag else {"If-Range": etag}
+        return have, {"Range": f"bytes={have}-", **same}
+
+    def _check_range(self, answer: Any, have: int) -> None:
+        said = re.fullmatch(
+            r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15}|\*)", answer.headers.get("Content-Range", "")
+        )
+        if not said or not have or int(said[1]) != have or int(said[2]) < have:
+            self.forget()
+            raise Broken("the server sent another piece than the one that was asked for")
+
+    def _end(self, end: int | None) -> int | None:
+        """The size of the whole file; None where nobody says it."""
+        known = self.file.size
+        if known is not None and end is not None and end != known:
+            self.forget()
+            raise Unreachable(f"{self.what} is {size(end)} long, but {size(known)} were announced.", PAGE)
+        return end if known is None else known
+
+    def _write(self, answer: Any, have: int, end: int | None, progress: Progress | None) -> None:
+        most = UNKNOWN if end is None else end
+        self.meter.expect(2 * max(0, most - have) + CHUNK)
+        say = progress.to if progress else lambda count: None
+        if progress:
+            progress.total = end or 0
+        say(have)
+        done = told = have
+        with _open_part(self.part, have) as file:
+            while not (done == end and self.file.digest) and (piece := read(answer, CHUNK)):
+                file.write(piece)
+                done += len(piece)
+                self.meter.got = max(self.meter.got, done)
+                if done > most:
+                    break
+                if done - told >= CHUNK:
+                    say(told := done)
+        say(done)
+        if done > most:
+            self.forget()
+            raise Unreachable(f"{self.what} goes on after the {size(most)} that it should have.", PAGE)
+        if end is not None and done < end:
+            raise Broken(f"the connection was cut after {size(done)} of {size(end)}")
 
 
-def _write(file: Any, chunk: bytes) -> None:
-    try:
-        file.write(chunk)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise HubError(f"the disk of {file.name} is full.", "Free some space, or set ZOO_HOME.") from None
-        raise HubError(f"{file.name} cannot be written: {error.strerror}.") from None
+def _open_part(part: Path, have: int) -> Any:
+    """Opens a part for writing behind the bytes that are here; never through a link."""
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(part, flags | (os.O_APPEND if have else os.O_TRUNC), 0o666)
+    return os.fdopen(handle, "ab" if have else "wb", buffering=CHUNK)
+
+
+def _length(answer: Any) -> int | None:
+    """The Content-Length; None where there is none, or several, or no number."""
+    said = set(answer.headers.get_all("Content-Length") or ())
+    text = said.pop().strip() if len(said) == 1 else ""
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) and not answer.chunked else None
 
 
 def check_disk(folder: Path, needed: int) -> None:
@@ -150,49 +264,12 @@ def check_disk(folder: Path, needed: int) -> None:
     Raises:
         HubError: fewer than `needed` bytes are free.
     """
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    with disk_errors(folder):
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
     if needed > free:
         raise HubError(
             f"{size(needed)} are needed and {size(free)} are free on the disk of {folder}.",
             "Free some space, or put the caches elsewhere: set ZOO_HOME and HF_HOME.",
         )
-
-
-def _open(url: str, headers: dict[str, str]) -> Any:
-    """An open response, or one of `Missing`, `Unreachable`, `Broken`."""
-    request = urllib.request.Request(url, headers={"User-Agent": "paddle-model-zoo", **headers})
-    try:
-        return urllib.request.urlopen(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in (401, 403):
-            raise Missing(f"{url} may not be read ({error.code}).", "Is it public?") from None
-        if error.code in (404, 410):
-            raise Missing(f"{url} does not exist ({error.code}).") from None
-        raise Broken(f"the server answered {error.code}") from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, ConnectionRefusedError | socket.gaierror):
-            raise Unreachable(f"{url} cannot be reached: {error.reason}.", "Is this machine connected?") from None
-        raise Broken(str(error.reason)) from None
-    except (OSError, http.client.HTTPException) as error:
-        raise Broken(str(error) or type(error).__name__) from None
-
-
-def _read(answer: Any, count: int = -1) -> bytes:
-    try:
-        return answer.read(count)
-    except http.client.IncompleteRead as error:
-        return error.partial
-    except (OSError, http.client.HTTPException) as error:
-        raise Broken(str(error) or type(error).__name__) from None
-
-
-def file_sha256(path: Path) -> str:
-    """Digest of a file, read once."""
-    digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -1,35 +1,41 @@
-"""Repositories of the Hugging Face Hub and its mirrors, by huggingface_hub, in its own cache."""
+"""Repositories of the Hugging Face Hub and its mirrors, in the cache that huggingface_hub and transformers share.
+
+The files come by our own client, because huggingface_hub makes paths from what a server says (the commit in
+X-Repo-Commit, the name of a blob in an ETag) and has no bound on how long it waits. From it comes the user's token.
+
+    models--<org>--<name>/refs/<revision>              the commit that a branch or tag meant
+    models--<org>--<name>/snapshots/<commit>/<file>    links to
+    models--<org>--<name>/blobs/<digest>               sha256 of a large file, git's blob name of a small one
+"""
 
 from __future__ import annotations
 
-import errno
+import hashlib
+import logging
+import os
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote as escape
 
 from zoo import env
 from zoo.errors import HubError
-from zoo.hub.files import RemoteFile
-from zoo.hub.http import Broken, Missing, Unreachable, with_retries
-from zoo.hub.place import Place
+from zoo.files import Fields, quote
+from zoo.hub.files import RemoteFile, blob_name, check_inside, difference, disk_errors
+from zoo.hub.http import download, get_json
+from zoo.hub.names import COMMIT, commit, digest
+from zoo.hub.place import Place, files_in, locked
+from zoo.hub.transport import Missing, Unreachable
 
-# Newer versions of huggingface_hub try again by themselves, older ones do not.
-CLIENT_TRIES = 3
-# What requests, httpx and urllib3 call a connection that broke, and what they say when there never was one.
-BROKEN = {
-    "ChunkedEncodingError",
-    "ConnectionError",
-    "IncompleteRead",
-    "OSError",
-    "ProtocolError",
-    "ReadError",
-    "ReadTimeout",
-    "RemoteProtocolError",
-}
-REFUSED = ("refused", "resolve", "Name or service", "unreachable", "NewConnectionError")
+log = logging.getLogger("zoo")
+LOGIN = "log in: `hf auth login`, or set HF_TOKEN."
+PART = ".zoo.incomplete"
+STALE = 7 * 24 * 3600  # seconds after which a part that nobody finished is thrown away
+MOST_FILES, MOST_BYTES = 100_000, 1 << 50
 
 
 class HubPlace(Place):
@@ -39,142 +45,187 @@ class HubPlace(Place):
     def _root(self) -> Path:
         return env.hub_cache() / f"models--{self.name.replace('/', '--')}"
 
+    @property
+    def _revision(self) -> str:
+        return self.source.revision or "main"
+
+    @property
+    def _shown(self) -> str:
+        return f"{self.name} on {env.hub_endpoint()}"
+
     def folder(self) -> Path:
         return self._root / "snapshots" / self.commit
 
     def listing(self) -> dict[str, RemoteFile]:
-        info = with_retries(self._info, f"{self.name} on {env.hub_endpoint()}", CLIENT_TRIES)
-        self.commit = info.sha or ""
-        files = {}
-        for entry in info.siblings or ():
-            lfs: Any = entry.lfs or {}
-            digest = lfs.get("sha256", "") if isinstance(lfs, dict) else getattr(lfs, "sha256", "")
-            files[entry.rfilename] = RemoteFile(entry.rfilename, entry.size or 0, digest or "")
-        return files
-
-    def _info(self) -> Any:
-        from huggingface_hub import HfApi
-
-        with self._errors():
-            api = HfApi(endpoint=env.hub_endpoint(), library_name="paddle-model-zoo")
-            return api.model_info(self.name, revision=self.source.revision or "main", files_metadata=True)
+        address = f"{env.hub_endpoint()}/api/models/{escape(self.name)}/revision/{escape(self._revision, safe='')}"
+        with self._explained():
+            answer = get_json(f"{address}?blobs=true", _headers())
+        fields = listing_fields(answer, self._shown)
+        self.commit = commit(fields.text("sha", ""), self._shown)
+        if COMMIT.fullmatch(self._revision) and self.commit != self._revision:
+            raise HubError(f"{self._shown} was asked for {self._revision} and names {self.commit}.")
+        entries = fields.items("siblings", [], dict, MOST_FILES)
+        return by_name((_remote(entry, self._shown) for entry in entries), self._shown)
 
     def local(self) -> dict[str, RemoteFile]:
-        revision = self.source.revision or "main"
-        ref = self._root / "refs" / revision
-        self.commit = ref.read_text().strip() if ref.is_file() else revision
-        folder = self.folder()
-        found = [p for p in folder.rglob("*") if p.is_file()] if self.commit and folder.is_dir() else []
-        return {
-            name: RemoteFile(name, path.stat().st_size)
-            for path in found
-            for name in [path.relative_to(folder).as_posix()]
-        }
+        self.commit = self._revision if COMMIT.fullmatch(self._revision) else self._branch()
+        found = files_in(self.folder()) if self.commit else {}
+        return {name: self._named(file) for name, file in found.items()}
+
+    def _branch(self) -> str:
+        """The commit that a branch or tag meant when it was asked for last; "" when it never was."""
+        try:
+            with open(self._root / "refs" / self._revision, "rb") as stream:
+                text = stream.read(100).decode("ascii").strip()
+        except (OSError, ValueError):
+            return ""
+        return text if COMMIT.fullmatch(text) else ""
+
+    def _named(self, file: RemoteFile) -> RemoteFile:
+        """The file with the digest that its blob's name says."""
+        blob = Path(os.path.realpath(self.path(file.name)))
+        said = digest(blob.name) if blob.parent.name == "blobs" else ""
+        return replace(file, sha256=said) if len(said) == 64 else replace(file, blob=said)
 
     def fetch(self, file: RemoteFile) -> Path:
-        path = with_retries(lambda: self._download(file), f"{file.name} of {self.name}", CLIENT_TRIES)
-        self._remember_branch()
-        return path
+        target, blobs = self.path(file.name), self._root / "blobs"
+        key = file.digest or hashlib.sha256(f"{self.commit}/{file.name}".encode()).hexdigest()[:32]
+        with disk_errors(self._root):
+            check_inside(target, self._root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            blobs.mkdir(parents=True, exist_ok=True)
+            with locked(blobs / key):
+                blob = blobs / key
+                if not file.digest or not blob.is_file() or difference(blob, file):
+                    blob = self._download(file, blobs, key)
+                _link(blob, target)
+        return target
 
-    def _download(self, file: RemoteFile) -> Path:
-        from huggingface_hub import hf_hub_download
+    def _download(self, file: RemoteFile, blobs: Path, key: str) -> Path:
+        url = f"{env.hub_endpoint()}/{escape(self.name)}/resolve/{self.commit}/{escape(file.name)}"
+        part = blobs / f".{key}{PART}"
+        with self._explained(file.name):
+            what = f"{file.name} of {self.name}"
+            known = download(url, part, file, what, self.meter, headers=_headers(), announced=_announced)
+        blob = blobs / (known.digest or blob_name(part))
+        os.replace(part, blob)
+        return blob
 
-        with self._errors(file.name), _plain_progress(file):
-            path = hf_hub_download(
-                self.name,
-                file.name,
-                revision=self.commit,
-                cache_dir=env.hub_cache(),
-                endpoint=env.hub_endpoint(),
-                library_name="paddle-model-zoo",
-            )
-        return Path(path)
-
-    def announced(self, path: Path) -> str:
-        """The cache names a large file by its ETag, which is its sha256."""
-        blob = path.resolve().name
-        return blob if re.fullmatch(r"[0-9a-f]{64}", blob) else ""
-
-    def _remember_branch(self) -> None:
-        """Notes which commit a branch or tag meant, so that the name works offline too."""
-        revision = self.source.revision or "main"
-        if revision != self.commit:
-            ref = self._root / "refs" / revision
-            ref.parent.mkdir(parents=True, exist_ok=True)
-            ref.write_text(self.commit)
+    def finish(self) -> None:
+        """Notes which commit a branch or tag meant, so that the name works offline too; tidies up."""
+        with suppress(OSError):  # a cache that may only be read
+            if self._revision != self.commit and self._branch() != self.commit:
+                ref = self._root / "refs" / self._revision
+                check_inside(ref, self._root)
+                ref.parent.mkdir(parents=True, exist_ok=True)
+                partial = ref.with_name(f".{ref.name}.{os.getpid()}")
+                partial.write_text(self.commit, "ascii")
+                os.replace(partial, ref)
+            for part in (self._root / "blobs").glob(f".*{PART}*"):
+                if time.time() - part.stat().st_mtime > STALE:
+                    part.unlink()
 
     @contextmanager
-    def _errors(self, file: str = "") -> Iterator[None]:
-        """huggingface_hub's errors in our words; tokens never show."""
-        from huggingface_hub import errors
-
-        place = f"{self.name} on {env.hub_endpoint()}"
-        shown = f"{file} of {place}" if file else place
+    def _explained(self, file: str = "") -> Iterator[None]:
+        """The Hub's refusals in our words."""
+        page = f"{env.hub_endpoint()}/{self.name}"
         try:
             yield
-        except HubError:
-            raise
-        except errors.GatedRepoError:
+        except Missing as error:
+            if error.code == "GatedRepo":
+                raise Missing(
+                    f"{self._shown} asks its users to accept its conditions first.",
+                    f"Accept them on {page}, then {LOGIN}",
+                ) from None
+            if error.code == "RevisionNotFound":
+                raise Missing(f"{self._shown} has no revision {quote(self._revision)}.", f"See {page}.") from None
+            if file and error.status in (404, 410) and error.code != "RepoNotFound":
+                raise Missing(f"{self._shown} has no file {file}.") from None
+            if error.status == 403:
+                raise Missing(f"{file or 'It'} may not be read (403): {self._shown}.", f"L{LOGIN[1:]}") from None
             raise Missing(
-                f"{place} asks its users to accept its conditions first.",
-                f"Accept them on {env.hub_endpoint()}/{self.name}, then log in: `hf auth login`, or set HF_TOKEN.",
+                f"There is no {self._shown}, or it is private.",
+                f"Check the spelling; for a private repository {LOGIN}",
             ) from None
-        except errors.RepositoryNotFoundError:
-            raise Missing(
-                f"There is no {place}, or it is private.",
-                "Check the spelling; for a private repository log in: `hf auth login`, or set HF_TOKEN.",
-            ) from None
-        except errors.RevisionNotFoundError:
-            raise Missing(
-                f"{place} has no revision '{self.source.revision}'.", f"See {env.hub_endpoint()}/{self.name}."
-            ) from None
-        except errors.EntryNotFoundError as error:
-            if isinstance(error, errors.LocalEntryNotFoundError):  # what it is about is in its cause
-                raise _unexpected(error.__cause__ or error, shown) from None
-            raise Missing(f"{place} has no file {file}.") from None
-        except errors.HFValidationError:
-            raise Missing(f"'{self.name}' cannot be the name of a repository.", "It looks like org/name.") from None
-        except Exception as error:
-            raise _unexpected(error, shown) from None
 
 
-def _unexpected(error: BaseException, shown: str) -> Exception:
-    """A failure of whichever HTTP client huggingface_hub uses; `Broken` if another try may help."""
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return HubError("The disk is full.", "Free some space, or set HF_HOME.")
-    if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return HubError(f"{env.hub_cache()} cannot be written to.", "Set HF_HOME to a folder of yours.")
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status in (401, 403):
-        return Missing(f"{shown} may not be read ({status}).", "Log in: `hf auth login`, or set HF_TOKEN.")
-    if status in (408, 429) or (status or 0) >= 500:
-        return Broken(f"the server answered {status}")
-    if status:
-        return Unreachable(f"{shown}: the server answered {status}.", "Is HF_ENDPOINT a hub?")
-    reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-    reason = re.sub(r"hf_\w{8,}", "hf_***", reason)
-    if type(error).__name__ in BROKEN and not any(word in reason for word in REFUSED):
-        return Broken(reason)
-    return Unreachable(
-        f"{shown} could not be fetched: {reason.rstrip('.')}.",
-        "Is this machine connected? A mirror is set with HF_ENDPOINT.",
-    )
+def _headers() -> Mapping[str, str]:
+    """The user's token, if any. (`build_hf_headers` would ask the hub something of its own.)"""
+    from huggingface_hub import get_token
 
-
-@contextmanager
-def _plain_progress(file: RemoteFile) -> Iterator[None]:
-    """huggingface_hub's own bars on a terminal; in a log one line for each large file instead."""
-    from huggingface_hub import utils
-
-    from zoo.cli import size
-
-    if sys.stderr.isatty() or utils.are_progress_bars_disabled():
-        yield
-        return
-    if file.size > 10**7:
-        print(f"{file.name}: {size(file.size)}", file=sys.stderr, flush=True)
-    utils.disable_progress_bars()
+    if env.flag("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        return {}
     try:
-        yield
+        token = get_token()
+    except Exception as error:  # a login that ran out, of whichever kind
+        log.warning("The token of the Hugging Face Hub cannot be used (%s).", type(error).__name__)
+        return {}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def listing_fields(answer: Any, where: str) -> Fields:
+    """The fields of a listing.
+
+    Raises:
+        Unreachable: it is no object.
+    """
+    if not isinstance(answer, dict):
+        raise Unreachable(f"{where} answers with {quote(answer)}, which is no listing.", "Is it a hub?")
+    return Fields(answer, where, Unreachable)
+
+
+def by_name(files: Iterator[RemoteFile], where: str) -> dict[str, RemoteFile]:
+    """The files of a listing, by name.
+
+    Raises:
+        Unreachable: one has no name, or is listed twice with different contents.
+    """
+    found: dict[str, RemoteFile] = {}
+    for file in files:
+        if not file.name or found.setdefault(file.name, file) != file:
+            raise Unreachable(f"{where} lists {quote(file.name)} twice or without a name.", "Is it a hub?")
+    return found
+
+
+def listed_digest(fields: Fields, name: str, digits: int) -> str:
+    """A digest of a listing; "" when there is none.
+
+    Raises:
+        Unreachable: it is something else.
+    """
+    text = fields.text(name, "").lower()
+    if text and not re.fullmatch(f"[0-9a-f]{{{digits}}}", text):
+        raise Unreachable(f"{fields.source} has {name}={quote(text)}, which is no digest.", "Is it a hub?")
+    return text
+
+
+def _remote(entry: dict[str, Any], where: str) -> RemoteFile:
+    fields = Fields(entry, where, Unreachable)
+    name, size = fields.text("rfilename", ""), fields.whole("size", None, high=MOST_BYTES)
+    if "lfs" in fields:  # then size and blob may be those of a pointer
+        large = fields.below("lfs")
+        return RemoteFile(name, large.whole("size", size, high=MOST_BYTES), listed_digest(large, "sha256", 64))
+    return RemoteFile(name, size, blob=listed_digest(fields, "blobId", 40))
+
+
+def _announced(file: RemoteFile, headers: Any) -> RemoteFile:
+    """What the headers of the Hub say of a file that its listing did not."""
+    said = "" if file.digest else digest(headers.get("X-Linked-Etag") or headers.get("ETag") or "")
+    size = headers.get("X-Linked-Size") or ""
+    if file.size is None and re.fullmatch(r"[0-9]{1,15}", size):
+        file = replace(file, size=int(size))
+    return replace(file, sha256=said) if len(said) == 64 else replace(file, blob=file.blob or said)
+
+
+def _link(blob: Path, target: Path) -> None:
+    """Makes `target` a relative link to a blob; where there are no links the blob moves there."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        os.symlink(os.path.relpath(blob, target.parent), partial)
+    except (OSError, NotImplementedError):
+        os.replace(blob, target)
+        return
+    try:
+        os.replace(partial, target)
     finally:
-        utils.enable_progress_bars()
+        partial.unlink(missing_ok=True)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from zoo import env
 from zoo.cards import Source
-from zoo.errors import HubError
+from zoo.errors import DiskError, HubError, UsageError
+from zoo.files import lock
 from zoo.hub import PlannedFile
-from zoo.hub.files import NoWeights, RemoteFile, WrongDigest, choose, remove, verify
-from zoo.hub.http import Unreachable, check_disk
+from zoo.hub.files import NoWeights, RemoteFile, WrongDigest, choose, disk_errors, remember, verify
+from zoo.hub.http import check_disk
+from zoo.hub.meter import Meter
+from zoo.hub.names import COMMIT
+from zoo.hub.transport import Unreachable
 
 log = logging.getLogger("zoo")
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Place:
@@ -25,6 +30,7 @@ class Place:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.name = source.id
+        self.meter = Meter()
 
     def listing(self) -> dict[str, RemoteFile]:
         """Every file of the source, by name; also settles `self.commit` (asks the network)."""
@@ -43,8 +49,11 @@ class Place:
         raise NotImplementedError
 
     def fetch(self, file: RemoteFile) -> Path:
-        """Downloads one file, complete and with the right digest."""
+        """Downloads one file; it is where `path` says only when it is complete and as announced."""
         raise NotImplementedError
+
+    def finish(self) -> None:
+        """Is called when every file is here."""
 
     def snapshot(self, kind: str) -> tuple[Path, str]:
         """Folder and commit, with every file of that kind present and checked."""
@@ -61,28 +70,32 @@ class Place:
                 return found
             raise
         wanted = choose(files, kind, self.name, lambda n: self.have(files[n]), self.source.files)
-        missing = [files[n] for n in wanted if not self.path(n).exists()]
-        check_disk(self.folder(), sum(f.size for f in missing))
+        missing = [files[n] for n in wanted if not self.path(n).is_file()]
+        check_disk(self.folder(), sum(f.size or 0 for f in missing))
         for name in wanted:
             self.have(files[name])
+        self.finish()
         return self.folder(), self.commit
 
     def have(self, file: RemoteFile) -> Path:
-        """One file, fetched if needed and checked against the announced and the pinned digest."""
-        fresh = not self.path(file.name).exists()
-        path = self.fetch(file) if fresh else self.path(file.name)
-        try:
-            for digest in {file.sha256 or self.announced(path), self.source.sha256.get(file.name, "")} - {""}:
-                verify(path, digest, self.name)
-        except WrongDigest:
-            if fresh:
-                remove(path)
-            raise
+        """One file, fetched if needed and checked against what was announced and pinned."""
+        file, path = self._pinned(file), self.path(file.name)
+        if path.is_file():
+            verify(path, file, self.name)
+            return path
+        path = self.fetch(file)
+        remember(path, file)
         return path
 
-    def announced(self, path: Path) -> str:
-        """The digest that came with a file whose listing had none."""
-        return ""
+    def _pinned(self, file: RemoteFile) -> RemoteFile:
+        """The file with the digest that the card pins, if any."""
+        pinned = self.source.sha256.get(file.name, "")
+        if pinned and file.sha256 and pinned != file.sha256:
+            raise WrongDigest(
+                f"{file.name} of {self.name} is announced with sha256 {file.sha256}, but {pinned} is pinned.",
+                "The file was replaced there since the zoo looked at it: do not use it.",
+            )
+        return replace(file, sha256=pinned or file.sha256)
 
     def _perhaps_here(self, kind: str) -> tuple[Path, str] | None:
         try:
@@ -99,11 +112,34 @@ class Place:
         except NoWeights:
             raise Unreachable(f"Only a part of {self.name} is on this machine.") from None
         for name in wanted:
-            verify(self.path(name), self.source.sha256.get(name, ""), self.name)
+            verify(self.path(name), self._pinned(files[name]), self.name)
         return self.folder(), self.commit
 
     def plan(self) -> list[PlannedFile]:
         """What `snapshot("weights")` needs."""
         files = self.local() if env.offline() else self.listing()
         wanted = choose(files, "weights", self.name, lambda n: self.have(files[n]), self.source.files)
-        return [PlannedFile(n, files[n].size, self.path(n).exists()) for n in wanted]
+        return [PlannedFile(n, files[n].size or 0, self.path(n).is_file()) for n in wanted]
+
+
+def files_in(folder: Path) -> dict[str, RemoteFile]:
+    """Every file below a folder."""
+    if not folder.is_dir():
+        return {}
+    with disk_errors(folder):
+        found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+        return {name: RemoteFile(name, path.stat().st_size) for name, path in found.items()}
+
+
+@contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Keeps other processes from downloading the same thing.
+
+    Raises:
+        HubError: another process is at it and does not end, or there can be no lock.
+    """
+    try:
+        with lock(target):
+            yield
+    except (DiskError, UsageError) as error:
+        raise HubError(error.message, "Set ZOO_HOME and HF_HOME to folders of yours with free space.") from None

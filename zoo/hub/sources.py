@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from pathlib import Path
-from urllib.parse import quote, urlencode
-
-from filelock import FileLock
+from typing import Any
+from urllib.parse import quote as escape
+from urllib.parse import urlencode
 
 from zoo import env
 from zoo.cards import Source
+from zoo.files import Fields, quote, sha256
 from zoo.hub import PlannedFile, folder_name
-from zoo.hub.files import WEIGHTS, RemoteFile, choose
-from zoo.hub.http import Missing, Unreachable, download, get_json
-from zoo.hub.huggingface import HubPlace
-from zoo.hub.place import Place
+from zoo.hub.files import WEIGHTS, RemoteFile, check_inside, choose, disk_errors
+from zoo.hub.http import download, get_json
+from zoo.hub.huggingface import MOST_BYTES, MOST_FILES, HubPlace, by_name, listed_digest, listing_fields
+from zoo.hub.names import check_files
+from zoo.hub.place import Place, files_in, locked
+from zoo.hub.transport import Missing, Unreachable
 
 
 def place_of(source: Source) -> Place:
@@ -30,78 +35,96 @@ class ModelScopePlace(Place):
         super().__init__(source)
         self.name = f"modelscope:{source.id}"
         self.revision = source.revision or "master"
-        self._api = f"{env.modelscope_endpoint()}/api/v1/models/{quote(source.id)}/repo"
+        self._api = f"{env.modelscope_endpoint()}/api/v1/models/{escape(source.id)}/repo"
 
     def folder(self) -> Path:
         return env.home() / "downloads" / "modelscope" / folder_name(f"{self.source.id}@{self.revision}")
 
     def listing(self) -> dict[str, RemoteFile]:
         query = urlencode({"Revision": self.revision, "Recursive": "true"})
-        answer = get_json(f"{self._api}/files?{query}")
-        if not isinstance(answer, dict) or answer.get("Code") != 200:
-            said = answer.get("Message", "") if isinstance(answer, dict) else ""
-            raise Missing(f"There is no {self.name}@{self.revision}. {said}".strip(), "Check the spelling.")
-        entries = [e for e in (answer.get("Data") or {}).get("Files") or () if e.get("Type") != "tree"]
-        return {e["Path"]: RemoteFile(e["Path"], int(e.get("Size") or 0), e.get("Sha256") or "") for e in entries}
+        answer = listing_fields(get_json(f"{self._api}/files?{query}"), self.name)
+        if answer.whole("Code", 0, high=1 << 60) != 200:
+            said = answer.text("Message", "")
+            raise Missing(
+                f"There is no {self.name}@{self.revision}. {quote(said) if said else ''}".strip(),
+                "Check the spelling.",
+            )
+        entries = answer.below("Data").items("Files", [], dict, MOST_FILES)
+        return by_name((self._remote(e) for e in entries if e.get("Type") != "tree"), self.name)
+
+    def _remote(self, entry: dict[str, Any]) -> RemoteFile:
+        fields = Fields(entry, self.name, Unreachable)
+        size = fields.whole("Size", None, high=MOST_BYTES)
+        return RemoteFile(fields.text("Path", ""), size, listed_digest(fields, "Sha256", 64))
 
     def local(self) -> dict[str, RemoteFile]:
-        folder = self.folder()
-        found = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
-        return {p.relative_to(folder).as_posix(): RemoteFile(p.name, p.stat().st_size) for p in found}
+        hidden = re.compile(r"(.*/)?\.[^/]*")
+        return {name: file for name, file in files_in(self.folder()).items() if not hidden.fullmatch(name)}
 
     def fetch(self, file: RemoteFile) -> Path:
         target, folder = self.path(file.name), self.folder()
-        folder.parent.mkdir(parents=True, exist_ok=True)
         query = urlencode({"Revision": self.revision, "FilePath": file.name})
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if not target.exists():
-                download(f"{self._api}?{query}", target, total=file.size, sha256=file.sha256)
+        with disk_errors(folder):
+            check_inside(target, folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with locked(folder):
+                if not target.is_file():
+                    part = target.with_name(f".{target.name}.part")
+                    download(f"{self._api}?{query}", part, file, f"{file.name} of {self.name}", self.meter)
+                    os.replace(part, target)
         return target
 
 
 class ArchivePlace(Place):
     """A .tar.gz or .zip at a URL: fetched once, unpacked beside, then thrown away."""
 
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self._file = source.id.rsplit("/", 1)[-1]
+        self._stem = re.sub(r"\.(tar\.gz|tgz|tar|zip)$", "", self._file)
+        check_files([self._file, f"{self._stem}/x"], source.id)
+
     def folder(self) -> Path:
         return _model_folder(self._unpacked())
 
     def _unpacked(self) -> Path:
-        stem = re.sub(r"\.(tar\.gz|tgz|tar|zip)$", "", self.source.id.rsplit("/", 1)[-1])
-        return env.home() / "downloads" / "archives" / stem
+        return env.home() / "downloads" / "archives" / self._stem
 
     def local(self) -> dict[str, RemoteFile]:
-        if not self._unpacked().is_dir():
-            return {}
-        folder = self.folder()
-        found = [p for p in folder.rglob("*") if p.is_file()]
-        return {p.relative_to(folder).as_posix(): RemoteFile(p.name, p.stat().st_size) for p in found}
+        return files_in(self.folder()) if self._unpacked().is_dir() else {}
 
     def snapshot(self, kind: str) -> tuple[Path, str]:
         target = self._unpacked()
-        if not target.is_dir() and env.offline():
-            raise Unreachable(f"{self.source.id} is not on this machine.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f".{target.name}.fetch.lock")):
-            if not target.is_dir():
-                self._unpack(target)
+        if not target.is_dir():
+            if env.offline():
+                raise Unreachable(f"{self.source.id} is not on this machine.")
+            with disk_errors(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with locked(target):
+                    if not target.is_dir():
+                        self._unpack(target)
         choose(self.local(), kind, self.name, self.path, self.source.files)
         return self.folder(), ""
 
     def _unpack(self, target: Path) -> None:
         from zoo.checkpoint.archive import extract
 
-        archive = target.with_name(self.source.id.rsplit("/", 1)[-1])
-        pinned = self.source.sha256.get(archive.name, "")
-        digest = download(self.source.id, archive, total=self.source.size, sha256=pinned)
+        part = target.with_name(f".{self._file}.part")
+        known = RemoteFile(self._file, self.source.size or None, self.source.sha256.get(self._file, ""))
+        download(self.source.id, part, known, self.source.id, self.meter)
+        work = target.with_name(f".{self._stem}.unpacking")
+        shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
         try:
-            extract(archive, target)
-            origin = {"url": self.source.id, "sha256": digest, "bytes": archive.stat().st_size}
-            (target / "origin.json").write_text(json.dumps(origin, indent=2) + "\n")
+            extract(part, work)
+            origin = {"url": self.source.id, "sha256": sha256(part), "bytes": part.stat().st_size}
+            (work / "origin.json").write_text(json.dumps(origin, indent=2) + "\n")
+            os.rename(work, target)
         finally:
-            archive.unlink(missing_ok=True)
+            shutil.rmtree(work, ignore_errors=True)
+            part.unlink(missing_ok=True)
 
     def plan(self) -> list[PlannedFile]:
-        return [PlannedFile(self.source.id.rsplit("/", 1)[-1], self.source.size, self._unpacked().is_dir())]
+        return [PlannedFile(self._file, self.source.size, self._unpacked().is_dir())]
 
 
 def _model_folder(root: Path) -> Path:
@@ -133,9 +156,7 @@ class PackagePlace(Place):
         return folder
 
     def local(self) -> dict[str, RemoteFile]:
-        folder = self.folder()
-        found = [p for p in folder.rglob("*") if p.is_file()]
-        return {p.relative_to(folder).as_posix(): RemoteFile(p.name, p.stat().st_size) for p in found}
+        return files_in(self.folder())
 
     listing = local
 

@@ -111,7 +111,9 @@ def _temporary(stack: ExitStack, model: Model, write: Callable[[Any, Path], Grap
     reason = problem.message if isinstance(problem, ZooError) else f"{clean(str(problem), 200)}."
     try:
         made = write(model, Path(stack.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))))
-    except OSError:
+    except (OSError, ZooError) as error:
+        if not isinstance(error, OSError | DiskError) and not isinstance(error.__cause__, OSError):
+            raise  # of the network
         raise DiskError(f"{reason} The folder for temporary files has no room either.") from None
     log.warning("%s The network is compiled at every start; set ZOO_HOME to a folder that can be written.", reason)
     return made

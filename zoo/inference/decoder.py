@@ -17,7 +17,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.static import InputSpec
 
-from zoo.checkpoint.publish import publish
+from zoo import files
 from zoo.errors import UsageError
 from zoo.inference.engines.paddle import PRECISIONS, predictor
 from zoo.inference.static import Graph, evaluating
@@ -128,7 +128,7 @@ def compile_decoder(model: Seq2Seq, folder: str | os.PathLike[str], precision: s
     """
     if precision not in PRECISIONS:
         raise UsageError(f"precision={precision!r} is unknown.", f"One of {', '.join(PRECISIONS)}.")
-    with publish(Path(folder)) as work:
+    with files.publish(folder, last="step.json") as work:
         write(model, work)
     return CompiledSeq2Seq(model, Path(folder), precision)
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,8 +20,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional as F
 from paddle.static import InputSpec
 
-from zoo import env
-from zoo.checkpoint.publish import publish
+from zoo import env, files
 from zoo.errors import UsageError
 from zoo.inference.traced import save_traced
 from zoo.models.common.base import Model
@@ -117,7 +117,7 @@ def to_static(model: Model, folder: str | os.PathLike[str]) -> Graph:
     The graph takes `inputs_of(model)`, int64 [B, T] ([B, N, T] for multiple-choice), and returns `fields`. The
     folder appears finished or not at all, and replaces an older one of that name.
     """
-    with publish(Path(folder)) as work:
+    with files.publish(folder, last="model.json") as work:
         made = trace(model, work)
     return replace(made, folder=Path(folder))
 
@@ -126,32 +126,43 @@ def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
     """Writes a model as ONNX, with the inputs and outputs of `to_static`. Needs paddle2onnx (extra `export`).
 
     Raises:
-        UsageError: paddle2onnx is not installed, or the network is larger than ONNX_LIMIT.
+        UsageError: paddle2onnx is not installed, the network is larger than ONNX_LIMIT, or the file cannot be
+            written.
+        DiskError: the disk is full.
+    """
+    _check_onnx(model)
+    with files.new_file(file) as made:
+        write_onnx(model, made)
+    return Path(file)
+
+
+def write_onnx(model: Model, file: Path) -> None:
+    """As `to_onnx`, into a folder of ours, in which something temporary lies for a while.
+
+    Raises:
+        UsageError: as `to_onnx`.
         OSError: the disk is full.
     """
-    if weight_bytes(model) >= ONNX_LIMIT:
-        raise UsageError("The weights take more than 2 GB, which one ONNX file cannot hold.", "engine='paddle'")
-    try:
-        import paddle2onnx
-    except ImportError:
-        raise UsageError("ONNX needs paddle2onnx.", "pip install 'paddle-model-zoo[export]'") from None
-    file = Path(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _check_onnx(model)
+    import paddle2onnx
+
     with TemporaryDirectory(dir=file.parent) as work:
         with _spelled_out(model):
             _save(model, Path(work, "model"))
-        made = Path(work, "model.onnx")
         with _no_stdout():
             # Bytes and no file, as it ends the process where the disk is full; and no optimiser, as polygraphy, the
             # default one, installs packages with pip while it runs.
             made = paddle2onnx.export(
                 f"{work}/model.json", f"{work}/model.pdiparams", opset_version=OPSET, optimize_tool="None"
             )
-        for part in Path(work).iterdir():
-            part.unlink()  # half of the room
-        Path(work, "model.onnx").write_bytes(made)
-        os.replace(Path(work, "model.onnx"), file)
-    return file
+    file.write_bytes(made)
+
+
+def _check_onnx(model: Model) -> None:
+    if weight_bytes(model) >= ONNX_LIMIT:
+        raise UsageError("The weights take more than 2 GB, which one ONNX file cannot hold.", "engine='paddle'")
+    if find_spec("paddle2onnx") is None:
+        raise UsageError("ONNX needs paddle2onnx.", "pip install 'paddle-model-zoo[export]'")
 
 
 def trace(model: Model, folder: Path) -> Graph:

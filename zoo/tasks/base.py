@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.errors import InputError, UsageError
+from zoo.files import write_file
 from zoo.tasks.features import Features, join
 from zoo.tasks.formats import READERS
 from zoo.tasks.hub import Hub, hub_rows
@@ -268,11 +269,20 @@ class Task(ABC):
         """The rows of `Scores` for one language."""
 
     def write_predictions(
-        self, folder: Path, predictions: Sequence[Any], examples: Sequence[Any], split: str = "test"
+        self,
+        folder: Path,
+        predictions: Sequence[Any],
+        examples: Sequence[Any],
+        split: str = "test",
+        replace: bool = False,
     ) -> Path:
-        """Writes the file that the benchmark's server takes, whole or not at all; gives its path."""
+        """Writes the file that the benchmark's server takes, whole or not at all; gives its path.
+
+        Raises:
+            UsageError: there is such a file already, without `replace`.
+        """
         name = self.submission.get(split) or f"{self.name}-{split}{self.suffix}"
-        return published(Path(folder) / name, self.lines(predictions, examples, split))
+        return published(Path(folder) / name, self.lines(predictions, examples, split), replace)
 
     suffix: ClassVar[str] = ".jsonl"
 
@@ -287,16 +297,10 @@ class Task(ABC):
         return {"family": type(self).__name__, **asdict(self)}
 
 
-def published(file: Path, lines: Iterable[str]) -> Path:
-    """Writes lines to a file beside it first, so that the file is whole or not there."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        with open(partial, "w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(f"{line}\n" for line in lines)
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+def published(file: Path, lines: Iterable[str], replace: bool = False) -> Path:
+    """Writes lines to a file, whole or not at all; see `zoo.files.write_file`."""
+    with write_file(file, replace=replace) as stream:
+        stream.writelines(f"{line}\n" for line in lines)
     return file
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo import files
 from zoo.errors import CheckpointError, InputError, UsageError
 from zoo.tokenization.layout import Layout, Window, windows
 from zoo.tokenization.pieces import Engine, Pieces, join
@@ -258,12 +259,18 @@ class Tokenizer:
         return [known[text] for text in texts]
 
     def save(self, folder: Path) -> None:
-        """Copies the files it was built from into a folder, which is made when it is not there."""
+        """Copies the files it was built from into a folder, which is made when it is not there.
+
+        Raises:
+            UsageError: the folder has a file of somebody else with one of these names.
+        """
         target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        for file in self.files:
-            if file.parent.resolve() != target.resolve():
-                shutil.copyfile(file, target / file.name)
+        given = [file for file in self.files if file.parent.resolve() != target.resolve()]
+        if not given:
+            return
+        with files.publish(target, last=given[-1].name, add=True) as work:
+            for file in given:
+                shutil.copyfile(file, work / file.name)
 
 
 def _check_options(

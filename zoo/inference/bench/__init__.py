@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import env
+from zoo import env, files
 from zoo.errors import UsageError, ZooError
 from zoo.inference.bench.peers import PEERS, installed
 from zoo.inference.bench.peers import PRECISIONS as PEER_PRECISIONS
@@ -265,16 +265,16 @@ def write(folder: Path, grid: Grid, rows: Sequence[Row], tell: Tell) -> list[Pat
 
     from zoo.inference.bench.plot import plot
 
-    folder.mkdir(parents=True, exist_ok=True)
-    table, described = folder / "bench.csv", folder / "bench.json"
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(Row.__dataclass_fields__))
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
-    described.write_text(json.dumps(document(grid, rows), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    made = [table, described]
-    try:
-        made.append(plot(folder / "bench.png", grid.model, rows))
-    except ImportError:
-        tell("no plot: matplotlib is not installed")
-    return made
+    names = ["bench.csv", "bench.json"]
+    with files.publish(folder, last="bench.json", add=True) as work:
+        with (work / "bench.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(Row.__dataclass_fields__))
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in rows)
+        text = json.dumps(document(grid, rows), indent=2, ensure_ascii=False)
+        (work / "bench.json").write_text(text + "\n", encoding="utf-8")
+        try:
+            names.append(plot(work / "bench.png", grid.model, rows).name)
+        except ImportError:
+            tell("no plot: matplotlib is not installed")
+    return [folder / name for name in names]

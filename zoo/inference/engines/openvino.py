@@ -14,7 +14,7 @@ import numpy as np
 
 from zoo import env
 from zoo.inference.engines.base import Turns, arrays
-from zoo.inference.static import Graph, inputs_of, outputs_of, to_onnx
+from zoo.inference.static import Graph, inputs_of, outputs_of, write_onnx
 from zoo.inference.traced import full
 from zoo.models.common.base import Model
 
@@ -36,7 +36,9 @@ def write(model: Model, folder: Path) -> Graph:
     import openvino
 
     with TemporaryDirectory(dir=folder) as work:
-        read = openvino.convert_model(to_onnx(model, Path(work, "model.onnx")))
+        onnx = Path(work, "model.onnx")
+        write_onnx(model, onnx)
+        read = openvino.convert_model(onnx)
         keep_integers(read)
         save_model(read, folder)
     return Graph(folder, inputs_of(model), outputs_of(model))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo import files
 from zoo.cli import Progress
 from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
@@ -168,14 +169,16 @@ class Pipeline:
         target: str | os.PathLike[str],
         *,
         on_error: str = "raise",
+        overwrite: bool = False,
         **options: Any,
     ) -> int:
         """Answers the items of a file, in constant memory, into another: one line of JSON for each.
 
         Args:
             source: .txt with an item per line, or .jsonl with a text, an object or a pair [text, text] per line.
-            target: is replaced; it is whole or not there.
+            target: whole or not there.
             on_error: "raise", or "return" to write {"error": ...} in the answer's place.
+            overwrite: replace `target` when it is there.
             options: of the pipeline.
 
         Returns:
@@ -183,8 +186,10 @@ class Pipeline:
 
         Raises:
             InputError: an item that cannot be read; item n, counted from 0, is in line n + 1.
+            UsageError: `target` is there already (without `overwrite`), or cannot be written.
         """
-        return write_answers(target, self(items_of(source), on_error=on_error, **options))
+        files.probe_file(target, replace=overwrite)
+        return write_answers(target, self(items_of(source), on_error=on_error, **options), overwrite)
 
     def _known(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         if unknown := [name for name in options if name not in self.defaults]:

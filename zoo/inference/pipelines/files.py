@@ -39,7 +39,7 @@ def _value(file: Path, number: int, line: str) -> Any:
     return tuple(value) if isinstance(value, list) else value  # a pair
 
 
-def write_answers(file: str | os.PathLike[str], answers: Iterable[Any]) -> int:
+def write_answers(file: str | os.PathLike[str], answers: Iterable[Any], overwrite: bool = False) -> int:
     """Writes a line of JSON for each answer, {"error": ...} for an error; the file is whole or not there.
 
     Returns:
@@ -53,7 +53,7 @@ def write_answers(file: str | os.PathLike[str], answers: Iterable[Any]) -> int:
             count += 1
             yield json.dumps(answer, ensure_ascii=False, default=plain)
 
-    published(Path(file).expanduser(), counted())
+    published(Path(file).expanduser(), counted(), overwrite)
     return count
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import paddle
 from paddle import Tensor, nn
 
+from zoo import files
 from zoo.cards import Card
 from zoo.checkpoint import write_safetensors
-from zoo.checkpoint.publish import publish
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import InputError, UsageError
 from zoo.models.common.config import ModelConfig
@@ -99,15 +99,17 @@ class Model(nn.Layer):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes a folder that `zoo.load` opens: weights, config.json and the tokenizer's files.
 
-        The folder appears finished or not at all, and replaces an older one of that name.
+        Files of an earlier `save` are replaced, whole or not at all; files of others stay where they are.
 
         Raises:
-            UsageError: the network was built from a config alone, so nothing says what it is.
+            UsageError: the network was built from a config alone, so nothing says what it is; or the folder has a
+                file of somebody else with a name that is needed (config.json of another model, say).
+            DiskError: the disk is full.
         """
         self._origin()
         tensors = disk_names(self)
         infos = [TensorInfo(name, ELEMENT[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
-        with publish(Path(folder)) as work:
+        with files.publish(folder) as work:
             arrays = (tensor.numpy() for tensor in tensors.values())
             write_safetensors(work / "model.safetensors", infos, arrays, {"format": "paddle"})
             self.describe(work)
