@@ -249,7 +249,7 @@ def test_a_file_of_somebody_elses_stays(caplog: pytest.LogCaptureFixture) -> Non
 
 
 @pytest.mark.parametrize("name", [cache.ABOUT, ".zoo-files.json"])
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1, "files": {"/etc/passwd": 3}}', "[" * 100_000])
+@pytest.mark.parametrize("content", ["", '{"format": 1, "files": {"/etc/passwd": 3}}', "[" * 100_000])
 def test_lists_that_are_damaged(name: str, content: str, caplog: pytest.LogCaptureFixture) -> None:
     before = logits(tiny())
     (entries()[0] / name).write_text(content)

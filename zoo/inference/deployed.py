@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError, UsageError
-from zoo.files import read_object, sha256
+from zoo.files import Fields, read_object, sha256
 from zoo.inference import cache, trust
-from zoo.inference.engines import ENGINES, Choice, build, choose, missing, open_graph
+from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, choose, missing, open_graph
 from zoo.inference.static import Graph
 from zoo.loading import load, outline
 from zoo.models.common.base import Model
@@ -82,15 +82,13 @@ def _exported(
 ) -> Deployed:
     """A folder of `python -m zoo.export`: nothing is traced, no weights but the graph's are read."""
     start = time.perf_counter()
-    about = _read_json(folder / EXPORT_FILE)
-    try:
-        graph = Graph(folder, tuple(about["inputs"]), tuple(about["outputs"]))
-        own = {"engine": about["engine"], "precision": about["precision"]}
-        digests, head = dict(about["sha256"]), about["task"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"'{folder / EXPORT_FILE}' is not complete: {error!r}.", "Export the model again."
-        ) from None
+    about = Fields(_read_json(folder / EXPORT_FILE), f"'{folder / EXPORT_FILE}'", UsageError)
+    inputs, outputs = (about.items(name, None, str) for name in ("inputs", "outputs"))
+    own = {"engine": about.text("engine", ""), "precision": about.choice("precision", "", PRECISIONS)}
+    digests, head = about.object("sha256", {}), about.text("task", None)
+    if inputs is None or outputs is None or not own["precision"]:
+        raise UsageError(f"'{folder / EXPORT_FILE}' is not complete.", "Export the model again.")
+    graph = Graph(folder, tuple(inputs), tuple(outputs))
     for key, asked in (("engine", engine), ("precision", precision)):
         if asked not in ("auto", own[key]):
             raise UsageError(
