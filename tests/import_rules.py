@@ -55,7 +55,7 @@ TABLE = (
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
     Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.signals"),
-    Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files"),
+    Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files zoo.inference.kinds zoo.inference.verdicts"),
     Row("zoo/__main__.py", parts="zoo"),
     # Files in, arrays out.
     Row("zoo/checkpoint/*", packages="numpy safetensors filelock", parts=f"{LIGHT} zoo.checkpoint zoo.cli zoo.env"),
@@ -145,6 +145,9 @@ TABLE = (
     Row("zoo/inference/bench/plot.py", packages="matplotlib", parts="zoo.inference.bench"),
     Row("zoo/inference/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env"),
     Row("zoo/inference/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference"),
+    # What the doctor knows of engines without importing one.
+    Row("zoo/inference/kinds.py"),
+    Row("zoo/inference/verdicts.py", parts="zoo.errors zoo.env zoo.files zoo.inference.kinds"),
     Row(
         "zoo/inference/*",
         packages=f"{FRAMEWORKS} filelock paddle2onnx nncf openvino onnxruntime",

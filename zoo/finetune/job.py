@@ -96,6 +96,8 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
     head = options.pop("head", task.head)
     labelled = task.head in ("classification", "tagging")
     model = load(config.model, task=head, labels=labels if labelled else None, **options)
+    if labels == 1:
+        model.config.problem_type = "regression"  # else transformers would read the number as a probability
     if config.dropout >= 0:
         for layer in model.sublayers():
             if isinstance(layer, nn.Dropout):

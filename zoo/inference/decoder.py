@@ -22,6 +22,7 @@ from zoo.errors import UsageError
 from zoo.inference.engines.base import arrays
 from zoo.inference.engines.paddle import PRECISIONS, predictor
 from zoo.inference.static import Graph, evaluating, inputs_of
+from zoo.inference.traced import save_traced
 from zoo.models.common.decoding import KeyValue
 from zoo.models.common.generation import Generated, generate
 from zoo.models.common.generation.cache import HIDDEN, Cached, Past, Session
@@ -164,11 +165,13 @@ def _save(model: Seq2Seq, folder: Path) -> None:
         keys("memory", memory),
         keys("past", past),
     ]
-    for name, layer, specs in (("source", Source(model), source), ("step", Step(model), step)):
+    made = [f"memory_{n}" for n in range(2 * len(memory))], ["logits", *(f"new_{n}" for n in range(2 * len(past)))]
+    for name, layer, specs, outputs in zip(
+        ("source", "step"), (Source(model), Step(model)), (source, step), made, strict=True
+    ):
         layer.eval()
         with _without_dropout(layer):
-            traced = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
-            paddle.jit.save(traced, str(folder / name))
+            save_traced(layer, specs, folder / name, outputs)
 
 
 @contextmanager
