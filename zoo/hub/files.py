@@ -19,6 +19,8 @@ from zoo.hub.names import check_files, leads_out
 # Everything that is small: configuration, tokenizer, pooling modules, what the zoo itself writes.
 SMALL = (
     "config.json",
+    "model_config.json",
+    "adapter_config.json",
     "configuration.json",
     "certificate.json",
     "task.json",

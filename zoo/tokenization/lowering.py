@@ -21,6 +21,7 @@ class Lowered:
     def __init__(self, engine: Engine, whole: Collection[str]) -> None:
         self.engine = engine
         self.vocab, self.tokens, self.before_word = engine.vocab, engine.tokens, engine.before_word
+        self.special = engine.special
         longest_first = sorted(whole, key=len, reverse=True)
         self._whole = re.compile("|".join(map(re.escape, longest_first))) if whole else None
 

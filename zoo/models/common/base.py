@@ -18,7 +18,7 @@ from paddle import Tensor, nn
 from zoo import files
 from zoo.cards import Card
 from zoo.checkpoint import write_safetensors
-from zoo.checkpoint.rules import TensorInfo
+from zoo.checkpoint.rules import TensorInfo, group_of
 from zoo.errors import InputError, UsageError
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head, MultipleChoice, make_head
@@ -30,11 +30,6 @@ from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 FORMAT = 1  # of the "zoo" object in config.json
 ELEMENT = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
-
-
-def group_of(task: str | None) -> str:
-    """The first part of the names of a head's tensors: the task, spelled as a Python name."""
-    return (task or "").replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -87,19 +82,25 @@ class Model(nn.Layer):
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the folder the model was loaded from; read on first use.
+        """The tokenizer of the folder the model was loaded from; read on first use. Its batches fit the network.
 
         Raises:
             UsageError: the network was built from a config alone.
             CheckpointError: the folder has no tokenizer, or a damaged one.
         """
         origin = self._origin()
-        return import_module(f"{origin.module}.tokenizer").load(origin.folder, self.config)
+        found: Tokenizer = import_module(f"{origin.module}.tokenizer").load(origin.folder, self.config)
+        found.fit(self.config.token_types)
+        return found
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str], also: Callable[[Path], object] = lambda folder: None) -> None:
         """Writes a folder that `zoo.load` opens: weights, config.json and the tokenizer's files.
 
         Files of an earlier `save` are replaced, whole or not at all; files of others stay where they are.
+
+        Args:
+            folder: to write.
+            also: writes what is to appear together with the model, into the folder that it is given.
 
         Raises:
             UsageError: the network was built from a config alone, so nothing says what it is; or the folder has a
@@ -114,6 +115,7 @@ class Model(nn.Layer):
             write_safetensors(work / "model.safetensors", infos, arrays, {"format": "paddle"})
             self.describe(work)
             self._write_apart(work)
+            also(work)
 
     def _kept_together(self) -> dict[str, Tensor]:
         """The tensors of the weight file, by their names in it."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoo.models.common.sentence_transformers.texts import fitted
 from zoo.models.funnel.config import Config
 from zoo.tokenization import FUNNEL, Tokenizer, load_tokenizer
-from zoo.tokenization.load import FUNNEL_TOKENS
+from zoo.tokenization.classes import FUNNEL_TOKENS
 
 
 def load(folder: Path, config: Config) -> Tokenizer:

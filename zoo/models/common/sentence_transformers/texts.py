@@ -24,5 +24,5 @@ def fitted(tokenizer: Tokenizer, folder: Path, rows: int) -> Tokenizer:
     said = tokenizer.max_length if longest is None else longest
     tokenizer.max_length = rows if said is None else min(rows, said)
     if lower:
-        tokenizer.engine = Lowered(tokenizer.engine, set(tokenizer.specials.values()))
+        tokenizer.engine = Lowered(tokenizer.engine, {*tokenizer.specials.values(), *tokenizer.engine.special})
     return tokenizer
