@@ -54,7 +54,7 @@ TABLE = (
     Row("zoo/weights.py", packages="numpy", parts=f"{LIGHT} zoo.keys zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
-    Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.signals"),
+    Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.files zoo.signals"),
     Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files zoo.inference.kinds zoo.inference.verdicts"),
     Row("zoo/__main__.py", parts="zoo"),
     # Files in, arrays out.

@@ -307,3 +307,28 @@ def test_offline_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     for value, expected in (("0", False), ("", False), ("1", True), ("TRUE", True), ("yes", True)):
         monkeypatch.setenv("HF_HUB_OFFLINE", value)
         assert env.offline() is expected
+
+
+def test_an_error_reaches_the_terminal_without_what_it_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    from zoo import cli
+    from zoo.errors import UsageError
+
+    def fail() -> int:
+        raise UsageError("a\x1b[31mb\u202ec\ud800d", "first\nsecond\x07")
+
+    assert cli.run(fail) == 2
+    assert capsys.readouterr().err == "error: a\\x1b[31mb\\u202ec\\ud800d\nfirst\nsecond\\x07\n"
+    assert cli.run(fail, as_json=True) == 2
+    printed = capsys.readouterr().out
+    assert json.loads(printed)["error"]["message"] == "a\x1b[31mb\u202ec\ud800d"
+    assert all(c.isprintable() or c == "\n" for c in printed)
+
+
+def test_a_note_is_without_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    import logging
+
+    from zoo import cli
+
+    with cli.notes():
+        logging.getLogger("zoo").warning("%s is odd", "a\x1b[31m\u202e")
+    assert capsys.readouterr().err == "note: a\\x1b[31m\\u202e is odd\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sys
@@ -10,10 +11,17 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from zoo import signals
 from zoo.errors import ZooError
+from zoo.files import printable
+
+if TYPE_CHECKING:
+    import logging
+
+# Control characters beyond ASCII, marks that turn the direction of writing, line ends of Unicode, half characters.
+UNSEEN = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 STOPPED = """\
   130  stopped with Ctrl-C, 143 with SIGTERM: within ten seconds, and nothing half-written stays
@@ -46,7 +54,7 @@ def _run(main: Callable[[], int | None], as_json: bool) -> int:
         if as_json:
             print_json({"error": {"type": type(error).__name__, "message": error.message, "hint": error.hint}})
         else:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader (such as `head`) has gone; pointing stdout elsewhere keeps Python's own flush at exit quiet.
@@ -63,6 +71,7 @@ def notes() -> Iterator[None]:
     before = log.level, log.propagate
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("note: %(message)s"))
+    handler.addFilter(_printable)
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -73,9 +82,15 @@ def notes() -> Iterator[None]:
         log.level, log.propagate = before
 
 
+def _printable(record: logging.LogRecord) -> bool:
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True
+
+
 def print_json(value: object) -> None:
-    """One JSON document on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Prints one JSON document on stdout, with what a terminal would obey written as \\u escapes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    print(text if text.isascii() else UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def size(count: int) -> str:

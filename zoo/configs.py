@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,56 +9,68 @@ from typing import Any
 from zoo import paddlenlp, registry
 from zoo.checkpoint import open_checkpoint
 from zoo.errors import ConfigError
+from zoo.files import Fields, is_name, quote, read_object
 
 ADAPTER = "adapter_config.json"
 FAIRSEQ = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
+_PLAIN = (str, int, float, type(None))  # values of a head's options
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """config.json of a folder, or what it would be for a folder of fairseq.
+    """Reads config.json of a folder, or makes what it would be for a folder of fairseq.
 
-    PaddleNLP's files are given in transformers' words; see `zoo.paddlenlp`.
-    Where a network's encoder has a config.json of its own, in the sub-folder that `encoder_pth` names (PALM 2.0),
-    that is added as `encoder_config`.
+    PaddleNLP's files are given in transformers' words; see `zoo.paddlenlp`. What names the network
+    (`architectures`, `model_type` and the "zoo" object) is of the kinds that it must be; the sizes are checked by
+    the architecture's `Config.from_dict`. Where a network's encoder has a config.json of its own, in the sub-folder
+    that `encoder_pth` names (PALM 2.0), that is added as `encoder_config`.
 
     Raises:
         ConfigError: there is neither, it is damaged, or fairseq's network is none of the zoo's.
         CheckpointError: fairseq's checkpoint is damaged.
     """
     file = folder / "config.json"
-    if not file.exists() and all((folder / name).is_file() for name in FAIRSEQ):
-        return _fairseq(folder / FAIRSEQ[0])
-    if not file.exists() and (folder / paddlenlp.LEGACY).is_file():
+    if not file.is_symlink() and not file.exists():
+        if all((folder / name).is_file() for name in FAIRSEQ):
+            return _fairseq(folder / FAIRSEQ[0])
+        if (folder / ADAPTER).is_file():
+            raise ConfigError(
+                f"{quote(str(folder), 200)} is an adapter (it has {ADAPTER}): changes to a model, not the model.",
+                "Merge it with the library that made it (peft: model.merge_and_unload().save_pretrained(DIR)), "
+                "then give DIR.",
+            )
+        if not (folder / paddlenlp.LEGACY).is_file():
+            raise ConfigError(f"{quote(str(folder), 200)} has no config.json.", "Give the folder of a model.")
         file = folder / paddlenlp.LEGACY
-    if not file.exists() and (folder / ADAPTER).is_file():
-        raise ConfigError(
-            f"'{folder}' is an adapter (it has {ADAPTER}): changes to a model, and not the model.",
-            "Merge it with the library that made it (peft: model.merge_and_unload().save_pretrained(DIR)), "
-            "then give DIR.",
-        )
-    content = _object(file)
+    content = read_object(file, error=ConfigError)
     if "zoo" not in content and paddlenlp.is_paddlenlp(content):
         content = paddlenlp.translated(content)
-    nested = folder / Path(str(content.get("encoder_pth") or ".")).name / "config.json"
-    if "encoder_config" in content or nested.parent == folder or not nested.is_file():
+    content = _checked(content, file)
+    home = str(content.get("encoder_pth") or "").rstrip("/").rpartition("/")[2]
+    nested = folder / home / "config.json" if is_name(home) else file
+    if "encoder_config" in content or nested == file or not nested.is_file():
         return content
-    return {**content, "encoder_config": _object(nested)}
+    return {**content, "encoder_config": read_object(nested, error=ConfigError)}
 
 
-def _object(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"'{file.parent}' has no config.json.", "Give the folder of a model.") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"'{file}' cannot be read as JSON: {error}.", "Get it again.") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"'{file}' is not a JSON object.", "Get it again.")
+def _checked(content: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Raises ConfigError unless what names the network is of the right kinds."""
+    about = Fields(content, quote(str(file), 200), ConfigError)
+    about.items("architectures", None, str, 16)
+    about.text("model_type", None, 200)
+    about.text("encoder_pth", None, 4_096)
+    mark = about.below("zoo")
+    mark.whole("format", None)
+    if "zoo" in content and not (mark.text("family", "", 200) and mark.text("architecture", "", 200)):
+        raise ConfigError(f"{mark.source} names no family or no architecture.", "Convert the model again.")
+    mark.text("task", None, 200)
+    options = mark.object("options", {})
+    if bad := [name for name, value in options.items() if not (name.isidentifier() and isinstance(value, _PLAIN))]:
+        raise ConfigError(f"{mark.source} has the option {quote(bad[0])} of its head, which no head has.")
     return content
 
 
 def _fairseq(file: Path) -> dict[str, Any]:
-    """The sizes in a fairseq checkpoint; reads its pickle, which runs nothing, and no tensor."""
+    """Reads the sizes in a fairseq checkpoint: its pickle, which runs nothing, and no tensor."""
     with open_checkpoint(file) as checkpoint:
         shapes = {name: info.shape for name, info in checkpoint.infos.items()}
         args = checkpoint.extras

@@ -9,6 +9,7 @@ from importlib import import_module
 
 from zoo.cards import Architecture, Card, Family
 from zoo.errors import ConfigError, NotYetError, UnknownModelError
+from zoo.files import clean, quote
 from zoo.models import FAMILIES
 
 
@@ -72,7 +73,7 @@ def find(name: str) -> Card:
     """
     card = lookup(name)
     if card is None:
-        raise UnknownModelError(f"'{name}' is not a model of the zoo.", suggest(name))
+        raise UnknownModelError(f"{quote(name)} is not a model of the zoo.", suggest(name))
     return card
 
 
@@ -88,7 +89,7 @@ def suggest(name: str) -> str:
     """The sentence that follows a name nobody knows."""
     near = nearest(name)
     did_you_mean = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return f"{did_you_mean}See `python -m zoo list`. A folder is written './{name}'."
+    return f"{did_you_mean}See `python -m zoo list`. A folder is written './{clean(name)}'."
 
 
 def nearest(name: str, count: int = 2) -> list[str]:
@@ -110,7 +111,7 @@ def family(name: str) -> Family:
     for one in families():
         if one.name == name.lower():
             return one
-    raise UnknownModelError(f"'{name}' is not a family of the zoo.", f"Families: {', '.join(FAMILIES)}.")
+    raise UnknownModelError(f"{quote(name)} is not a family of the zoo.", f"Families: {', '.join(FAMILIES)}.")
 
 
 def require_ready(family: Family, name: str = "") -> None:
@@ -146,7 +147,7 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
     else:
         found = _by_model_type(config)
     if found is None:
-        given = f"architecture {named[0]!r}" if named else f"model_type {config.get('model_type')!r}"
+        given = f"architecture {quote(named[0])}" if named else f"model_type {quote(config.get('model_type'))}"
         known = ", ".join(f.title for f in families() if not f.not_yet)
         raise ConfigError(
             f"config.json names the {given}, which no family of the zoo runs.",
@@ -163,12 +164,12 @@ def fairseq(arch: object) -> Architecture:
         ConfigError: no family knows it.
     """
     known = {name: a for one in families() for a in one.architectures for name in a.fairseq}
-    if arch not in known:
+    if not isinstance(arch, str) or arch not in known:
         raise ConfigError(
-            f"The checkpoint is fairseq's, of the architecture {arch!r}, which the zoo does not read.",
+            f"The checkpoint is fairseq's, of the architecture {quote(arch)}, which the zoo does not read.",
             f"It reads {', '.join(known)}; of other models the form that transformers wrote, with a config.json.",
         )
-    return known[str(arch)]
+    return known[arch]
 
 
 def _by_class(named: list[object], home: object) -> tuple[Family, Architecture] | None:

@@ -10,6 +10,8 @@ import json
 import os
 import random
 import resource
+import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -165,8 +167,6 @@ class TestSafetensorsHeader:
 
 class TestZip:
     def test_duplicate_members(self, tmp_path: Path) -> None:
-        import zipfile
-
         path = torch_file(tmp_path / "x.bin", {"w": torch.ones(2)})
         with zipfile.ZipFile(path) as archive:
             members = [(name, archive.read(name)) for name in archive.namelist()]
@@ -178,8 +178,6 @@ class TestZip:
 
     @pytest.mark.parametrize("which", ["data.pkl", "data/0"])
     def test_compressed_members(self, tmp_path: Path, which: str) -> None:
-        import zipfile
-
         path = torch_file(tmp_path / "x.bin", {"w": torch.ones(200)})
         with zipfile.ZipFile(path) as archive:
             members = [(name, archive.read(name)) for name in archive.namelist()]
@@ -191,8 +189,6 @@ class TestZip:
             open_checkpoint(path)
 
     def test_other_archives_and_programs(self, tmp_path: Path) -> None:
-        import zipfile
-
         with zipfile.ZipFile(tmp_path / "x.bin", "w") as archive:
             archive.writestr("model/config.json", "{}")
         with pytest.raises(CheckpointError, match=r"not a torch checkpoint"):
@@ -202,8 +198,6 @@ class TestZip:
             open_checkpoint(tmp_path / "y.bin")
 
     def test_missing_and_short_storages(self, tmp_path: Path) -> None:
-        import zipfile
-
         path = torch_file(tmp_path / "x.bin", {"w": torch.ones(2)})
         with zipfile.ZipFile(path) as archive:
             members = [(name, archive.read(name)) for name in archive.namelist()]
@@ -219,7 +213,11 @@ class TestZip:
 
     def test_big_endian(self, tmp_path: Path) -> None:
         path = torch_file(tmp_path / "x.bin", {"w": torch.ones(2)})
-        path.write_bytes(path.read_bytes().replace(b"little", b"big!!!"))
+        with zipfile.ZipFile(path) as archive:
+            members = [(name, archive.read(name)) for name in archive.namelist()]
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in members:
+                archive.writestr(name, b"big" if name.endswith("byteorder") else data)
         with pytest.raises(CheckpointError, match="big-endian"):
             open_checkpoint(path)
 
@@ -309,3 +307,122 @@ def test_many_mutations(tmp_path: Path) -> None:
     if cases >= 5000:
         command = f"FUZZ_CASES={cases} FUZZ_SEED={seed} make fuzz"
         write("fuzz_checkpoint", command, [{**row, "memory_mb": grown} for row in rows])
+
+
+class TestChecksums:
+    """A torch file is a zip archive: it has a CRC-32 of every member, and one changed bit shows."""
+
+    def flipped(self, path: Path, part: str) -> Path:
+        torch_file(path, {"w": torch.arange(1000.0), "other": torch.ones(300), "tied": torch.ones(300)})
+        raw = bytearray(path.read_bytes())
+        with zipfile.ZipFile(path) as archive:
+            info = next(i for i in archive.infolist() if i.filename.endswith(part))
+        names = int.from_bytes(raw[info.header_offset + 26 : info.header_offset + 28], "little")
+        extra = int.from_bytes(raw[info.header_offset + 28 : info.header_offset + 30], "little")
+        raw[info.header_offset + 30 + names + extra + info.file_size // 2] ^= 8
+        path.write_bytes(raw)
+        return path
+
+    def test_of_a_storage_is_compared_when_it_is_read(self, tmp_path: Path) -> None:
+        checkpoint = open_checkpoint(self.flipped(tmp_path / "x.bin", "data/0"))
+        with pytest.raises(CheckpointError, match=r"'w' in .*x\.bin is damaged: '.*data/0' has a wrong checksum"):
+            checkpoint.read("w")
+        assert checkpoint.read("other").tolist() == [1.0] * 300
+
+    @pytest.mark.parametrize("part", ["data.pkl", "byteorder", "version", "serialization_id"])
+    def test_of_the_small_members_is_compared_at_once(self, tmp_path: Path, part: str) -> None:
+        with pytest.raises(CheckpointError, match=rf"{part}' in the zip archive .* has a wrong checksum"):
+            open_checkpoint(self.flipped(tmp_path / "x.bin", part))
+
+    @pytest.mark.parametrize("kept", ["w", "other"])
+    def test_of_every_tensor_is_compared_by_a_conversion(self, tmp_path: Path, kept: str) -> None:
+        """Also of those that are dropped."""
+        from zoo.checkpoint import stream
+        from zoo.checkpoint.rules import KeyMap, copy, drop
+
+        rules = KeyMap(
+            (*copy(kept, kept), *(r for n in ("w", "other", "tied") if n != kept for r in drop(n, "no")))
+        )
+        checkpoint = open_checkpoint(self.flipped(tmp_path / "x.bin", "data/0"))
+        with pytest.raises(CheckpointError, match=r"'w' in .* wrong checksum"):
+            stream(rules.plan(checkpoint.infos), checkpoint, tmp_path / "out", {})
+
+    def test_that_torch_was_told_not_to_write_is_not_compared(self, tmp_path: Path) -> None:
+        options = pytest.importorskip("torch.serialization")
+        if not hasattr(options, "set_crc32_options"):
+            pytest.skip("torch before 2.6")
+        options.set_crc32_options(False)
+        try:
+            path = torch_file(tmp_path / "x.bin", {"w": torch.ones(3)})
+        finally:
+            options.set_crc32_options(True)
+        assert open_checkpoint(path).read("w").tolist() == [1.0, 1.0, 1.0]
+
+
+class TestManyNames:
+    def names(self, count: int, twice: int | None = None) -> bytes:
+        numbers = [*range(count), *([] if twice is None else [twice])]
+        entry = '"n%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}'
+        return f"{{{','.join(entry % n for n in numbers)}}}".encode()
+
+    @pytest.mark.parametrize("twice", [0, 59_999])
+    def test_a_name_twice_is_found_in_time(self, tmp_path: Path, twice: int) -> None:
+        path = safetensors_file(tmp_path / "x", raw=self.names(60_000, twice))
+        started = time.process_time()
+        with pytest.raises(CheckpointError, match=f"'n{twice}' is in it twice"):
+            open_checkpoint(path)
+        assert time.process_time() - started < 10
+
+    def test_many_are_read(self, tmp_path: Path) -> None:
+        assert len(open_checkpoint(safetensors_file(tmp_path / "x", raw=self.names(60_000))).infos) == 60_000
+
+    def test_a_header_of_lists_alone_costs_little(self, tmp_path: Path) -> None:
+        path = safetensors_file(tmp_path / "x", raw=b'{"a":[' + b"[]," * 6_000_000 + b"[]]}")
+        with pytest.raises(CheckpointError, match="more than 5,000,000 values"):
+            open_checkpoint(path)
+
+    def test_a_directory_of_a_million_members(self, tmp_path: Path) -> None:
+        from benchmarks.faults.hostile_weights import directory
+
+        (tmp_path / "x.bin").write_bytes(directory(1_000_000))  # its end can count to 65,535 only
+        with pytest.raises(CheckpointError):
+            open_checkpoint(tmp_path / "x.bin")
+
+
+def test_no_metadata_may_be_written_as_null(tmp_path: Path) -> None:
+    header = {"__metadata__": None, "a": {**F4, "data_offsets": [0, 4]}}
+    assert open_checkpoint(safetensors_file(tmp_path / "x", header, bytes(4))).metadata == {}
+
+
+@pytest.mark.parametrize("header", [{}, {"__metadata__": {"format": "pt"}}])
+def test_a_file_without_tensors_is_refused(tmp_path: Path, header: object) -> None:
+    path = safetensors_file(tmp_path / "model.safetensors", header)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors holds no tensors"):
+        open_checkpoint(path)
+
+
+class TestIndex:
+    @pytest.mark.parametrize(
+        "shard", ["x" * 4096, "x" * 256, "a\0b", "../x", "..", "", "a/b", "\x1b[31m", "é" * 200], ids=ascii
+    )
+    def test_a_shard_is_a_file_beside_it(self, tmp_path: Path, shard: str) -> None:
+        index = tmp_path / "model.safetensors.index.json"
+        index.write_text(json.dumps({"weight_map": {"a": shard}}))
+        with pytest.raises(CheckpointError, match="which is not a file beside it") as caught:
+            open_checkpoint(index)
+        assert caught.value.message.isprintable() and len(caught.value.message) < 600
+
+    @pytest.mark.parametrize("text", ['{"weight_map": {"a": "\\ud800"}}', '{"weight_map":' * 9_000, "[NaN]", "{}"])
+    def test_what_is_none(self, tmp_path: Path, text: str) -> None:
+        index = tmp_path / "model.safetensors.index.json"
+        index.write_text(text)
+        with pytest.raises(CheckpointError, match=r"index\.json"):
+            open_checkpoint(index)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "model.safetensors"
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero" if kind == "device" else path.name)
+    with pytest.raises(CheckpointError):
+        open_checkpoint(path)

@@ -303,3 +303,92 @@ def test_the_malice_is_real(tmp_path: Path) -> None:
     assert "system" in "".join(str(arg) for _, arg, _ in pickletools.genops(evil))
     pickle.load(io.BytesIO(evil))
     assert trace.exists()
+
+
+class TestGrowth:
+    """Small pickles whose values would grow; benchmarks/faults has more of them."""
+
+    @pytest.mark.parametrize("times", [30, 200])
+    @pytest.mark.parametrize(
+        "around",
+        [
+            lambda d: b"\x80\x02" + d + b".",
+            lambda d: b"\x80\x02" + d + b"Q.",
+            lambda d: b"\x80\x02c_codecs\nencode\n" + text("a") + d + b"\x86R.",
+            lambda d: b"\x80\x02cargparse\nNamespace\n" + d + b"\x85R.",
+            lambda d: b"\x80\x02cnumpy\ndtype\n" + d + b"\x85R.",
+            lambda d: b"\x80\x02ccopyreg\n_reconstructor\n" + d + b"NN\x87R.",
+        ],
+    )
+    def test_what_is_refused_is_not_written_out(
+        self, tmp_path: Path, carrier: Carrier, around: Callable[[bytes], bytes], times: int
+    ) -> None:
+        carrier(tmp_path / "x.bin", around(doubled(times)[2:]))
+        with pytest.raises(CheckpointError) as caught:
+            open_checkpoint(tmp_path / "x.bin")
+        assert len(caught.value.message) < 1000
+
+    @pytest.mark.parametrize("function", ["builtins\nlist", "builtins\ntuple", "builtins\nset", "torch\nSize"])
+    def test_copies_of_a_list_are_counted(self, tmp_path: Path, function: str) -> None:
+        values = b"(" + b"K\x01" * 10_000 + b"l"
+        copies = (b"c" + function.encode() + b"\nh\x00R") * 3_000
+        as_zip(tmp_path / "x.bin", b"\x80\x02](" + values + b"\x85q\x00" + copies + b"e.")
+        assert_little(tmp_path / "x.bin", "operations")
+
+    def test_copies_of_a_text_are_counted(self, tmp_path: Path) -> None:
+        copies = b"c_codecs\nencode\nh\x00R" * 5_000
+        as_zip(
+            tmp_path / "x.bin", b"\x80\x02](" + text("a" * 60_000) + text("latin1") + b"\x86q\x00" + copies + b"e."
+        )
+        assert_little(tmp_path / "x.bin", "MB of strings")
+
+    def test_numbers_with_one_hash_are_no_keys(self, tmp_path: Path) -> None:
+        prime = 2**61 - 1
+        keys = (b"\x8a\x0b" + (n * prime).to_bytes(11, "little") + b"N" for n in range(1, 30_000))
+        as_zip(tmp_path / "x.bin", b"\x80\x02}(" + b"".join(keys) + b"u.")
+        assert_little(tmp_path / "x.bin", "dict key")
+
+    def test_a_text_as_the_data_of_many_arrays_is_kept_once(self, tmp_path: Path) -> None:
+        count, size = 5_000, 60_000
+        head = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85N\x87R"
+        dtype = b"cnumpy\ndtype\n" + text("u1") + b"\x85R"
+        state = b"(K\x01J" + struct.pack("<i", size) + b"\x85" + dtype + b"\x89h\x00tb"
+        items = b"".join(text(f"t{n}") + head + state for n in range(count))
+        (tmp_path / "x.bin").write_bytes(b"\x80\x02" + text("a" * size) + b"q\x000}(" + items + b"u.")
+        assert_little(tmp_path / "x.bin", "claim")
+
+    def test_what_a_healthy_file_copies_is_within_the_budget(self, tmp_path: Path) -> None:
+        content = {f"t{n}": torch.ones(2, 3) for n in range(5_000)}
+        path = torch_file(
+            tmp_path / "x.bin", {"model": content, "args": list(range(10_000)), "size": torch.Size([2])}
+        )
+        assert len(open_checkpoint(path).infos) == 5_000
+
+
+def assert_little(path: Path, said: str) -> None:
+    """Refused in some hundred megabytes at most."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match=said):
+            open_checkpoint(path)
+        assert tracemalloc.get_traced_memory()[1] < 300 << 20
+    finally:
+        tracemalloc.stop()
+
+
+HOSTILE_NAMES = ("\x1b[2J", "a\u202eb", "\ud800", "a\nb", "k" * 10_000)
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=ascii)
+def test_names_that_a_terminal_obeys_are_refused_and_escaped(tmp_path: Path, name: str) -> None:
+    storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + b"K\x00tQ"
+    raw = name.encode("utf-8", "surrogatepass")
+    key = b"X" + struct.pack("<I", len(raw)) + raw
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00K\x00\x85K\x01\x85\x89}tR"
+    path = tmp_path / "x.bin"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}" + key + tensor + b"s.")
+        archive.writestr("archive/data/0", b"")
+    with pytest.raises(CheckpointError, match="is no name of one") as caught:
+        open_checkpoint(path)
+    assert caught.value.message.isprintable() and len(caught.value.message) < 500

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from benchmarks.faults import hostile_archives
 from zoo.checkpoint import extract
 from zoo.checkpoint.archive import MAX_SMALL
 from zoo.errors import CheckpointError, UsageError
@@ -252,3 +254,54 @@ class TestArchives:
         with pytest.raises(CheckpointError, match="no archive"):
             extract(tmp_path / "nowhere", tmp_path / "out")
         assert path.exists()
+
+
+HARMFUL = (
+    "tar: a header of 15 MB", "tar: a header of a million records", "tar: a header with 60,000 digits",
+    "tar: a size of 4,000 digits", "tar: a long name of 15 MB", "tar: 5,000 headers of headers",
+    "tar: a map of a million holes", "tar: a map of 10**18 holes", "tar: a map of 100,000 digits",
+    "tar: a file of 8 EB", "tar: two links in a circle", "tar: 30,000 folders", "tar: 12,000 files",
+    "zip: a million members", "zip: names of 60,000 bytes", "zip: a directory of 4 GB",
+    "zip: a directory far behind the end", "zip: members of bzip2", "zip: members of lzma",
+    "zip: an extra field without end", "zip 12: damaged at 5/10", "zip 14: damaged at 5/10",
+)  # fmt: skip
+
+
+HARMLESS = ("a\0b", "", ".", "a//b", "./a")  # as a tar writes the name, or unpacked as one file of the folder
+
+
+class TestHarmfulArchives:
+    """Bounded, in a sentence, and nothing stays."""
+
+    @pytest.mark.parametrize("name", HARMFUL)
+    def test_what_asks_for_more_than_it_is(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / "m"
+        path.write_bytes(dict(hostile_archives.made())[name]())
+        started = time.process_time()
+        with pytest.raises(CheckpointError) as caught:
+            extract(path, tmp_path / "out")
+        assert time.process_time() - started < 10
+        assert caught.value.message.isprintable() and len(caught.value.message) < 800
+        assert not any((tmp_path / "out").iterdir())
+
+    @pytest.mark.parametrize("name", [n for n in hostile_archives.NAMES if n not in HARMLESS], ids=ascii)
+    def test_a_name_stays_in_the_folder_and_off_the_terminal(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / "m"
+        path.write_bytes(hostile_archives.tar(hostile_archives.member(name)))
+        with pytest.raises(CheckpointError) as caught:
+            extract(path, tmp_path / "out")
+        assert caught.value.message.isprintable() and len(caught.value.message) < 800
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "out"]
+
+    def test_bzip2_is_refused_whole_or_damaged(self, tmp_path: Path) -> None:
+        for name in (n for n, _ in hostile_archives.made() if n.startswith("zip 12")):
+            (tmp_path / "m").write_bytes(dict(hostile_archives.made())[name]())
+            with pytest.raises(CheckpointError):
+                extract(tmp_path / "m", tmp_path / "out")
+
+    @pytest.mark.parametrize("kind", ["pipe", "loop"])
+    def test_what_is_no_file(self, tmp_path: Path, kind: str) -> None:
+        path = tmp_path / "m"
+        os.mkfifo(path) if kind == "pipe" else path.symlink_to("m")
+        with pytest.raises(CheckpointError):
+            extract(path, tmp_path / "out")

@@ -230,8 +230,8 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refused(*args: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refused)
-    with pytest.raises(CheckpointError, match=r"x\.bin cannot be read: Permission denied"):
+    monkeypatch.setattr("os.open", refused)
+    with pytest.raises(CheckpointError, match=r"x\.bin' cannot be read: Permission denied"):
         open_checkpoint(path)
 
 

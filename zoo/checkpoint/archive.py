@@ -3,50 +3,71 @@
 from __future__ import annotations
 
 import gzip
-import lzma
+import os
+import re
 import shutil
 import stat
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from zoo.checkpoint.layout import damaged
-from zoo.errors import CheckpointError
+from zoo.checkpoint.layout import damaged, shown
+from zoo.errors import CheckpointError, ZooError
+from zoo.files import clean, is_name, open_regular, quote
 
 MAX_MEMBERS = 10_000
 MAX_RATIO, MAX_SMALL = 20, 64 << 20  # weights hardly shrink: what grows more than this is a bomb
-_MAX_READ = 16 << 20
 MAX_TAIL = 16  # MB of padding behind the last member
-_BROKEN = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    ValueError,
-    OverflowError,
-    NotImplementedError,
-    RuntimeError,
+MAX_DEPTH, MAX_PATH = 16, 1_000  # folders in folders, characters of a path
+_MAX_READ = 4 << 20  # also the directory of a zip: some 40,000 members
+_MAX_HEADER = 64 << 10  # of a tar member's extended header
+_DIGITS = re.compile(rb"\d{100}")
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
 )
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others ask for gigabytes of memory in a few bytes
 
 
 class _Limited:
-    """Reads for tarfile, in pieces of a sensible size only: its own headers could ask for gigabytes."""
+    """Reads for tarfile and zipfile, in pieces of a sensible size only: their headers could ask for gigabytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
+        self.file, self.in_header = file, False
         self.seek, self.tell = file.seek, file.tell
 
+    def seekable(self) -> bool:
+        return True
+
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MAX_READ:
-            raise tarfile.ReadError(f"a header of {size} bytes")
-        return self.file.read(size)
+        data = self.file.read(_MAX_READ + 1 if size < 0 else min(size, _MAX_READ + 1))
+        if len(data) > _MAX_READ:
+            raise ValueError(f"a header of more than {_MAX_READ >> 20} MB")
+        if self.in_header and _DIGITS.search(data):  # tarfile's search takes the square of their number
+            raise ValueError("a header with a number of a hundred digits")
+        return data
+
+
+class _PlainInfo(tarfile.TarInfo):
+    """A header of a file or folder; refuses those that tarfile would read on and on for."""
+
+    def _proc_member(self, archive: Any) -> Any:
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise ValueError("a file with holes")
+        if self.type in _HEADERS and self.size > _MAX_HEADER:
+            raise ValueError(f"a header of {self.size} bytes")
+        archive.fileobj.in_header = self.type in _HEADERS
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+    def _refuse(self, *arguments: Any) -> None:
+        raise ValueError("a file with holes")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
 
 
 def extract(archive: Path, into: Path) -> list[Path]:
@@ -60,19 +81,30 @@ def extract(archive: Path, into: Path) -> list[Path]:
             that leads out, comes twice or grows beyond reason; or `into` is not empty. Nothing is left behind.
     """
     archive, into = Path(archive), Path(into)
-    if not archive.is_file():
-        raise CheckpointError(f"There is no archive '{archive}'.")
-    if into.exists() and not (into.is_dir() and not any(into.iterdir())):
-        raise CheckpointError(f"'{into}' is not an empty folder; an archive was to be unpacked there.")
-    into.mkdir(parents=True, exist_ok=True)
+    if not os.path.exists(archive):
+        raise CheckpointError(f"There is no archive {quote(str(archive), 200)}.")
+    open_regular(archive).close()
+    try:
+        if into.exists() and not (into.is_dir() and not any(into.iterdir())):
+            raise CheckpointError(
+                f"{quote(str(into), 200)} is not an empty folder; an archive was to be unpacked there."
+            )
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{quote(str(into), 200)} cannot be made: {error.strerror}.") from None
     try:
         return [into / name for name in _unpack(archive, into)]
     except BaseException as error:
         for path in into.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if isinstance(error, _BROKEN):
-            raise damaged(f"{archive} cannot be unpacked: {error}.") from None
-        raise
+        if isinstance(error, ZooError) or not isinstance(error, Exception):
+            raise
+        # tarfile, zipfile, gzip and zlib raise whatever comes to hand on bytes that are not as they should be.
+        raise damaged(f"{shown(archive)} cannot be unpacked: {clean(_reason(error), 120)}.") from None
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
 def _unpack(archive: Path, folder: Path) -> list[PurePosixPath]:
@@ -83,11 +115,11 @@ def _unpack(archive: Path, folder: Path) -> list[PurePosixPath]:
         limit -= size
         if limit < 0 or len(names) >= MAX_MEMBERS:
             raise CheckpointError(
-                f"{archive} unpacks to more than {MAX_RATIO} times its size or {MAX_MEMBERS} files, "
+                f"{shown(archive)} unpacks to more than {MAX_RATIO} times its size or {MAX_MEMBERS} files, "
                 "which no model does."
             )
         if path in names:
-            raise CheckpointError(f"'{name}' is twice in {archive}; which one is meant is unclear.")
+            raise CheckpointError(f"{quote(name)} is twice in {shown(archive)}; which one is meant is unclear.")
         names[path] = None
         _write(source, folder / path, size)
     return list(names)
@@ -112,21 +144,27 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Any]]:
 
 
 def _zip_members(archive: Path) -> Iterator[tuple[str, int, Any]]:
-    with zipfile.ZipFile(archive) as packed:
+    with open(archive, "rb") as file, zipfile.ZipFile(_Limited(file)) as packed:  # type: ignore[arg-type]
         for info in packed.infolist():
             mode = info.external_attr >> 16
             if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _refused(info.filename, archive)
+            if info.compress_type not in _METHODS:
+                raise ValueError(
+                    f"{quote(info.filename)} is compressed in a way that archives of models do not use"
+                )
             if not info.is_dir():
                 with packed.open(info) as source:
                     yield info.filename, info.file_size, source
 
 
 def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int, Any]]:
-    with tarfile.open(fileobj=_Limited(file), mode="r:") as packed:  # type: ignore[call-overload]
-        for member in packed:
+    with tarfile.open(fileobj=_Limited(file), mode="r:", tarinfo=_PlainInfo) as packed:  # type: ignore[call-overload]
+        for count, member in enumerate(packed):
             if not (member.isdir() or member.isreg()) or member.issparse():
                 raise _refused(member.name, archive)
+            if count > 2 * MAX_MEMBERS:
+                raise ValueError("more members than any model has")
             packed.members = []  # tarfile keeps a record of each otherwise
             if member.isreg():
                 yield member.name, member.size, packed.extractfile(member)
@@ -138,14 +176,18 @@ def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int, Any
 
 
 def _refused(name: str, archive: Path) -> CheckpointError:
-    return CheckpointError(f"'{name[:200]}' in {archive} is a link or a device, not a file; nothing was unpacked.")
+    return CheckpointError(
+        f"{quote(name)} in {shown(archive)} is a link or a device, not a file; nothing was unpacked."
+    )
 
 
 def _inside(name: str, archive: Path) -> PurePosixPath:
     path = PurePosixPath(name)
-    bad = path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name
-    if bad or (not path.parts and name.strip("./")):
-        raise CheckpointError(f"'{name[:200]}' in {archive} leads out of the folder; nothing was unpacked.")
+    parts = path.parts
+    if path.is_absolute() or ".." in parts or any(sign in name for sign in "\\:\0"):
+        raise CheckpointError(f"{quote(name)} in {shown(archive)} leads out of the folder; nothing was unpacked.")
+    if len(name) > MAX_PATH or len(parts) > MAX_DEPTH or not all(map(is_name, parts)):
+        raise CheckpointError(f"{quote(name)} in {shown(archive)} is no name of a file; nothing was unpacked.")
     return path
 
 
@@ -154,8 +196,8 @@ def _write(source: Any, path: Path, size: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         target = open(path, "xb")  # noqa: SIM115
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
-        raise ValueError(f"'{path.name}' is both a file and a folder") from None
+        raise ValueError(f"{quote(path.name)} is both a file and a folder") from None
     with target:
         shutil.copyfileobj(source, target, 1 << 20)
         if target.tell() != size:
-            raise EOFError(f"'{path.name}' is cut off")
+            raise EOFError(f"{quote(path.name)} is cut off")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import CheckpointError
+from zoo.files import clean, quote
 
 # Numpy has no bfloat16: such tensors travel as their 16 bits, and their TensorInfo says "BF16".
 NUMPY = {
@@ -78,6 +79,7 @@ def check_finite(name: str, array: np.ndarray, file: Path) -> None:
         bad = ~np.isfinite(array)
         first = [int(n) for n in np.unravel_index(int(np.argmax(bad)), array.shape)]
         raise CheckpointError(
-            f"'{name}' in {file} has {int(bad.sum())} elements that are NaN or infinite (the first at {first}).",
+            f"{quote(name)} in {clean(str(file), 300)} has {int(bad.sum())} elements that are NaN or infinite (the "
+            f"first at {first}).",
             "The file is damaged or was saved after training diverged: get it again from its publisher.",
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ import numpy as np
 from zoo.checkpoint.dtypes import NUMPY
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError
+from zoo.files import clean, quote
 
-MAX_DIMENSIONS = 32
+MAX_DIMENSIONS, MAX_SIZE, MAX_ELEMENTS = 32, 1 << 48, 1 << 56
 MAX_EXPANDED = 256 << 20  # bytes of a view that repeats elements of its storage
 
 
@@ -25,6 +28,25 @@ def damaged(problem: str) -> CheckpointError:
     )
 
 
+def shown(file: Path) -> str:
+    """Gives a path as a message shows it."""
+    return clean(str(file), 300)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A member of a zip archive: name, first byte, byte behind it, and the CRC-32 that the archive has of it."""
+
+    name: str
+    start: int
+    end: int
+    crc: int
+
+    def is_whole(self, data: memoryview) -> bool:
+        """Compares the checksum; one pass over the bytes."""
+        return zlib.crc32(data[self.start : self.end]) == self.crc
+
+
 @dataclass(frozen=True)
 class Stored:
     """A tensor in a file.
@@ -33,13 +55,15 @@ class Stored:
         start: byte offset of its first element; strides: steps in elements, None when contiguous.
         utf8: bytes that its data takes as UTF-8 text (Python 2 compatible pickles write bytes so), 0 otherwise.
         inline: data that is not in the file as it is; `start` counts from its beginning then.
+    part: the member of an archive that the data is a part of, whose checksum is compared before it is used.
     """
 
     info: TensorInfo
     start: int
     strides: tuple[int, ...] | None = None
     utf8: int = 0
-    inline: bytes | None = None
+    inline: bytes | str | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -52,18 +76,28 @@ class Content:
     extras: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_shape(name: str, shape: Any, file: Path) -> tuple[int, ...]:
-    """A shape from a file, as a tuple of sensible sizes.
+def check_shape(name: str, shape: Any, source: str) -> tuple[int, ...]:
+    """Gives a shape from a file as a tuple of sensible sizes.
+
+    Args:
+        source: what a message calls the file.
 
     Raises:
         CheckpointError: it is no list of sizes, or no array could be that large.
     """
-    sizes = tuple(shape) if isinstance(shape, list | tuple) else None
-    if sizes is None or len(sizes) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 1 << 48 for n in sizes):
-        raise damaged(f"'{name}' in {file} has the impossible shape {str(shape)[:100]}.")
-    if math.prod(n for n in sizes if n) >= 1 << 56:
-        raise damaged(f"'{name}' in {file} has the impossible shape {str(shape)[:100]}.")
-    return sizes
+    sensible = isinstance(shape, (list, tuple)) and len(shape) <= MAX_DIMENSIONS
+    elements = 1
+    for n in shape if sensible else ():
+        sensible = sensible and type(n) is int and 0 <= n < MAX_SIZE
+        elements *= n or 1 if sensible else 1
+    if not sensible or elements >= MAX_ELEMENTS:
+        raise damaged(f"{quote(name)} in {source} has the impossible shape {quote(shape)}.")
+    return tuple(shape)
+
+
+def keys_of(root: Any) -> str:
+    """Gives the first keys of a dict for a message; empty for anything else."""
+    return ", ".join(quote(key, 40) for key in islice(root, 8)) if isinstance(root, dict) else ""
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -84,14 +118,14 @@ def view(stored: Stored, buffer: Any) -> np.ndarray:
     dtype = NUMPY[info.dtype]
     start = stored.start
     if stored.inline is not None:
-        buffer = stored.inline
+        buffer = stored.inline.encode() if isinstance(stored.inline, str) else stored.inline
     elif stored.utf8:
         try:
             raw = str(memoryview(buffer)[start : start + stored.utf8], "utf-8").encode("latin-1")
         except UnicodeError as error:
-            raise damaged(f"'{info.name}' has data that is not bytes ({error}).") from None
+            raise damaged(f"{quote(info.name)} has data that is not bytes ({clean(str(error))}).") from None
         if len(raw) != math.prod(info.shape) * dtype.itemsize:
-            raise damaged(f"'{info.name}' has {len(raw)} bytes of data, which is not its size.")
+            raise damaged(f"{quote(info.name)} has {len(raw)} bytes of data, which is not its size.")
         buffer, start = raw, 0
     if 0 in info.shape:
         return np.empty(info.shape, dtype)

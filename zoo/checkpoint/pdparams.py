@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 
 from zoo.checkpoint.dtypes import NAMES
-from zoo.checkpoint.layout import Content, Stored, check_shape, damaged, row_major
+from zoo.checkpoint.layout import Content, Stored, check_shape, damaged, keys_of, row_major
 from zoo.checkpoint.pickle_values import PLAIN, Allowed, Blob, Builder, Opaque
 from zoo.checkpoint.rules import TensorInfo
 from zoo.checkpoint.unpickle import Machine
 from zoo.errors import CheckpointError
+from zoo.files import quote
 
 NAME_TABLE = "StructuredToParameterName@@"  # paddle.save's own names of parameters; no tensor
 PARTS = "UnpackBigParamInfor@@"  # how protocol 2 and 3 cut tensors above 1 GB
+
+
+_DTYPES = {dtype.str[1:]: dtype for dtype in NAMES}  # numpy's codes
 
 
 class ArrayType:
@@ -77,60 +81,57 @@ ARRAYS: Allowed = {
 ALLOWED: Allowed = {**PLAIN, **ARRAYS}
 
 
-def read_pdparams(data: memoryview, file: Path) -> Content:
+def read_pdparams(data: memoryview, source: str) -> Content:
     """Parses a .pdparams file (any pickle protocol).
 
     Raises:
         CheckpointError: the pickle is damaged, unsafe or holds something else than a dict of arrays.
     """
-    machine = Machine(data, file, ALLOWED)
-    root = machine.run()
+    root = Machine(data, source, ALLOWED).run()
     if not isinstance(root, dict):
-        raise CheckpointError(f"{file} is a pickle of a {type(root).__name__}, not of a state dict.")
+        raise CheckpointError(f"{source} is a pickle of a {type(root).__name__}, not of a state dict.")
     if root.get(PARTS):
         raise CheckpointError(
-            f"{file} holds tensors cut into parts (pickle protocol 2 or 3).",
+            f"{source} holds tensors cut into parts (pickle protocol 2 or 3).",
             "Save it again with paddle.save(paddle.load(file), file, protocol=4).",
         )
     tensors = {}
     for name, value in root.items():
         array = value[1] if isinstance(value, tuple) and len(value) == 2 else value  # paddle.save's (name, array)
         if isinstance(array, Array):
-            tensors[_name(name, file)] = _locate(name, array, file)
+            tensors[_name(name, source)] = _locate(name, array, source)
     if not tensors:
-        found = ", ".join(str(key)[:40] for key in list(root)[:8])
-        raise CheckpointError(f"{file} is a pickle without arrays; it holds: {found or 'nothing'}.")
+        raise CheckpointError(f"{source} is a pickle without arrays; it holds: {keys_of(root) or 'nothing'}.")
     return Content("pdparams", tensors)
 
 
-def _name(name: Any, file: Path) -> str:
+def _name(name: Any, source: str) -> str:
     if not isinstance(name, str):
-        raise damaged(f"{file} has an array without a name (its key is {name!r:.60}).")
+        raise damaged(f"{source} has an array without a name (its key is {quote(name)}).")
     return name
 
 
-def _locate(name: str, array: Array, file: Path) -> Stored:
-    shape = check_shape(name, array.shape, file)
-    try:
-        dtype = np.dtype((">" if array.dtype.order == ">" else "<") + array.dtype.code)
-    except (TypeError, ValueError):
-        dtype = np.dtype("O")
-    if dtype not in NAMES:
+def _locate(name: str, array: Array, source: str) -> Stored:
+    shape = check_shape(name, array.shape, source)
+    dtype = _DTYPES.get(array.dtype.code) if array.dtype.order in ("<", "|", "=") else None
+    if dtype is None:
+        kind = f"{quote(array.dtype.code, 20)} and byte order {quote(array.dtype.order, 20)}"
         raise CheckpointError(
-            f"'{name}' in {file} has elements of type '{array.dtype.order}{array.dtype.code[:20]}', "
-            "which the zoo does not read."
+            f"{quote(name)} in {source} has elements of type {kind}, which the zoo does not read."
         )
     blob = array.data
     size = math.prod(shape) * dtype.itemsize
-    if isinstance(blob, str):  # a short string of Python 2
-        blob = blob.encode()
-    held = len(blob) if isinstance(blob, bytes) else blob.size if isinstance(blob, Blob) else -1
+    held = -1
+    if isinstance(blob, bytes | str):  # a short string; a text is one of Python 2
+        held = len(blob) if isinstance(blob, bytes) or blob.isascii() else len(blob.encode())
+    elif isinstance(blob, Blob):
+        held = blob.size
     text = isinstance(blob, Blob) and blob.utf8
     if held < size or (held != size and not text):
-        raise damaged(f"'{name}' in {file} has no data or not the {size} bytes of its shape.")
+        raise damaged(f"{quote(name)} in {source} has no data or not the {size} bytes of its shape.")
     strides = row_major(shape[::-1])[::-1] if array.fortran is True and len(shape) > 1 else None
     info = TensorInfo(name, NAMES[dtype], shape)
-    if isinstance(blob, bytes):
+    if isinstance(blob, bytes | str):
         return Stored(info, 0, strides, inline=blob)
     return Stored(info, blob.start, strides, held if text else 0)
 

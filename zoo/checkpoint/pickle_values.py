@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.files import quote
+
 SCALARS = (str, int, float, type(None))
+_LARGE_KEY, _LONG_KEY = 60, 8  # bits of a number, items of a tuple
+_TUPLE_KEYS = 64  # of a list of pairs: tuples can be made to have one hash, and each is compared with all then
 
 
 @dataclass(frozen=True)
@@ -45,37 +49,54 @@ def _pairs(items: Any = ()) -> dict:
         return dict(items)
     if not isinstance(items, list | tuple):
         raise TypeError("not a list of pairs")
-    done: dict = {}
-    for key, value in items:
-        done[dict_key(key)] = value
-    return done
+    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in items):
+        raise TypeError("not a list of pairs")
+    if sum(isinstance(key, tuple) for key, _ in items) > _TUPLE_KEYS:
+        raise TypeError("many keys that are tuples")
+    return {dict_key(key): value for key, value in items}
 
 
 def dict_key(key: Any) -> Any:
-    # Nested tuples that share parts take for ever to hash; keys of checkpoints are names and numbers.
-    if isinstance(key, SCALARS) or (isinstance(key, tuple) and all(isinstance(k, SCALARS) for k in key)):
+    """Gives a key back when it is a name, a number or a short tuple of them, as keys of checkpoints are.
+
+    Nested tuples that share parts take for ever to hash, and so do numbers that were made to have one hash.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if type(key) is str:
         return key
-    raise TypeError(f"a dict key of type {type(key).__name__}")
+    for part in key if isinstance(key, tuple) and len(key) <= _LONG_KEY else (key,):
+        if not isinstance(part, SCALARS) or (isinstance(part, int) and part.bit_length() > _LARGE_KEY):
+            raise TypeError(f"a dict key of type {type(part).__name__}")
+    return key
 
 
-def _encode(text: Any, codec: str = "utf-8") -> bytes | Blob:
+def _encode(text: Any, codec: Any = "utf-8") -> bytes | Blob:
     if codec not in ("latin1", "latin-1", "utf-8", "ascii"):
-        raise ValueError(f"codec '{codec}'")
+        raise ValueError(f"codec {quote(codec)}")
     if isinstance(text, Blob):
         return Blob(text.start, text.size, utf8=codec.startswith("latin"))
+    if not isinstance(text, str):
+        raise TypeError("not a text")
     return text.encode(codec)
 
 
-def _items(values: Any = ()) -> list:
+def items_of(values: Any = ()) -> list:
+    """Copies a list or tuple.
+
+    Raises:
+        TypeError: it is neither.
+    """
     if not isinstance(values, list | tuple):
         raise TypeError("not a list")
     return list(values)
 
 
 def _reconstruct(kind: Any, base: Any = None, state: Any = None) -> Any:
-    if isinstance(kind, Builder) and kind.make is Namespace:
+    if isinstance(kind, Builder) and kind.name == "argparse.Namespace":
         return Namespace()
-    raise TypeError(f"an object of {getattr(kind, 'name', kind)!r}")
+    raise TypeError(f"an object of {quote(getattr(kind, 'name', kind))}")
 
 
 def _builders(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +109,7 @@ PLAIN: Allowed = _builders(
         "collections.OrderedDict": _pairs,
         "collections.Counter": _pairs,
         "collections.defaultdict": lambda factory=None, *rest: {},
-        "argparse.Namespace": Namespace,
+        "argparse.Namespace": lambda: Namespace(),
         "copyreg._reconstructor": _reconstruct,
         "copy_reg._reconstructor": _reconstruct,
         "_codecs.encode": _encode,
@@ -97,10 +118,10 @@ PLAIN: Allowed = _builders(
             for module in ("builtins", "__builtin__")
             for name, make in {
                 "object": lambda: Opaque("object"),
-                "tuple": lambda values=(): tuple(_items(values)),
-                "list": _items,
-                "set": _items,
-                "frozenset": _items,
+                "tuple": lambda values=(): tuple(items_of(values)),
+                "list": items_of,
+                "set": items_of,
+                "frozenset": items_of,
                 "dict": _pairs,
                 "bytearray": lambda *args: Opaque("bytearray"),
                 "bytes": lambda *args: Opaque("bytes") if args else b"",

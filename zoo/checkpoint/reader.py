@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import gc
 import math
 import mmap
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from zoo.checkpoint.dtypes import NUMPY
-from zoo.checkpoint.layout import Content, Stored, damaged, view
+from zoo.checkpoint.layout import Content, Stored, damaged, shown, view
 from zoo.checkpoint.pdparams import read_pdparams
 from zoo.checkpoint.rules import TensorInfo
 from zoo.checkpoint.safetensors_file import is_safetensors, read_safetensors
 from zoo.checkpoint.torch_file import is_legacy, read_legacy, read_zip
 from zoo.errors import CheckpointError
+from zoo.files import Fields, clean, is_name, open_regular, quote, read_object
 
 # In a folder the first of these that is there is taken: safetensors before pickles, one file before shards.
 USUAL = (
@@ -32,7 +35,9 @@ USUAL = (
     "model_state.pdparams.index.json",
 )
 ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".pdparams")
-_INDEX_LIMIT = 64 << 20
+_INDEX_LIMIT, MAX_SHARDS = 64 << 20, 5_000
+MAX_NAME = 500  # characters of a tensor's name
+SHOWN = 200  # of a path
 
 
 class Checkpoint:
@@ -53,22 +58,33 @@ class Checkpoint:
         self.metadata: dict[str, str] = {}
         self.extras: dict[str, Any] = {}
         self._places: dict[str, tuple[Path, memoryview, Stored]] = {}
+        self._whole: set[int] = set()  # ids of the members whose checksums were compared
         for file, data, content in parts:
             self.metadata |= content.metadata
             self.extras |= content.extras
             for name, stored in content.tensors.items():
+                if not (name.isprintable() and len(name) <= MAX_NAME):  # keeps every later message fit to print
+                    raise damaged(f"{shown(file)} has a tensor called {quote(name)}, which is no name of one.")
                 if name in self._places:
-                    raise CheckpointError(f"'{name}' is both in {self._places[name][0]} and in {file}.")
+                    raise CheckpointError(f"{quote(name)} is both in {shown(self._places[name][0])} and in "
+                                          f"{shown(file)}.")  # fmt: skip
                 self._places[name] = file, data, stored
         self.infos: dict[str, TensorInfo] = {name: place[2].info for name, place in self._places.items()}
 
     def read(self, name: str) -> np.ndarray:
-        """A tensor as a view of the file, also where it is strided; bfloat16 as uint16.
+        """Gives a tensor as a view of the file, also where it is strided; bfloat16 as uint16.
+
+        The first tensor of a member of an archive waits until the member's checksum was compared.
 
         Raises:
-            CheckpointError: the checkpoint has no tensor of this name.
+            CheckpointError: the checkpoint has no tensor of this name, or its bytes were changed.
         """
-        _, data, stored = self._place(name)
+        file, data, stored = self._place(name)
+        if stored.part is not None and id(stored.part) not in self._whole:
+            if not stored.part.is_whole(data):
+                what = f"{quote(name)} in {shown(file)} is damaged"
+                raise damaged(f"{what}: {quote(stored.part.name)} has a wrong checksum.")
+            self._whole.add(id(stored.part))
         return view(stored, data)
 
     def file_of(self, name: str) -> Path:
@@ -77,7 +93,7 @@ class Checkpoint:
 
     def _place(self, name: str) -> tuple[Path, memoryview, Stored]:
         if name not in self._places:
-            raise CheckpointError(f"{self.path} has no tensor '{name}'.")
+            raise CheckpointError(f"{shown(self.path)} has no tensor {quote(name)}.")
         return self._places[name]
 
     def close(self) -> None:
@@ -102,45 +118,62 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """
     file = _find(Path(path))
     shards, names = _shards(file) if file.name.endswith(".index.json") else ([file], None)
-    checkpoint = Checkpoint(file, [(shard, *_parse(shard)) for shard in shards])
+    with _uncollected():
+        checkpoint = Checkpoint(file, [(shard, *_parse(shard)) for shard in shards])
     if names is not None:
         _check_index(file, names, checkpoint)
     return checkpoint
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keeps Python from looking for garbage: a table of tensors is millions of objects and none of them is any."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
 def _find(path: Path) -> Path:
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise CheckpointError(f"There is no weight file or folder '{path}'.")
-    for name in USUAL:
-        if (path / name).is_file():
-            return path / name
-    found = sorted(p for p in path.iterdir() if p.suffix in ENDINGS and p.is_file())
+    try:
+        if path.is_file():
+            return path
+        if not path.is_dir():
+            raise CheckpointError(f"There is no weight file or folder {quote(str(path), SHOWN)}.")
+        for name in USUAL:
+            if (path / name).is_file():
+                return path / name
+        found = sorted(p for p in path.iterdir() if p.suffix in ENDINGS and p.is_file())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{quote(str(path), SHOWN)} cannot be read: {_reason(error)}.") from None
     if len(found) == 1:
         return found[0]
-    names = ", ".join(p.name for p in found[:5])
+    names = ", ".join(clean(p.name) for p in found[:5])
+    where = quote(str(path), SHOWN)
     raise CheckpointError(
-        f"'{path}' holds several weight files ({names})." if found else f"'{path}' holds no weight file.",
+        f"{where} holds several weight files ({names})." if found else f"{where} holds no weight file.",
         "Give the path of the file itself.",
     )
 
 
 def _shards(index: Path) -> tuple[list[Path], dict[str, str]]:
-    """The shards an index names, and which tensor is in which."""
-    if index.stat().st_size > _INDEX_LIMIT:
-        raise damaged(f"{index} is too large to be an index of shards.")
-    try:
-        names = json.loads(index.read_bytes().decode("utf-8"))["weight_map"]
-        assert isinstance(names, dict) and names and all(isinstance(shard, str) for shard in names.values())
-    except (ValueError, KeyError, TypeError, AssertionError, RecursionError):
-        raise damaged(f"{index} is no index of shards: it has no weight_map.") from None
-    shards = []
+    """Gives the shards an index names, and which tensor is in which."""
+    names = Fields(read_object(index, _INDEX_LIMIT), shown(index)).object("weight_map", {})
+    if not names or not all(isinstance(shard, str) for shard in names.values()):
+        raise damaged(f"{shown(index)} is no index of shards: it has no weight_map.")
+    shards: list[Path] = []
     for shard in dict.fromkeys(names.values()):
-        if Path(shard).name != shard or shard in ("", ".", ".."):
-            raise CheckpointError(f"{index} names the shard '{shard[:200]}', which is not a file beside it.")
+        if not is_name(shard):
+            raise CheckpointError(f"{shown(index)} names the shard {quote(shard)}, which is not a file beside it.")
+        if len(shards) == MAX_SHARDS:
+            raise damaged(f"{shown(index)} names more than {MAX_SHARDS:,} shards, which no model has.")
         if not (index.parent / shard).is_file():
-            raise CheckpointError(f"{index} names the shard '{shard}', which is missing.", "Get it again.")
+            raise CheckpointError(
+                f"{shown(index)} names the shard {quote(shard)}, which is missing.", "Get it again."
+            )
         shards.append(index.parent / shard)
     return shards, names
 
@@ -149,7 +182,7 @@ def _check_index(index: Path, names: dict[str, str], checkpoint: Checkpoint) -> 
     """Every tensor of the index is in its shard; a shard may have others, such as buffers, which are read too."""
     for name, shard in names.items():
         if name not in checkpoint.infos or checkpoint.file_of(name).name != shard:
-            raise damaged(f"{index} says '{name}' is in {shard}, which does not hold it.")
+            raise damaged(f"{shown(index)} says {quote(name)} is in {quote(shard)}, which does not hold it.")
 
 
 _OTHERS = (
@@ -161,35 +194,41 @@ _OTHERS = (
 
 
 def _map(file: Path) -> memoryview:
-    try:
-        with open(file, "rb") as handle:
-            if os.fstat(handle.fileno()).st_size == 0:
-                raise damaged(f"{file} is empty.")
+    with open_regular(file) as handle:
+        if os.fstat(handle.fileno()).st_size == 0:
+            raise damaged(f"{shown(file)} is empty.")
+        try:
+            # Private: arrays can be handed to a network without a copy, and the file never changes.
+            return memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_COPY))
+        except OSError:  # a private mapping beyond the memory of the machine is refused, a read-only one never
             try:
-                # Private: arrays can be handed to a network without a copy, and the file never changes.
-                return memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_COPY))
-            except OSError:  # a private mapping beyond the memory of the machine is refused, a read-only one never
                 return memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {error.strerror}.") from None
+            except OSError as error:
+                raise CheckpointError(f"{shown(file)} cannot be read: {_reason(error)}.") from None
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or "this is no name of a file"
 
 
 def _parse(file: Path) -> tuple[memoryview, Content]:
-    data = _map(file)
+    data, source = _map(file), shown(file)
     if data[:4] == b"PK\x03\x04":
-        content = read_zip(data, file)
+        content = read_zip(data, source)
     elif is_safetensors(data):
-        content = read_safetensors(data, file)
+        content = read_safetensors(data, source)
     elif is_legacy(data):
-        content = read_legacy(data, file)
+        content = read_legacy(data, source)
     else:
         for start, what, hint in _OTHERS:
             if data[: len(start)] == start:
-                raise CheckpointError(f"{file} is {what}, not a weight file.", hint)
+                raise CheckpointError(f"{source} is {what}, not a weight file.", hint)
         if data[0] not in b"\x80(}]c":
-            raise damaged(f"{file} is neither safetensors nor a torch or Paddle file.")
-        content = read_pdparams(data, file)
+            raise damaged(f"{source} is neither safetensors nor a torch or Paddle file.")
+        content = read_pdparams(data, source)
+    if not content.tensors:
+        raise damaged(f"{source} holds no tensors.")
     total = sum(math.prod(s.info.shape) * NUMPY[s.info.dtype].itemsize for s in content.tensors.values())
     if total > 8 * len(data) + (256 << 20):
-        raise damaged(f"The tensors of {file} claim {total} bytes; the file has {len(data)}.")
+        raise damaged(f"The tensors of {source} claim {total} bytes; the file has {len(data)}.")
     return data, content

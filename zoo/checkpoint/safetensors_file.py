@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from zoo.checkpoint.dtypes import NUMPY
 from zoo.checkpoint.layout import Content, Stored, check_shape, damaged
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError
+from zoo.files import clean, quote
 
 MAX_HEADER = 100_000_000  # what the format allows
+MAX_VALUES = 5_000_000  # of a header: some 500,000 tensors
 _METADATA = "__metadata__"
+_FIELDS = {"dtype", "shape", "data_offsets"}
 
 
 def is_safetensors(data: memoryview) -> bool:
@@ -31,58 +35,83 @@ def is_safetensors(data: memoryview) -> bool:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     done = dict(pairs)
     if len(done) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"'{next(n for n in names if names.count(n) > 1)}' is in it twice")
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"{quote(twice)} is in it twice")
     return done
 
 
-def read_safetensors(data: memoryview, file: Path) -> Content:
+def _header(data: memoryview, source: str) -> dict[str, Any]:
+    """Gives the JSON object at the start; what it holds is not checked."""
+    size = int.from_bytes(data[:8], "little")
+    if size > MAX_HEADER:
+        raise damaged(f"{source} says its header has {size} bytes; safetensors allow {MAX_HEADER}.")
+    if 8 + size > len(data):
+        raise damaged(f"{source} is cut off in its header ({len(data)} of {8 + size} bytes).")
+    raw = bytes(data[8 : 8 + size])
+    if sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise damaged(f"The header of {source} has more than {MAX_VALUES:,} values, which none has.")
+    try:
+        header = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise damaged(f"The header of {source} is no valid JSON: {clean(str(error), 120)}.") from None
+    if not isinstance(header, dict):
+        raise damaged(f"The header of {source} is no table of tensors.")
+    return header
+
+
+def read_safetensors(data: memoryview, source: str) -> Content:
     """Parses and checks the header of a safetensors file.
+
+    Args:
+        source: what a message calls the file.
 
     Raises:
         CheckpointError: the header is damaged, or tensors overlap, leave gaps or do not fill the file.
     """
     size = int.from_bytes(data[:8], "little")
-    if size > MAX_HEADER:
-        raise damaged(f"{file} says its header has {size} bytes; safetensors allow {MAX_HEADER}.")
-    if 8 + size > len(data):
-        raise damaged(f"{file} is cut off in its header ({len(data)} of {8 + size} bytes).")
-    try:
-        header = json.loads(bytes(data[8 : 8 + size]).decode("utf-8"), object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise damaged(f"The header of {file} is no valid JSON: {error}.") from None
-    if not isinstance(header, dict):
-        raise damaged(f"The header of {file} is no table of tensors.")
-    metadata = header.pop(_METADATA, {})
+    header = _header(data, source)
+    metadata = header.pop(_METADATA, None)
+    metadata = {} if metadata is None else metadata  # the library takes null for none, too
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise damaged(f"The metadata of {file} holds something else than texts.")
-    found = [_entry(name, entry, file) for name, entry in header.items()]
+        raise damaged(f"The metadata of {source} holds something else than texts.")
+    found = [_entry(name, entry, source) for name, entry in header.items()]
     at, room = 0, len(data) - 8 - size
-    for info, start, end in sorted(found, key=lambda item: item[1:]):
+    for info, start, end in sorted(found, key=itemgetter(1, 2)):
         if start != at:
             what = "overlaps the one before it" if start < at else f"leaves a gap of {start - at} bytes before it"
-            raise damaged(f"'{info.name}' in {file} {what}.")
+            raise damaged(f"{quote(info.name)} in {source} {what}.")
         at = end
         if at > room:
-            raise damaged(f"{file} is cut off: '{info.name}' ends {at - room} bytes beyond the end of the file.")
+            raise damaged(
+                f"{source} is cut off: {quote(info.name)} ends {at - room} bytes beyond the end of the file."
+            )
     if at != room:
-        raise damaged(f"{file} has {room - at} bytes behind its last tensor.")
+        raise damaged(f"{source} has {room - at} bytes behind its last tensor.")
     return Content("safetensors", {i.name: Stored(i, 8 + size + start) for i, start, _ in found}, metadata)
 
 
-def _entry(name: str, entry: Any, file: Path) -> tuple[TensorInfo, int, int]:
-    if not isinstance(entry, dict) or not set(entry) >= {"dtype", "shape", "data_offsets"}:
-        raise damaged(f"'{name}' in {file} lacks dtype, shape or data_offsets.")
+def _entry(name: str, entry: Any, source: str) -> tuple[TensorInfo, int, int]:
+    if not isinstance(entry, dict) or not entry.keys() >= _FIELDS:
+        raise damaged(f"{quote(name)} in {source} lacks dtype, shape or data_offsets.")
     dtype, offsets = entry["dtype"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in NUMPY:
-        raise CheckpointError(f"'{name}' in {file} is of type {str(dtype)[:40]}, which the zoo does not read.")
-    shape = check_shape(name, entry["shape"], file)
-    if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(n) is int and n >= 0 for n in offsets):
-        raise damaged(f"'{name}' in {file} has data_offsets that are no two positions.")
+        raise CheckpointError(f"{quote(name)} in {source} is of type {_type(dtype)}, which the zoo does not read.")
+    shape = check_shape(name, entry["shape"], source)
+    if (
+        not isinstance(offsets, list)
+        or len(offsets) != 2
+        or not all(type(n) is int and 0 <= n < 1 << 60 for n in offsets)
+    ):
+        raise damaged(f"{quote(name)} in {source} has data_offsets that are no two positions.")
     start, end = offsets
     if end - start != (size := math.prod(shape) * NUMPY[dtype].itemsize):
-        raise damaged(f"'{name}' in {file} takes {end - start} bytes, its shape needs {size}.")
+        raise damaged(f"{quote(name)} in {source} takes {end - start} bytes, its shape needs {size}.")
     return TensorInfo(name, dtype, shape), start, end
+
+
+def _type(dtype: Any) -> str:
+    return clean(dtype, 40) if isinstance(dtype, str) else quote(dtype, 40)
 
 
 def header_bytes(infos: Iterable[TensorInfo], metadata: Mapping[str, str]) -> tuple[bytes, dict[str, int]]:

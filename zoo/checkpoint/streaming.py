@@ -82,10 +82,12 @@ def stream(
         ):
             digests = {file.name: hasher.submit(_sha256, data, halt) for file, data in checkpoint.buffers.items()}
             steps = [workers.submit(_convert, step, checkpoint, handle, places, halt) for step in plan.steps]
+            read = {name for step in plan.steps if step.rule.op != "tie" for name in step.sources}
+            others = [workers.submit(checkpoint.read, name) for name in checkpoint.infos if name not in read]
             stored: list[Future[None]] = []
             written = len(head)
             try:
-                for size in _finished([*steps, *digests.values()], steps):
+                for size in _finished([*steps, *others, *digests.values()], steps):
                     written += size
                     progress(size)
                     if written // STORE_BYTES > len(stored):

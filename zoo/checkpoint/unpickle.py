@@ -1,37 +1,36 @@
-"""A pickle reader that runs nothing: every opcode is interpreted here and only builds plain data.
+"""A pickle reader that runs nothing: every operation is interpreted here and only builds plain data.
 
 A pickle names the functions it wants called. Here a name is looked up in a table of our own builders, and a name
 that is not in it is an error; the real `os.system` or `torch.nn.Module` is never imported. Long byte strings stay
-where they are in the file (`Blob`), so a pickle of gigabytes costs no memory. The format is described in the
-standard library's `pickletools`.
+where they are in the file (`Blob`), so a pickle of gigabytes costs no memory. What a small pickle can grow to is
+bounded by a `Budget`. The format is described in the standard library's `pickletools`.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.checkpoint.pickle_values import Allowed, Blob, Builder, Namespace, Opaque, dict_key
+from zoo.checkpoint.opcodes import MARK, OPERATIONS
+from zoo.checkpoint.pickle_values import Allowed, Blob, Builder
 from zoo.errors import CheckpointError
+from zoo.files import clean, quote
 
-MAX_OPERATIONS = 2_000_000  # an object costs up to 100 bytes, so a pickle can take at most some 200 MB
-MAX_TEXT = 64 << 20  # all strings of a pickle together
+MAX_OPERATIONS = 2_000_000  # operations and copied items; each costs up to some 200 bytes
+MAX_BYTES = 128 << 20  # of all texts in memory
 LONG_STRING = 1 << 16  # from here on a string stays in the file
-
-_MARK = object()
-_Operation = Callable[["Machine"], None]
-_OPERATIONS: dict[int, _Operation] = {}
+_WRONG = (TypeError, ValueError, LookupError, AttributeError, OverflowError, struct.error)
 
 
-def _op(*codes: bytes) -> Callable[[_Operation], _Operation]:
-    def register(function: _Operation) -> _Operation:
-        for code in codes:
-            _OPERATIONS[code[0]] = function
-        return function
+@dataclass
+class Budget:
+    """What the pickles of one file may still take: steps of work and bytes of text."""
 
-    return register
+    steps: int = field(default_factory=lambda: MAX_OPERATIONS)
+    bytes: int = field(default_factory=lambda: MAX_BYTES)
 
 
 class Machine:
@@ -39,106 +38,132 @@ class Machine:
 
     Args:
         data: the whole file.
-        file: named in errors.
+        source: what a message calls the file.
         allowed: "module.name" -> `Builder` or a plain value.
         persistent: what a persistent id stands for (torch's storages); None where there are none.
         start: where the pickle begins in `data`.
+        budget: shared by the pickles of a file; a fresh one by default.
     """
 
     def __init__(
         self,
         data: memoryview,
-        file: Path,
+        source: str,
         allowed: Allowed,
         persistent: Callable[[Any], Any] | None = None,
         start: int = 0,
+        budget: Budget | None = None,
     ) -> None:
-        self.data, self.file, self.allowed, self.persistent = data, file, allowed, persistent
-        self.at, self.text = start, 0
+        self.data, self.source, self.allowed, self.persistent = data, source, allowed, persistent
+        self.at = self.where = start
+        self.budget = budget or Budget()
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.done = False
 
     def run(self) -> Any:
-        """The value of the pickle; `self.at` is then the first byte behind it.
+        """Gives the value of the pickle; `self.at` is then the first byte behind it.
 
         Raises:
             CheckpointError: it is cut off, malformed, too large, or asks for a name that is not allowed.
         """
-        for _ in range(MAX_OPERATIONS):
-            where = self.at
-            code = self.take(1)[0]
-            operation = _OPERATIONS.get(code)
-            if operation is None:
-                raise self.fail(f"has the opcode 0x{code:02x}, which checkpoints do not use", where)
-            try:
+        data, size, budget = self.data, len(self.data), self.budget
+        try:
+            while not self.done:
+                where = self.where = self.at
+                if where >= size:
+                    raise self.fail("is cut off")
+                operation = OPERATIONS.get(data[where])
+                if operation is None:
+                    raise self.fail(f"has the opcode 0x{data[where]:02x}, which checkpoints do not use")
+                budget.steps -= 1
+                if budget.steps < 0:
+                    raise self.fail(f"has more than {MAX_OPERATIONS:,} operations")
+                self.at = where + 1
                 operation(self)
-            except CheckpointError:
-                raise
-            except (TypeError, ValueError, LookupError, AttributeError, OverflowError, struct.error) as error:
-                raise self.fail(f"cannot be understood ({error})", where) from None
-            if self.done:
-                return self.stack.pop()
-        raise self.fail(f"has more than {MAX_OPERATIONS} operations", self.at)
+        except _WRONG as error:
+            raise self.fail(f"cannot be understood ({clean(str(error))})") from None
+        return self.stack.pop()
 
-    def fail(self, problem: str, where: int | None = None) -> CheckpointError:
-        """An error that names the file and the position in it."""
+    def fail(self, problem: str) -> CheckpointError:
+        """Makes an error that names the file and the operation's place in it."""
         return CheckpointError(
-            f"{self.file}: the pickle in it {problem}, at byte {self.at if where is None else where}.",
+            f"{self.source}: the pickle in it {problem}, at byte {self.where}.",
             "The file is damaged or is not a checkpoint: get it again, if possible as .safetensors.",
         )
 
+    def spend(self, steps: int) -> None:
+        """Counts work that one operation does many times, such as copying a list.
+
+        Raises:
+            CheckpointError: the budget is used up.
+        """
+        self.budget.steps -= steps
+        if self.budget.steps < 0:
+            raise self.fail(f"has more than {MAX_OPERATIONS:,} operations")
+
+    def keep(self, text: Any) -> Any:
+        """Gives a text or bytes back and counts the memory it takes.
+
+        Raises:
+            CheckpointError: the budget is used up.
+        """
+        self.budget.bytes -= sys.getsizeof(text)
+        if self.budget.bytes < 0:
+            raise self.fail(f"has more than {MAX_BYTES >> 20} MB of strings")
+        return text
+
     def take(self, size: int) -> memoryview:
-        """The next bytes."""
+        """Gives the next bytes."""
         if size < 0 or self.at + size > len(self.data):
             raise self.fail("is cut off")
         self.at += size
         return self.data[self.at - size : self.at]
 
-    def number(self, form: str) -> Any:
-        """The next number, in the notation of `struct`."""
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+    def number(self, form: struct.Struct) -> Any:
+        """Gives the next number."""
+        start = self.at
+        self.at = start + form.size
+        if self.at > len(self.data):
+            raise self.fail("is cut off")
+        return form.unpack_from(self.data, start)[0]
 
     def line(self) -> str:
-        """The next line of the text protocol, without its end."""
+        """Gives the next line of the text protocol, without its end."""
         for size in (256, LONG_STRING):
             head = bytes(self.data[self.at : self.at + size])
             if (end := head.find(b"\n")) >= 0:
                 self.at += end + 1
-                return head[:end].decode("utf-8")
+                return self.keep(head[:end].decode("utf-8"))
         raise self.fail("has a line that is too long or cut off")
 
     def string(self, size: int) -> str | Blob:
-        """The next text; a long one stays in the file."""
+        """Gives the next text; a long one stays in the file."""
         if size >= LONG_STRING:
-            self.take(size)
-            return Blob(self.at - size, size)
-        self.text += size
-        if self.text > MAX_TEXT:
-            raise self.fail(f"has more than {MAX_TEXT >> 20} MB of strings")
-        return str(self.take(size), "utf-8", "surrogatepass")
+            return self.blob(size)
+        return self.keep(str(self.take(size), "utf-8", "surrogatepass"))
 
     def blob(self, size: int) -> Blob:
-        """The next bytes, left in the file."""
+        """Gives the place of the next bytes, which stay in the file."""
         self.take(size)
         return Blob(self.at - size, size)
 
     def pop(self) -> Any:
         """Takes the top of the stack."""
-        if not self.stack or self.stack[-1] is _MARK:
+        if not self.stack or self.stack[-1] is MARK:
             raise self.fail("takes a value that is not there")
         return self.stack.pop()
 
     def top(self) -> Any:
         """Looks at the top of the stack."""
-        if not self.stack or self.stack[-1] is _MARK:
+        if not self.stack or self.stack[-1] is MARK:
             raise self.fail("takes a value that is not there")
         return self.stack[-1]
 
     def since_mark(self) -> list[Any]:
         """Takes everything down to the last mark."""
         for n in range(len(self.stack) - 1, -1, -1):
-            if self.stack[n] is _MARK:
+            if self.stack[n] is MARK:
                 items = self.stack[n + 1 :]
                 del self.stack[n:]
                 return items
@@ -146,291 +171,26 @@ class Machine:
 
     def find(self, module: Any, name: Any) -> Any:
         """Looks a name up in the table of allowed ones; imports nothing."""
-        wanted = f"{module}.{name}"
-        if not (isinstance(module, str) and isinstance(name, str)) or wanted not in self.allowed:
+        wanted = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else None
+        if wanted is None or wanted not in self.allowed:
+            called = quote(f"{clean(module)}.{clean(name)}", 200) if wanted else "something without a name"
             raise CheckpointError(
-                f"{self.file} asks to run '{wanted[:200]}', which is not among the names a checkpoint needs; "
+                f"{self.source} asks to run {called}, which is not among the names a checkpoint needs; "
                 "nothing was run.",
                 "If you trust its publisher, ask for a .safetensors file; do not load this one with pickle.",
             )
         return self.allowed[wanted]
 
     def call(self, builder: Any, args: Any) -> Any:
-        """What our own builder makes of the arguments."""
+        """Gives what our own builder makes of the arguments."""
         if not isinstance(builder, Builder):
             raise self.fail(f"calls {type(builder).__name__}, which is no function")
         if not isinstance(args, tuple | list):
             raise self.fail("calls a function without a list of arguments")
+        self.spend(len(args) + sum(len(arg) for arg in args if isinstance(arg, (list, tuple, dict))))
         try:
-            return builder.make(*args)
-        except CheckpointError:
-            raise
-        except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
-            raise self.fail(f"calls '{builder.name}' in a way that makes no sense ({error})") from None
-
-
-def _put(machine: Machine, value: Any) -> None:
-    machine.stack.append(value)
-
-
-@_op(b".")
-def _stop(m: Machine) -> None:
-    m.top()
-    m.done = True
-
-
-@_op(b"\x80")
-def _protocol(m: Machine) -> None:
-    if (version := m.number("<B")) > 5:
-        raise m.fail(f"is of protocol {version}, the newest there is is 5")
-
-
-@_op(b"\x95")
-def _frame(m: Machine) -> None:
-    if m.number("<Q") > len(m.data) - m.at:
-        raise m.fail("is cut off")
-
-
-_CONSTANTS: dict[bytes, Callable[[], Any]] = {
-    b"(": lambda: _MARK,
-    b"N": lambda: None,
-    b"\x88": lambda: True,
-    b"\x89": lambda: False,
-    b"]": list,
-    b")": tuple,
-    b"}": dict,
-    b"\x8f": list,
-}
-for _code, _make in _CONSTANTS.items():
-    _op(_code)(lambda m, make=_make: m.stack.append(make()))  # type: ignore[misc]
-
-_NUMBERS = {b"J": "<i", b"K": "<B", b"M": "<H", b"G": ">d"}
-for _code, _form in _NUMBERS.items():
-    _op(_code)(lambda m, form=_form: m.stack.append(m.number(form)))  # type: ignore[misc]
-
-_TEXTS = {b"X": "<I", b"\x8c": "<B", b"\x8d": "<Q"}
-for _code, _form in _TEXTS.items():
-    _op(_code)(lambda m, form=_form: m.stack.append(m.string(m.number(form))))  # type: ignore[misc]
-
-_BYTES = {b"B": "<I", b"C": "<B", b"\x8e": "<Q", b"\x96": "<Q"}
-for _code, _form in _BYTES.items():
-    _op(_code)(lambda m, form=_form: m.stack.append(m.blob(m.number(form))))  # type: ignore[misc]
-
-
-@_op(b"T", b"U")
-def _byte_string(m: Machine) -> None:
-    # Python 2 wrote names and raw data alike with these: what is no text is data.
-    size = m.number("<i") if m.data[m.at - 1] == ord("T") else m.number("<B")
-    start = m.at
-    try:
-        _put(m, m.string(size))
-    except UnicodeDecodeError:
-        _put(m, Blob(start, size))
-
-
-@_op(b"S")
-def _text_string(m: Machine) -> None:
-    line = m.line()
-    if len(line) < 2 or line[0] != line[-1] or line[0] not in "'\"":
-        raise m.fail("has a string without quotes")
-    if "\\" in line:
-        raise m.fail("has a string with escapes, which names do not need")
-    _put(m, line[1:-1])
-
-
-@_op(b"V")
-def _text_unicode(m: Machine) -> None:
-    line = m.line()
-    if "\\" in line:
-        raise m.fail("has a string with escapes, which names do not need")
-    _put(m, line)
-
-
-@_op(b"I", b"L")
-def _text_integer(m: Machine) -> None:
-    line = m.line().removesuffix("L")
-    if len(line) > 100:
-        raise m.fail("has a number of more than 100 digits")
-    _put(m, {"00": False, "01": True}[line] if line in ("00", "01") else int(line))
-
-
-@_op(b"F")
-def _text_float(m: Machine) -> None:
-    _put(m, float(m.line()))
-
-
-@_op(b"\x8a", b"\x8b")
-def _long(m: Machine) -> None:
-    size = m.number("<B") if m.data[m.at - 1] == 0x8A else m.number("<i")
-    if not 0 <= size <= 255:
-        raise m.fail("has a number of more than 255 bytes")
-    _put(m, int.from_bytes(m.take(size), "little", signed=True))
-
-
-@_op(b"0")
-def _drop(m: Machine) -> None:
-    if not m.stack:
-        raise m.fail("takes a value that is not there")
-    m.stack.pop()
-
-
-@_op(b"1")
-def _drop_group(m: Machine) -> None:
-    m.since_mark()
-
-
-@_op(b"2")
-def _duplicate(m: Machine) -> None:
-    _put(m, m.top())
-
-
-@_op(b"t")
-def _tuple(m: Machine) -> None:
-    _put(m, tuple(m.since_mark()))
-
-
-@_op(b"\x85", b"\x86", b"\x87")
-def _short_tuple(m: Machine) -> None:
-    size = m.data[m.at - 1] - 0x84
-    _put(m, tuple([m.pop() for _ in range(size)][::-1]))
-
-
-@_op(b"l", b"\x91")
-def _list(m: Machine) -> None:
-    _put(m, m.since_mark())
-
-
-@_op(b"d")
-def _dict(m: Machine) -> None:
-    items = m.since_mark()
-    _put(m, {})
-    _store(m, items)
-
-
-@_op(b"a")
-def _append(m: Machine) -> None:
-    value = m.pop()
-    _extend(m, [value])
-
-
-@_op(b"e", b"\x90")
-def _appends(m: Machine) -> None:
-    items = m.since_mark()
-    _extend(m, items)
-
-
-def _extend(m: Machine, items: list[Any]) -> None:
-    if not isinstance(m.top(), list):
-        raise m.fail(f"appends to a {type(m.top()).__name__}")
-    m.top().extend(items)
-
-
-@_op(b"s")
-def _set_item(m: Machine) -> None:
-    value, key = m.pop(), m.pop()
-    _store(m, [key, value])
-
-
-@_op(b"u")
-def _set_items(m: Machine) -> None:
-    items = m.since_mark()
-    _store(m, items)
-
-
-def _store(m: Machine, items: list[Any]) -> None:
-    target = m.top()
-    if not isinstance(target, dict) or len(items) % 2:
-        raise m.fail(f"stores items in a {type(target).__name__}")
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        target[dict_key(key)] = value
-
-
-@_op(b"p")
-def _text_memo(m: Machine) -> None:
-    m.memo[int(m.line())] = m.top()
-
-
-@_op(b"q")
-def _memo(m: Machine) -> None:
-    m.memo[m.number("<B")] = m.top()
-
-
-@_op(b"r")
-def _long_memo(m: Machine) -> None:
-    m.memo[m.number("<I")] = m.top()
-
-
-@_op(b"\x94")
-def _next_memo(m: Machine) -> None:
-    m.memo[len(m.memo)] = m.top()
-
-
-@_op(b"g", b"h", b"j")
-def _recall(m: Machine) -> None:
-    code = m.data[m.at - 1]
-    index = int(m.line()) if code == ord("g") else m.number("<B" if code == ord("h") else "<I")
-    if index not in m.memo:
-        raise m.fail(f"refers to its value {index}, which is not there")
-    _put(m, m.memo[index])
-
-
-@_op(b"c")
-def _global(m: Machine) -> None:
-    module = m.line()
-    _put(m, m.find(module, m.line()))
-
-
-@_op(b"\x93")
-def _stack_global(m: Machine) -> None:
-    name, module = m.pop(), m.pop()
-    _put(m, m.find(module, name))
-
-
-@_op(b"R", b"\x81")
-def _reduce(m: Machine) -> None:
-    args, builder = m.pop(), m.pop()
-    _put(m, m.call(builder, args))
-
-
-@_op(b"\x92")
-def _new_with_keywords(m: Machine) -> None:
-    keywords, args, builder = m.pop(), m.pop(), m.pop()
-    if keywords:
-        raise m.fail("calls a function with keywords")
-    _put(m, m.call(builder, args))
-
-
-@_op(b"i")
-def _instance(m: Machine) -> None:
-    module = m.line()
-    builder = m.find(module, m.line())
-    _put(m, m.call(builder, m.since_mark()))
-
-
-@_op(b"o")
-def _object(m: Machine) -> None:
-    items = m.since_mark()
-    if not items:
-        raise m.fail("takes a value that is not there")
-    _put(m, m.call(items[0], items[1:]))
-
-
-@_op(b"b")
-def _build(m: Machine) -> None:
-    state, target = m.pop(), m.top()
-    if isinstance(target, Namespace):
-        if not isinstance(state, dict):
-            raise m.fail("gives a Namespace something else than attributes")
-        target.update(state)
-    elif hasattr(target, "set_state"):
-        target.set_state(state)
-    elif not isinstance(target, dict | Opaque):  # attributes of a dict (torch's _metadata) are not needed
-        raise m.fail(f"sets attributes of a {type(target).__name__}")
-
-
-@_op(b"P", b"Q")
-def _persistent(m: Machine) -> None:
-    key = m.line() if m.data[m.at - 1] == ord("P") else m.pop()
-    if m.persistent is None:
-        raise m.fail("refers to data outside of it")
-    _put(m, m.persistent(key))
+            made = builder.make(*args)
+        except _WRONG as error:
+            reason = clean(str(error))
+            raise self.fail(f"calls '{builder.name}' in a way that makes no sense ({reason})") from None
+        return self.keep(made) if isinstance(made, bytes) else made

@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from zoo.checkpoint.rules import KeyMap, Plan, TensorInfo
 from zoo.errors import CheckpointError
+from zoo.files import Fields, is_name, quote, read_object
 
 NAME = "certificate.json"
+T = TypeVar("T")
 NOT_VERIFIED = "not verified"
 FORMAT = 1
 
@@ -94,24 +97,84 @@ class Certificate:
         path = folder / NAME
         if not path.is_file():
             return None
+        about = Fields(read_object(path), quote(str(path), 200))
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            coverage = data["coverage"]
-            return cls(
-                **data
-                | {
-                    "files": tuple(FileStamp(**f) for f in data["files"]),
-                    "coverage": Coverage(**coverage | {"unused": tuple(coverage["unused"])}),
-                    "weights": Written(**data["weights"]),
-                    "checks": tuple(data["checks"]),
-                    "notes": tuple(data["notes"]),
-                }
-            )
-        except (ValueError, TypeError, KeyError) as error:
+            return _read(about)
+        except CheckpointError as error:
             raise CheckpointError(
-                f"'{path}' is not a certificate that this version can read ({error!r}).",
+                f"{quote(str(path), 200)} is not a certificate that this version can read: {error.message}",
                 "Delete the folder and convert again.",
-            ) from error
+            ) from None
+
+
+def _read(about: Fields) -> Certificate:
+    """Gives a certificate's fields, each of the kind that it must be."""
+    files = [Fields(file, about.source) for file in _must(about.items("files", None, dict), "files")]
+    counts, weights = about.below("coverage"), about.below("weights")
+    parity = about.content.get("parity")
+    return Certificate(
+        name=_text(about, "name"),
+        family=_text(about, "family"),
+        architecture=_text(about, "architecture"),
+        task=about.text("task", None),
+        source={name: _text(about.below("source"), name) for name in ("kind", "id", "revision")},
+        files=tuple(FileStamp(_name(file), _size(file, "size"), _text(file, "sha256")) for file in files),
+        rules=_text(about, "rules"),
+        coverage=Coverage(
+            upstream_keys=_size(counts, "upstream_keys"),
+            tensors=_size(counts, "tensors"),
+            operations=_counts(counts, "operations"),
+            unused=tuple(_must(counts.items("unused", None, str), "unused")),
+            dropped=_texts(counts, "dropped"),
+            widened=_counts(counts, "widened"),
+        ),
+        weights=Written(_name(weights), _size(weights, "size")),
+        checks=tuple(_must(about.items("checks", None, str), "checks")),
+        versions=_texts(about, "versions"),
+        date=_text(about, "date"),
+        notes=tuple(_must(about.items("notes", None, str), "notes")),
+        parity=parity if isinstance(parity, dict) else _must(about.text("parity", None), "parity"),
+        format=about.whole("format", FORMAT),
+    )
+
+
+def _must(value: T | None, name: str) -> T:
+    if value is None:
+        raise CheckpointError(f"it has no {name}.")
+    return value
+
+
+def _text(about: Fields, name: str) -> str:
+    text = _must(about.text(name, None, 1_000), name)
+    if not text.isprintable():
+        raise CheckpointError(f"its {name} is {quote(text)}.")
+    return text
+
+
+def _size(about: Fields, name: str) -> int:
+    return _must(about.whole(name, None, 0, 1 << 60), name)
+
+
+def _name(about: Fields) -> str:
+    """Gives the name of a file, which may lie in a sub-folder but nowhere else."""
+    name = _text(about, "name")
+    if not all(map(is_name, name.split("/"))):
+        raise CheckpointError(f"it names the file {quote(name)}, which is none of a model's folder.")
+    return name
+
+
+def _texts(about: Fields, name: str) -> dict[str, str]:
+    found = _must(about.object(name, None), name)
+    if not all(isinstance(value, str) for value in found.values()):
+        raise CheckpointError(f"its {name} holds something else than texts.")
+    return found
+
+
+def _counts(about: Fields, name: str) -> dict[str, int]:
+    found = _must(about.object(name, None), name)
+    if not all(type(value) is int for value in found.values()):
+        raise CheckpointError(f"its {name} holds something else than numbers.")
+    return found
 
 
 def stamp(path: Path) -> FileStamp:

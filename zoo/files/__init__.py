@@ -1,7 +1,8 @@
 """Files: what strangers wrote is read within bounds, and what we write never replaces anything of theirs."""
 
 from zoo.files.disk import explained, lock, parents, real_folder
-from zoo.files.quoting import clean, quote
+from zoo.files.names import is_name
+from zoo.files.quoting import clean, printable, quote
 from zoo.files.reading import (
     Fields,
     open_regular,
@@ -18,12 +19,14 @@ __all__ = [
     "Fields",
     "clean",
     "explained",
+    "is_name",
     "lock",
     "manifest",
     "new_file",
     "open_regular",
     "parents",
     "parse_json",
+    "printable",
     "probe",
     "probe_file",
     "publish",

@@ -33,6 +33,13 @@ def clean(text: str, limit: int = SHOWN) -> str:
     return made if len(made) <= limit else made[: max(1, limit - 3)] + "..."
 
 
+def printable(text: str) -> str:
+    """Gives a text of any length as a terminal may show it: escaped as `quote` does it, with its line ends."""
+    if text.isprintable():
+        return text
+    return "\n".join("".join(map(_escape, line)) for line in text.split("\n"))
+
+
 def _escape(character: str) -> str:
     # Cc control, Cf format (direction marks), Cs surrogates, Co private, Cn unassigned, Zl and Zp line ends.
     if character == "\u200d" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, TypeVar
 
 from zoo.errors import CheckpointError, ZooError
-from zoo.files.quoting import quote
+from zoo.files.quoting import clean, quote
 
 SMALL = 16 << 20  # bytes of a configuration, an index or a table
 DEPTH = 64  # levels of a JSON document
@@ -214,7 +214,7 @@ class Fields:
 
     def below(self, name: str) -> Fields:
         """Gives the fields of an object in this one; none of them where it is missing."""
-        return Fields(self.object(name, {}), f"{name} of {self.source}", self.error)
+        return Fields(self.object(name, {}), f"{clean(name)} of {self.source}", self.error)
 
     def _of(self, name: str, default: T, kind: type, called: str) -> Any:
         value = self.content.get(name)
@@ -225,7 +225,7 @@ class Fields:
         return value
 
     def _refuse(self, name: str, called: str) -> NoReturn:
-        raise self.error(f"{self.source} has {name}={quote(self.content.get(name))}; it must be {called}.")
+        raise self.error(f"{self.source} has {clean(name)}={quote(self.content.get(name))}; it must be {called}.")
 
 
 def sha256(file: Path) -> str:

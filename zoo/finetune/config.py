@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 from zoo.errors import UsageError
+from zoo.files import quote
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -205,7 +206,7 @@ def near(name: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
     """The sentence that follows a misspelt name; empty when nothing is spelled almost like it."""
     from difflib import get_close_matches
 
-    found = get_close_matches(name, known, n=2, cutoff=0.6)
+    found = get_close_matches(name[:80], known, n=2, cutoff=0.6)
     return f"Did you mean {' or '.join(repr(n) for n in found)}?" if found else ""
 
 
@@ -233,7 +234,7 @@ def checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
     for name in values:
         if name not in FIELDS:
-            raise UsageError(f"{where}: there is no option '{name}'.", near(name, FIELDS))
+            raise UsageError(f"{where}: there is no option {quote(name)}.", near(name, FIELDS))
     try:
         return flags().parse_object(dict(values), defaults=False).as_dict()
     except argparse.ArgumentError:
@@ -249,7 +250,7 @@ def _check(name: str, value: object, where: str) -> None:
     try:
         flags().parse_object({name: value}, defaults=False)
     except argparse.ArgumentError:
-        raise UsageError(f"{where}: {wrong(name, value)}", near(str(value), choices(name))) from None
+        raise UsageError(f"{where}: {wrong(name, value)}", near(quote(value).strip("'"), choices(name))) from None
 
 
 def choices(name: str) -> tuple[str, ...]:
@@ -263,7 +264,7 @@ def wrong(name: str, value: object) -> str:
     kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     hint = get_type_hints(FinetuneConfig)[name]
     wanted = f"one of {', '.join(choices(name))}" if choices(name) else kinds[hint]
-    return f"{name}={value!r} is not {wanted}."
+    return f"{name}={quote(value)} is not {wanted}."
 
 
 DEFAULTS = FinetuneConfig().to_dict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 
 from zoo import __version__, env, files, tasks
 from zoo.errors import UsageError
+from zoo.files import Fields, parse_json, quote, read_object, read_text
 from zoo.models.common.base import Model
-from zoo.tasks import Task
+from zoo.tasks import Task, saved
 
 FORMAT = 1
 TASK_FILE = "task.json"
+NEEDED = {"update": ("loss",), "evaluation": ("scores",)}  # kind of a line in metrics.jsonl -> its fields
+MAX_RECORD, MAX_METRICS = 64 << 20, 256 << 20  # bytes of run.json and of metrics.jsonl
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -24,16 +28,43 @@ def read_json(file: Path) -> dict[str, Any]:
     Raises:
         UsageError: there is no such file, or it is none of ours.
     """
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
+    if not os.path.lexists(file):
         raise UsageError(
-            f"'{file.parent}' has no {file.name}.", "Give the folder of a run, or its best/."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"'{file}' cannot be read: {error}.") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UsageError(f"'{file}' is not of format {FORMAT}.", "Was it written by another version?")
+            f"{quote(str(file.parent), 200)} has no {file.name}.", "Give the folder of a run, or its best/."
+        )
+    content = read_object(file, MAX_RECORD, error=UsageError)
+    if content.get("format") != FORMAT:
+        raise UsageError(
+            f"{quote(str(file), 200)} is not of format {FORMAT}.", "Was it written by another version?"
+        )
+    return content
+
+
+def read_run(file: Path) -> dict[str, Any]:
+    """Reads run.json of one run: its configuration, and of a finished one its results.
+
+    Raises:
+        UsageError: as `read_json`, or something in it is of another kind than a run writes.
+    """
+    content = read_json(file)
+    about = Fields(content, quote(str(file), 200), UsageError)
+    finished = about.text("status", "") == "finished"
+    if "config" not in about or (finished and "results" not in about):
+        raise UsageError(f"{about.source} has no configuration or no results of a run.")
+    about.object("config", {})
+    about.items("notes", [], str)
+    about.whole("best_update", 0, 0, 1 << 53)
+    for split, held in about.object("results", {}).items():
+        result = Fields(held if isinstance(held, dict) else {}, f"{quote(split)} of {about.source}", UsageError)
+        metric, row = result.text("metric", ""), result.text("row", "")
+        result.whole("rows", 0, 0, 1 << 53)
+        result.number("value", 0.0)
+        scores = result.below("scores")
+        for name in scores.content:
+            for one in scores.below(name).content:
+                scores.below(name).number(one, None)
+        if metric not in scores.below(row):
+            raise UsageError(f"{result.source} has no number for its metric {quote(metric)}.")
     return content
 
 
@@ -66,12 +97,24 @@ def _line(values: Mapping[str, Any]) -> str:
 
 def read_metrics(file: Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl; a last one that a kill cut off is passed over."""
-    found = []
-    for line in file.read_text("utf-8").splitlines() if file.is_file() else ():
+    if not file.is_file():
+        return []
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(read_text(file, MAX_METRICS, UsageError).splitlines(), 1):
+        where = f"{quote(str(file), 200)}, line {number},"
         try:
-            found.append(json.loads(line))
-        except ValueError:
+            values = parse_json(line, where, error=UsageError)
+        except UsageError:
             break
+        if not isinstance(values, dict):
+            raise UsageError(f"{where} is not an object.")
+        about = Fields(values, where, UsageError)
+        about.whole("update", 0, 0, 1 << 53)
+        about.number("loss", None)
+        about.below("scores")
+        if not {"kind", "update", *NEEDED.get(about.text("kind", ""), ())} <= values.keys():
+            raise UsageError(f"{where} is not what a run writes.", "Remove the line.")
+        found.append(values)
     return found
 
 
@@ -93,8 +136,14 @@ def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
     Raises:
         UsageError: the folder is not one that a run saved.
     """
-    content = read_json(folder / TASK_FILE)
-    return tasks.from_dict(content["task"]), {k: v for k, v in content.items() if k not in ("format", "task")}
+    if not os.path.lexists(folder / TASK_FILE):
+        raise UsageError(
+            f"{quote(str(folder), 200)} has no {TASK_FILE}.", "Give the folder of a run, or its best/."
+        )
+    content = saved.read_settings(folder / TASK_FILE)
+    return tasks.from_dict(content.get("task") or {}), {
+        k: v for k, v in content.items() if k not in ("format", "task")
+    }
 
 
 def model_folder(path: str) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo import registry
 from zoo.errors import UsageError
+from zoo.files import Fields, clean, quote, read_text
 from zoo.finetune.config import DEFAULTS, FinetuneConfig, checked, near
 
 if sys.version_info >= (3, 11):
@@ -23,6 +24,7 @@ SUITES = {  # tasks that are run together; GLUE without WNLI, as in the papers
     "glue": ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte"),
     "clue": ("afqmc", "tnews", "iflytek", "cmnli", "ocnli", "cluewsc", "csl"),
 }
+MAX_RECIPE = 1 << 20  # bytes
 TABLES = ("flagship", "settings", "published")
 
 
@@ -172,14 +174,13 @@ def read(name: str) -> Recipe:
     file = Path(name)
     if not name.endswith(".toml") and not file.is_file():
         raise UsageError(
-            f"'{name}' is not a recipe of the zoo.", near(name, names) or "A file's name ends in .toml."
+            f"{quote(name)} is not a recipe of the zoo.", near(name, names) or "A file's name ends in .toml."
         )
     try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        text = read_text(file, MAX_RECIPE, UsageError)
+    except UsageError as error:
         raise UsageError(
-            f"Recipe {name} cannot be read: {reason}.", near(name.removesuffix(".toml"), names)
+            f"Recipe {clean(name, 200)} cannot be read: {error.message}", near(name.removesuffix(".toml"), names)
         ) from None
     return parse(text, file.stem, name)
 
@@ -190,27 +191,36 @@ def parse(text: str, name: str, where: str = "") -> Recipe:
     Raises:
         UsageError: no TOML, an unknown key, or a value of a wrong kind; names the file.
     """
-    where = f"recipe {where or name}"
+    where = f"recipe {clean(where or name, 200)}"
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where} is not TOML: {error}.") from None
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise UsageError(f"{where} is not TOML: {clean(str(error), 120)}.") from None
     for key in content:
         if key not in TABLES:
             raise UsageError(
-                f"{where}: '{key}' is not one of {', '.join(TABLES)}.", "Options stand below [settings]."
+                f"{where}: {quote(key)} is not one of {', '.join(TABLES)}.", "Options stand below [settings]."
             )
-    settings = checked(content.get("settings", {}), where)
-    published = tuple(_published(entry, where) for entry in content.get("published", ()))
-    return Recipe(name, settings, published, bool(content.get("flagship", False)))
+    about = Fields(content, where, UsageError)
+    settings = checked(about.object("settings", {}), where)
+    published = tuple(_published(entry, where) for entry in about.items("published", [], dict, 1_000))
+    return Recipe(name, settings, published, about.flag("flagship", False))
 
 
 def _published(entry: Mapping[str, Any], where: str) -> Published:
     known = tuple(f.name for f in fields(Published))
     for key in entry:
         if key not in known:
-            raise UsageError(f"{where}: [[published]] has no '{key}'.", near(key, known))
+            raise UsageError(f"{where}: [[published]] has no {quote(key)}.", near(key, known))
     missing = [key for key in ("metric", "score", "split", "source") if key not in entry]
     if missing:
         raise UsageError(f"{where}: [[published]] lacks {', '.join(missing)}.")
+    about = Fields(entry, f"{where}: [[published]]", UsageError)
+    for key in ("metric", "split", "source", "note"):
+        about.text(key, "")
+    about.flag("comparable", True)
+    about.number("score", 0.0)
+    languages = about.below("languages")
+    for code in languages.content:
+        languages.number(code, 0.0)
     return Published(**entry)

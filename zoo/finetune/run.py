@@ -69,7 +69,7 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
         names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
         runs = []
         for seed, place in zip(_seeds(config), names, strict=True):
-            record = disk.read_json(place / "run.json") if resume and (place / "run.json").is_file() else {}
+            record = disk.read_run(place / "run.json") if resume and (place / "run.json").is_file() else {}
             if record.get("status") != "finished":
                 record = Run(settled, task, data, place, seed, bool(record) and before).run()
             runs.append(record)

@@ -46,7 +46,7 @@ def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> bool:
         if out.exists() and any(out.iterdir()):
             raise UsageError(f"--out: '{out}' is not empty and holds no run.", "Give another folder.")
         return False
-    record = disk.read_json(file)
+    record = disk.read_run(file)
     if not resume:
         if record["status"] in ("failed", "stopped") and not _has_updates(out):
             return False  # nothing would be lost

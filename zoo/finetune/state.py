@@ -19,6 +19,7 @@ from zoo.checkpoint import open_checkpoint, write_safetensors
 from zoo.checkpoint.dtypes import NAMES
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError, DiskError, UsageError
+from zoo.files import Fields, quote, read_object
 
 NAME = re.compile(r"step-(\d+)")
 MASK = "mask"  # of Child-Tuning, beside the moments
@@ -79,9 +80,14 @@ def about(checkpoint: Path) -> dict[str, Any]:
         CheckpointError: the checkpoint is damaged.
     """
     try:
-        return json.loads((checkpoint / "state.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"'{checkpoint}' is no checkpoint of a run: {error}.", "Remove it.") from None
+        content = read_object(checkpoint / "state.json")
+        about = Fields(content, quote(str(checkpoint / "state.json"), 200))
+        about.object("settings", {})
+        for name in ("rows", "update"):
+            about.whole(name, 0, 0, 1 << 53)
+        return content
+    except CheckpointError as error:
+        raise CheckpointError(f"{error.message} This is no checkpoint of a run.", "Remove it.") from None
 
 
 def restore(checkpoint: Path, model: nn.Layer, optimiser: Optimizer) -> None:

@@ -28,7 +28,7 @@ from paddle import Tensor
 
 from zoo import __version__, env, files
 from zoo.errors import DiskError, ZooError
-from zoo.files import clean
+from zoo.files import Fields, clean, is_name, quote, read_object
 from zoo.inference.static import Graph
 from zoo.models.common.base import Model, TaskModel
 
@@ -184,13 +184,13 @@ def _files_digest(files: Iterable[Path]) -> str:
 def _read(entry: Path) -> Graph | None:
     """An entry that is whole, or None."""
     try:
-        about = files.Fields(files.read_object(entry / ABOUT), str(entry))
-        inputs, outputs = (tuple(about.items(name, [], str)) for name in ("inputs", "outputs"))
+        about = Fields(read_object(entry / ABOUT), quote(str(entry / ABOUT), 200))
         states = about.object("files", {})
-        if about.whole("format", 0) != FORMAT or not states:
-            return None
-        whole = all(_is_as_it_was(entry / Path(name).name, state) for name, state in states.items())
-        return Graph(entry, inputs, outputs) if whole else None
+        whole = about.whole("format", 0) == FORMAT and all(
+            is_name(name) and _is_as_it_was(entry / name, state) for name, state in states.items()
+        )
+        inputs, outputs = (tuple(about.items(name, [], str, 100)) for name in ("inputs", "outputs"))
+        return Graph(entry, inputs, outputs) if whole and states else None
     except (OSError, ZooError, KeyError, TypeError):
         return None
 

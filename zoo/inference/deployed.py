@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError, UsageError, to_install
-from zoo.files import Fields, read_object, sha256
+from zoo.files import Fields, clean, is_name, quote, read_object, sha256
 from zoo.inference import cache, trust
 from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, choose, missing, open_graph
 from zoo.inference.static import Graph
@@ -17,6 +17,7 @@ from zoo.loading import load, outline
 from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.sentence_transformers.description import SentenceModel
+from zoo.tasks import saved
 from zoo.tokenization import Tokenizer
 
 FORMAT = 1  # of the two files
@@ -86,31 +87,33 @@ def _exported(
 ) -> Deployed:
     """A folder of `python -m zoo.export`: nothing is traced, no weights but the graph's are read."""
     start = time.perf_counter()
-    about = Fields(_read_json(folder / EXPORT_FILE), f"'{folder / EXPORT_FILE}'", UsageError)
-    inputs, outputs = (about.items(name, None, str) for name in ("inputs", "outputs"))
-    own = {"engine": about.text("engine", ""), "precision": about.choice("precision", "", PRECISIONS)}
-    digests, head = about.object("sha256", {}), about.text("task", None)
+    file = folder / EXPORT_FILE
+    about = Fields(_read_json(file), quote(str(file), 200), UsageError)
+    inputs, outputs = (about.items(name, None, str, 100) for name in ("inputs", "outputs"))
+    own = {"engine": about.text("engine", "", 100), "precision": about.choice("precision", "", PRECISIONS)}
+    digests, head = about.object("sha256", {}), about.text("task", None, 100)
     if inputs is None or outputs is None or not own["precision"]:
-        raise UsageError(f"'{folder / EXPORT_FILE}' is not complete.", "Export the model again.")
+        raise UsageError(f"{about.source} is not complete.", "Export the model again.")
     graph = Graph(folder, tuple(inputs), tuple(outputs))
     for key, asked in (("engine", engine), ("precision", precision)):
         if asked not in ("auto", own[key]):
             raise UsageError(
-                f"'{folder}' was exported with {key} {own[key]}, not {asked}.",
+                f"'{folder}' was exported with {key} {clean(own[key])}, not {asked}.",
                 f"Leave {key} out, or export again.",
             )
     if task is not None:
         _check_task(f"'{folder}'", head, task)
     if not digests:
-        raise UsageError(f"'{folder / EXPORT_FILE}' names no files.", "Export the model again.")
+        raise UsageError(f"{about.source} names no files.", "Export the model again.")
     if own["engine"] not in ENGINES:
-        raise UsageError(f"'{folder}' was exported for an engine '{own['engine']}' that this zoo does not have.")
+        engine = quote(own["engine"])
+        raise UsageError(f"'{folder}' was exported for an engine {engine} that this zoo does not have.")
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
         raise UsageError(f"'{folder}' needs {own['engine']}.", to_install("export"))
-    for file, digest in digests.items():
-        if Path(file).name != file or not (folder / file).is_file() or sha256(folder / file) != digest:
+    for name, digest in digests.items():
+        if not is_name(name) or not (folder / name).is_file() or sha256(folder / name) != digest:
             raise CheckpointError(
-                f"'{folder / file}' is not the file that was exported.", "Export the model again."
+                f"{quote(name)} in '{folder}' is not the file that was exported.", "Export the model again."
             )
     model = outline(folder)
     choice = Choice(own["engine"], own["precision"], "as exported")
@@ -127,7 +130,9 @@ def _exported(
 
 def _check_task(what: str, own: str | None, asked: str) -> None:
     if own != (None if asked == "encoder" else asked):
-        raise UsageError(f"{what} has {f'the head {own}' if own else 'no head'}; the head '{asked}' was asked for.")
+        raise UsageError(
+            f"{what} has {f'the head {clean(own)}' if own else 'no head'}; the head '{asked}' was asked for."
+        )
 
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
@@ -142,13 +147,15 @@ def read_settings(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: it is damaged.
     """
-    return _read_json(folder / TASK_FILE) if (folder / TASK_FILE).is_file() else {}
+    return saved.read_settings(folder / TASK_FILE) if (folder / TASK_FILE).is_file() else {}
 
 
 def _read_json(file: Path) -> dict[str, Any]:
     found = read_object(file, error=UsageError)
     if found.get("format") != FORMAT:
-        raise UsageError(f"'{file}' is not of format {FORMAT}.", "Was it written by another version?")
+        raise UsageError(
+            f"{quote(str(file), 200)} is not of format {FORMAT}.", "Was it written by another version?"
+        )
     return found
 
 

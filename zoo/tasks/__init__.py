@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.files import clean, quote
 from zoo.tasks.base import Example, Task
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.scores import Scores
@@ -52,7 +53,7 @@ def find(name: str) -> Task:
     if key not in _table():
         near = get_close_matches(key, _table(), 3)
         raise UsageError(
-            f"There is no task '{name}'.",
+            f"There is no task {quote(name)}.",
             f"Did you mean {' or '.join(near)}?" if near else f"One of {', '.join(names())}.",
         )
     return _table()[key]
@@ -65,14 +66,21 @@ def from_dict(values: Mapping[str, Any]) -> Task:
         UsageError: it describes none.
     """
     family = values.get("family")
-    made = {type(task).__name__: type(task) for task in _table().values()}.get(str(family))
+    kinds = {type(task).__name__: type(task) for task in _table().values()}
+    made = kinds.get(family) if isinstance(family, str) else None
     if made is None:
-        raise UsageError(f"There is no family of tasks {family!r}.", "Was the file written by another version?")
+        raise UsageError(
+            f"There is no family of tasks {quote(family)}.", "Was the file written by another version?"
+        )
     known = {f.name for f in fields(made)}
+    from zoo.tasks.saved import check_kinds
+
     try:
-        return made(**{name: _value(name, value) for name, value in values.items() if name in known})
-    except TypeError as error:
-        raise UsageError(f"The description of a task is not complete: {error}.") from None
+        task = made(**{name: _value(name, value) for name, value in values.items() if name in known})
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise UsageError(f"The description of a task is not complete: {clean(str(error))}.") from None
+    check_kinds(task)
+    return task
 
 
 def _value(name: str, value: Any) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from zoo.errors import ConfigError
+from zoo.files import Fields, quote
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -20,7 +20,13 @@ SUPPORTED: Mapping[str, tuple[object, ...]] = {
     "add_cross_attention": (False, None),
     "pruned_heads": ({}, None),
 }
-_SHARE = re.compile("prob|dropout")  # of a field's name: a number from 0 to 1
+# Smallest and largest value of a field: whole numbers where the ends are. No network that was ever published comes
+# near the upper ends; without them a text of twenty bytes could ask for years and terabytes.
+LAYERS, HEADS, WIDTH, INNER = (1, 256), (1, 1024), (1, 1 << 14), (1, 1 << 16)
+ROWS, SHARE, SPREAD = (1, 1 << 20), (0.0, 1.0), (0.0, 100.0)
+MAX_LABELS, MAX_LABEL = 100_000, 1_000  # classes, and characters of a name
+PROBLEMS = ("regression", "single_label_classification", "multi_label_classification")
+Ranges = Mapping[str, tuple[float, float]]
 
 
 @dataclass
@@ -43,6 +49,13 @@ class ModelConfig:
     tie_word_embeddings: bool = True
     labels: tuple[str, ...] = ("LABEL_0", "LABEL_1")
     source: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    RANGES: ClassVar[Ranges] = {
+        "vocab_size": (1, 1 << 22),
+        "initializer_range": SPREAD,
+        "layer_norm_eps": SPREAD,
+        "pad_token_id": (0, 1 << 22),
+    }
 
     @property
     def hidden_size(self) -> int:
@@ -73,12 +86,11 @@ class ModelConfig:
         for name, known in SUPPORTED.items():
             if name in config and config[name] not in known:
                 listed = ", ".join(repr(v) for v in known if v is not None)
-                raise ConfigError(f"config.json has {name}={config[name]!r}; the zoo's network has {listed}.")
+                raise ConfigError(f"config.json has {name}={quote(config[name])}; the zoo's network has {listed}.")
         defaults = {f.name: f.default for f in fields(cls) if f.name not in ("labels", "source")}
         defaults |= cls.defaults_of(config.get("model_type"))
-        values = {name: config.get(name, default) for name, default in defaults.items()}
-        for name, value in values.items():
-            _check_number(name, value, defaults[name])
+        about = Fields(config, "config.json", ConfigError)
+        values = {name: _value(about, name, default, cls.RANGES.get(name)) for name, default in defaults.items()}
         made = cls(**values, labels=read_labels(config), source=dict(config))
         made.check()
         return made
@@ -89,6 +101,9 @@ class ModelConfig:
             raise ConfigError(f"config.json has layer_norm_eps={self.layer_norm_eps!r}; paddle takes up to 0.001.")
         if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
             raise ConfigError(f"config.json has pad_token_id={self.pad_token_id} and vocab_size={self.vocab_size}.")
+        if self.problem_type not in (None, *PROBLEMS):
+            given = quote(self.problem_type)
+            raise ConfigError(f"config.json has problem_type={given}; the zoo has {', '.join(PROBLEMS)}.")
 
     @classmethod
     def defaults_of(cls, model_type: object) -> Mapping[str, object]:
@@ -126,6 +141,19 @@ class EncoderConfig(ModelConfig):
     pad_token_id: int | None = 0
     classifier_dropout: float | None = None
 
+    RANGES: ClassVar[Ranges] = {
+        **ModelConfig.RANGES,
+        "hidden_size": WIDTH,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "intermediate_size": INNER,
+        "hidden_dropout_prob": SHARE,
+        "attention_probs_dropout_prob": SHARE,
+        "max_position_embeddings": ROWS,
+        "type_vocab_size": (1, 1 << 10),
+        "classifier_dropout": SHARE,
+    }
+
     def check(self) -> None:
         """As for every model; the heads must share the hidden size."""
         super().check()
@@ -133,7 +161,7 @@ class EncoderConfig(ModelConfig):
         if self.hidden_size % self.num_attention_heads or width != self.hidden_size:
             name = "embedding_size" if width != self.hidden_size else "num_attention_heads"
             raise ConfigError(
-                f"config.json has {name}={self.source.get(name)!r} and hidden_size={self.hidden_size}."
+                f"config.json has {name}={quote(self.source.get(name))} and hidden_size={self.hidden_size}."
             )
 
     @property
@@ -142,38 +170,43 @@ class EncoderConfig(ModelConfig):
         return self.hidden_dropout_prob if self.classifier_dropout is None else self.classifier_dropout
 
 
-def _check_number(name: str, value: object, default: object) -> None:
-    if isinstance(default, bool) or not isinstance(default, int | float):
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        if value is not None or name != "pad_token_id":
-            raise ConfigError(f"config.json has {name}={value!r}; it must be a number.")
-    elif isinstance(default, int) and name != "pad_token_id" and (value != int(value) or value < 1):
-        raise ConfigError(f"config.json has {name}={value!r}; it must be a positive whole number.")
-    elif value < 0 or (_SHARE.search(name) and value > 1):
-        allowed = "from 0 to 1" if _SHARE.search(name) else "positive"
-        raise ConfigError(f"config.json has {name}={value!r}; it must be {allowed}.")
+def _value(about: Fields, name: str, default: object, limits: tuple[float, float] | None) -> Any:
+    """Reads a field by its range, or by the kind of its default where it has none."""
+    if about.content.get(name, default) is None:
+        if default is None or name == "pad_token_id":
+            return None
+        raise ConfigError(f"config.json has {name}=null; leave it out, or give a value.")
+    if limits is None:
+        return about.flag(name, default) if isinstance(default, bool) else about.content.get(name, default)
+    low, high = limits
+    if isinstance(low, int) and isinstance(high, int):
+        return about.whole(name, default, low, high)
+    return about.number(name, default, low, high)
 
 
 def read_labels(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Class names in the order of their ids, from `id2label` or `num_labels`; two unnamed ones without either.
+    """Gives the class names in the order of their ids, from `id2label` or `num_labels`; two unnamed without either.
 
     As in transformers, a num_labels that is not id2label's wins, and the classes have no names then.
 
     Raises:
-        ConfigError: ids that are not 0 to n-1.
+        ConfigError: ids that are not 0 to n-1, names that are none, or too many of them.
     """
-    table, count = config.get("id2label"), config.get("num_labels")
-    if isinstance(table, Mapping) and type(count) is int and count != len(table):
+    table, about = config.get("id2label"), Fields(config, "config.json", ConfigError)
+    count = about.whole("num_labels", None, 1, MAX_LABELS)
+    if isinstance(table, Mapping) and count is not None and count != len(table):
         table = None
     if table is None:
-        if count is not None and (not isinstance(count, int) or count < 1):
-            raise ConfigError(f"config.json has num_labels={count!r}; it must be a positive whole number.")
         return tuple(f"LABEL_{n}" for n in range(count or 2))
     try:
-        by_id = {int(n): str(label) for n, label in table.items()}
+        by_id = {int(n): label for n, label in table.items()}
     except (AttributeError, TypeError, ValueError):
         by_id = {}
-    if sorted(by_id) != list(range(len(by_id))) or not by_id:
-        raise ConfigError(f"config.json has id2label={table!r}; its ids must be 0 to n-1.")
-    return tuple(by_id[n] for n in range(len(by_id)))
+    if not by_id or len(by_id) != len(table) or sorted(by_id) != list(range(len(by_id))):
+        raise ConfigError(f"config.json has id2label={quote(table)}; its ids must be 0 to n-1.")
+    names = tuple(by_id[n] for n in range(len(by_id)))
+    if len(names) > MAX_LABELS:
+        raise ConfigError(f"config.json has an id2label of {len(names):,} classes; the zoo takes {MAX_LABELS:,}.")
+    if bad := [name for name in names if not isinstance(name, str | int | float) or len(str(name)) > MAX_LABEL]:
+        raise ConfigError(f"config.json has the class {quote(bad[0])} in id2label, which is no name of one.")
+    return tuple(map(str, names))

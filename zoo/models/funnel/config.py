@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from operator import mul
+from typing import Any, ClassVar
 
 from zoo.errors import ConfigError
-from zoo.models.common.config import ModelConfig
+from zoo.files import quote
+from zoo.models.common.config import HEADS, INNER, LAYERS, ROWS, SHARE, SPREAD, WIDTH, ModelConfig, Ranges
 
 KINDS = {"pooling_type": ("mean", "max"), "attention_type": ("relative_shift", "factorized")}
 FLAGS = ("separate_cls", "truncate_seq", "pool_q_only")
@@ -52,6 +54,20 @@ class Config(ModelConfig):
     pad_token_id: int | None = None
     max_position_embeddings: int = 512  # a convention: there is no table of positions
 
+    RANGES: ClassVar[Ranges] = {
+        **ModelConfig.RANGES,
+        "num_decoder_layers": (1, 256),
+        "d_model": WIDTH,
+        "n_head": HEADS,
+        "d_head": (1, 1 << 12),
+        "d_inner": INNER,
+        "hidden_dropout": SHARE,
+        "attention_dropout": SHARE,
+        "activation_dropout": SHARE,
+        "initializer_std": SPREAD,
+        "max_position_embeddings": ROWS,
+    }
+
     def check(self) -> None:
         """As for every model; the blocks, the kinds and the flags must be what the network has."""
         super().check()
@@ -59,21 +75,27 @@ class Config(ModelConfig):
             if getattr(self, name) not in kinds:
                 listed = ", ".join(map(repr, kinds))
                 raise ConfigError(
-                    f"config.json has {name}={getattr(self, name)!r}; the zoo's network has {listed}."
+                    f"config.json has {name}={quote(getattr(self, name))}; the zoo's network has {listed}."
                 )
         for name in FLAGS:
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"config.json has {name}={getattr(self, name)!r}; it must be true or false.")
+                raise ConfigError(f"config.json has {name}={quote(getattr(self, name))}; it must be true or false.")
         for name in ("block_sizes", "block_repeats"):
             value = getattr(self, name)
             if name == "block_repeats" and value is None:
                 continue
             if not isinstance(value, list | tuple) or not value or not all(type(n) is int and n > 0 for n in value):
-                raise ConfigError(f"config.json has {name}={value!r}; it must list positive whole numbers.")
+                raise ConfigError(f"config.json has {name}={quote(value)}; it must list positive whole numbers.")
             setattr(self, name, tuple(value))
         if len(self.repeats) != len(self.block_sizes):
             raise ConfigError(
-                f"config.json has block_repeats={list(self.repeats)} for {len(self.block_sizes)} block_sizes."
+                f"config.json has block_repeats={quote(list(self.repeats))} for {len(self.block_sizes)} "
+                "block_sizes."
+            )
+        if (runs := sum(map(mul, self.block_sizes, self.repeats))) > LAYERS[1]:
+            raise ConfigError(
+                f"config.json has block_sizes={quote(list(self.block_sizes))}, {quote(runs)} layers with their "
+                f"repeats; the zoo takes {LAYERS[1]}."
             )
         if self.d_model % 2:
             raise ConfigError(f"config.json has d_model={self.d_model}; half of it are sines, half cosines.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from zoo.errors import ConfigError
-from zoo.models.common.config import EncoderConfig
+from zoo.files import quote
+from zoo.models.common.config import LAYERS, SPREAD, EncoderConfig, Ranges
 
 # Variants that the published code can build and no published checkpoint has: other keys, and no file to prove on.
 VARIANTS = {"pre_ln": True, "attn_separate": False}
@@ -27,6 +29,8 @@ class Config(EncoderConfig):
     dec_hidden_layers: int = 12
     layernorm_epsilon: float = 1e-12
 
+    RANGES: ClassVar[Ranges] = {**EncoderConfig.RANGES, "dec_hidden_layers": LAYERS, "layernorm_epsilon": SPREAD}
+
     def __post_init__(self) -> None:
         self.layer_norm_eps = self.layernorm_epsilon
 
@@ -35,4 +39,6 @@ class Config(EncoderConfig):
         super().check()
         for name, known in VARIANTS.items():
             if self.source.get(name, known) != known:
-                raise ConfigError(f"config.json has {name}={self.source[name]!r}; the zoo's network has {known!r}.")
+                raise ConfigError(
+                    f"config.json has {name}={quote(self.source[name])}; the zoo's network has {known!r}."
+                )

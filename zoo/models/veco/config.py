@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from zoo.checkpoint.rules import Shape
 from zoo.errors import ConfigError
-from zoo.models.common.config import EncoderConfig, ModelConfig
+from zoo.files import clean, quote
+from zoo.models.common.config import HEADS, INNER, LAYERS, ROWS, SHARE, WIDTH, EncoderConfig, ModelConfig, Ranges
 
 PAD = 1  # in every dictionary of fairseq
 # What describes another network, and the values that mean this one; absent is one of them.
@@ -60,6 +61,16 @@ class Config(ModelConfig):
     layer_norm_eps: float = 1e-5
     pad_token_id: int | None = PAD
 
+    RANGES: ClassVar[Ranges] = {
+        **ModelConfig.RANGES,
+        "d_model": WIDTH,
+        **dict.fromkeys(("encoder_layers", "decoder_layers"), LAYERS),
+        **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), HEADS),
+        **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), INNER),
+        **dict.fromkeys(("dropout", "attention_dropout"), SHARE),
+        "max_position_embeddings": ROWS,
+    }
+
     @classmethod
     def of_fairseq(cls, args: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[str, Any]:
         """What would be config.json of a fairseq checkpoint: sizes from its tensors, the rest from its options.
@@ -74,16 +85,16 @@ class Config(ModelConfig):
         for name, known in OPTIONS.items():
             if args.get(name, known) != known:
                 raise ConfigError(
-                    f"The fairseq checkpoint has {name}={args[name]!r}; VECO's network has {known!r}."
+                    f"The fairseq checkpoint has {name}={quote(args[name])}; VECO's network has {known!r}."
                 )
         try:
             words, hidden = shapes["encoder.embed_tokens.weight"]
             positions = {side: shapes[f"{side}.embed_positions.weight"][0] for side in ("encoder", "decoder")}
             layers = {side: _layers(side, shapes) for side in positions}
             inner = {side: shapes[f"{side}.layers.0.fc1.weight"][0] for side in positions}
-        except (KeyError, ValueError) as error:
+        except (LookupError, ValueError) as error:
             raise ConfigError(
-                f"The fairseq checkpoint is not VECO's: {error} is not in it as it should be."
+                f"The fairseq checkpoint is not VECO's: {clean(str(error))} is not in it as it should be."
             ) from None
         if positions["encoder"] != positions["decoder"]:
             raise ConfigError(f"The fairseq checkpoint has other positions in encoder and decoder: {positions}.")
@@ -115,7 +126,7 @@ class Config(ModelConfig):
         """
         for name, known in ONLY.items():
             if name in config and config[name] not in known:
-                raise ConfigError(f"config.json has {name}={config[name]!r}; VECO's network has {known[0]!r}.")
+                raise ConfigError(f"config.json has {name}={quote(config[name])}; VECO's network has {known[0]!r}.")
         made = super().from_dict(config)
         assert isinstance(made, Config)
         return made

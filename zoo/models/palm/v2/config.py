@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from zoo.errors import ConfigError
-from zoo.models.common.config import EncoderConfig
+from zoo.files import Fields, quote
+from zoo.models.common.config import HEADS, INNER, LAYERS, ROWS, SHARE, WIDTH, EncoderConfig, Ranges
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -39,6 +40,18 @@ class Config(EncoderConfig):
     label_smoothing: float = 0.1
     p_gen: bool = False
 
+    RANGES: ClassVar[Ranges] = {
+        **EncoderConfig.RANGES,
+        "hidden_size": (1, 1 << 11),  # the decoder computes its positions when it is made, 5,000 rows
+        "max_pos": ROWS,
+        "dec_layers": LAYERS,
+        "dec_hidden_size": WIDTH,
+        "dec_heads": HEADS,
+        "dec_ff_size": INNER,
+        "dec_dropout": SHARE,
+        "label_smoothing": SHARE,
+    }
+
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
         """Reads a config.json with the encoder's under `encoder_config`.
@@ -48,14 +61,14 @@ class Config(EncoderConfig):
         """
         nested = config.get("encoder_config", {})
         if not isinstance(nested, Mapping) or not ({**config, **nested}.keys() >= {"vocab_size", "hidden_size"}):
+            folder = quote(config.get("encoder_pth"))
             raise ConfigError(
-                f"config.json has no sizes of the encoder, and the folder '{config.get('encoder_pth')}' beside it "
-                "has no config.json.",
+                f"config.json has no sizes of the encoder, and the folder {folder} beside it has no config.json.",
                 "Copy the encoder's config.json there.",
             )
         usual = {"pad_token_id": 1} if config.get("encoder", cls.encoder) == "roberta" else {}
         sizes = {**usual, **{name: nested[name] for name in ENCODER_FIELDS if name in nested}}
-        if (rows := config.get("max_pos", 0)) > 512:
+        if (rows := Fields(config, "config.json", ConfigError).whole("max_pos", 0, 0, ROWS[1])) > 512:
             sizes["max_position_embeddings"] = rows
         made = super().from_dict({**config, **sizes})
         made.source = dict(config)
@@ -65,7 +78,7 @@ class Config(EncoderConfig):
         """As for every encoder; the decoder must be as wide as the encoder."""
         super().check()
         if self.encoder not in ENCODERS:
-            raise ConfigError(f"config.json has encoder={self.encoder!r}; the zoo has {', '.join(ENCODERS)}.")
+            raise ConfigError(f"config.json has encoder={quote(self.encoder)}; the zoo has {', '.join(ENCODERS)}.")
         if self.dec_hidden_size != self.hidden_size or self.dec_hidden_size % self.dec_heads:
             raise ConfigError(
                 f"config.json has dec_hidden_size={self.dec_hidden_size}, dec_heads={self.dec_heads} and "

@@ -1,0 +1,21 @@
+"""Names of files that strangers' files give: one plain name, never a path."""
+
+from __future__ import annotations
+
+LONGEST = 255  # bytes that Linux, macOS and Windows allow
+
+
+def is_name(value: object) -> bool:
+    """Tells whether a value is the name of a file in a folder: printable, no path, short enough for every system.
+
+    >>> is_name("model-00001-of-00002.safetensors"), is_name("../../.profile"), is_name("a\\0b")
+    (True, False, False)
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= LONGEST
+        and value not in (".", "..")
+        and value.isprintable()
+        and not any(sign in value for sign in "/\\:")
+        and len(value.encode()) <= LONGEST
+    )

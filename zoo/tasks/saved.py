@@ -1,0 +1,68 @@
+"""task.json: the task of a trained model and its options, read as a file from a stranger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from zoo.errors import UsageError
+from zoo.files import Fields, quote, read_object
+
+FORMAT = 1
+SMALLEST, LARGEST = -1_000, 1 << 20  # of a task's whole numbers: lengths, strides, the label that is passed over
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """Reads task.json: the task's description and the options of its model, each of the kind that it must be.
+
+    Raises:
+        UsageError: it is damaged, or of another version.
+    """
+    content = read_object(file, error=UsageError)
+    about = Fields(content, quote(str(file), 200), UsageError)
+    if about.whole("format", 0) != FORMAT:
+        raise UsageError(f"{about.source} is not of format {FORMAT}.", "Was it written by another version?")
+    about.object("task", {})
+    about.object("generate", {})
+    about.whole("max_length", None, 0, LARGEST)
+    return content
+
+
+def check_kinds(made: Any) -> None:
+    """Compares the fields of a task that a file described with their type hints.
+
+    Raises:
+        UsageError: one is of another kind, or a whole number is beyond any use.
+    """
+    hints = get_type_hints(type(made))
+    for field in fields(made):
+        value = getattr(made, field.name)
+        if not _fits(value, hints[field.name]):
+            raise UsageError(
+                f"The description of a task has {field.name}={quote(value)}, which is of another kind."
+            )
+        if is_dataclass(value):
+            check_kinds(value)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if kind is tuple:
+        if not isinstance(value, tuple):
+            return False
+        each = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        return len(each) == len(value) and all(map(_fits, value, each))
+    if isinstance(kind, type) and issubclass(kind, Mapping):
+        return isinstance(value, Mapping) and all(
+            _fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items()
+        )
+    if hint is int:
+        return type(value) is int and SMALLEST <= value <= LARGEST
+    if hint is float:
+        return type(value) in (int, float)
+    return isinstance(value, hint)
