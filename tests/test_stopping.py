@@ -128,7 +128,7 @@ def test_finetune(place: str, number: int, status: str | None, model: Path, data
     [
         ("paddle.nn:<module>:1", signal.SIGTERM),  # inside the block that publishes
         ("paddle.nn.layer.common:__init__:2", signal.SIGINT),
-        ("zoo.checkpoint.rules:check_shapes:1", signal.SIGTERM),
+        ("zoo.checkpoint.shapes:check_shapes:1", signal.SIGTERM),
     ],
 )
 def test_convert(place: str, number: int, model: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -64,7 +65,7 @@ def _main(arguments: argparse.Namespace) -> int:
         arguments.processes,
         arguments.rounds,
     )
-    out = Path(arguments.out).expanduser() if arguments.out else None
+    out = Path(os.path.expanduser(arguments.out)) if arguments.out else None
     if out:
         files.probe(out, last="bench.json")  # before minutes of measuring
     rows = []

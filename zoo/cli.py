@@ -36,7 +36,9 @@ def run(main: Callable[[], int | None], *, as_json: bool = False) -> int:
     """
     with signals.owned() as outermost:
         try:
-            return _run(main, as_json)
+            code = _run(main, as_json)
+            signals.settle()
+            return code
         except BaseException as error:
             number = signals.received()  # whatever is raised behind a signal comes from it
             if not outermost or not (number or isinstance(error, KeyboardInterrupt)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ def _main(arguments: argparse.Namespace) -> int:
     from zoo.finetune.config import split_names
     from zoo.finetune.saved import Saved
 
-    out = Path(arguments.out).expanduser()
+    out = Path(os.path.expanduser(arguments.out))
     files.probe_file(out, replace=arguments.overwrite)
     with cli.notes():
         saved = Saved(arguments.run, arguments.task)

@@ -51,6 +51,12 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+def settle() -> None:
+    """Raises `Stopped` for a signal that has come and that the waiting thread has not got round to."""
+    if _owner and _in_main_thread():
+        _owner.settle()
+
+
 def received() -> int:
     """The number of the signal that the command is to stop for, 0 for none."""
     return _owner.number if _owner else 0
@@ -164,6 +170,11 @@ class _Owner:
         for number in self.taken:
             signal.signal(number, lambda n, _: self._arrived(n))
 
+    def settle(self) -> None:
+        if not self.number and (found := signal.sigtimedwait(self.taken, 0)):
+            self.number = found.si_signo
+        self.stop()
+
     def finish(self) -> None:
         self.raised = True  # nothing more
         self.left.set()
@@ -173,6 +184,8 @@ class _Owner:
             time.sleep(PATIENCE + GRACE)
         signal.pthread_kill(self.watcher.ident or 0, self.taken[0])  # only wakes it
         self.watcher.join()
+        while signal.sigtimedwait(self.taken, 0):  # too late; the system would end the process for it
+            pass
         self.give_back()
 
     def give_back(self) -> None:

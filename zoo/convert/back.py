@@ -7,7 +7,6 @@ import json
 import logging
 import math
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -95,9 +94,9 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
     folder = _converted(name)
     if folder is not None and verify is not None:
         raise UsageError(f"'{name}' is converted already; --verify compares on the way.", "Leave --verify out.")
-    with tempfile.TemporaryDirectory(prefix=".zoo-", dir=_existing(target.parent)) as scratch:
+    with files.scratch(target) as scratch:
         if folder is None:
-            folder = convert(name, Path(scratch) / "converted", verify=verify, stream=stream).target
+            folder = convert(name, scratch / "converted", verify=verify, stream=stream).target
         if target.resolve() == folder.resolve():
             raise UsageError(f"'{target}' is the converted folder itself.", "Give another --out.")
         source = understand(name, folder, to)
@@ -131,11 +130,6 @@ def _describe_vectors(source: Converted, out: Path) -> None:
         )
     if source.mark.get("task") == "embedding" and not is_sentence_folder(out):
         SentenceModel.plain(known.get("pooling", "mean"), known.get("normalize", True), width).write(out)
-
-
-def _existing(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _converted(name: str) -> Path | None:

@@ -13,7 +13,17 @@ from zoo.files.reading import (
     read_text,
     sha256,
 )
-from zoo.files.writing import manifest, new_file, probe, probe_file, publish, remove, write_file, write_json
+from zoo.files.writing import (
+    manifest,
+    new_file,
+    probe,
+    probe_file,
+    publish,
+    remove,
+    scratch,
+    write_file,
+    write_json,
+)
 
 __all__ = [
     "Fields",
@@ -37,6 +47,7 @@ __all__ = [
     "read_text",
     "real_folder",
     "remove",
+    "scratch",
     "sha256",
     "write_file",
     "write_json",

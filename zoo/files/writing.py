@@ -68,6 +68,20 @@ def publish(target: str | os.PathLike[str], *, last: str = "config.json", add: b
             sync(folder.parent)
 
 
+@contextmanager
+def scratch(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a temporary folder on the disk of a target that is to be published later; it goes with the block.
+
+    Raises:
+        UsageError: the target is a file, or nothing can be written there.
+        DiskError: the disk is full.
+    """
+    folder = real_folder(target)
+    name = folder.with_name(f"{folder.name}-on-the-way")  # its own: `publish` tidies up what bears the target's
+    with explained(folder), parents(folder), lock(name), _scratch(name) as made:
+        yield made
+
+
 def probe(target: str | os.PathLike[str], *, last: str = "config.json") -> None:
     """Raises at once what `publish` would raise, as far as that can be known before there is anything to write."""
     folder = real_folder(target)

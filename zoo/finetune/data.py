@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,7 @@ def source_of_path(data: str) -> str | Path:
     """
     if not data:
         return "hub"
-    path = Path(data).expanduser()
+    path = Path(os.path.expanduser(data))
     if not path.exists():
         raise UsageError(f"--data: there is no '{data}'.", "Give a folder or a file, or leave it out for the Hub.")
     return path

@@ -148,7 +148,7 @@ def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
 
 def model_folder(path: str) -> Path:
     """The folder with the model, from that of a run or of the model itself."""
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))
     return folder / "best" if (folder / "best" / TASK_FILE).is_file() else folder
 
 
@@ -171,7 +171,7 @@ def data_files(task: Task, source: str | Path, split: str, languages: Sequence[s
     """The local files that `Task.read` reads for a split."""
     if source == "hub":
         return
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if not path.is_dir():
         yield path
         return

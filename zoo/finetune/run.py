@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -60,7 +61,7 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
     start.check_trackers(config.tracker_names)
     task, source = task_of(config), source_of_path(config.data)
     start.check(config, task)
-    out = Path(config.out or f"runs/{run_name(config)}").expanduser()
+    out = Path(os.path.expanduser(config.out or f"runs/{run_name(config)}"))
     parallel.start()
     with _held(out):
         before = start.goes_on(out, config, resume)

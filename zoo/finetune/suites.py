@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,9 +57,11 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
         raise UsageError(
             f"--task {name} trains one model on several tasks, each by its own recipe.", "Say --model."
         )
-    out = Path(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}").expanduser()
+    out = Path(
+        os.path.expanduser(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}")
+    )
     settled = {task: settle({**given, "task": task, "out": str(out / task)}, by) for task in SUITES[name]}
-    if given.get("data") and Path(given["data"]).expanduser().is_file():
+    if given.get("data") and Path(os.path.expanduser(given["data"])).is_file():
         raise UsageError(
             f"--task {name} reads several data sets, and '{given['data']}' is a file.", "Give a folder."
         )

@@ -134,7 +134,7 @@ def _repository(text: str) -> bool:
 
 def _folder(text: str, revision: str | None) -> Reference:
     try:
-        path = Path(text).expanduser()
+        path = Path(os.path.expanduser(text))
     except RuntimeError:  # the home of somebody who is not there
         path = Path(text)
     if revision:

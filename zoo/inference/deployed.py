@@ -137,7 +137,7 @@ def _check_task(what: str, own: str | None, asked: str) -> None:
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
     """The folder with the model: best/ of a run's folder, else the path itself."""
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))
     return folder / "best" if (folder / "best" / TASK_FILE).is_file() else folder
 
 

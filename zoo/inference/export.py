@@ -117,7 +117,7 @@ def export(
     """
     guarding = guarding or Guarding()
     files.probe(out, last=EXPORT_FILE)
-    out = Path(out).expanduser()
+    out = Path(os.path.expanduser(out))
     _check(to, precision, guarding, out)
     model, settings = _load(source, guarding.task)
     choice = Choice(ENGINES[to], precision, "to be exported")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -210,7 +211,7 @@ def existing(data: str, flag: str) -> str | Path:
     """
     if data == "hub":
         return data
-    path = Path(data).expanduser()
+    path = Path(os.path.expanduser(data))
     if not path.exists():
         raise UsageError(f"{flag}: there is no '{data}'.", "Give a folder or a file, or hub.")
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -128,7 +129,7 @@ class Task(ABC):
         if not isinstance(source, (str, Path)):
             yield "", self.open(tuple(map(Path, source)), split)
             return
-        path = Path(source).expanduser()
+        path = Path(os.path.expanduser(source))
         if not path.is_dir():
             yield language_of(path, self.languages), self.open((path,), split)
             return
@@ -180,7 +181,7 @@ class Task(ABC):
     def _from(self, source: Source, split: str, languages: Sequence[str]) -> str:
         """What was read, for a sentence."""
         if isinstance(source, (str, Path)):
-            folder = Path(source).expanduser()
+            folder = Path(os.path.expanduser(source))
             found = self.paths(folder, split, languages) if folder.is_dir() else [("", (folder,))]
             source = [file for _, files in found for file in files]
         return " and ".join(f"'{s}'" for s in source)

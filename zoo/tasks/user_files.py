@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,11 @@ def files_of(data: str | Path | Mapping[str, str | Path]) -> dict[str, Path]:
         UsageError: a folder has several files for a split.
     """
     if isinstance(data, Mapping):
-        files = {split: Path(file).expanduser().absolute() for split, file in data.items()}
+        files = {split: Path(os.path.expanduser(file)).absolute() for split, file in data.items()}
         if not files:
             raise UsageError("No file is named.", "Give {'train': 'train.csv', 'dev': 'dev.csv'}.")
         return files
-    folder = Path(data).expanduser().absolute()
+    folder = Path(os.path.expanduser(data)).absolute()
     if folder.is_file():
         return {"train": folder}
     if not folder.is_dir():
@@ -87,8 +88,8 @@ def file_of_split(task: Task, data: str, split: str) -> Path:
     Raises:
         InputError: there is none.
     """
-    if data and Path(data).expanduser().is_file():
-        return Path(data).expanduser()
+    if data and Path(os.path.expanduser(data)).is_file():
+        return Path(os.path.expanduser(data))
     files = files_of(data) if data else {name: Path(str(file)) for name, file in task.files.items()}
     if split not in files:
         raise InputError(
