@@ -176,6 +176,11 @@ TABLE = (
         parts="zoo benchmarks",
     ),
     # Measures an example as it is.
+    Row(
+        "benchmarks/faults/files_of_strangers.py",
+        packages="numpy sentencepiece tokenizers torch",
+        parts="zoo benchmarks",
+    ),
     Row("benchmarks/faults/readers.py", parts="benchmarks tests.hub_cases tests.hub_table"),
     Row("benchmarks/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(
