@@ -148,7 +148,7 @@ PROMPTS = {"prompts": {"query": "a b ", "none": None}, "default_prompt_name": "q
 
 def by_hand(model: Any, text: str, prompt: int = 0) -> np.ndarray:
     """The vector of one text through the tokenizer."""
-    batch = model.tokenizer(text)
+    batch = model.tokenizer(text, return_tensors="np")
     batch["attention_mask"] = hide_prompt(batch["attention_mask"], prompt)
     with paddle.no_grad():
         return model(**{name: paddle.to_tensor(ids) for name, ids in batch.items()}).embeddings.numpy()[0]
@@ -256,7 +256,7 @@ def test_lower_case_and_length_come_before_the_tokenizer_s_own(tmp_path: Path) -
     assert tokenizer.max_length == 20
     assert tokenizer.tokenize("A j [MASK] I") == ["a", "j", "[MASK]", "i"]
     text = "A\u0130 B [MASK] J"
-    batch = tokenizer(text, return_offsets=True)
+    batch = tokenizer(text, return_offsets=True, return_tensors="np")
     spans = [text[a:b] for a, b in batch["offsets"][0][1:-1]]
     assert spans == ["A\u0130", "B", "[MASK]", "J"]
     again = zoo.load(tmp_path, task="classification", labels=2)

@@ -60,7 +60,7 @@ class SentenceEncoder(TaskModel):
         whole("batch_size", batch_size)
         before = self.sentence.prompt(prompt_name, prompt)
         keep = kept(self.sentence, truncate_dim)
-        rows = self.tokenizer([before + text for text in _listed(texts)], padding=False)
+        rows = self.tokenizer([before + text for text in _listed(texts)], padding=False, return_tensors="np")
         skipped = prompt_length(self.sentence, self.tokenizer, before)
         vectors = np.zeros((len(rows["input_ids"]), self.head.width), np.float32)
         order = np.argsort([-len(row) for row in rows["input_ids"]], kind="stable")
@@ -166,7 +166,7 @@ def prompt_length(sentence: SentenceModel, tokenizer: Tokenizer, prompt: str) ->
     """
     if not prompt or not sentence.skips_prompt:
         return 0
-    ids = tokenizer(prompt)["input_ids"][0]
+    ids = tokenizer(prompt, return_tensors="np")["input_ids"][0]
     return len(ids) - int(ids[-1] in tokenizer.all_special_ids)
 
 
