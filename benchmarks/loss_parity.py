@@ -103,7 +103,7 @@ def translation(folder: Path) -> tuple[Any, Any, Any]:
     for language in ("en", "de"):
         with gzip.open(folder / f"train.{language}.gz", "rt", encoding="utf-8") as lines:
             texts = [line.strip() for line in islice(lines, ROWS)]
-        sides.append([tokenizer(text)["input_ids"][0] for text in texts])
+        sides.append([tokenizer(text, return_tensors="np")["input_ids"][0] for text in texts])
     columns = {
         "input_ids": sides[0],
         "decoder_input_ids": [t[:-1] for t in sides[1]],

@@ -21,7 +21,10 @@ from zoo.errors import UsageError, ZooError
 
 EXIT_CODES = f"""\
 A NAME is a model of the zoo (see `python -m zoo list`), a wildcard ("*infoxlm*", in quotes), a folder
-("./my-model"), or a repository of the Hub ("BAAI/bge-m3", "BAAI/bge-m3@revision").
+("./my-model": of transformers, of PaddleNLP, or of a finished run of zoo.finetune), or a repository of the Hub
+("BAAI/bge-m3", "BAAI/bge-m3@revision").
+
+Tensors that config.json's class has no place for, such as a head of another kind, are kept and named in a note.
 
 Nothing is published that is not complete: a folder appears when it is finished. A model that is converted already,
 from the same files and by the same rules, is left as it is; a download that was cut off goes on where it stopped.
@@ -58,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         choices=FORMATS,
         default="paddle",
         help="paddle (default); torch: a folder for transformers, every tensor bit-identical to the published one; "
-        "paddlenlp: a folder for PaddleNLP. The last two also take a converted folder",
+        "paddlenlp: a folder for PaddleNLP. The last two also take a converted folder or a run's",
     )
     made.add_argument(
         "--verify",

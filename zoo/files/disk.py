@@ -94,12 +94,13 @@ def short_name(target: Path) -> str:
 
 
 @contextmanager
-def lock(target: Path, *, wait: bool = True) -> Iterator[None]:
+def lock(target: Path, *, wait: bool = True, longest: float = LONGEST) -> Iterator[None]:
     """Keeps other processes of the zoo from writing the same target; the system frees it when a process dies.
 
     Args:
         target: a file or folder; what holds it must exist.
         wait: wait for the other process, and say so; else refuse at once.
+        longest: seconds to wait.
 
     Raises:
         UsageError: another process is at work there, or no lock can be made there.
@@ -118,9 +119,9 @@ def lock(target: Path, *, wait: bool = True) -> Iterator[None]:
                 raise UsageError(busy, "Wait until it is done, or give another --out.") from None
             log.info("%s Waiting for it.", busy)
             try:
-                held.acquire(timeout=LONGEST, poll_interval=0.2)
+                held.acquire(timeout=longest, poll_interval=0.2)
             except Timeout:
-                raise UsageError(f"{busy} It has not ended for an hour.", ELSEWHERE) from None
+                raise UsageError(f"{busy} It has not ended for {longest:.0f} s.", ELSEWHERE) from None
 
     def free() -> None:
         with suppress(OSError):

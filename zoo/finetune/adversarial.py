@@ -95,14 +95,14 @@ def symmetric_divergence(one: Tensor, other: Tensor, mask: Tensor | None = None)
 
     Args:
         one, other: logits [..., C].
-        mask: [...], 0 for what does not count.
+        mask: [...], 0 for what does not count; where nothing counts the divergence is 0.
     """
     first, second = F.softmax(one), F.softmax(other)
     apart = (first - second) * (_log(one) - _log(other))  # both divergences at once
     if mask is None:
         return apart.mean()
     counted = mask.astype(apart.dtype)
-    return (apart.sum(-1) * counted).sum() / counted.sum() / one.shape[-1]
+    return (apart.sum(-1) * counted).sum() / counted.sum().clip(min=1.0) / one.shape[-1]
 
 
 def _log(logits: Tensor) -> Tensor:

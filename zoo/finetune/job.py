@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,11 @@ from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
 from zoo import tasks
-from zoo.errors import InputError, UsageError
+from zoo.errors import UsageError
 from zoo.finetune import parallel
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig, near, pairs
-from zoo.finetune.evaluation import Split, has_gold
-from zoo.finetune.folder import data_files, sha256
+from zoo.finetune.evaluation import Split
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop_settings import LoopSettings, updates_of
 from zoo.finetune.objective import COUNTS_PADDING, Objective, objective_of
@@ -41,22 +39,6 @@ NETWORK = {  # options of --network, and the heads they go with
     **dict.fromkeys(("layer", "pooling", "normalize"), ("embedding",)),
 }
 ONE_TEXT = {"num_return_sequences"}  # of generate: a task wants one answer
-HELD_OUT = 20  # of the training rows of a data set without a development set, every so many-th
-
-
-@dataclass
-class Data:
-    """Examples of every split that is there, and the files they came from.
-
-    Attributes:
-        splits: train, dev and, if it has gold answers, test.
-        files: split -> path -> sha256.
-        notes: what a reader of the scores must know.
-    """
-
-    splits: dict[str, list[Example]]
-    files: dict[str, dict[str, str]]
-    notes: list[str] = field(default_factory=list)
 
 
 def task_of(config: FinetuneConfig) -> Task:
@@ -88,7 +70,7 @@ def _own(config: FinetuneConfig) -> Task:
     """The task of a user's own files.
 
     Raises:
-        UsageError: no folder is named.
+        UsageError: no folder or file is named.
     """
     if not config.data:
         raise UsageError(f"--task {config.task} learns from your own files: say where with --data.")
@@ -98,85 +80,6 @@ def _own(config: FinetuneConfig) -> Task:
     known: dict[str, Any] = dict(zip(("source_language", "target_language"), sides, strict=True)) if sides else {}
     columns = pairs(config.columns, "columns")
     return own(config.task, config.data, columns=columns, name=config.task, **known)
-
-
-def source_of_path(data: str) -> str | Path:
-    """A folder or file of data, or "hub" for none.
-
-    Raises:
-        UsageError: there is no such folder or file.
-    """
-    if not data:
-        return "hub"
-    path = Path(data).expanduser()
-    if not path.exists():
-        raise UsageError(f"--data: there is no '{data}'.", "Give a folder or a file, or leave it out for the Hub.")
-    return path
-
-
-def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
-    """Reads every split. Selection looks at the languages of the training data only.
-
-    Raises:
-        InputError: a file that is missing or malformed; names file and line.
-    """
-    data = Data({}, {})
-    for split in ("test",) if task.head == "embedding" else ("train", "dev", "test"):
-        languages = _languages(task, split, config)
-        if split == "dev" and split not in _there(task, source):
-            _hold_out(data)
-            continue
-        if split == "test" and task.head != "embedding" and not _is_there(task, source, split, languages):
-            continue
-        examples = list(task.read(source, split, languages))
-        if split == "test" and not has_gold(examples):
-            data.notes.append(
-                "the test split has no gold answers; `python -m zoo.predict` writes a submission for it"
-            )
-            continue
-        if split == "train" and 0 < config.train_rows < len(examples):
-            random = np.random.Generator(np.random.PCG64(config.seed))
-            chosen = np.sort(random.permutation(len(examples))[: config.train_rows])
-            data.notes.append(
-                f"trained on {config.train_rows} of {len(examples)} rows, drawn by seed {config.seed}"
-            )
-            examples = [examples[n] for n in chosen]
-        data.splits[split] = examples
-        data.files[split] = {str(f): sha256(f) for f in data_files(task, source, split, languages)}
-    return data
-
-
-def _languages(task: Task, split: str, config: FinetuneConfig) -> Sequence[str]:
-    if not task.languages:
-        return ()
-    if split in ("train", "dev"):
-        return task.train_languages or config.language_names
-    return config.language_names or task.languages
-
-
-def _there(task: Task, source: str | Path) -> Sequence[str]:
-    return ("train", "dev", "test") if source == "hub" and not task.files else tuple(task.files)
-
-
-def _is_there(task: Task, source: str | Path, split: str, languages: Sequence[str]) -> bool:
-    """Whether a split can be read at all: a data set need not come with its test files."""
-    if split not in _there(task, source):
-        return False
-    try:
-        return source == "hub" or bool(list(data_files(task, source, split, languages)))
-    except InputError:
-        return False
-
-
-def _hold_out(data: Data) -> None:
-    """Takes the development set from the training data when a data set has none. Raises InputError for one row."""
-    rows = data.splits["train"]
-    if len(rows) < 2:
-        raise InputError("The training data has one row, and there is no development set.", "Give more rows.")
-    data.splits["dev"] = rows[::HELD_OUT]
-    data.splits["train"] = [row for n, row in enumerate(rows) if n % HELD_OUT]
-    data.files["dev"] = {}
-    data.notes.append(f"the data set has no development set: every {HELD_OUT}th row of the training data is it")
 
 
 def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
@@ -193,6 +96,8 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
     head = options.pop("head", task.head)
     labelled = task.head in ("classification", "tagging")
     model = load(config.model, task=head, labels=labels if labelled else None, **options)
+    if labels == 1:
+        model.config.problem_type = "regression"  # else transformers would read the number as a probability
     if config.dropout >= 0:
         for layer in model.sublayers():
             if isinstance(layer, nn.Dropout):
@@ -332,7 +237,8 @@ def objective_for(config: FinetuneConfig, model: Model) -> Objective:
 def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
     """Cross entropy against a target of which `share` is spread evenly over all classes (Szegedy et al. 2016).
 
-    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count.
+    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count. Where no label
+    counts the loss and its gradients are 0.
     """
 
     def loss(model: Model, batch: dict[str, Tensor]) -> Tensor:
@@ -346,7 +252,7 @@ def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
         counts = (labels != IGNORED).astype(logits.dtype)
         gold = log_all - paddle.take_along_axis(logits, labels.clip(min=0).unsqueeze(-1), -1).squeeze(-1)
         whole = (1.0 - share) * gold + share * even
-        return (whole * counts).sum() / counts.sum()
+        return (whole * counts).sum() / counts.sum().clip(min=1.0)
 
     return loss
 

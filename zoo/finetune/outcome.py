@@ -78,7 +78,7 @@ def draw(
     try:
         names = _plots(place, record, settled, task, result, lengths)
     except ImportError:
-        record["notes"].append("no plots: matplotlib is not installed (pip install 'paddle-model-zoo[finetune]')")
+        record["notes"].append("no plots: matplotlib is not installed (pip install matplotlib)")
     text = page({**record, "result": {**result, "split": split}}, names)
     (place / "report.html").write_text(text, "utf-8")
 

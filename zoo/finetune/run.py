@@ -16,17 +16,15 @@ from zoo.errors import UsageError, ZooError
 from zoo.finetune import folder as disk
 from zoo.finetune import parallel, start, state
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
+from zoo.finetune.data import Data, read_data, source_of_path
 from zoo.finetune.evaluation import Judgement, Split, confusion, judge
 from zoo.finetune.job import (
-    Data,
     generate_options,
     load_model,
     loop_settings,
     objective_for,
     optimiser_of,
-    read_data,
     run_name,
-    source_of_path,
     split_of,
     task_of,
 )

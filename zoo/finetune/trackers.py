@@ -34,9 +34,7 @@ def _library(name: str, package: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        raise UsageError(
-            f"--trackers: {package} cannot be used: {error}.", "pip install 'paddle-model-zoo[trackers]'"
-        ) from None
+        raise UsageError(f"--trackers: {package} cannot be used: {error}.", f"pip install {package}") from None
 
 
 def tag(name: str, subset: str, language: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, to_install
 
 # (head, metric) -> library; what is not here is counted by our own code.
 LIBRARIES = {
@@ -39,6 +39,4 @@ def extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"This metric needs the library {error.name}.", "pip install 'paddle-model-zoo[finetune]'"
-        ) from None
+        raise UsageError(f"This metric needs the library {error.name}.", to_install("finetune")) from None

@@ -54,6 +54,11 @@ class ModelConfig:
         """Dropout before a classifier."""
         raise NotImplementedError
 
+    @property
+    def token_types(self) -> int:
+        """Rows of the table of token types; 0 for a network without one."""
+        return int(getattr(self, "type_vocab_size", 0))
+
     def std(self, inputs: int, outputs: int) -> float:
         """Standard deviation of the initial weight of a Linear."""
         return self.initializer_range
@@ -153,10 +158,14 @@ def _check_number(name: str, value: object, default: object) -> None:
 def read_labels(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Class names in the order of their ids, from `id2label` or `num_labels`; two unnamed ones without either.
 
+    As in transformers, a num_labels that is not id2label's wins, and the classes have no names then.
+
     Raises:
         ConfigError: ids that are not 0 to n-1.
     """
     table, count = config.get("id2label"), config.get("num_labels")
+    if isinstance(table, Mapping) and type(count) is int and count != len(table):
+        table = None
     if table is None:
         if count is not None and (not isinstance(count, int) or count < 1):
             raise ConfigError(f"config.json has num_labels={count!r}; it must be a positive whole number.")
