@@ -173,6 +173,9 @@ def use_all_cores() -> int:
     wanted = _wanted_threads()
     from paddle.base import core
 
+    from zoo import signals
+
+    signals.reclaim()  # paddle takes SIGTERM when it is imported
     core.set_num_threads(wanted or cores())
     if not wanted:
         # Paddle has written its 1 there on import, and child processes and torch would obey it.

@@ -12,16 +12,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import paddle
 
-from zoo import configs, hub, keys, registry
+from zoo import configs, hub, keys, registry, signals
 from zoo.cards import Architecture, Card, Family
 from zoo.checkpoint import Checkpoint, open_checkpoint
 from zoo.checkpoint.rules import NETWORK, KeyMap, Shape, group_of
 from zoo.errors import ConfigError, UsageError
 from zoo.keys import Source
 from zoo.models.common.base import Model, Origin, TaskModel
-from zoo.models.common.pooling import is_sentence_folder, sentence_options
+from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
 from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
 from zoo.weights import Weights
 
@@ -93,7 +94,7 @@ def load(
         pooler = any(name.startswith(POOLER) for name in weights.shapes)
         with _lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
-        weights = weights.pick(model.picks)
+        weights = weights.pick(model.picks).beside(_apart(model, folder))
         tensors = disk_names(model)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
@@ -130,7 +131,7 @@ def saved_head(
     if about.own_task in among and about.own_task in source.heads:
         return about.own_task
     found = next((task for task in among if task in source.heads), None)
-    return found or (source.saved() if about.own_task or not about.is_sentence else "embedding")
+    return found or ("embedding" if about.embeds else source.saved())
 
 
 def outline(folder: Path) -> Model:
@@ -141,10 +142,21 @@ def outline(folder: Path) -> Model:
     """
     about = read_about(folder)
     with _lazily():
-        model = about.build(about.config, about.own_task, **about.mark.get("options", {}))
+        model = about.build(about.config, about.own_task, **_options(about, about.own_task))
     model.origin = Origin(about.family.name, about.architecture.name, about.architecture.module, folder, None)
     model.eval()
     return model
+
+
+def check_head(folder: Path, task: str) -> None:
+    """Raises what `load` would raise of a head whose files lie beside the network's; see `Head.apart`."""
+    about = read_about(folder)
+    with _lazily():
+        model = about.build(about.config, task, **_options(about, task))
+    found = {name: array.shape for name, array in _apart(model, folder).items()}
+    start = f"{group_of(task)}."
+    expected = {name: tuple(t.shape) for name, t in disk_names(model).items() if name.startswith(start)}
+    check_names(expected, found, (), (), str(folder))
 
 
 def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[str]) -> dict[str, Shape]:
@@ -201,9 +213,10 @@ class About:
         return self.mark.get("task") if self.mark else self.architecture.task
 
     @property
-    def is_sentence(self) -> bool:
-        """Whether the folder is one of sentence-transformers."""
-        return is_sentence_folder(self.folder)
+    def embeds(self) -> bool:
+        """Whether the folder is one of sentence-transformers, whose config.json knows nothing of its head."""
+        bare = self.own_task is None or (not self.mark and self.own_task == "mlm")
+        return bare and is_sentence_folder(self.folder)
 
     def source(self, checkpoint: Checkpoint) -> Source:
         """The folder's weight file by its keys."""
@@ -257,18 +270,30 @@ def _task(
     """
     if task not in (None, "encoder", *TASKS):
         raise UsageError(f"task='{task}' is not one of {', '.join(TASKS)}, encoder.")
-    sentence = about.is_sentence
     if task is None:
-        own = "embedding" if about.own_task is None and sentence else source.saved()
+        own = "embedding" if about.embeds else source.saved()
         task = None if own == "mlm" and not source.is_saved else own
     else:
         own = about.own_task if task in source.heads else source.nearest()
     if task == "encoder":
         task = None
-    if task == "embedding":
-        stored = about.mark.get("options") or (sentence_options(about.folder) if sentence else {})
-        options = {**stored, **options}
-    return task, own, options
+    return task, own, {**_options(about, task), **options}
+
+
+def _options(about: About, task: str | None) -> dict[str, Any]:
+    """The arguments of a head that the folder has for it."""
+    stored = dict(about.mark.get("options", {})) if task == about.own_task else {}
+    if task == "embedding" and is_sentence_folder(about.folder):
+        # Older conversions also said in config.json what these files say of the pooling.
+        stored = {k: v for k, v in stored.items() if k == "layer"} | {"sentence": SentenceModel.read(about.folder)}
+    return stored
+
+
+def _apart(model: Model, folder: Path) -> dict[str, np.ndarray]:
+    """The tensors that a head keeps in files of its own, by their names in the model."""
+    if not isinstance(model, TaskModel):
+        return {}
+    return {f"{group_of(model.task)}.{name}": array for name, array in model.head.read(folder).items()}
 
 
 def _tell(name: str, named: str, source: Source, task: str | None, weights: Weights, fresh: Sequence[str]) -> None:
@@ -344,7 +369,7 @@ def _lazily() -> Iterator[None]:
     before = paddle.get_default_dtype()
     paddle.set_default_dtype("float32")
     try:
-        with paddle.LazyGuard():
+        with signals.deferred(), paddle.LazyGuard():
             yield
     finally:
         paddle.set_default_dtype(before)

@@ -22,6 +22,7 @@ class Weights:
         steps: our name -> the step that makes it from upstream tensors; others are in the file by our name.
         strange: upstream keys beside the network that no rule knows.
         names: our name -> name in a converted file, where layers have other numbers there.
+        apart: tensors that are not in the file, in our layout; see `zoo.models.common.heads.Head.apart`.
     """
 
     source: Source
@@ -29,6 +30,7 @@ class Weights:
     steps: Mapping[str, Step]
     strange: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    apart: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, source: Source, task: str | None, own: str | None) -> Weights:
@@ -70,8 +72,14 @@ class Weights:
                 names |= {f"{stack}.{new}.{name.removeprefix(start)}": name for name in found}
         return replace(self, shapes={ours: self.shapes[name] for ours, name in names.items()}, names=names)
 
+    def beside(self, apart: Mapping[str, np.ndarray]) -> Weights:
+        """With tensors that are in other files."""
+        return replace(self, shapes={**self.shapes, **{n: a.shape for n, a in apart.items()}}, apart=apart)
+
     def read(self, name: str) -> np.ndarray:
         """A tensor in our layout, float32."""
+        if name in self.apart:
+            return self.apart[name]
         name = self.names.get(name, name)
         if step := self.steps.get(name):
             return forward(step, self.source.read)[name]

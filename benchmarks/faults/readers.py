@@ -1,12 +1,94 @@
-"""Trials inside a process: hostile files, mutated files, broken hubs."""
+"""Trials inside a process: hostile files, changed files, misbehaving hubs; each reader in a process of its own."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-KINDS: tuple[str, ...] = ()
+from benchmarks.common import ROOT
+
+KINDS = ("hostile", "mutations", "hubs")
+HOURS = 3600 * 2
+GOOD = {"ok", "refused", "recovered", "sentence"}
 
 
 def rows(kind: str, tree: Path, label: str, mutations: int, share: float) -> list[dict[str, object]]:
-    """A row per reader or misbehaviour."""
-    raise NotImplementedError(kind)
+    """Gives a row for each reader or kind of hub: tried, right, and a column for what else came of it.
+
+    Args:
+        kind: of KINDS.
+        tree: the checkout that is tried.
+        label: what the rows call it.
+        mutations: changed files over all readers.
+        share: of the hostile files and hubs, which are tried one after another from the first on.
+    """
+    if kind == "hubs":
+        names: list[str] = ["all"]
+    else:
+        from benchmarks.faults.files_of_strangers import READERS
+
+        names = list(READERS)
+        whole = sum(reader.share for reader in READERS.values())
+    counts = {n: round(mutations * READERS[n].share / whole) for n in names} if kind == "mutations" else {}
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = pool.map(lambda n: _apart(kind, n, counts.get(n, 0), share, tree), names)
+        return [_row(kind, what, label, counted) for counts_of in found for what, counted in counts_of.items()]
+
+
+def _row(kind: str, what: str, label: str, counts: dict[str, int]) -> dict[str, object]:
+    right = sum(number for name, number in counts.items() if name in GOOD)
+    others = {name: number for name, number in sorted(counts.items()) if name not in GOOD}
+    return {"kind": kind, "what": what, "tree": label, "tried": sum(counts.values()), "right": right, **others}
+
+
+def _apart(kind: str, name: str, count: int, share: float, tree: Path) -> dict[str, dict[str, int]]:
+    """Runs `_inside` in a process in which `zoo` is the checkout's."""
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "zoo").symlink_to(tree / "zoo")
+        environ = {**os.environ, "PYTHONPATH": f"{place}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
+        words = [sys.executable, "-m", "benchmarks.faults.readers", kind, name, str(count), str(share)]
+        done = subprocess.run(words, env=environ, cwd=place, capture_output=True, text=True, timeout=HOURS)
+    lines = done.stdout.splitlines()
+    for line in lines[:-1]:
+        print(line, flush=True)
+    try:
+        found: dict[str, dict[str, int]] = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        print(f"{kind} {name}: the process ended with {done.returncode}: {done.stderr[-500:]}", flush=True)
+        return {name: {"process died": 1}}
+    return found
+
+
+def _inside(kind: str, name: str, count: int, share: float) -> dict[str, Counter[str]]:
+    if kind == "hubs":
+        return _hubs(share)
+    from benchmarks.faults.mutations import hostile, mutations
+
+    found = hostile(name).get(name) if kind == "hostile" else mutations(name, count)
+    for line in found.wrong[:40] if found else ():
+        print(line, flush=True)
+    return {name: found.counts} if found else {}
+
+
+def _hubs(share: float) -> dict[str, Counter[str]]:
+    from tests.hub_cases import run
+    from tests.hub_table import CASES
+
+    found: dict[str, Counter[str]] = {}
+    for case in CASES[:: max(1, round(1 / share))]:
+        outcome = run(case)
+        found.setdefault(case.kind, Counter())[outcome.kind] += 1
+        if outcome.kind not in GOOD:
+            print(f"{case.kind}: {case.name}: {outcome.kind}: {outcome.said}", flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:]
+    print(json.dumps(_inside(wanted[0], wanted[1], int(wanted[2]), float(wanted[3]))))

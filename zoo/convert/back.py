@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import logging
 import math
@@ -26,9 +27,9 @@ from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.placing import network
 from zoo.convert.plan import keymap_for
-from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, guard
+from zoo.convert.run import WEIGHTS, Result, Verify, companions, convert, guard
 from zoo.convert.to_paddlenlp import spoken, write
-from zoo.errors import CheckpointError, UsageError
+from zoo.errors import CheckpointError, NotYetError, UsageError
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS, kept, listed, source_keys
 from zoo.paddlenlp import PADDLENLP, TORCH, VERSION, dialect_of
 
@@ -108,14 +109,28 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
             done = written(source, checkpoint, out, stream)
             for note in done.notes:
                 log.warning("%s: %s", name, note)
-            for path in (folder / n for n in COMPANIONS):
-                if path.is_file():
-                    copy = out / path.relative_to(folder)
-                    copy.parent.mkdir(exist_ok=True)
-                    shutil.copyfile(path, copy)
+            for companion in companions(folder):
+                (out / companion).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / companion, out / companion)
+            if to == TORCH:
+                _describe_vectors(source, out)
             certificate = _certify(source, checkpoint, done, to)
             certificate.write(out)
     return Result(name, target, "converted", certificate, time.monotonic() - started)
+
+
+def _describe_vectors(source: Converted, out: Path) -> None:
+    """Writes sentence-transformers' files for a model that makes vectors and whose folder has none of them."""
+    from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
+
+    known, width = source.mark.get("options", {}), source.config.get("hidden_size", 768)
+    if known.get("layer") is not None:
+        raise NotYetError(
+            f"The vectors are made of the states of layer {known['layer']}; sentence-transformers has the last.",
+            "Load it with another layer=, or with none, and save it.",
+        )
+    if source.mark.get("task") == "embedding" and not is_sentence_folder(out):
+        SentenceModel.plain(known.get("pooling", "mean"), known.get("normalize", True), width).write(out)
 
 
 def _existing(folder: Path) -> Path:
@@ -142,7 +157,12 @@ def _finished(source: Converted, target: Path, to: str) -> Certificate | None:
         return None
     weights = target / old.weights.name
     same = weights.is_file() and weights.stat().st_size == old.weights.size
+    same = same and all(_same_bytes(source.folder / name, target / name) for name in companions(source.folder))
     return old if same and old.files == (stamp(source.folder / WEIGHTS),) else None
+
+
+def _same_bytes(one: Path, other: Path) -> bool:
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def _check_whole(source: Converted, checkpoint: Checkpoint) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +25,7 @@ class Placed:
     Attributes:
         architecture: upstream's class of this network with the head that the weights have.
         task: that head; None for none, or where the tensors of the head fit several.
-        embedding: task and options of a folder of sentence-transformers, whose head has no tensors.
+        embedding: the task of a folder of sentence-transformers, whose head has files of its own.
         form: who wrote the file, see `zoo.keys`.
         keymap: the table, the head's rules first.
         written: the tensors of the converted file, in order.
@@ -105,12 +103,19 @@ def _fitting(architecture: Architecture, config: Mapping[str, Any], names: Mappi
 
 
 def _embedding(architecture: Architecture, folder: Path) -> dict[str, Any]:
-    """The pooling of a folder of sentence-transformers, whose own head has no weights."""
-    from zoo.models.common.pooling import is_sentence_folder, sentence_options
+    """The head of a folder of sentence-transformers, which config.json does not know; other files say the rest.
 
-    if architecture.task is not None or not is_sentence_folder(folder):
+    Raises:
+        NotYetError: a module that the zoo does not have.
+        CheckpointError: the weights of a module are damaged, or not those of its config.json.
+    """
+    from zoo.loading import check_head
+    from zoo.models.common.sentence_transformers.description import is_sentence_folder
+
+    if architecture.task not in (None, "mlm") or not is_sentence_folder(folder):
         return {}
-    return {"task": "embedding", "options": sentence_options(folder)}
+    check_head(folder, "embedding")
+    return {"task": "embedding"}
 
 
 def _notes(
@@ -133,14 +138,10 @@ def _notes(
 
 
 def _paddle() -> tuple[Any, Any]:
-    """What knows a network's tensors. It imports paddle, which takes seconds (a dry run does without) and puts a
-    signal handler of its own on SIGTERM; ours comes back."""
-    handler = signal.getsignal(signal.SIGTERM)
+    """What knows a network's tensors. It imports paddle, which takes seconds; a dry run does without."""
     from zoo.loading import layout
     from zoo.models.common.weights import groups_of
 
-    if callable(handler) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
     return layout, groups_of
 
 

@@ -33,14 +33,6 @@ from zoo.tokenization.load import FILES as TOKENIZER_FILES
 log = logging.getLogger("zoo")
 
 WEIGHTS = "model.safetensors"
-# What sentence-transformers writes beside a model: its pooling, and its longest text.
-SENTENCE_FILES = (
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "1_Pooling/config.json",
-)
-COMPANIONS = (*TOKENIZER_FILES, *SENTENCE_FILES)
 CONFIGS = ("config.json", LEGACY)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 Verify = Callable[..., Mapping[str, Any]]
@@ -73,8 +65,19 @@ class Upstream:
     @property
     def files(self) -> list[Path]:
         """config.json and the small files beside it; the weight files come from the checkpoint."""
-        names = (*CONFIGS, *COMPANIONS)
+        names = (*CONFIGS, *companions(self.snapshot.path))
         return [self.snapshot.path / n for n in names if (self.snapshot.path / n).is_file()]
+
+
+def companions(folder: Path) -> list[str]:
+    """Names of the files that go with a model's weights as they are: its tokenizer's and sentence-transformers'.
+
+    Raises:
+        CheckpointError, NotYetError: modules.json is damaged, or not what the zoo reads.
+    """
+    from zoo.models.common.sentence_transformers.description import files_of
+
+    return [*(name for name in TOKENIZER_FILES if (folder / name).is_file()), *files_of(folder)]
 
 
 def understand(snapshot: hub.Snapshot) -> Upstream:
@@ -111,6 +114,8 @@ def finished(upstream: Upstream, target: Path, verify: bool) -> Certificate | No
     now = [folder / f.name for f in old.files]
     if not all(p.is_file() and p.stat().st_size == f.size for p, f in zip(now, old.files, strict=True)):
         return None
+    if not {p.relative_to(folder).as_posix() for p in upstream.files} <= {f.name for f in old.files}:
+        return None  # made when the zoo did not take all of them along
     return old if certificates.same_files((_stamp_in(folder, p) for p in now), old.files) else None
 
 
@@ -231,7 +236,7 @@ def _write(
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     for path in (p for p in upstream.files if p.name not in CONFIGS or p.parent != upstream.snapshot.path):
         copy = folder / path.relative_to(upstream.snapshot.path)
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     source = upstream.snapshot.source
     kind, name = (source.kind, source.id) if source else ("folder", upstream.snapshot.path.name)

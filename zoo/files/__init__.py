@@ -1,6 +1,6 @@
 """Files: what strangers wrote is read within bounds, and what we write never replaces anything of theirs."""
 
-from zoo.files.disk import explained, lock
+from zoo.files.disk import explained, lock, parents, real_folder
 from zoo.files.quoting import clean, quote
 from zoo.files.reading import (
     Fields,
@@ -22,6 +22,7 @@ __all__ = [
     "manifest",
     "new_file",
     "open_regular",
+    "parents",
     "parse_json",
     "probe",
     "probe_file",
@@ -31,6 +32,7 @@ __all__ = [
     "read_json",
     "read_object",
     "read_text",
+    "real_folder",
     "remove",
     "sha256",
     "write_file",

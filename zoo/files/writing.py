@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from zoo import signals
 from zoo.errors import UsageError
 from zoo.files.disk import explained, lock, parents, real_folder, room_of, short_name, sync
 from zoo.files.quoting import quote
@@ -58,12 +59,13 @@ def publish(target: str | os.PathLike[str], *, last: str = "config.json", add: b
         _refuse(folder, names, None if add else last)
         for path in (*work.rglob("*"), work):
             sync(path)
-        if _whole(folder) and not (add and folder.exists()):
-            _describe(work, names, last)
-            _swap(work, folder, scratch)
-        else:
-            _merge(work, folder, names, last, add)
-        sync(folder.parent)
+        with signals.deferred():
+            if _whole(folder) and not (add and folder.exists()):
+                _describe(work, names, last)
+                _swap(work, folder, scratch)
+            else:
+                _merge(work, folder, names, last, add)
+            sync(folder.parent)
 
 
 def probe(target: str | os.PathLike[str], *, last: str = "config.json") -> None:
@@ -294,12 +296,17 @@ def _scratch(target: Path, tidy: bool = True) -> Iterator[Path]:
     if tidy:
         _tidy(target, room, start)
     folder = Path(tempfile.mkdtemp(prefix=start, dir=room))
-    try:
-        (folder / MARK).write_text(target.name, "utf-8")
-        yield folder
-    finally:
+
+    def clear() -> None:
         _restore(folder, target)
         shutil.rmtree(folder, ignore_errors=True)
+
+    with signals.cleanup(clear):
+        try:
+            (folder / MARK).write_text(target.name, "utf-8")
+            yield folder
+        finally:
+            clear()
 
 
 def _tidy(target: Path, room: Path, start: str) -> None:

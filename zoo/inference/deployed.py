@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import CheckpointError, UsageError
-from zoo.inference.cache import file_digest
-from zoo.inference.engines import ENGINES, Choice, build, choose, missing, open_graph
+from zoo.errors import CheckpointError, UsageError, to_install
+from zoo.files import Fields, read_object, sha256
+from zoo.inference import cache, trust
+from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, choose, missing, open_graph
 from zoo.inference.static import Graph
 from zoo.loading import load, outline
 from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
+from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.tokenization import Tokenizer
 
 FORMAT = 1  # of the two files
@@ -34,6 +35,7 @@ class Deployed:
         engine: an Engine; for the head "generation" what has `generate` as a `Seq2Seq` does.
         choice: what runs it, and why.
         summary: the line to log: "name: OpenVINO 2026.4.1, bf16, 2 threads (compiled in 3.1 s)".
+        sentence: prompts and similarity, of the head "embedding".
     """
 
     name: str
@@ -44,6 +46,7 @@ class Deployed:
     engine: Any
     choice: Choice
     summary: str
+    sentence: SentenceModel | None = None
 
 
 def deploy(
@@ -72,9 +75,10 @@ def deploy(
     elif task is not None:
         _check_task(f"'{name}'", model.task, task)
     choice = choose(model, engine, precision)
-    made, how = build(model, choice)
+    made, choice, how = build(model, choice)
     summary = f"{name}: {choice} ({how})"
-    return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary)
+    sentence = getattr(model, "sentence", None)
+    return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary, sentence)
 
 
 def _exported(
@@ -82,15 +86,13 @@ def _exported(
 ) -> Deployed:
     """A folder of `python -m zoo.export`: nothing is traced, no weights but the graph's are read."""
     start = time.perf_counter()
-    about = _read_json(folder / EXPORT_FILE)
-    try:
-        graph = Graph(folder, tuple(about["inputs"]), tuple(about["outputs"]))
-        own = {"engine": about["engine"], "precision": about["precision"]}
-        digests, head = dict(about["sha256"]), about["task"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"'{folder / EXPORT_FILE}' is not complete: {error!r}.", "Export the model again."
-        ) from None
+    about = Fields(_read_json(folder / EXPORT_FILE), f"'{folder / EXPORT_FILE}'", UsageError)
+    inputs, outputs = (about.items(name, None, str) for name in ("inputs", "outputs"))
+    own = {"engine": about.text("engine", ""), "precision": about.choice("precision", "", PRECISIONS)}
+    digests, head = about.object("sha256", {}), about.text("task", None)
+    if inputs is None or outputs is None or not own["precision"]:
+        raise UsageError(f"'{folder / EXPORT_FILE}' is not complete.", "Export the model again.")
+    graph = Graph(folder, tuple(inputs), tuple(outputs))
     for key, asked in (("engine", engine), ("precision", precision)):
         if asked not in ("auto", own[key]):
             raise UsageError(
@@ -104,17 +106,23 @@ def _exported(
     if own["engine"] not in ENGINES:
         raise UsageError(f"'{folder}' was exported for an engine '{own['engine']}' that this zoo does not have.")
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
-        raise UsageError(f"'{folder}' needs {own['engine']}.", "pip install 'paddle-model-zoo[export]'")
+        raise UsageError(f"'{folder}' needs {own['engine']}.", to_install("export"))
     for file, digest in digests.items():
-        if Path(file).name != file or not (folder / file).is_file() or file_digest(folder / file) != digest:
+        if Path(file).name != file or not (folder / file).is_file() or sha256(folder / file) != digest:
             raise CheckpointError(
                 f"'{folder / file}' is not the file that was exported.", "Export the model again."
             )
     model = outline(folder)
     choice = Choice(own["engine"], own["precision"], "as exported")
-    made = open_graph(graph, choice, model)
-    summary = f"{name}: {choice} (exported, opened in {time.perf_counter() - start:.1f} s)"
-    return Deployed(name, head, model.config, model.tokenizer, settings, made, choice, summary)
+
+    def opens(precision: str) -> Any:
+        return open_graph(graph, replace(choice, precision=precision), model)
+
+    kept = cache.folder_of_export(digests)
+    made, chosen = trust.opened(opens, choice, model, kept, lambda: opens("fp32"))
+    summary = f"{name}: {chosen} (exported, opened in {time.perf_counter() - start:.1f} s)"
+    sentence = getattr(model, "sentence", None)
+    return Deployed(name, head, model.config, model.tokenizer, settings, made, chosen, summary, sentence)
 
 
 def _check_task(what: str, own: str | None, asked: str) -> None:
@@ -138,11 +146,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"'{file}' cannot be read: {error}.") from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    found = read_object(file, error=UsageError)
+    if found.get("format") != FORMAT:
         raise UsageError(f"'{file}' is not of format {FORMAT}.", "Was it written by another version?")
     return found
 

@@ -54,6 +54,11 @@ class ModelConfig:
         """Dropout before a classifier."""
         raise NotImplementedError
 
+    @property
+    def token_types(self) -> int:
+        """Rows of the table of token types; 0 for a network without one."""
+        return int(getattr(self, "type_vocab_size", 0))
+
     def std(self, inputs: int, outputs: int) -> float:
         """Standard deviation of the initial weight of a Linear."""
         return self.initializer_range
