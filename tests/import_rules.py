@@ -178,7 +178,7 @@ TABLE = (
     # Measures an example as it is.
     Row(
         "benchmarks/faults/files_of_strangers.py",
-        packages="numpy sentencepiece tokenizers torch",
+        packages="numpy paddle sentencepiece tokenizers torch",
         parts="zoo benchmarks",
     ),
     Row("benchmarks/faults/readers.py", parts="benchmarks tests.hub_cases tests.hub_table"),
