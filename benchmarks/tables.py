@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import common, finetuning_tables, speed_tables
+from benchmarks import common, fault_tables, finetuning_tables, speed_tables
 from benchmarks.markdown import markdown, millions, result
 from zoo import registry
 
-PAGES = ("README.md", "README.zh.md", "benchmarks/README.md", "docs/ner.md")
+PAGES = ("README.md", "README.zh.md", "benchmarks/README.md", "docs/faults.md", "docs/ner.md")
 REPORTS = common.ROOT / "conversion/reports"
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -142,6 +142,7 @@ def large() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "cold_start": speed_tables.cold_start,
+    "faults": fault_tables.faults,
     "funnel_compare": speed_tables.funnel_compare,
     "funnel_export": speed_tables.funnel_export,
     "funnel_grid": speed_tables.funnel_grid,

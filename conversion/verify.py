@@ -10,7 +10,7 @@ import gc
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import transformers
 
-from conversion import bisect, tokenizers
+from conversion import bisect, sentences, tokenizers
 from conversion.cases import Case, CaseMaker
 from conversion.reference import Reference, Tolerance, class_of, load_original, reference_of
 from conversion.sides import Arrays, PaddleSide, Store, TorchSide
@@ -135,12 +135,10 @@ def verify(
     tokenizer = tokenizers.compare(reference, upstream, converted)
     main, *_ = parts = parts_of(task, names)
     text_ids = tokenizers.encode(converted, SENTENCES)
-    pooling = config["zoo"].get("options", {})
+    embeds = config["zoo"]["task"] == "embedding"
     pairs = [
         (
-            Pairing(
-                reference, architecture, part, upstream, converted, keymap, views_of(part, names), pooling, say
-            ),
+            Pairing(reference, architecture, part, upstream, converted, keymap, views_of(part, names), embeds, say),
             named(CaseMaker(reference, config, part).all(text_ids), part, main),
         )
         for part in parts
@@ -224,18 +222,6 @@ def views_of(task: str | None, names: set[str]) -> list[View]:
     return [View(f"the network with its {task} head", True, head_has_it), *alone]
 
 
-def pooled(states: np.ndarray, real: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """One vector per text from [B, T, D], as sentence-transformers' pooling defines it."""
-    seen = real[..., None]
-    if options["pooling"] == "cls":
-        vectors = states[:, 0]
-    elif options["pooling"] == "max":
-        vectors = np.where(seen, states, -np.inf).max(1)
-    else:
-        vectors = (states * seen).sum(1) / seen.sum(1)
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True) if options["normalize"] else vectors
-
-
 @dataclass(frozen=True)
 class Pairing:
     """The two folders of a comparison and how they are run."""
@@ -247,7 +233,7 @@ class Pairing:
     converted: Path
     keymap: KeyMap
     views: list[View]
-    pooling: Mapping[str, Any]
+    embeds: bool
     say: Say
 
     def measure(self, cases: list[Case], figures: Figures, double: bool = False) -> None:
@@ -264,11 +250,14 @@ class Pairing:
                     self._compare(figures, view, case, ours, store, parameters)
                 del ours
                 gc.collect()
-            if self.pooling:
+            if self.embeds:
                 ours = PaddleSide(load(str(self.converted), task="embedding"), double)
                 for case in cases:
                     states = store.get(f"{self.views[0].name}/{case.name}", "last_hidden_state")
-                    wanted = pooled(states, case.real, self.pooling)
+                    rows = [
+                        torch.from_numpy(np.array(row[real])) for row, real in zip(states, case.real, strict=True)
+                    ]
+                    wanted = sentences.vectors(self.upstream, rows).numpy()
                     figures.output("embeddings", case, ours.outputs(case)["embeddings"], wanted)
 
     def _run_original(self, cases: list[Case], store: Store, double: bool) -> list[str]:

@@ -108,7 +108,7 @@ def embed(model: Model, texts: list[str]) -> np.ndarray:
     """One vector of length 1 per text."""
     batch = model.tokenizer(texts, max_length=256)
     with paddle.no_grad():
-        return model(**{name: paddle.to_tensor(ids) for name, ids in batch.items()}).embeddings.numpy()
+        return model(**batch).embeddings.numpy()
 
 
 def compare_with_golden(model: Model) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-LIGHT = "zoo.errors zoo.cards zoo.files"
+LIGHT = "zoo.errors zoo.cards zoo.files zoo.signals"
 FRAMEWORKS = "paddle numpy"
 
 
@@ -32,21 +32,30 @@ TABLE = (
     # Standard library only: `list`, `info` and `--help` stay instant.
     Row("zoo/errors.py"),
     Row("zoo/cards.py"),
-    Row("zoo/signals.py", packages="paddle", parts="zoo.errors"),
+    Row("zoo/signals.py"),
     # Reading and writing of files, for everything below; locks import late.
-    Row("zoo/files/*", packages="filelock", parts="zoo.errors zoo.files"),
+    Row("zoo/files/*", packages="filelock", parts="zoo.errors zoo.signals zoo.files"),
     Row("zoo/__init__.py"),
     Row("zoo/models/__init__.py"),
     Row("zoo/models/common/__init__.py"),
     Row("zoo/models/*/__init__.py", parts="zoo.cards"),
-    Row("zoo/models/*/keymap.py", parts="zoo.checkpoint.rules zoo.models.structbert.keymap zoo.models.xlmr.keymap"),
-    Row("zoo/checkpoint/rules.py", parts="zoo.errors"),
+    Row(
+        "zoo/models/*/keymap.py",
+        parts="zoo.checkpoint.rules zoo.checkpoint.dialect zoo.models.structbert.keymap zoo.models.xlmr.keymap",
+    ),
+    Row("zoo/checkpoint/rules.py", parts="zoo.errors zoo.files"),
+    Row("zoo/checkpoint/shapes.py", parts="zoo.errors zoo.files zoo.checkpoint.rules"),
+    Row("zoo/checkpoint/dialect.py", parts="zoo.checkpoint.rules"),
     Row("zoo/registry.py", parts=f"{LIGHT} zoo.models"),
-    Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint"),
+    Row("zoo/paddlenlp.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint.dialect zoo.checkpoint.rules"),
+    Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.paddlenlp zoo.checkpoint"),
+    # Which key table reads a file and which head it has, for loading and converting alike.
+    Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),
+    Row("zoo/weights.py", packages="numpy", parts=f"{LIGHT} zoo.keys zoo.checkpoint"),
     # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
-    Row("zoo/env.py", packages="paddle"),
+    Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
     Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.files zoo.signals"),
-    Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files"),
+    Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files zoo.inference.kinds zoo.inference.verdicts"),
     Row("zoo/__main__.py", parts="zoo"),
     # Files in, arrays out.
     Row("zoo/checkpoint/*", packages="numpy safetensors filelock", parts=f"{LIGHT} zoo.checkpoint zoo.cli zoo.env"),
@@ -55,6 +64,7 @@ TABLE = (
         packages="numpy safetensors filelock huggingface_hub certifi",
         parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.cli zoo.__version__",
     ),
+    Row("zoo/tokenization/tensors.py", packages="numpy paddle"),  # itself imported late
     Row(
         "zoo/tokenization/*",
         packages="numpy tokenizers sentencepiece",
@@ -91,14 +101,15 @@ TABLE = (
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.env zoo.hub zoo.checkpoint zoo.models zoo.tokenization",
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.weights zoo.env zoo.hub zoo.checkpoint"
+        " zoo.models zoo.tokenization",
     ),
     # Commands. `convert` never sees finetune or tasks, and finetune never convert.
     Row(
         "zoo/convert/*",
         packages="numpy filelock rich",
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models"
-        " zoo.tokenization zoo.loading zoo.convert zoo.__version__ conversion",
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.paddlenlp zoo.env zoo.cli zoo.hub zoo.checkpoint"
+        " zoo.models zoo.tokenization zoo.loading zoo.convert zoo.__version__ conversion",
     ),
     Row(
         "zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.files zoo.metrics"
@@ -118,7 +129,7 @@ TABLE = (
     Row(
         "zoo/finetune/trackers.py",
         packages="aim mlflow tensorboardX visualdl",
-        parts="zoo.errors zoo.finetune.config",
+        parts="zoo.errors zoo.files zoo.signals zoo.finetune.config",
     ),
     Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
     Row("zoo/evaluate.py", parts="zoo.cli zoo.errors zoo.files zoo.finetune"),
@@ -134,6 +145,9 @@ TABLE = (
     Row("zoo/inference/bench/plot.py", packages="matplotlib", parts="zoo.inference.bench"),
     Row("zoo/inference/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env"),
     Row("zoo/inference/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference"),
+    # What the doctor knows of engines without importing one.
+    Row("zoo/inference/kinds.py"),
+    Row("zoo/inference/verdicts.py", parts="zoo.errors zoo.env zoo.files zoo.inference.kinds"),
     Row(
         "zoo/inference/*",
         packages=f"{FRAMEWORKS} filelock paddle2onnx nncf openvino onnxruntime",
@@ -155,7 +169,19 @@ TABLE = (
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
+    # Runs beside sentence-transformers, in an environment of their own.
+    Row(
+        "benchmarks/interop*.py",
+        packages="numpy torch transformers safetensors sentencepiece sentence_transformers rich",
+        parts="zoo benchmarks",
+    ),
     # Measures an example as it is.
+    Row(
+        "benchmarks/faults/files_of_strangers.py",
+        packages="numpy paddle sentencepiece tokenizers torch",
+        parts="zoo benchmarks",
+    ),
+    Row("benchmarks/faults/readers.py", parts="benchmarks tests.hub_cases tests.hub_table"),
     Row("benchmarks/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(
         "benchmarks/*",

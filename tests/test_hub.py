@@ -79,6 +79,15 @@ def test_shards_and_the_modules_of_a_sentence_model(server: HubServer) -> None:
     assert set(names(hub.resolve("org/sharded").path)) == expected
 
 
+def test_the_modules_of_a_sentence_model_in_any_folder(server: HubServer) -> None:
+    modules = [{"idx": 0, "path": ""}, {"idx": 1, "path": "pool"}, {"idx": 2, "path": "parts/out"}, {"path": 5}, 7]
+    more = {"modules.json": json.dumps(modules), "pool/config.json": "{}", "sentence_roberta_config.json": "{}"}
+    more |= {"parts/out/config.json": "{}", "parts/out/pytorch_model.bin": b"d", "other/config.json": "{}"}
+    server.add("org/parts", TINY | more)
+    expected = {*TINY, *more} - {"README.md", "other/config.json"}
+    assert set(names(hub.resolve("org/parts").path)) == expected
+
+
 def test_a_missing_shard_is_named(server: HubServer) -> None:
     index = json.dumps({"weight_map": {"a": "model-00001-of-00002.safetensors"}})
     server.add("org/torn", {"config.json": CONFIG, "model.safetensors.index.json": index})

@@ -12,14 +12,19 @@ from zoo.cards import Card, Family
 from zoo.errors import UnknownModelError
 
 DESCRIPTION = "The pretrained models that the zoo knows, and whether this machine is ready to run them."
-EXAMPLES = """\
+EXAMPLES = f"""\
 examples:
   python -m zoo list "*large*"             every card whose name, alias or family matches
   python -m zoo list --family funnel
   python -m zoo info xlm-roberta-base      sizes, licence, sources, published scores
   python -m zoo doctor                     versions, cores, disk, caches
   python -m zoo.convert --help             bring a checkpoint to Paddle
-"""
+
+exit codes:
+  0    done
+  1    something is missing, or a hub did not answer
+  2    the command line makes no sense
+{cli.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from zoo import cli, files
 
-EPILOG = """\
+EPILOG = f"""\
 examples:
   python -m zoo.bench all-MiniLM-L6-v2
   python -m zoo.bench runs/ner --batch 1,32 --length 64 --engine paddle,openvino --out speed
@@ -17,7 +18,12 @@ examples:
 Engines: eager, paddle, openvino, onnxruntime; beside them torch and torch-compile, which run transformers' network
 of the same sizes. Without --engine all that are installed but torch-compile, which compiles for a minute. Ids are
 random and nothing is padded. Measure on an idle machine. A batch that does not fit into the memory is halved.
-"""
+
+exit codes:
+  0    done
+  1    the model went wrong, or a cell of the table has no numbers
+  2    the command line makes no sense
+{cli.STOPPED}"""
 HEADER = ("engine", "precision", "batch", "length", "p50 ms", "p95 ms", "p99 ms", "rows/s", "tokens/s", "peak MB")
 
 
@@ -59,7 +65,7 @@ def _main(arguments: argparse.Namespace) -> int:
         arguments.processes,
         arguments.rounds,
     )
-    out = Path(arguments.out).expanduser() if arguments.out else None
+    out = Path(os.path.expanduser(arguments.out)) if arguments.out else None
     if out:
         files.probe(out, last="bench.json")  # before minutes of measuring
     rows = []

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from zoo import signals
 from zoo.errors import ZooError
 from zoo.files import printable
 
@@ -21,24 +23,41 @@ if TYPE_CHECKING:
 # Control characters beyond ASCII, marks that turn the direction of writing, line ends of Unicode, half characters.
 UNSEEN = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
+STOPPED = """\
+  130  stopped with Ctrl-C, 143 with SIGTERM: within ten seconds, and nothing half-written stays
+"""  # the last line of every command's exit codes
+
 
 def run(main: Callable[[], int | None], *, as_json: bool = False) -> int:
     """Runs a command and returns its exit code.
 
-    A `ZooError` becomes one paragraph on stderr (with `as_json`, one object on stdout); Ctrl-C ends with 130 and
-    a closed pipe quietly. Anything else is a mistake of ours and keeps its traceback.
+    A `ZooError` becomes one paragraph on stderr (with `as_json`, one object on stdout). Ctrl-C ends with 130,
+    SIGTERM with 143, and a closed pipe quietly. Anything else is a mistake of ours and keeps its traceback.
     """
+    with signals.owned() as outermost:
+        try:
+            code = _run(main, as_json)
+            signals.settle()
+            return code
+        except BaseException as error:
+            number = signals.received()  # whatever is raised behind a signal comes from it
+            if not outermost or not (number or isinstance(error, KeyboardInterrupt)):
+                raise
+    print("stopped", file=sys.stderr)
+    return 128 + (number or signal.SIGINT)
+
+
+def _run(main: Callable[[], int | None], as_json: bool) -> int:
     try:
         return main() or 0
     except ZooError as error:
+        if signals.received():
+            raise
         if as_json:
             print_json({"error": {"type": type(error).__name__, "message": error.message, "hint": error.hint}})
         else:
             print(f"error: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # The reader (such as `head`) has gone; pointing stdout elsewhere keeps Python's own flush at exit quiet.
         sys.stdout = open("/dev/null", "w")  # noqa: SIM115
@@ -183,6 +202,7 @@ class Progress:
         self._said = 0.0
         self._bar: Any = None
         self._task: Any = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> Progress:
         if self.stream.isatty():
@@ -197,13 +217,14 @@ class Progress:
                 redirect_stdout=sys.stdout.isatty(),  # else what is printed meanwhile would miss the user's file
             )
             self._bar.start()
+            self._stack.callback(self._bar.stop)
+            self._stack.enter_context(signals.cleanup(self._bar.stop))  # it hides the cursor
             self._task = self._bar.add_task(self.label, total=self.total or None, amount="")
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-        elif self._said:
+        self._stack.close()
+        if self._bar is None and self._said:
             self._say()
 
     def to(self, done: int) -> None:
@@ -235,5 +256,6 @@ def status(message: str) -> Iterator[None]:
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(message):
+    console = Console(stderr=True)
+    with signals.cleanup(lambda: console.show_cursor(True)), console.status(message):
         yield

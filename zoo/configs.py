@@ -6,11 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zoo import registry
+from zoo import paddlenlp, registry
 from zoo.checkpoint import open_checkpoint
 from zoo.errors import ConfigError
 from zoo.files import Fields, is_name, quote, read_object
 
+ADAPTER = "adapter_config.json"
 FAIRSEQ = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
 _PLAIN = (str, int, float, type(None))  # values of a head's options
 
@@ -18,9 +19,10 @@ _PLAIN = (str, int, float, type(None))  # values of a head's options
 def read(folder: Path) -> dict[str, Any]:
     """Reads config.json of a folder, or makes what it would be for a folder of fairseq.
 
-    What names the network (`architectures`, `model_type` and the "zoo" object) is of the kinds that it must be;
-    the sizes are checked by the architecture's `Config.from_dict`. Where a network's encoder has a config.json of
-    its own, in the sub-folder that `encoder_pth` names (PALM 2.0), that is added as `encoder_config`.
+    PaddleNLP's files are given in transformers' words; see `zoo.paddlenlp`. What names the network
+    (`architectures`, `model_type` and the "zoo" object) is of the kinds that it must be; the sizes are checked by
+    the architecture's `Config.from_dict`. Where a network's encoder has a config.json of its own, in the sub-folder
+    that `encoder_pth` names (PALM 2.0), that is added as `encoder_config`.
 
     Raises:
         ConfigError: there is neither, it is damaged, or fairseq's network is none of the zoo's.
@@ -30,8 +32,19 @@ def read(folder: Path) -> dict[str, Any]:
     if not file.is_symlink() and not file.exists():
         if all((folder / name).is_file() for name in FAIRSEQ):
             return _fairseq(folder / FAIRSEQ[0])
-        raise ConfigError(f"{quote(str(folder), 200)} has no config.json.", "Give the folder of a model.")
-    content = _checked(read_object(file, error=ConfigError), file)
+        if (folder / ADAPTER).is_file():
+            raise ConfigError(
+                f"{quote(str(folder), 200)} is an adapter (it has {ADAPTER}): changes to a model, not the model.",
+                "Merge it with the library that made it (peft: model.merge_and_unload().save_pretrained(DIR)), "
+                "then give DIR.",
+            )
+        if not (folder / paddlenlp.LEGACY).is_file():
+            raise ConfigError(f"{quote(str(folder), 200)} has no config.json.", "Give the folder of a model.")
+        file = folder / paddlenlp.LEGACY
+    content = read_object(file, error=ConfigError)
+    if "zoo" not in content and paddlenlp.is_paddlenlp(content):
+        content = paddlenlp.translated(content)
+    content = _checked(content, file)
     home = str(content.get("encoder_pth") or "").rstrip("/").rpartition("/")[2]
     nested = folder / home / "config.json" if is_name(home) else file
     if "encoder_config" in content or nested == file or not nested.is_file():

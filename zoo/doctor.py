@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 from zoo import cli, env
+from zoo.inference import verdicts
+from zoo.inference.kinds import ENGINES, missing, versions
 
 SWITCHES = (
     "ZOO_HOME",
@@ -34,6 +36,7 @@ def run(*, online: bool = False, verify: bool = False, as_json: bool = False) ->
     """
     report = {
         "versions": env.versions(),
+        "engines": _engines(),
         "machine": _machine(),
         "switches": _switches(),
         "caches": [_cache(title, folder) for title, folder in _caches().items()],
@@ -58,6 +61,30 @@ def _caches() -> dict[str, Path]:
         "downloads": env.home() / "downloads",
         "Hugging Face cache": env.hub_cache(),
     }
+
+
+def _engines() -> list[dict[str, str]]:
+    """What runs networks here: version or what is missing, and what is known of its bf16 on this processor."""
+    known = list(verdicts.all_of(env.home() / COMPILED))
+    found = []
+    for name, kind in ENGINES.items():
+        lacks = missing(name)
+        state = f"not installed: needs {' and '.join(lacks)}" if lacks else versions(name)[kind.packages[0]]
+        bf16 = _bf16([v for v in known if v.engine == name]) if "bf16" in kind.precisions and not lacks else ""
+        found.append({"name": name, "title": kind.title, "state": state, "bf16": bf16})
+    return found
+
+
+def _bf16(known: list[verdicts.Verdict]) -> str:
+    """Whether reduced precision is trusted: every network is compared with float32 when it is first compiled."""
+    wrong = [v for v in known if not v.trusted]
+    if wrong:
+        return f"wrong for {len(wrong)} of {len(known)} networks, which compute in float32 ({wrong[0]})"
+    if known:
+        return f"trusted: right for {len(known)} network{'s' if len(known) > 1 else ''}"
+    if not env.computes_bf16():
+        return "not used: this processor does not multiply in it"
+    return "not compared with float32 yet; the first network that is compiled is"
 
 
 def _machine() -> dict[str, int | str]:
@@ -142,6 +169,12 @@ def _print(report: dict) -> None:
     machine = report["machine"]
     print("Versions")
     cli.fields(list(report["versions"].items()))
+    print("\nEngines")
+    lines = [
+        (e["title"], "; ".join([e["state"], *([f"bf16: {e['bf16']}"] if e["bf16"] else [])]))
+        for e in report["engines"]
+    ]
+    cli.fields(lines)
     print("\nMachine")
     free = machine["memory free"]
     cli.fields(

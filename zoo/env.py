@@ -45,16 +45,16 @@ def offline() -> bool:
 
 def home() -> Path:
     """Where the zoo keeps its files: $ZOO_HOME, else ~/.cache/zoo."""
-    return Path(os.environ.get("ZOO_HOME") or "~/.cache/zoo").expanduser()
+    return Path(os.path.expanduser(os.environ.get("ZOO_HOME") or "~/.cache/zoo"))
 
 
 def hub_cache() -> Path:
     """The Hugging Face cache, by the same variables that huggingface_hub reads."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if path := os.environ.get(name):
-            return Path(path).expanduser()
+            return Path(os.path.expanduser(path))
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("HF_HOME") or f"{cache}/huggingface").expanduser() / "hub"
+    return Path(os.path.expanduser(os.environ.get("HF_HOME") or f"{cache}/huggingface")) / "hub"
 
 
 def hub_endpoint() -> str:
@@ -173,6 +173,9 @@ def use_all_cores() -> int:
     wanted = _wanted_threads()
     from paddle.base import core
 
+    from zoo import signals
+
+    signals.reclaim()  # paddle takes SIGTERM when it is imported
     core.set_num_threads(wanted or cores())
     if not wanted:
         # Paddle has written its 1 there on import, and child processes and torch would obey it.

@@ -81,3 +81,25 @@ class InputError(ZooError):
 
 class TrainingError(ZooError):
     """A training run that went wrong: a loss or gradient that is no number. Names update, rows and layer."""
+
+
+DISTRIBUTION = "paddle-model-zoo"
+
+
+def to_install(extra: str) -> str:
+    """Gives the hint where the libraries of an extra are missing: pip with their names.
+
+    The zoo itself is on no index, so its own name would not do; its metadata say what an extra holds.
+    """
+    import sys
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        rows = [row.partition(";") for row in requires(DISTRIBUTION) or ()]
+    except PackageNotFoundError:
+        rows = []
+    old = '"3.13"' if sys.version_info >= (3, 13) else "none"  # extras have one limit on Python's version
+    names = [name.strip() for name, _, when in rows if f'extra == "{extra}"' in when and old not in when]
+    if not names:
+        return f"pip install '.[{extra}]' in the folder of the zoo's source."
+    return f"pip install {' '.join(repr(name) for name in names)}"

@@ -9,12 +9,17 @@ from collections.abc import Sequence
 
 from zoo import cli
 
-EPILOG = """\
+EPILOG = f"""\
 examples:
   python -m zoo.evaluate runs/sst2 --data glue/SST-2              the development set
   python -m zoo.evaluate runs/squad2 --task squad --data squad/   another data set of the same kind
   python -m zoo.evaluate runs/xnli --split test --languages en,zh
-"""
+
+exit codes:
+  0    done
+  1    data or model went wrong
+  2    the command line makes no sense
+{cli.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("run", metavar="RUN", help="folder of a run, or its best/")
-    made.add_argument("--data", default="", metavar="PATH", help="folder or file; without it the Hub")
+    made.add_argument(
+        "--data", default="", metavar="PATH", help="folder or file; without it the Hub, or your own files"
+    )
     made.add_argument("--split", default="dev", help="dev (default), test, ...")
     made.add_argument("--languages", default="", metavar="A,B", help="only these")
     made.add_argument("--task", default="", help="read the files as another data set of the same kind")
@@ -47,7 +54,7 @@ def _main(arguments: argparse.Namespace) -> int:
 
     with cli.notes():
         saved = Saved(arguments.run, arguments.task)
-        split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
+        split = saved.read(arguments.data, arguments.split, split_names(arguments.languages), scored=True)
         found = saved.judge(split)
     scores, lost = found.scores, dict(split.features.lost)
     if arguments.json:

@@ -14,23 +14,26 @@ from typing import Any
 from zoo import cli
 from zoo.errors import GuardError
 
-EPILOG = """\
+EPILOG = f"""\
 examples:
   python -m zoo.export runs/sst2 --out sst2-bf16 --precision bf16 --guard glue/SST-2
   python -m zoo.export runs/ner --out ner-int8 --to openvino --precision int8 --guard peoples_daily/
   python -m zoo.export all-MiniLM-L6-v2 --out minilm-onnx --to onnx
+  python -m zoo.export bert-base-chinese --out mlm --to onnx                   with its head: logits
+  python -m zoo.export bert-base-chinese --out bert --to onnx --task encoder   last_hidden_state
   python -m zoo.export some/squad2-model --out qa --to openvino --guard squad/ --task squad2
 
-Every output is compared with the eager model's over several shapes. With --guard the task's metric is measured
+A model has the head that its files have; the graph's inputs and outputs bear the names of the network's. Every
+output is compared with the eager model's over several shapes. With --guard the task's metric is measured
 before and after, on the rows of --split. int8 is tried from the plain recipe to the careful ones, calibrated on the
 train split (or --calibrate), until one is within the budget.
 
 exit codes:
-  0  exported
-  1  data or model went wrong
-  2  the command line makes no sense
-  3  a difference above the tolerance, or more points lost than --budget; nothing was written
-"""
+  0    exported
+  1    data or model went wrong
+  2    the command line makes no sense
+  3    a difference above the tolerance, or more points lost than --budget; nothing was written
+{cli.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,6 +105,7 @@ def _main(arguments: argparse.Namespace) -> int:
         cli.print_json(report.to_dict())
         return 0
     _show(report.to_dict())
+    print(_network(report))
     print(f"exported: {report.folder}")
     return 0
 
@@ -119,6 +123,15 @@ def _stdout_is_stderr() -> Iterator[None]:
         sys.stdout = stdout
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def _network(report: Any) -> str:
+    """What was exported, and how to get the other."""
+    if not report.outputs:
+        return "network: an encoder-decoder, as two graphs"
+    what = f"the head {report.task}" if report.task else "the bare encoder"
+    other = "; --task encoder leaves the head away" if report.task == "mlm" else ""
+    return f"network: {what}, from {', '.join(report.inputs)} to {', '.join(report.outputs)}{other}"
 
 
 def _show(report: Mapping[str, Any]) -> None:

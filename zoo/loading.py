@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 import paddle
 
-from zoo import configs, hub, registry
+from zoo import configs, hub, keys, registry, signals
 from zoo.cards import Architecture, Card, Family
-from zoo.checkpoint import Checkpoint, forward, open_checkpoint, widen
-from zoo.checkpoint.rules import KeyMap, Shape, Step, target_shapes
+from zoo.checkpoint import Checkpoint, open_checkpoint
+from zoo.checkpoint.rules import NETWORK, KeyMap, Shape, group_of
 from zoo.errors import ConfigError, UsageError
-from zoo.models.common.base import Model, Origin, TaskModel, group_of
-from zoo.models.common.pooling import is_sentence_folder, sentence_options
+from zoo.keys import Source
+from zoo.models.common.base import Model, Origin, TaskModel
+from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
 from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
+from zoo.weights import Weights
 
 log = logging.getLogger("zoo")
 
-SHOWN = 4  # names of tensors that a message lists
-SOURCE_KEYS = "source_keys"  # in the metadata of a file that a conversion wrote
 TASKS = (
     "mlm",
     "classification",
@@ -57,10 +57,12 @@ def load(
     language model comes as the bare encoder, and a folder of sentence-transformers with the embedding head.
 
     Args:
-        name_or_path: a card of the zoo, a folder, or a Hub repository; see `zoo.hub`.
+        name_or_path: a card of the zoo, a folder (of a model or of a finished run), or a Hub repository; see
+            `zoo.hub`.
         task: "mlm", "classification", "tagging", "qa", "multiple-choice", "embedding", Funnel's "discriminator" and
-            "qa-beam", or "encoder" for none.
-            A head that the files do not have is made new: N(0, initializer_range), by `paddle.seed`.
+            "qa-beam", or "encoder" for none. It decides how a head's tensors are read where config.json names
+            another class; a head whose tensors the files do not have is made new: N(0, initializer_range), by
+            `paddle.seed`.
         labels: names of the classes, or how many. Another number than the files' means a new head.
         dtype: "float32"; "float16" and "bfloat16" compute on a GPU only.
         device: "cpu", "gpu:0", ...; None for paddle's current one.
@@ -75,49 +77,61 @@ def load(
         UnknownModelError, HubError: no such model, or its files cannot be had.
         ConfigError, NotYetError: config.json describes a network the zoo does not implement.
         CheckpointError, KeyRuleError: a weight file that is damaged or does not fit config.json.
-        UsageError: an argument that makes no sense.
+        UsageError: an argument that makes no sense, or a head that must be named because its tensors fit several.
     """
     if dtype not in DTYPES:
         raise UsageError(f"dtype='{dtype}' is not one of {', '.join(DTYPES)}.")
     place = _place(device)
     folder, card = _find(name_or_path, revision)
     about = read_about(folder)
-    config = _with_labels(about, labels)
     with open_checkpoint(folder) as checkpoint:
-        saved = bool(about.mark) and SOURCE_KEYS not in checkpoint.metadata
-        task, options = _task(task, about, options, saved)
-        weights = Weights.of(checkpoint, about)
+        source = about.source(checkpoint)
+        task, own, options = _task(task, about, options, source)
+        named = about.architecture.name
+        about = about.with_head(task if task in source.heads else own)
+        config = _with_labels(about, labels)
+        weights = Weights.of(source, task, own)
         pooler = any(name.startswith(POOLER) for name in weights.shapes)
         with _lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
-        weights = weights.pick(model.picks)
+        weights = weights.pick(model.picks).beside(_apart(model, folder))
         tensors = disk_names(model)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
         computed = _computed(about, expected, weights.shapes)
         left_out = _left_out(model, weights.shapes)
         skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER[:-1], *left_out}
-        check_names(expected, weights.shapes, (*fresh, *computed), skipped, str(checkpoint.path))
+        hint = _hint(task, labels is not None, expected, weights.shapes)
+        check_names(expected, weights.shapes, (*fresh, *computed), skipped, str(checkpoint.path), hint)
         fill(tensors, weights.read, (*fresh, *computed), dtype, place)
-    if fresh:
-        more = f" and {len(fresh) - SHOWN} more" if len(fresh) > SHOWN else ""
-        log.warning("%s: new, to be trained: %s%s", name_or_path, ", ".join(fresh[:SHOWN]), more)
+    _tell(str(name_or_path), named, source, task, weights, fresh)
     for group, count in left_out.items():
         log.info("%s: %s (%d tensors) is not used by this network", name_or_path, group, count)
-    upstream = model.upstream or _class_name(about, task)
+    upstream = model.upstream or registry.with_head(about.architecture, task).name
     model.origin = Origin(about.family.name, upstream, about.architecture.module, folder, card)
     model.eval()
     return model
 
 
-def saved_head(name_or_path: str | os.PathLike[str], revision: str | None = None) -> str | None:
+def saved_head(
+    name_or_path: str | os.PathLike[str], revision: str | None = None, among: Sequence[str] = ()
+) -> str | None:
     """The head that a model's files were saved with; None for a bare encoder. Fetches the files.
 
+    Args:
+        among: heads that would do. One of them is given where the files have it, even if they have another one or
+            config.json names another class.
+
     Raises:
-        ZooError: as `load`, of the name and of config.json.
+        ZooError: as `load`, of the name, config.json and the weights.
     """
     about = read_about(_find(name_or_path, revision)[0])
-    return about.own_task or ("embedding" if is_sentence_folder(about.folder) else None)
+    with open_checkpoint(about.folder) as checkpoint:
+        source = about.source(checkpoint)
+    if about.own_task in among and about.own_task in source.heads:
+        return about.own_task
+    found = next((task for task in among if task in source.heads), None)
+    return found or ("embedding" if about.embeds else source.saved())
 
 
 def outline(folder: Path) -> Model:
@@ -128,10 +142,21 @@ def outline(folder: Path) -> Model:
     """
     about = read_about(folder)
     with _lazily():
-        model = about.build(about.config, about.own_task, **about.mark.get("options", {}))
+        model = about.build(about.config, about.own_task, **_options(about, about.own_task))
     model.origin = Origin(about.family.name, about.architecture.name, about.architecture.module, folder, None)
     model.eval()
     return model
+
+
+def check_head(folder: Path, task: str) -> None:
+    """Raises what `load` would raise of a head whose files lie beside the network's; see `Head.apart`."""
+    about = read_about(folder)
+    with _lazily():
+        model = about.build(about.config, task, **_options(about, task))
+    found = {name: array.shape for name, array in _apart(model, folder).items()}
+    start = f"{group_of(task)}."
+    expected = {name: tuple(t.shape) for name, t in disk_names(model).items() if name.startswith(start)}
+    check_names(expected, found, (), (), str(folder))
 
 
 def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[str]) -> dict[str, Shape]:
@@ -140,7 +165,7 @@ def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[st
     Args:
         architecture: from `zoo.registry.family_of`.
         config: config.json.
-        groups: first parts of the wanted names ("encoder", "mlm", ...), and "encoder.pooler" for the optional
+        groups: first parts of the names of the wanted heads ("mlm", ...), and "encoder.pooler" for the optional
             pooler: what `zoo.models.common.weights.groups_of` says of a file's names. `unused` is passed over.
 
     Raises:
@@ -155,7 +180,8 @@ def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[st
         for task in (t for t in TASKS if group_of(t) in groups):
             names = disk_names(module.build(made, task))
             shapes |= {n: tuple(t.shape) for n, t in names.items() if n.startswith(f"{group_of(task)}.")}
-    return {name: shape for name, shape in shapes.items() if name.partition(".")[0] in groups}
+    network = tuple(NETWORK)
+    return {n: shape for n, shape in shapes.items() if n.startswith(network) or n.partition(".")[0] in groups}
 
 
 @dataclass(frozen=True)
@@ -183,8 +209,28 @@ class About:
 
     @property
     def own_task(self) -> str | None:
-        """The head the files were saved with."""
+        """The head that config.json names."""
         return self.mark.get("task") if self.mark else self.architecture.task
+
+    @property
+    def embeds(self) -> bool:
+        """Whether the folder is one of sentence-transformers, whose config.json knows nothing of its head."""
+        bare = self.own_task is None or (not self.mark and self.own_task == "mlm")
+        return bare and is_sentence_folder(self.folder)
+
+    def source(self, checkpoint: Checkpoint) -> Source:
+        """The folder's weight file by its keys."""
+        if self.mark:
+            return Source.converted(checkpoint, self.mark, self.architecture)
+        return Source.upstream(checkpoint, self.config.source, self.architecture)
+
+    def with_head(self, task: str | None) -> About:
+        """The same, if its class were the one with this head; a family may look at it ("has a decoder")."""
+        architecture = self.architecture if task is None else registry.with_head(self.architecture, task)
+        if architecture is self.architecture:
+            return self
+        config = replace(self.config, source={**self.config.source, "architectures": [architecture.name]})
+        return replace(self, architecture=architecture, config=config)
 
 
 def read_about(folder: Path) -> About:
@@ -198,64 +244,9 @@ def read_about(folder: Path) -> About:
     mark = content.get("zoo") or {}
     if mark.get("format", 1) != 1:
         raise ConfigError(f"'{folder}' is of format {mark['format']}; this zoo reads format 1.", "Update the zoo.")
-    config = import_module(f"{architecture.module}.config").Config.from_dict(content)
+    named = {"architectures": [architecture.name]} if mark else {}  # the class that the conversion found
+    config = import_module(f"{architecture.module}.config").Config.from_dict({**content, **named})
     return About(folder, family, architecture, config, mark)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The tensors of a checkpoint by our names, whichever names the file has.
-
-    Attributes:
-        shapes: in our layout.
-        steps: name in a converted file -> the step that makes it from upstream tensors; empty for such a file.
-        names: our name -> name in a converted file, where layers have other numbers there.
-    """
-
-    checkpoint: Checkpoint
-    shapes: Mapping[str, Shape]
-    steps: Mapping[str, Step]
-    names: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, checkpoint: Checkpoint, about: About) -> Weights:
-        """Reads the names; the tensors follow one by one.
-
-        Raises:
-            KeyRuleError: an upstream key that the family's table does not know.
-        """
-        found = {name: info.shape for name, info in checkpoint.infos.items()}
-        if about.mark:
-            return cls(checkpoint, found, {})
-        keymap: KeyMap = about.module("keymap").KEYMAP.prefer(about.architecture.task)
-        shapes: dict[str, Shape] = {}
-        steps: dict[str, Step] = {}
-        for step in keymap.plan(found).steps:
-            made = target_shapes(step, found)
-            shapes |= made
-            steps |= dict.fromkeys(made, step)
-        return cls(checkpoint, shapes, steps)
-
-    def pick(self, picks: Mapping[str, tuple[int, ...]]) -> Weights:
-        """Only some layers of some stacks, numbered anew; see `Model.picks`. The others are not read."""
-        if not picks:
-            return self
-        names = {name: name for name in self.shapes if not name.startswith(tuple(f"{stack}." for stack in picks))}
-        for stack, numbers in picks.items():
-            for new, old in enumerate(numbers):
-                start = f"{stack}.{old}."
-                found = (name for name in self.shapes if name.startswith(start))
-                names |= {f"{stack}.{new}.{name.removeprefix(start)}": name for name in found}
-        return replace(self, shapes={ours: self.shapes[name] for ours, name in names.items()}, names=names)
-
-    def read(self, name: str) -> np.ndarray:
-        """A tensor in our layout, float32."""
-        name = self.names.get(name, name)
-        step = self.steps.get(name)
-        return self._upstream(name) if step is None else forward(step, self._upstream)[name]
-
-    def _upstream(self, key: str) -> np.ndarray:
-        return widen(self.checkpoint.read(key), self.checkpoint.infos[key].dtype)
 
 
 def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[Path, Card | None]:
@@ -270,22 +261,61 @@ def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[P
 
 
 def _task(
-    task: str | None, about: About, options: dict[str, Any], saved: bool
-) -> tuple[str | None, dict[str, Any]]:
-    """The head to load, and its arguments. `saved`: the files were written by `Model.save`."""
+    task: str | None, about: About, options: dict[str, Any], source: Source
+) -> tuple[str | None, str | None, dict[str, Any]]:
+    """The head to load, the head the files have, and the first one's arguments.
+
+    Raises:
+        UsageError: there is no such head, or none was asked for and the files' could be several.
+    """
     if task not in (None, "encoder", *TASKS):
         raise UsageError(f"task='{task}' is not one of {', '.join(TASKS)}, encoder.")
-    sentence = is_sentence_folder(about.folder)
     if task is None:
-        own = about.own_task
-        task = "embedding" if own is None and sentence else own
-        task = None if task == "mlm" and not saved else task
+        own = "embedding" if about.embeds else source.saved()
+        task = None if own == "mlm" and not source.is_saved else own
+    else:
+        own = about.own_task if task in source.heads else source.nearest()
     if task == "encoder":
         task = None
-    if task == "embedding":
-        stored = about.mark.get("options") or (sentence_options(about.folder) if sentence else {})
-        options = {**stored, **options}
-    return task, options
+    return task, own, {**_options(about, task), **options}
+
+
+def _options(about: About, task: str | None) -> dict[str, Any]:
+    """The arguments of a head that the folder has for it."""
+    stored = dict(about.mark.get("options", {})) if task == about.own_task else {}
+    if task == "embedding" and is_sentence_folder(about.folder):
+        # Older conversions also said in config.json what these files say of the pooling.
+        stored = {k: v for k, v in stored.items() if k == "layer"} | {"sentence": SentenceModel.read(about.folder)}
+    return stored
+
+
+def _apart(model: Model, folder: Path) -> dict[str, np.ndarray]:
+    """The tensors that a head keeps in files of its own, by their names in the model."""
+    if not isinstance(model, TaskModel):
+        return {}
+    return {f"{group_of(model.task)}.{name}": array for name, array in model.head.read(folder).items()}
+
+
+def _tell(name: str, named: str, source: Source, task: str | None, weights: Weights, fresh: Sequence[str]) -> None:
+    """Says in a line each what was guessed, made anew, or not read. `named`: the class in config.json."""
+    if task and task in source.heads and task != source.own and task not in keys.PRETRAINING:
+        log.warning("%s: config.json names %s; read as %s: %s", name, named, task, keys.listed(source.heads[task]))
+    if fresh:
+        log.warning("%s: new, to be trained: %s", name, keys.listed(fresh))
+    others = [t for t in source.trained if t != task]
+    if others and task not in source.heads:
+        unread = keys.listed(source.heads[others[0]])
+        log.warning("%s: %s is not used; it fits the head %s", name, unread, " or ".join(others))
+    if weights.strange and not source.is_ours:
+        log.warning("%s: beside the network, not read: %s", name, keys.listed(weights.strange))
+
+
+def _hint(task: str | None, labels_given: bool, expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> str:
+    """What to type where a head has another number of classes than config.json's."""
+    name = f"{group_of(task)}.output.bias"
+    if labels_given or found.get(name) in (None, expected.get(name)) or task not in ("classification", "tagging"):
+        return ""
+    return f"The file's head has {found[name][0]} classes: labels={found[name][0]}, or their names."
 
 
 def _with_labels(about: About, labels: Sequence[str] | int | None) -> Any:
@@ -333,26 +363,13 @@ def _left_out(model: Model, found: Mapping[str, Shape]) -> dict[str, int]:
     return {group: count for group, count in counts.items() if count}
 
 
-def _class_name(about: About, task: str | None) -> str:
-    """What upstream calls this network with this head ("XLMRobertaForTokenClassification")."""
-    name, module = about.architecture.name, about.architecture.module
-    if about.architecture.task == task:
-        return name
-    known = [a for family in registry.families() for a in family.architectures if a.module == module]
-    stems = [a.name.removesuffix("Model") for a in known if a.task is None]
-    stem = next((s for s in stems if name.startswith(s)), name)
-    wanted = None if task == "embedding" else task
-    # The last one: BertForMaskedLM and not BertForPreTraining, whose file has more than the head.
-    return next((a.name for a in reversed(known) if a.name.startswith(stem) and a.task == wanted), name)
-
-
 @contextmanager
 def _lazily() -> Iterator[None]:
     """Layers made inside hold no memory yet, and are float32 whatever the process's default is."""
     before = paddle.get_default_dtype()
     paddle.set_default_dtype("float32")
     try:
-        with paddle.LazyGuard():
+        with signals.deferred(), paddle.LazyGuard():
             yield
     finally:
         paddle.set_default_dtype(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -10,12 +11,18 @@ from pathlib import Path
 
 from zoo import cli, files
 
-EPILOG = """\
+EPILOG = f"""\
 examples:
   python -m zoo.predict runs/sst2 --data new.tsv --out answers.tsv
   python -m zoo.predict runs/mnli --data glue/MNLI --split test --out MNLI-m.tsv     for the benchmark's server
-The file is read as the data set's own files are, and written as its server takes answers.
-"""
+The file is read as the data set's own files are, and written as its server takes answers. A model of tags reads
+plain text too: each line is cut into words or characters, as it was trained.
+
+exit codes:
+  0    done
+  1    data or model went wrong
+  2    the command line makes no sense
+{cli.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +34,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("run", metavar="RUN", help="folder of a run, or its best/")
-    made.add_argument("--data", default="", metavar="PATH", help="folder or file; without it the Hub")
+    made.add_argument(
+        "--data", default="", metavar="PATH", help="folder or file; without it the Hub, or your own files"
+    )
     made.add_argument("--out", required=True, metavar="FILE", help="where the answers go")
     made.add_argument("--overwrite", action="store_true", help="replace --out when it is there")
     made.add_argument("--split", default="test", help="test (default), dev, ...")
@@ -47,7 +56,7 @@ def _main(arguments: argparse.Namespace) -> int:
     from zoo.finetune.config import split_names
     from zoo.finetune.saved import Saved
 
-    out = Path(arguments.out).expanduser()
+    out = Path(os.path.expanduser(arguments.out))
     files.probe_file(out, replace=arguments.overwrite)
     with cli.notes():
         saved = Saved(arguments.run, arguments.task)

@@ -19,6 +19,24 @@ def families() -> tuple[Family, ...]:
     return tuple(import_module(f"zoo.models.{name}").FAMILY for name in FAMILIES)
 
 
+def architectures() -> tuple[Architecture, ...]:
+    """Every class name that a family runs."""
+    return tuple(architecture for one in families() for architecture in one.architectures)
+
+
+def with_head(architecture: Architecture, task: str | None) -> Architecture:
+    """What upstream calls the same network with this head; itself where upstream has no such class."""
+    if architecture.task == task:
+        return architecture
+    known = [a for a in architectures() if a.module == architecture.module]
+    stems = [a.name.removesuffix("Model") for a in known if a.task is None]
+    stem = next((s for s in stems if architecture.name.startswith(s)), architecture.name)
+    wanted = None if task == "embedding" else task
+    # The last one: BertForMaskedLM and not BertForPreTraining, whose file has more than the head.
+    found = (a for a in reversed(known) if a.name.startswith(stem) and a.task == wanted)
+    return next(found, architecture)
+
+
 @lru_cache(maxsize=1)
 def _by_key() -> dict[str, Card]:
     """Names and aliases in lower case -> card. A spelling that two cards claim is a mistake of ours."""

@@ -115,6 +115,6 @@ def test_several_models_in_processes(snapshot: Make, tmp_path: Path) -> None:
     process = start(*folders, "--out", tmp_path / "out", "--jobs", "2", "--json")
     out, err = process.communicate()
     rows = json.loads(out)["models"]
-    assert [r["status"] for r in rows] == ["converted", "failed"] and process.returncode == 1, err
+    assert [r["status"] for r in rows] == ["converted", "failed"] and process.returncode == 1, (err, rows)
     assert (tmp_path / "out" / "one-copy" / "model.safetensors").is_file()
     assert not (tmp_path / "out" / "two-copy").exists()

@@ -10,7 +10,8 @@ import pytest
 
 from tests.convert.conftest import ROOT
 from zoo import registry
-from zoo.checkpoint.rules import TensorInfo, check_shapes, target_shapes
+from zoo.checkpoint.rules import TensorInfo
+from zoo.checkpoint.shapes import check_shapes, target_shapes
 
 FILES = sorted((ROOT / "conversion" / "keys").glob("*.json"))
 SIZES = {"F16": 2, "F32": 4, "I64": 8}

@@ -125,7 +125,7 @@ def with_untied_decoder(tensors: dict[str, np.ndarray]) -> None:
     ("change", "words"),
     [
         (with_nan, ("roberta.encoder.layer.1.output.dense.weight", "NaN", "[3, 4]")),
-        (with_stranger, ("roberta.encoder.layer.0.adapter.weight", "no rule")),
+        (with_stranger, ("roberta.encoder.layer.0.adapter.weight", "inside the network")),
         (with_gap, ("encoder.layers.1.attention.key.bias", "missing")),
         (with_half_a_head, ("mlm.norm.bias", "missing")),
         (with_untied_decoder, ("lm_head.decoder.weight", "other numbers")),

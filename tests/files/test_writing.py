@@ -265,3 +265,13 @@ def test_long_and_foreign_names(tmp_path):
         assert listed(tmp_path / name) == {"config.json": "2"}
     with pytest.raises(UsageError, match="cannot be written"):
         put(tmp_path / ("x" * 256), config_json="1")
+
+
+def test_room_for_work_on_the_way_outlives_a_publication(tmp_path):
+    with files.scratch(tmp_path / "m") as made:
+        (made / "converted").write_text("1")
+        put(tmp_path / "m", config_json="1")
+        assert (made / "converted").read_text() == "1"
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+    with pytest.raises(UsageError, match="cannot be written"), files.scratch("/proc/x"):
+        raise AssertionError

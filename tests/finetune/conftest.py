@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.finetune.networks import network
+from tests.finetune.small import small_data, small_folder
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -46,6 +47,18 @@ def predict() -> Command:
     from zoo.predict import main
 
     return lambda *words: _captured(main, words)
+
+
+@pytest.fixture(scope="session")
+def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random network with a vocabulary of a few words."""
+    return small_folder(tmp_path_factory.mktemp("little") / "model")
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    """Sixteen made-up reviews of its words in SST-2's layout."""
+    return small_data(tmp_path / "reviews")
 
 
 @pytest.fixture(scope="session")

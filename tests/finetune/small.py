@@ -12,9 +12,10 @@ import numpy as np
 import paddle
 
 from zoo.finetune.batches import Batch
-from zoo.finetune.loop import LoopSettings, train
+from zoo.finetune.loop import train
+from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
-from zoo.models.common.base import Model
+from zoo.models.common.base import Model, Origin
 from zoo.models.structbert.config import Config
 from zoo.models.structbert.model import build
 
@@ -65,6 +66,30 @@ def small_model(task: str | None = "classification", seed: int = 1, dropout: flo
     rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     labels = {"id2label": {str(n): f"L{n}" for n in range(3 if task == "tagging" else 2)}}
     return build(Config.from_dict({**SIZES, **rates, **labels, **sizes}), task)
+
+
+def small_folder(folder: Path, **sizes: Any) -> Path:
+    """Writes the small model, without a head, as a folder for `zoo.load`; it knows the words of `small_data`."""
+    source = folder.parent / f"{folder.name}-words"
+    source.mkdir(parents=True)
+    digits = [f"{before}{n}" for before in ("", "##") for n in range(10)]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "number", *digits]
+    (source / "vocab.txt").write_text("\n".join(words) + "\n", "utf-8")
+    model = small_model(None, **sizes)
+    model.origin = Origin("structbert", "BertModel", "zoo.models.structbert", source, None)
+    model.save(folder)
+    return folder
+
+
+def small_data(folder: Path, rows: int = 16) -> Path:
+    """Writes made-up reviews in the layout of SST-2."""
+    folder.mkdir(parents=True)
+    lines = [f"a {'good' if n % 2 else 'bad'} film number {n}\t{n % 2}\n" for n in range(rows)]
+    for split in ("train", "dev"):
+        (folder / f"{split}.tsv").write_text("sentence\tlabel\n" + "".join(lines), "utf-8")
+    texts = "".join(f"{n}\ta film number {n}\n" for n in range(rows))
+    (folder / "test.tsv").write_text("index\tsentence\n" + texts, "utf-8")
+    return folder
 
 
 def bytes_of(model: Model) -> dict[str, bytes]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 import pytest
 
+from tests.finetune.small import SomeRows, small_model
 from zoo.checkpoint import forward
 from zoo.errors import UsageError
+from zoo.finetune import fast
 from zoo.finetune.adversarial import Smart, slope_of, symmetric_divergence
+from zoo.finetune.freezing import freeze_body, train_mode
+from zoo.finetune.regularisers import FGM, RDrop
 from zoo.models.common.base import Model
 from zoo.models.structbert.config import Config
 from zoo.models.structbert.keymap import KEYMAP
@@ -203,6 +209,52 @@ def test_a_slope_is_that_of_a_backward_pass() -> None:
     assert model.weight.grad is None
     value.backward()
     np.testing.assert_array_equal(slope, x.grad.numpy())
+
+
+@pytest.mark.parametrize("faster", [False, True])
+@pytest.mark.parametrize("loss", [Smart(noise=0.3, step=0.1, bound=0.2), FGM(), RDrop()])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_speed_up_changes_no_second_loss(loss: Any, faster: bool, frozen: bool) -> None:
+    """Loss and every gradient are those of plain paddle."""
+    model = small_model(dropout=0.0)
+    for p in model.parameters():  # norms and biases that do something
+        p.set_value(p + 0.1 * paddle.randn(p.shape))
+    if frozen:
+        freeze_body(model)
+    train_mode(model)
+    batch = {k: paddle.to_tensor(v) for k, v in SomeRows(9).batch(np.arange(9)).items()}
+    found = []
+    for speed in (nullcontext(), fast.speed_up(model) if faster else nullcontext()):
+        paddle.seed(5)
+        with speed:
+            value = loss(model, batch)
+            value.backward()
+        found.append({n: p.grad.numpy() for n, p in model.named_parameters() if p.grad is not None})
+        found[-1]["loss"] = value.numpy()
+        for p in model.parameters():
+            p.clear_gradient(set_to_zero=False)
+    plain, other = found
+    assert plain.keys() == other.keys()
+    largest = max(np.abs(grad).max() for grad in plain.values())
+    for name, grad in plain.items():
+        assert np.abs(other[name] - grad).max() <= 2e-5 * max(1.0, largest), name
+
+
+def test_fgm_goes_up_the_slope_of_a_backward_pass() -> None:
+    model = small_model(dropout=0.0)
+    for p in model.parameters():
+        p.set_value(p + 0.1 * paddle.randn(p.shape))
+    model.train()
+    batch = {k: paddle.to_tensor(v) for k, v in SomeRows(5).batch(np.arange(5)).items()}
+    others = {name: value for name, value in batch.items() if name != "input_ids"}
+    words = model.encoder.embeddings.word(batch["input_ids"]).detach()
+    words.stop_gradient = False
+    plain = model(inputs_embeds=words, **others).loss
+    plain.backward()
+    slope = words.grad
+    moved = words + slope / slope.square().sum(axis=[-2, -1], keepdim=True).sqrt()
+    wanted = float(plain + model(inputs_embeds=moved, **others).loss)
+    assert abs(float(FGM()(model, batch)) - wanted) < 1e-5
 
 
 def test_divergence_is_symmetric_and_counts_the_mask() -> None:

@@ -14,7 +14,9 @@ from paddle.nn import functional as F
 from tests.finetune.small import SomeRows, small_model
 from tests.finetune.test_optimisation import FUNNEL
 from zoo.finetune import fast
-from zoo.finetune.loop import LoopSettings, freeze_body, train
+from zoo.finetune.freezing import freeze_body
+from zoo.finetune.loop import train
+from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.models.funnel.config import Config as FunnelConfig
 from zoo.models.funnel.model import build as build_funnel

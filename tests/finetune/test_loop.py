@@ -10,7 +10,9 @@ import pytest
 from tests.finetune.small import SomeRows, bytes_of, run, small_model
 from zoo.errors import TrainingError, UsageError
 from zoo.finetune.events import Evaluated, Finished, Started, Updated
-from zoo.finetune.loop import LoopSettings, freeze_body, train, updates_of
+from zoo.finetune.freezing import freeze_body
+from zoo.finetune.loop import train
+from zoo.finetune.loop_settings import LoopSettings, updates_of
 from zoo.finetune.objective import Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.models.common.padding import Padding

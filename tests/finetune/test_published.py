@@ -71,8 +71,8 @@ def test_rows_of_a_translator_are_the_tokenizers_own(translator: Path, multi30k:
     features = split_of("dev", examples, task, model, {}).features
     batch = features.batch(range(len(examples)))
     tokenizer: Any = model.tokenizer
-    sources = tokenizer([e.source for e in examples], language="en")
-    targets = tokenizer.targets([e.target for e in examples], "de")
+    sources = tokenizer([e.source for e in examples], language="en", return_tensors="np")
+    targets = tokenizer.targets([e.target for e in examples], "de", return_tensors="np")
     assert np.array_equal(batch["input_ids"], sources["input_ids"])
     assert np.array_equal(batch["labels"], targets["labels"])
     counts = targets["labels"] >= 0

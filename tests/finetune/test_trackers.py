@@ -11,7 +11,7 @@ from zoo.errors import UsageError
 from zoo.finetune.trackers import Trackers
 
 CONFIG = {"task": "xnli", "lr": 1e-5, "seed": 42}
-REASON = "pip install 'paddle-model-zoo[trackers]'"
+REASON = "pip install '.[trackers]'"
 
 
 def tell(names: list[str], folder: Path, fail: bool = False) -> None:
@@ -32,7 +32,7 @@ def test_unknown_name(tmp_path: Path) -> None:
 
 def test_library_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tensorboardX", None)
-    with pytest.raises(UsageError, match=r"tensorboardX cannot be used(.|\n)*\[trackers\]"):
+    with pytest.raises(UsageError, match=r"tensorboardX cannot be used(.|\n)*pip install tensorboardX"):
         Trackers(["tensorboard"], tmp_path, "x", CONFIG)
 
 

@@ -11,7 +11,8 @@ import paddle
 
 from tests.finetune.small import SomeRows, small_model
 from zoo.finetune import parallel
-from zoo.finetune.loop import LoopSettings, train
+from zoo.finetune.loop import train
+from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.models.common.padding import eval_batches, padding_of
 

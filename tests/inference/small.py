@@ -74,4 +74,4 @@ def answers(model: Model, texts: list[str]) -> np.ndarray:
     """Logits [B, 2] of the eager network."""
     batch = model.tokenizer(texts, max_length=40)
     with paddle.no_grad():
-        return model(**{name: paddle.to_tensor(ids) for name, ids in batch.items()}).logits.numpy()
+        return model(**batch).logits.numpy()

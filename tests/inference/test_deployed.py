@@ -137,6 +137,13 @@ def test_exports_that_do_not_open(classifier: Model, tmp_path: Path) -> None:
         ({"sha256": {"../source/tiny/vocab.txt": ""}}, CheckpointError),
         ({"sha256": {}}, UsageError),
         ({"inputs": None}, UsageError),
+        ({"outputs": [3]}, UsageError),
+        ({"engine": ["paddle"]}, UsageError),
+        ({"precision": "int3"}, UsageError),
+        ({"precision": None}, UsageError),
+        ({"task": {}}, UsageError),
+        ({"sha256": {"model.json": 3}}, CheckpointError),
+        ({"sha256": []}, UsageError),
     ):
         (folder / "export.json").write_text(json.dumps({**about, **change}))
         with pytest.raises(error):

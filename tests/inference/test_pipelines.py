@@ -267,18 +267,20 @@ def test_files(answering: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     source.write_text('"a film"\n["a film", "b"]\n{"text": "a film"}\n3\n', "utf-8")
     before = target.read_bytes()
     with pytest.raises(InputError, match="Item 3 is a int"):
-        pipe.map_file(source, target)
+        pipe.map_file(source, target, overwrite=True)
+    with pytest.raises(UsageError, match="already"):
+        pipe.map_file(source, target, on_error="return")
     assert target.read_bytes() == before and len(list(tmp_path.iterdir())) == 3
-    assert pipe.map_file(source, target, on_error="return") == 4
+    assert pipe.map_file(source, target, on_error="return", overwrite=True) == 4
     answers = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
     assert same(answers[:3], pipe(["a film", ("a film", "b"), "a film"])) and "Item 3" in answers[3]["error"]
     source.write_text('"a film"\n{\n', "utf-8")
     with pytest.raises(InputError, match="line 2: not JSON"):
-        pipe.map_file(source, target)
+        pipe.map_file(source, target, overwrite=True)
     with pytest.raises(UsageError, match="no file of items"):
-        pipe.map_file(tmp_path / "in.csv", target)
+        pipe.map_file(tmp_path / "in.csv", target, overwrite=True)
     with pytest.raises(InputError, match="cannot be read"):
-        pipe.map_file(tmp_path / "absent.txt", target)
+        pipe.map_file(tmp_path / "absent.txt", target, overwrite=True)
 
 
 def test_vectors_in_a_file(answering: Answer, tmp_path: Path) -> None:

@@ -130,6 +130,6 @@ def test_errors(tmp_path: Path) -> None:
     given = batch(2, 9)
     with pytest.raises(InputError, match="one shape"):
         predictor({**given, "attention_mask": given["attention_mask"][:, :4]})
-    del given["token_type_ids"]
-    with pytest.raises(InputError, match="token_type_ids"):
+    del given["attention_mask"]
+    with pytest.raises(InputError, match="attention_mask"):
         predictor(given)

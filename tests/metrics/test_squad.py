@@ -36,6 +36,28 @@ def test_one_answer(gold: str, predicted: str, exact: float, f1: float) -> None:
     assert squad.token_f1(gold, predicted) == pytest.approx(f1)
 
 
+@pytest.mark.parametrize(
+    ("golds", "predicted", "f1", "exact"),
+    [
+        (["the"], "", 0, 1),  # SQuAD 1.1: nothing is shared, so F1 is 0, while both are equal
+        (["the"], "a", 0, 1),
+        (["the", "cat"], "", 0, 1),
+        (["the"], "cat", 0, 0),
+        (["cat", "a dog"], "dog", 1, 1),
+    ],
+)
+def test_golds_of_which_nothing_is_left(golds: list[str], predicted: str, f1: float, exact: float) -> None:
+    """evaluate-v1.1.py keeps them; evaluate-v2.0.py leaves them out: a question without others has no answer."""
+    task = tasks.find("squad")
+    example = QAExample("1", "?", "", tuple(Gold(g, 0) for g in golds))
+    rows = task.score([Answer(predicted, -1.0)], [example]).rows["all"]
+    assert rows == {"f1": 100 * f1, "exact": 100 * exact}
+    again = tasks.find("squad2").score([Answer(predicted, -1.0)], [example]).rows["all"]
+    kept = [g for g in golds if pieces(g)]
+    expected = 100.0 * (any(pieces(g) == pieces(predicted) for g in kept) if kept else not pieces(predicted))
+    assert again == {"f1": expected, "exact": expected}
+
+
 def pieces(text: str) -> list[str]:
     """Words that count, sorted; written apart from the module under test."""
     bare = "".join(c for c in text.lower() if not (c.isascii() and not c.isalnum() and not c.isspace()))
@@ -122,6 +144,45 @@ def test_equal_questions_are_answered_together() -> None:
 )
 def test_chinese_answers(gold: str, predicted: str, exact: float, f1: float) -> None:
     assert squad.chinese_exact(gold, predicted) == exact
+    assert squad.chinese_f1(gold, predicted) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [  # what NLTK's word_tokenize gives
+        ("don't stop.", ["do", "n't", "stop", "."]),
+        ("u.s. 3.5% of $1,000", ["u.s.", "3.5", "%", "of", "$", "1,000"]),
+        ('the "best" cat\'s', ["the", "``", "best", "''", "cat", "'s"]),
+        ("we'll (cannot)", ["we", "'ll", "(", "can", "not", ")"]),
+        ("a;b c&d, e...f", ["a", ";", "b", "c", "&", "d", ",", "e", "...", "f"]),
+        ("the end. of it", ["the", "end", ".", "of", "it"]),
+        ("j. r. r. tolkien", ["j.", "r.", "r.", "tolkien"]),
+        ("mr. smith", ["mr.", "smith"]),
+        ("dogs' tails", ["dogs", "'", "tails"]),
+        ("what?! 1990.", ["what", "?", "!", "1990", "."]),
+        ("windows nt/2000", ["windows", "nt/2000"]),
+        ("ガンダム@home", ["ガンダム", "@", "home"]),
+        ("", []),
+    ],
+)
+def test_words_of_the_treebank(text: str, expected: list[str]) -> None:
+    from zoo.metrics.treebank import words
+
+    assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "f1"),
+    [
+        ("windows nt.2000", "nt.2000", 2 * 1 / 3),  # one word, as the script cuts it
+        ("3.5%的人", "3.5", 2 * 1 / 5),
+        ("at&t公司", "at&t", 2 * 3 / 8),
+        ("（）", "", 0),  # nothing is shared
+        ("……", "……", 1),  # the ellipsis stays
+        ("don't", "do not", 2 * 1 / 4),
+    ],
+)
+def test_chinese_answers_with_other_words(gold: str, predicted: str, f1: float) -> None:
     assert squad.chinese_f1(gold, predicted) == pytest.approx(f1)
 
 

@@ -63,11 +63,12 @@ def test_xlmr_needs_a_padding_index() -> None:
 
 def test_labels_come_and_go() -> None:
     read = XLMRConfig.from_dict({"id2label": {"1": "I", "0": "O"}, "num_labels": 7, "extra": [1]})
-    assert read.labels == ("O", "I")
+    assert read.labels == tuple(f"LABEL_{n}" for n in range(7))  # as in transformers, num_labels wins
     assert read.to_dict() == {"id2label": {"1": "I", "0": "O"}, "num_labels": 7, "extra": [1]}  # as it was
     read.labels = ("a", "b", "c")
     again = read.to_dict()
     assert again["id2label"] == {"0": "a", "1": "b", "2": "c"} and again["label2id"]["c"] == 2
     assert "num_labels" not in again and again["extra"] == [1]
     assert XLMRConfig.from_dict(again).labels == read.labels
+    assert XLMRConfig.from_dict({"id2label": {"1": "I", "0": "O"}, "num_labels": 2}).labels == ("O", "I")
     assert XLMRConfig.from_dict({"num_labels": 3}).labels == ("LABEL_0", "LABEL_1", "LABEL_2")

@@ -10,6 +10,7 @@ from peers import PREFIX, SIZES, SUFFIX, ours, torch_model
 
 from zoo import registry
 from zoo.checkpoint import backward, forward
+from zoo.checkpoint.dialect import Dialect
 from zoo.checkpoint.rules import KeyMap
 from zoo.errors import KeyRuleError
 from zoo.loading import layout
@@ -18,8 +19,8 @@ from zoo.models.common.weights import groups_of
 FAMILIES = ("xlmr", "structbert")
 
 
-def table(family: str, name: str = "KEYMAP") -> KeyMap:
-    return getattr(import_module(f"zoo.models.{family}.keymap"), name)
+def table(family: str) -> KeyMap:
+    return import_module(f"zoo.models.{family}.keymap").KEYMAP
 
 
 def backwards(keymap: KeyMap, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -110,17 +111,24 @@ def test_unknown_key_is_an_error() -> None:
         table("xlmr").plan(["roberta.encoder.layer.0.adapter.weight"])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_paddlenlp_copies_and_nothing_is_lost(family: str) -> None:
-    config = {**SIZES, "architectures": [PREFIX[family] + "ForMaskedLM"]}
+DIALECTS = [(f, d) for f in (*FAMILIES, "funnel") for d in import_module(f"zoo.models.{f}.keymap").PADDLENLP]
+
+
+@pytest.mark.parametrize(("family", "dialect"), DIALECTS, ids=lambda value: getattr(value, "stem", ""))
+def test_paddlenlp_copies_and_nothing_is_lost(family: str, dialect: Dialect) -> None:
+    sizes = {"block_sizes": [2, 1], "d_model": 24, "n_head": 2, "d_head": 4, "d_inner": 24, "vocab_size": 50}
+    config = {
+        **(sizes if family == "funnel" else SIZES),
+        "architectures": [f"{dialect.stem}ForTokenClassification"],
+    }
     _, architecture = registry.family_of(config)
     rng = np.random.default_rng(0)
-    for task in (t for t in SUFFIX if t):
-        groups = {"encoder", "encoder.pooler", task.replace("-", "_")}
+    for task in dialect.heads:
+        groups = {"encoder.pooler", task.replace("-", "_")}
         state = {n: rng.normal(size=s) for n, s in layout(architecture, config, groups).items()}
-        written = backwards(table(family, "PADDLENLP"), state)
+        written = backwards(dialect.keymap, state)
         read: dict[str, np.ndarray] = {}
-        for step in table(family, "PADDLENLP").prefer(task).plan(written).steps:
+        for step in dialect.keymap.prefer(task).plan(written).steps:
             assert step.rule.op == "copy"
             read |= forward(step, written.__getitem__)
         assert set(read) == set(state) and all(np.array_equal(read[n], state[n]) for n in state)

@@ -246,8 +246,8 @@ def test_tokenizer_knows_the_network(tmp_path: Path) -> None:
     model = zoo.load(tmp_path / "m")
     assert model.tokenizer is model.tokenizer and model.tokenizer.max_length == 34
     batch = model.tokenizer(["w1 w2", "w3 " * 99])
-    assert batch["input_ids"].shape == (2, 34)
-    model(**{k: paddle.to_tensor(v) for k, v in batch.items()})
+    assert batch["input_ids"].shape == [2, 34]
+    model(**batch)
 
 
 def test_network_from_a_config_alone() -> None:
@@ -297,13 +297,11 @@ def test_sentence_transformers_folder(tmp_path: Path, mode: str) -> None:
 
 
 def test_sentence_folders_it_cannot_run(tmp_path: Path) -> None:
-    sentence_folder(tmp_path / "d", {"pooling_mode_cls_token": True}, ("", "1_Pooling", "2_Dense"))
-    with pytest.raises(NotYetError, match="2_Dense"):
+    sentence_folder(tmp_path / "d", {"pooling_mode_cls_token": True}, ("", "1_Pooling", "2_LSTM"))
+    with pytest.raises(NotYetError, match="2_LSTM"):
         zoo.load(tmp_path / "d")
     assert zoo.load(tmp_path / "d", task="encoder").task is None
-    for n, pooling in enumerate(
-        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True}, {"pooling_mode_lasttoken": True}, {})
-    ):
+    for n, pooling in enumerate(({"pooling_mode_cls_token": True, "pooling_mode_median": True}, {})):
         sentence_folder(tmp_path / str(n), pooling, ("", "1_Pooling"))
         with pytest.raises(NotYetError, match="pooling"):
             zoo.load(tmp_path / str(n))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import paddle
 import pytest
 import torch
 
+from tests.finetune.small import small_model
 from zoo.errors import InputError
+from zoo.finetune.job import smoothed
+from zoo.finetune.objective import SECOND_LOSSES
+from zoo.models.common.base import Model
 from zoo.models.common.embeddings import Embedding, padded_positions
 from zoo.models.common.layers import additive_mask
 from zoo.models.common.losses import cross_entropy
+from zoo.models.palm import losses as palm
+from zoo.models.veco import losses as veco
 
 
 def test_ignored_labels_do_not_count() -> None:
@@ -82,3 +90,39 @@ def test_ids_without_a_row() -> None:
         model(paddle.to_tensor([3]))
     with pytest.raises(InputError, match="3 columns for 2 tokens"):
         model(paddle.to_tensor([[3, 4]]), attention_mask=paddle.to_tensor([[1, 1, 1]]))
+
+
+def labelled(name: str, model: Model, seed: int = 0) -> dict[str, paddle.Tensor]:
+    """A batch of which no label counts."""
+    ids = paddle.to_tensor(np.random.default_rng(seed).integers(1, 60, (2, 5)))
+    outside = ids.shape[1] if name == "qa" else -100
+    shape = [2, 2] if name == "qa" else [2] if name == "classification" else [2, 5]
+    return {
+        "input_ids": ids,
+        "attention_mask": paddle.ones_like(ids),
+        "labels": paddle.full(shape, outside, "int64"),
+    }
+
+
+@pytest.mark.parametrize("name", ["classification", "tagging", "qa", "mlm", "smoothed", "r-drop"])
+def test_a_batch_of_which_no_label_counts(name: str) -> None:
+    """torch gives nan (0 / 0); here the loss and every gradient are 0, for every head and every second loss."""
+    task = {"smoothed": "tagging", "r-drop": "tagging"}.get(name, name)
+    model = small_model(task)
+    model.train()
+    losses = {"smoothed": smoothed(0.1), "r-drop": lambda m, b: SECOND_LOSSES["r-drop"]()(m, b)}
+    loss = losses.get(name, lambda m, b: m(**b).loss)(model, labelled(task, model))
+    loss.backward()
+    assert float(loss) == 0.0
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert gradients and all(float(g.abs().max()) == 0.0 for g in gradients)
+
+
+@pytest.mark.parametrize(
+    "loss", [palm.mean_over_tokens, palm.smoothed_sum, palm.smoothed_mean, veco.mean, veco.smoothed_sum]
+)
+def test_a_target_of_which_nothing_counts(loss: Callable[..., paddle.Tensor]) -> None:
+    x = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 3, 7)).astype("float32"), stop_gradient=False)
+    value = loss(x, paddle.full([2, 3], -100, "int64"))
+    value.backward()
+    assert float(value) == 0.0 and float(x.grad.abs().max()) == 0.0

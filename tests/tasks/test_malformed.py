@@ -119,7 +119,7 @@ def test_a_folder_without_the_file(tmp_path: Path) -> None:
         list(tasks.find("sst2").read(tmp_path, "devel"))
     with pytest.raises(UsageError, match="xnli has no language 'xx'"):
         list(tasks.find("xnli").read(tmp_path, "dev", languages=("xx",)))
-    with pytest.raises(InputError, match="cannot be read: No such file"):
+    with pytest.raises(InputError, match="There is no file"):
         list(tasks.find("sst2").read(tmp_path / "none.tsv", "dev"))
 
 

@@ -71,7 +71,7 @@ def test_windows_equal_the_library(
 
 
 def test_single_and_pair(tiny: Tokenizer) -> None:
-    batch = tiny(["hello world", "un"], ["able", "unx able 2024"], return_offsets=True)
+    batch = tiny(["hello world", "un"], ["able", "unx able 2024"], return_offsets=True, return_tensors="np")
     assert batch["input_ids"].tolist() == [[2, 5, 6, 3, 8, 3, 0, 0], [2, 7, 3, 7, 9, 8, 10, 3]]
     assert batch["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]]
     assert batch["attention_mask"].tolist() == [[1] * 6 + [0] * 2, [1] * 8]
@@ -276,7 +276,7 @@ import multiprocessing
 from pathlib import Path
 from zoo.tokenization import load_tokenizer
 tokenizer = load_tokenizer(Path({str(assets / "bert-base-uncased")!r}))
-def work(n): return int(tokenizer(["hello world"] * 100)["input_ids"].sum())
+def work(n): return int(tokenizer(["hello world"] * 100, return_tensors="np")["input_ids"].sum())
 if __name__ == "__main__":
     here = work(0)
     with multiprocessing.get_context("fork").Pool(2) as pool:
@@ -287,3 +287,20 @@ if __name__ == "__main__":
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, env=environ, check=False
     )
     assert (done.stdout.strip(), done.stderr) == ("True", "")
+
+
+def test_paddle_tensors_or_numpy_arrays(tiny: Tokenizer) -> None:
+    import paddle
+
+    options = {"return_offsets": True, "stride": 1, "max_length": 4}
+    tensors, arrays = (tiny(["hello world un", "un"], return_tensors=kind, **options) for kind in ("pd", "np"))
+    assert all(isinstance(value, paddle.Tensor) for value in tensors.values())
+    assert all(isinstance(value, np.ndarray) for value in arrays.values())
+    assert {k: v.tolist() for k, v in tensors.items()} == {k: v.tolist() for k, v in arrays.items()}
+    rows = tiny(["hello world", "un"], padding=False)["input_ids"]
+    assert all(isinstance(row, np.ndarray) for row in rows)
+    assert tiny([])["input_ids"].shape == [0, 0] and tiny.decode(tensors["input_ids"][0])
+    with pytest.raises(UsageError, match="return_tensors='pt'"):
+        tiny("hello", return_tensors="pt")
+    with pytest.raises(UsageError, match="no option return_offsets_mapping"):
+        tiny("hello", return_offsets_mapping=True)

@@ -9,13 +9,27 @@ arrays are moved by `zoo.checkpoint.apply`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from zoo.errors import KeyRuleError
+from zoo.files import quote
 
 Shape = tuple[int, ...]
+# What training code puts around a network: these components stand anywhere in a key ...
+WRAPPED = re.compile(
+    r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
+)
+# ... and these before everything, in any order and number.
+WRAPPERS = ("module.", "model.", "net.", "network.", "backbone.", "auto_model.", "0.auto_model.")
+NETWORK = ("encoder.", "seq2seq.")  # starts of our names that are no head's and not unused
+KEPT = "unused.upstream."  # what no rule knows and the network does without, under its own key
+
+
+def group_of(task: str | None) -> str:
+    """The first part of the names of a head's tensors: the task, spelled as a Python name."""
+    return (task or "").replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,11 @@ def drop(source: str, reason: str) -> tuple[Rule, ...]:
     return (Rule((source,), (), "drop", reason),)
 
 
+def as_paddle(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The same rules for a library whose Linears lie as in Paddle, [in, out]: nothing is transposed."""
+    return tuple(replace(rule, op="copy") if rule.op == "transpose" else rule for rule in rules)
+
+
 @dataclass(frozen=True)
 class Step:
     """One application of a rule: these upstream tensors become these tensors of ours."""
@@ -94,10 +113,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a conversion does: `steps` in the order of the file, `dropped` keys with their reason."""
+    """What a conversion does.
+
+    Attributes:
+        steps: in the order of the file.
+        dropped: keys that are left out, with their reason.
+        strange: keys that no rule knows and the network does without; their steps keep them as they are.
+    """
 
     steps: tuple[Step, ...]
     dropped: Mapping[str, str] = field(default_factory=dict)
+    strange: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=4096)
@@ -116,14 +142,16 @@ class KeyMap:
         base: what a checkpoint with a head puts before the keys of its encoder ("bert."); a bare one leaves it out.
         wrappers: prefixes that training scripts add before everything.
         spellings: older spellings of the end of a key, as (old, new).
+        pooled: heads that stand on the pooler: a file without one has none of them.
         file: the weight file that upstream's code reads, for the way back; its ending decides the format.
         optional: tensors of ours that a file may lack; the network computes them.
     """
 
     rules: tuple[Rule, ...]
     base: str = ""
-    wrappers: tuple[str, ...] = ("module.",)
+    wrappers: tuple[str, ...] = WRAPPERS
     spellings: tuple[tuple[str, str], ...] = ()
+    pooled: tuple[str, ...] = ()
     file: str = "model.safetensors"
     optional: tuple[str, ...] = ()
 
@@ -137,47 +165,66 @@ class KeyMap:
         Upstream names some heads alike ("classifier.weight" is a tagger's or a multiple-choice model's), so the
         checkpoint's task decides; the first rule that matches wins. Reading backwards needs no preference.
         """
-        group = f"{task}.".replace("-", "_")
+        group = f"{group_of(task)}."
         rules = sorted(self.rules, key=lambda r: not any(t.startswith(group) for t in r.targets))
         return replace(self, rules=tuple(rules))
 
-    def match(self, key: str) -> tuple[Rule, int, dict[str, str]] | None:
-        """The rule of an upstream key, which of the rule's sources it is, and the numbers in it."""
-        for prefix in self.wrappers:
-            key = key.removeprefix(prefix)
+    @cached_property
+    def _roots(self) -> set[str]:
+        """First components of the keys of the network itself, without the base."""
+        rules = (r for r in self.rules if r.op != "tie" and any(t.startswith(NETWORK) for t in r.targets))
+        return {source.removeprefix(self.base).partition(".")[0] for rule in rules for source in rule.sources}
+
+    def _readings(self, key: str) -> Iterator[str]:
+        """A key as it is spelled today; then without one wrapper after the other."""
+        key = WRAPPED.sub("", key)
         for old, new in self.spellings:
             if key.endswith(old):
                 key = key.removesuffix(old) + new
-        for candidate in (key, self.base + key) if self.base else (key,):
-            for pattern, rule, position in self._by_source:
-                if found := pattern.fullmatch(candidate):
-                    return rule, position, found.groupdict()
+        yield key
+        while wrapper := next((w for w in self.wrappers if key.startswith(w)), ""):
+            key = key.removeprefix(wrapper)
+            yield key
+
+    def match(self, key: str) -> tuple[Rule, int, dict[str, str]] | None:
+        """The rule of an upstream key, which of the rule's sources it is, and the numbers in it."""
+        for reading in self._readings(key):
+            for candidate in (reading, self.base + reading) if self.base else (reading,):
+                for pattern, rule, position in self._by_source:
+                    if found := pattern.fullmatch(candidate):
+                        return rule, position, found.groupdict()
         return None
 
+    def is_inside(self, key: str) -> bool:
+        """Whether a key is of the network itself, by its first component, and not of a head or beside it."""
+        *_, reading = self._readings(key)
+        return (bool(self.base) and reading.startswith(self.base)) or reading.partition(".")[0] in self._roots
+
     def plan(self, keys: Iterable[str]) -> Plan:
-        """Assigns every upstream key to a rule.
+        """Assigns every upstream key to a rule; a key beside the network that no rule knows is kept as it is.
 
         Raises:
-            KeyRuleError: a key has no rule, two keys mean the same tensor, or a part of a joined tensor is missing.
+            KeyRuleError: a part of the network has no rule, no key is of the network, two keys mean the same
+                tensor, or a part of a joined tensor is missing.
         """
         groups: dict[tuple[int, tuple[tuple[str, str], ...]], dict[int, str]] = {}
-        unknown: list[str] = []
+        strange: list[str] = []
         rules = {id(r): r for r in self.rules}
         for key in keys:
             hit = self.match(key)
             if hit is None:
-                unknown.append(key)
+                strange.append(key)
                 continue
             rule, position, numbers = hit
             parts = groups.setdefault((id(rule), tuple(numbers.items())), {})
             if position in parts:
-                raise KeyRuleError(f"'{key}' and '{parts[position]}' are the same tensor by the rule {rule}.")
+                raise KeyRuleError(
+                    f"{quote(key)} and {quote(parts[position])} are the same tensor by the rule {rule}.",
+                    "Keep the keys of one network in the file.",
+                )
             parts[position] = key
-        if unknown:
-            raise KeyRuleError(
-                f"{len(unknown)} upstream keys have no rule, the first is '{unknown[0]}'.",
-                "Is this the weight file of config.json's architecture? If so, add a rule or a drop with a reason.",
-            )
+        network = any(t.startswith(NETWORK) for rule_id, _ in groups for t in rules[rule_id].targets)
+        self._check_strange(strange, network)
         steps: list[Step] = []
         dropped: dict[str, str] = {}
         for (rule_id, captured), parts in groups.items():
@@ -190,7 +237,27 @@ class KeyMap:
                 continue
             targets = tuple(t.format(**numbers) for t in rule.targets)
             steps.append(Step(rule, tuple(parts[n] for n in sorted(parts)), targets))
-        return Plan(tuple(_fill_once(steps)), dropped)
+        kept = [Step(Rule((key,), (KEPT + key,), "copy"), (key,), (KEPT + key,)) for key in strange]
+        return Plan((*_fill_once(steps), *kept), dropped, tuple(strange))
+
+    def _check_strange(self, keys: list[str], network: bool) -> None:
+        """Raises KeyRuleError where keys without a rule are more than something beside the network."""
+        inside = [key for key in keys if self.is_inside(key)]
+        if inside:
+            added = any(word in key.lower() for key in inside for word in ("lora", "adapter"))
+            raise KeyRuleError(
+                f"The file has {len(inside)} tensors inside the network that config.json's network does not have; "
+                f"the first is {quote(inside[0])}.",
+                "Adapters are merged into the model by the library that made them; the merged model can be loaded."
+                if added
+                else "Is this the weight file of config.json's network? Without them the numbers would differ.",
+            )
+        if keys and not network:
+            raise KeyRuleError(
+                f"No tensor of the file is of config.json's network; one that no rule knows is {quote(keys[0])}.",
+                "Does config.json belong to this weight file? A prefix that a training script added is removed "
+                "from the keys first.",
+            )
 
     def reverse(self, names: Iterable[str]) -> Plan:
         """The same table read backwards: which upstream tensors our tensors become. Ties are not written again.
@@ -202,6 +269,11 @@ class KeyMap:
         steps = []
         while left:
             name = next(iter(left))
+            if name.startswith(KEPT):
+                del left[name]
+                key = name.removeprefix(KEPT)
+                steps.append(Step(Rule((key,), (name,), "copy"), (key,), (name,)))
+                continue
             rule, numbers = self._rule_of_target(name)
             targets = tuple(t.format(**numbers) for t in rule.targets)
             for target in targets:
@@ -237,51 +309,3 @@ def _fill_once(steps: list[Step]) -> list[Step]:
             filled[step.targets[0]] = step
         done.append(step)
     return done
-
-
-def target_shapes(step: Step, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Shapes of our tensors, from those of the upstream ones (ties give none).
-
-    Raises:
-        KeyRuleError: a fused tensor does not divide evenly.
-    """
-    first, op = shapes[step.sources[0]], step.rule.op
-    if op == "tie":
-        return {}
-    if op == "copy":
-        return {step.targets[0]: first}
-    parts = len(step.targets)
-    rows = sum(shapes[s][0] for s in step.sources)
-    if rows % parts:
-        raise KeyRuleError(f"'{step.sources[0]}' has {rows} rows, which {step.rule} cannot cut into {parts} parts.")
-    shape = (rows // parts, *first[1:])
-    return dict.fromkeys(step.targets, shape[::-1])
-
-
-def check_shapes(plan: Plan, found: Mapping[str, Shape], expected: Mapping[str, Shape]) -> None:
-    """Compares what a plan fills with what a network expects.
-
-    Raises:
-        KeyRuleError: a tensor of the network is not filled, is filled with another shape, or a tensor has no place.
-    """
-    filled: dict[str, tuple[Step, Shape]] = {}
-    for step in plan.steps:
-        filled |= {name: (step, shape) for name, shape in target_shapes(step, found).items()}
-    missing = [name for name in expected if name not in filled]
-    extra = [name for name in filled if name not in expected]
-    if missing or extra:
-        name = (missing or extra)[0]
-        rule = f" (from {filled[name][0].rule})" if name in filled else ""
-        word = (
-            f"{len(missing)} tensors of the network are missing"
-            if missing
-            else f"{len(extra)} tensors have no place"
-        )
-        raise KeyRuleError(f"{word}, the first is '{name}'{rule}.", "Does config.json belong to this weight file?")
-    for name, (step, shape) in filled.items():
-        if shape != tuple(expected[name]):
-            raise KeyRuleError(
-                f"'{name}' is {list(shape)} in the file and {list(expected[name])} in config.json's network; "
-                f"the rule {step.rule} filled it.",
-                "Does config.json belong to this weight file?",
-            )

@@ -20,8 +20,9 @@ import numpy as np
 from zoo.checkpoint.apply import forward
 from zoo.checkpoint.dtypes import check_finite, is_finite, widen, widened
 from zoo.checkpoint.reader import Checkpoint
-from zoo.checkpoint.rules import Plan, Step, TensorInfo, target_shapes
+from zoo.checkpoint.rules import Plan, Step, TensorInfo
 from zoo.checkpoint.safetensors_file import header_bytes
+from zoo.checkpoint.shapes import target_shapes
 from zoo.errors import CheckpointError
 
 HASH_BYTES = 16 << 20  # the lock of the interpreter is asked for this often only

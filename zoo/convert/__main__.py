@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,14 +14,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zoo import cli
+from zoo import cli, signals
 from zoo.convert import plan
 from zoo.convert.plan import FORMATS, Job, Planned
 from zoo.errors import UsageError, ZooError
 
-EXIT_CODES = """\
+EXIT_CODES = f"""\
 A NAME is a model of the zoo (see `python -m zoo list`), a wildcard ("*infoxlm*", in quotes), a folder
-("./my-model"), or a repository of the Hub ("BAAI/bge-m3", "BAAI/bge-m3@revision").
+("./my-model": of transformers, of PaddleNLP, or of a finished run of zoo.finetune), or a repository of the Hub
+("BAAI/bge-m3", "BAAI/bge-m3@revision").
+
+Tensors that config.json's class has no place for, such as a head of another kind, are kept and named in a note.
 
 Nothing is published that is not complete: a folder appears when it is finished. A model that is converted already,
 from the same files and by the same rules, is left as it is; a download that was cut off goes on where it stopped.
@@ -33,8 +35,7 @@ exit codes:
   1    a file is missing, damaged or not what config.json says, or the disk is full; nothing was published for it
   2    the command line makes no sense, or there is no such model
   3    --verify found a difference; nothing was published for it
-  130  stopped with Ctrl-C (143: by a SIGTERM); nothing half-written stays
-When several models fail for different reasons the code is 1.
+{cli.STOPPED}When several models fail for different reasons the code is 1.
 """
 
 
@@ -60,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         choices=FORMATS,
         default="paddle",
         help="paddle (default); torch: a folder for transformers, every tensor bit-identical to the published one; "
-        "paddlenlp: a folder for PaddleNLP. The last two also take a converted folder",
+        "paddlenlp: a folder for PaddleNLP. The last two also take a converted folder or a run's",
     )
     made.add_argument(
         "--verify",
@@ -90,7 +91,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(arguments: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")  # paddle says this on import; nothing is compiled
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = plan.names_of(arguments.names, arguments.all)
     several = len(names) > 1 or arguments.all or names != arguments.names
     jobs = plan.jobs_of(names, arguments.to, arguments.out, several)
@@ -189,10 +189,9 @@ def _in_processes(jobs: Sequence[Job], arguments: argparse.Namespace) -> list[di
         with tempfile.TemporaryFile("w+") as answer:
             process = subprocess.Popen(command, stdout=answer, stderr=subprocess.PIPE, text=True)
             running.append(process)
-            for line in (
-                process.stderr or ()
-            ):  # through a pipe, so that several progress bars do not overwrite another
-                print(line, end="", file=sys.stderr, flush=True)
+            for line in process.stderr or ():  # a pipe, so that several progress bars do not overwrite another
+                if not signals.received():
+                    print(line, end="", file=sys.stderr, flush=True)
             process.wait()
             answer.seek(0)
             text = answer.read()
@@ -202,7 +201,7 @@ def _in_processes(jobs: Sequence[Job], arguments: argparse.Namespace) -> list[di
             message = f"its process ended with code {process.returncode}"
             row = {"name": job.name, "status": "failed", "exit_code": 1}
             row["error"] = {"type": "Stopped", "message": message, "hint": "Run it alone to see why."}
-        if not arguments.json:
+        if not arguments.json and not signals.received():
             _say(row)
         return row
 

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
+import logging
 import math
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo import configs, env, files, hub
-from zoo.checkpoint import (
-    Checkpoint,
-    backward,
-    narrow,
-    open_checkpoint,
-    write_pdparams,
-    write_safetensors,
-    write_torch,
-)
-from zoo.checkpoint.rules import KeyMap, Plan, Step, TensorInfo
+from zoo import configs, env, files, hub, registry
+from zoo.cards import Architecture
+from zoo.checkpoint import Checkpoint, backward, narrow, open_checkpoint, write_safetensors, write_torch
+from zoo.checkpoint.rules import NETWORK, KeyMap, Plan, TensorInfo, group_of
+from zoo.checkpoint.shapes import source_shapes
 from zoo.cli import Progress
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
+from zoo.convert.placing import network
 from zoo.convert.plan import keymap_for
-from zoo.convert.run import COMPANIONS, WEIGHTS, Result, Verify, convert, guard
-from zoo.errors import CheckpointError, UsageError
+from zoo.convert.run import WEIGHTS, Result, Verify, companions, convert, guard
+from zoo.convert.to_paddlenlp import spoken, write
+from zoo.errors import CheckpointError, NotYetError, UsageError
+from zoo.keys import SOURCE_FORM, SOURCE_KEYS, kept, listed, source_keys
+from zoo.paddlenlp import PADDLENLP, TORCH, VERSION, dialect_of
 
-PDPARAMS = "model_state.pdparams"
-# Prefix of the encoder -> PaddleNLP's class names and model type; one class per network there.
-PADDLENLP_CLASSES = {"roberta.": ("XLMRoberta", "xlm-roberta"), "bert.": ("Bert", "bert")}
-PADDLENLP_HEADS = {
-    "mlm": "ForMaskedLM",
-    "classification": "ForSequenceClassification",
-    "tagging": "ForTokenClassification",
-    "qa": "ForQuestionAnswering",
-    "multiple-choice": "ForMultipleChoice",
-}
+log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True)
@@ -52,6 +42,7 @@ class Converted:
     name: str
     folder: Path
     config: Mapping[str, Any]
+    architecture: Architecture
     keymap: KeyMap
 
     @property
@@ -59,15 +50,31 @@ class Converted:
         return self.config["zoo"]
 
     @property
+    def task(self) -> str | None:
+        """The head of the weights."""
+        return self.mark.get("task")
+
+    @property
     def upstream_config(self) -> dict[str, Any]:
         """config.json as it was published."""
         return {k: v for k, v in self.config.items() if k != "zoo"}
 
 
-def understand(name: str, folder: Path) -> Converted:
-    """Reads a converted folder's config.json and finds its key table."""
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the weight file, the steps it was made by, and what to know about it."""
+
+    weights: Path
+    plan: Plan
+    notes: tuple[str, ...] = ()
+
+
+def understand(name: str, folder: Path, to: str) -> Converted:
+    """Reads a converted folder's config.json and finds the key table of the library it is written for."""
     config = configs.read(folder)
-    return Converted(name, folder, config, keymap_for(config["zoo"]))
+    _, architecture = registry.family_of(config)
+    form = to if dialect_of(architecture.module, architecture.name) else TORCH
+    return Converted(name, folder, config, architecture, keymap_for(config["zoo"], form))
 
 
 def export(name: str, target: Path, to: str, *, verify: Verify | None = None, stream: Any = None) -> Result:
@@ -87,30 +94,42 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
     folder = _converted(name)
     if folder is not None and verify is not None:
         raise UsageError(f"'{name}' is converted already; --verify compares on the way.", "Leave --verify out.")
-    with tempfile.TemporaryDirectory(prefix=".zoo-", dir=_existing(target.parent)) as scratch:
+    with files.scratch(target) as scratch:
         if folder is None:
-            folder = convert(name, Path(scratch) / "converted", verify=verify, stream=stream).target
+            folder = convert(name, scratch / "converted", verify=verify, stream=stream).target
         if target.resolve() == folder.resolve():
             raise UsageError(f"'{target}' is the converted folder itself.", "Give another --out.")
-        source = understand(name, folder)
+        source = understand(name, folder, to)
         if old := _finished(source, target, to):
             return Result(name, target, "already done", old, time.monotonic() - started)
         with files.publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
-            write = {"torch": _write_torch, "paddlenlp": _write_paddlenlp}[to]
-            weights, plan = write(source, checkpoint, out, stream)
-            for path in (folder / n for n in COMPANIONS):
-                if path.is_file():
-                    copy = out / path.relative_to(folder)
-                    copy.parent.mkdir(exist_ok=True)
-                    shutil.copyfile(path, copy)
-            done = _certify(source, checkpoint, plan, to, weights)
-            done.write(out)
-    return Result(name, target, "converted", done, time.monotonic() - started)
+            written = {TORCH: _write_torch, PADDLENLP: _write_paddlenlp}[to]
+            _check_whole(source, checkpoint)
+            done = written(source, checkpoint, out, stream)
+            for note in done.notes:
+                log.warning("%s: %s", name, note)
+            for companion in companions(folder):
+                (out / companion).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / companion, out / companion)
+            if to == TORCH:
+                _describe_vectors(source, out)
+            certificate = _certify(source, checkpoint, done, to)
+            certificate.write(out)
+    return Result(name, target, "converted", certificate, time.monotonic() - started)
 
 
-def _existing(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _describe_vectors(source: Converted, out: Path) -> None:
+    """Writes sentence-transformers' files for a model that makes vectors and whose folder has none of them."""
+    from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
+
+    known, width = source.mark.get("options", {}), source.config.get("hidden_size", 768)
+    if known.get("layer") is not None:
+        raise NotYetError(
+            f"The vectors are made of the states of layer {known['layer']}; sentence-transformers has the last.",
+            "Load it with another layer=, or with none, and save it.",
+        )
+    if source.mark.get("task") == "embedding" and not is_sentence_folder(out):
+        SentenceModel.plain(known.get("pooling", "mean"), known.get("normalize", True), width).write(out)
 
 
 def _converted(name: str) -> Path | None:
@@ -132,10 +151,27 @@ def _finished(source: Converted, target: Path, to: str) -> Certificate | None:
         return None
     weights = target / old.weights.name
     same = weights.is_file() and weights.stat().st_size == old.weights.size
+    same = same and all(_same_bytes(source.folder / name, target / name) for name in companions(source.folder))
     return old if same and old.files == (stamp(source.folder / WEIGHTS),) else None
 
 
-def _certify(source: Converted, checkpoint: Checkpoint, plan: Plan, to: str, weights: Path) -> Certificate:
+def _same_bytes(one: Path, other: Path) -> bool:
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def _check_whole(source: Converted, checkpoint: Checkpoint) -> None:
+    """Raises CheckpointError for a converted file that lacks tensors of its network."""
+    names = checkpoint.infos
+    expected = network(source.architecture, source.config, names, source.task)
+    missing = [n for n in expected if n not in names and n not in source.keymap.optional]
+    if missing:
+        raise CheckpointError(
+            f"'{checkpoint.path}' lacks {len(missing)} tensors of config.json's network: {listed(missing)}.",
+            "Convert the published files again.",
+        )
+
+
+def _certify(source: Converted, checkpoint: Checkpoint, done: Exported, to: str) -> Certificate:
     """The certificate of the exported folder: where the converted one came from, and what was written."""
     known = Certificate.read(source.folder)
     origin = known.source if known else {"kind": "folder", "id": source.folder.name, "revision": ""}
@@ -147,36 +183,27 @@ def _certify(source: Converted, checkpoint: Checkpoint, plan: Plan, to: str, wei
         source=origin,
         files=(stamp(source.folder / WEIGHTS),),
         rules=certificates.rules_version(source.keymap),
-        coverage=certificates.coverage(plan, checkpoint.infos),
-        weights=Written(weights.name, weights.stat().st_size),
+        coverage=certificates.coverage(done.plan, checkpoint.infos),
+        weights=Written(done.weights.name, done.weights.stat().st_size),
         checks=("every tensor has a rule back",),
         versions=env.versions(),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        notes=(_note(to),),
+        notes=(_note(to), *done.notes),
         parity=known.parity if known else certificates.NOT_VERIFIED,
     )
-
-
-def source_shapes(step: Step, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """Shapes of the upstream tensors of a step, from those of ours; the reverse of `rules.target_shapes`."""
-    first = shapes[step.targets[0]]
-    if step.rule.op in ("copy", "tie"):
-        return {step.sources[0]: first}
-    rows = sum(shapes[t][-1] for t in step.targets) // len(step.sources)
-    return dict.fromkeys(step.sources, (rows, *first[::-1][1:]))
 
 
 def way_back(source: Converted, checkpoint: Checkpoint) -> tuple[Plan, dict[str, str]]:
     """The steps back, and the element type of every upstream key.
 
-    A converted file remembers the keys it came from, aliases and old spellings included; a trained one does not,
-    and gets the keys that transformers writes today.
+    A converted file remembers the keys it came from, aliases and old spellings included; one that was trained, or
+    that came from PaddleNLP, gets the keys that transformers writes today.
 
     Raises:
         CheckpointError: a key came from a tensor that an older key table did not keep.
     """
-    if "source_keys" in checkpoint.metadata:
-        dtypes = json.loads(checkpoint.metadata["source_keys"])
+    if SOURCE_KEYS in checkpoint.metadata and checkpoint.metadata.get(SOURCE_FORM, TORCH) == TORCH:
+        dtypes = source_keys(checkpoint)
         plan = source.keymap.plan(dtypes)
         for step in plan.steps:
             if not checkpoint.infos.keys() >= set(step.targets):
@@ -190,7 +217,7 @@ def way_back(source: Converted, checkpoint: Checkpoint) -> tuple[Plan, dict[str,
     return plan, {s: checkpoint.infos[step.targets[0]].dtype for step in plan.steps for s in step.sources}
 
 
-def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:
+def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> Exported:
     """Upstream's weight file with its keys, layout and element types, and upstream's config.json.
 
     transformers reads model.safetensors; where only the publisher's own code reads a checkpoint, the file has that
@@ -217,47 +244,30 @@ def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: A
             write_safetensors(file, infos, arrays(), {"format": "pt"})
         else:
             write_torch(file, infos, arrays())
-    config = source.upstream_config
+    config = {k: v for k, v in source.upstream_config.items() if k != VERSION}
     if encoder := config.pop("encoder_config", None):  # it came from a sub-folder
         _write_config(out / Path(config["encoder_pth"]).name, encoder)
     _write_config(out, config)
-    return file, plan
+    return Exported(file, plan, tuple(_notes(source, checkpoint)))
 
 
-def _write_paddlenlp(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:
-    """model_state.pdparams and config.json under PaddleNLP's names; `unused.*` has no place there."""
-    table, task = keymap_for(source.mark, "PADDLENLP"), source.mark.get("task")
-    steps = table.reverse(n for n in checkpoint.infos if not n.startswith("unused.")).steps
-    if task == "mlm":
-        steps += tuple(Step(rule, rule.sources, rule.targets) for rule in table.rules if rule.op == "tie")
-    head = PADDLENLP_HEADS.get(str(task), "Model")
-    if head == "Model":  # a bare class has no prefix
-        steps = tuple(replace(step, sources=(step.sources[0].removeprefix(table.base),)) for step in steps)
-    total = sum(4 * math.prod(checkpoint.infos[step.targets[0]].shape) for step in steps)
-    with Progress(f"writing {source.name} for paddlenlp", total, stream=stream) as progress:
-        write_pdparams(out / PDPARAMS, _Arrays(steps, checkpoint, progress))
-    stem, model_type = PADDLENLP_CLASSES[table.base]
-    _write_config(out, source.upstream_config | {"architectures": [stem + head], "model_type": model_type})
-    return out / PDPARAMS, Plan(steps)
+def _notes(source: Converted, checkpoint: Checkpoint) -> Iterator[str]:
+    """What the file has that config.json's class has not."""
+    own = (*NETWORK, "unused.", f"{group_of(source.task)}.")
+    if others := [n for n in checkpoint.infos if not n.startswith(own)]:
+        yield f"written beside the head {source.task or 'of config.json'}: {listed(others)}"
+    if beside := kept(checkpoint.infos):
+        turned = checkpoint.metadata.get(SOURCE_FORM, TORCH) != TORCH
+        how = ", their Linear layers as PaddleNLP has them, [in, out]" if turned else ""
+        yield f"written as they were{how}: {listed(beside)}"
 
 
-class _Arrays(Mapping[str, np.ndarray]):
-    """PaddleNLP's tensors, each made when it is asked for."""
-
-    def __init__(self, steps: tuple[Step, ...], checkpoint: Checkpoint, progress: Progress) -> None:
-        self.steps = {step.sources[0]: step for step in steps}
-        self.checkpoint, self.progress = checkpoint, progress
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return backward(self.steps[name], self.checkpoint.read)[name]
-
-    def __iter__(self) -> Iterator[str]:
-        for name, step in self.steps.items():
-            yield name
-            self.progress.add(4 * math.prod(self.checkpoint.infos[step.targets[0]].shape))
-
-    def __len__(self) -> int:
-        return len(self.steps)
+def _write_paddlenlp(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> Exported:
+    """model_state.pdparams and config.json under PaddleNLP's names."""
+    what = spoken(source.architecture, source.task, source.upstream_config, checkpoint.infos)
+    file, plan = write(source.name, what, checkpoint, out, stream)
+    _write_config(out, what.config)
+    return Exported(file, plan, what.notes)
 
 
 def _write_config(out: Path, config: Mapping[str, Any]) -> None:

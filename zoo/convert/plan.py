@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib import import_module
 from pathlib import Path
 
 from zoo import hub, registry
 from zoo.cards import Card, Family
 from zoo.checkpoint.rules import KeyMap
 from zoo.convert.certificate import Certificate, rules_version
-from zoo.errors import NotYetError, UnknownModelError, UsageError, ZooError
+from zoo.errors import UnknownModelError, UsageError, ZooError
+from zoo.paddlenlp import TORCH, table
 
 WILD = "*?["
 FORMATS = ("paddle", "torch", "paddlenlp")
@@ -105,7 +106,8 @@ def jobs_of(names: Sequence[str], to: str, out: Path | None, several: bool) -> l
 def _target(name: str, to: str, out: Path | None, several: bool) -> Path:
     asked = hub.refer(name)
     label = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
-    folder = hub.folder_name(label if asked.folder is None else asked.folder.resolve().name)
+    here = Path(os.path.expanduser(asked.name)).resolve().name  # of a run the run's name, not best/
+    folder = hub.folder_name(label if asked.folder is None else here)
     if out is not None:
         return out / folder if several else out
     if asked.folder is not None:
@@ -170,23 +172,21 @@ def current(target: Path, verify: bool) -> Certificate | None:
     old = Certificate.read(target)
     if old is None or (verify and not old.verified):
         return None
-    if old.rules != rules_version(keymap_for({"family": old.family, "architecture": old.architecture})):
+    mark = {"family": old.family, "architecture": old.architecture}
+    if old.rules != rules_version(keymap_for(mark, old.source.get("form", TORCH))):
         return None
     weights = target / old.weights.name
     return old if weights.is_file() and weights.stat().st_size == old.weights.size else None
 
 
-def keymap_for(mark: Mapping[str, object], table: str = "KEYMAP") -> KeyMap:
-    """A key table behind the "zoo" object of a converted folder's config.json: KEYMAP or PADDLENLP.
+def keymap_for(mark: Mapping[str, object], form: str = TORCH) -> KeyMap:
+    """The key table behind the "zoo" object of a converted folder's config.json.
 
-    Raises:
-        NotYetError: the family has no such table.
+    Args:
+        form: whose keys, see `zoo.keys`.
     """
     _, architecture = registry.family_of({"zoo": mark})
-    found = getattr(import_module(f"{architecture.module}.keymap"), table, None)
-    if found is None:
-        raise NotYetError(f"{architecture.name} cannot be written for PaddleNLP yet.", "--to torch works.")
-    return found.prefer(architecture.task)
+    return table(architecture, form).prefer(architecture.task)
 
 
 def free_at(path: Path) -> int:

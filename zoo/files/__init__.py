@@ -1,6 +1,6 @@
 """Files: what strangers wrote is read within bounds, and what we write never replaces anything of theirs."""
 
-from zoo.files.disk import explained, lock
+from zoo.files.disk import explained, lock, parents, real_folder
 from zoo.files.names import is_name
 from zoo.files.quoting import clean, printable, quote
 from zoo.files.reading import (
@@ -13,7 +13,17 @@ from zoo.files.reading import (
     read_text,
     sha256,
 )
-from zoo.files.writing import manifest, new_file, probe, probe_file, publish, remove, write_file, write_json
+from zoo.files.writing import (
+    manifest,
+    new_file,
+    probe,
+    probe_file,
+    publish,
+    remove,
+    scratch,
+    write_file,
+    write_json,
+)
 
 __all__ = [
     "Fields",
@@ -24,6 +34,7 @@ __all__ = [
     "manifest",
     "new_file",
     "open_regular",
+    "parents",
     "parse_json",
     "printable",
     "probe",
@@ -34,7 +45,9 @@ __all__ = [
     "read_json",
     "read_object",
     "read_text",
+    "real_folder",
     "remove",
+    "scratch",
     "sha256",
     "write_file",
     "write_json",

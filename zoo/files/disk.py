@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
+from zoo import signals
 from zoo.errors import DiskError, UsageError, ZooError
 from zoo.files.quoting import quote
 
@@ -93,12 +94,13 @@ def short_name(target: Path) -> str:
 
 
 @contextmanager
-def lock(target: Path, *, wait: bool = True) -> Iterator[None]:
+def lock(target: Path, *, wait: bool = True, longest: float = LONGEST) -> Iterator[None]:
     """Keeps other processes of the zoo from writing the same target; the system frees it when a process dies.
 
     Args:
         target: a file or folder; what holds it must exist.
         wait: wait for the other process, and say so; else refuse at once.
+        longest: seconds to wait.
 
     Raises:
         UsageError: another process is at work there, or no lock can be made there.
@@ -117,15 +119,20 @@ def lock(target: Path, *, wait: bool = True) -> Iterator[None]:
                 raise UsageError(busy, "Wait until it is done, or give another --out.") from None
             log.info("%s Waiting for it.", busy)
             try:
-                held.acquire(timeout=LONGEST, poll_interval=0.2)
+                held.acquire(timeout=longest, poll_interval=0.2)
             except Timeout:
-                raise UsageError(f"{busy} It has not ended for an hour.", ELSEWHERE) from None
-    try:
-        yield
-    finally:
+                raise UsageError(f"{busy} It has not ended for {longest:.0f} s.", ELSEWHERE) from None
+
+    def free() -> None:
         with suppress(OSError):
             file.unlink()  # while it is held: whoever waits for it sees that it is gone, and makes a new one
         held.release()
+
+    with signals.cleanup(free):
+        try:
+            yield
+        finally:
+            free()
 
 
 @contextmanager
@@ -136,18 +143,24 @@ def parents(target: Path, keep: bool = True) -> Iterator[None]:
         if folder.exists():
             break
         missing.append(folder)
-    made = []
-    try:
-        for folder in reversed(missing):
-            with suppress(FileExistsError):
-                folder.mkdir()
-                made.append(folder)
-        yield
-        made = made if not keep else []
-    finally:
+    made: list[Path] = []
+
+    def clear() -> None:
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
+
+    with signals.cleanup(clear):
+        try:
+            for folder in reversed(missing):
+                with suppress(FileExistsError):
+                    folder.mkdir()
+                    made.append(folder)
+            yield
+            if keep:
+                made.clear()
+        finally:
+            clear()
 
 
 def sync(path: Path) -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from zoo import signals
 from zoo.errors import UsageError
 from zoo.files.disk import explained, lock, parents, real_folder, room_of, short_name, sync
 from zoo.files.quoting import quote
@@ -58,12 +59,27 @@ def publish(target: str | os.PathLike[str], *, last: str = "config.json", add: b
         _refuse(folder, names, None if add else last)
         for path in (*work.rglob("*"), work):
             sync(path)
-        if _whole(folder) and not (add and folder.exists()):
-            _describe(work, names, last)
-            _swap(work, folder, scratch)
-        else:
-            _merge(work, folder, names, last, add)
-        sync(folder.parent)
+        with signals.deferred():
+            if _whole(folder) and not (add and folder.exists()):
+                _describe(work, names, last)
+                _swap(work, folder, scratch)
+            else:
+                _merge(work, folder, names, last, add)
+            sync(folder.parent)
+
+
+@contextmanager
+def scratch(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a temporary folder on the disk of a target that is to be published later; it goes with the block.
+
+    Raises:
+        UsageError: the target is a file, or nothing can be written there.
+        DiskError: the disk is full.
+    """
+    folder = real_folder(target)
+    name = folder.with_name(f"{folder.name}-on-the-way")  # its own: `publish` tidies up what bears the target's
+    with explained(folder), parents(folder), lock(name), _scratch(name) as made:
+        yield made
 
 
 def probe(target: str | os.PathLike[str], *, last: str = "config.json") -> None:
@@ -294,12 +310,17 @@ def _scratch(target: Path, tidy: bool = True) -> Iterator[Path]:
     if tidy:
         _tidy(target, room, start)
     folder = Path(tempfile.mkdtemp(prefix=start, dir=room))
-    try:
-        (folder / MARK).write_text(target.name, "utf-8")
-        yield folder
-    finally:
+
+    def clear() -> None:
         _restore(folder, target)
         shutil.rmtree(folder, ignore_errors=True)
+
+    with signals.cleanup(clear):
+        try:
+            (folder / MARK).write_text(target.name, "utf-8")
+            yield folder
+        finally:
+            clear()
 
 
 def _tidy(target: Path, room: Path, start: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 DESCRIPTION = "Finetunes a model, and puts its score beside the published one."
-EPILOG = """\
+EPILOG = f"""\
 examples:
   python -m zoo.finetune --task squad2                       the flagship recipe; data and model from the Hub
   python -m zoo.finetune --task squad2 --show                what it would do, and where each value comes from
@@ -30,13 +29,14 @@ several devices (the batch size is that of one):
   python -m paddle.distributed.launch PATH/zoo/finetune/__main__.py --task squad2     (on CPUs: --backend gloo)
 
 --task picks the recipe of the zoo for it (with --model the one for that model); flags overrule the recipe, and the
-recipe the defaults. The run's folder gets run.json, metrics.jsonl, checkpoints/, best/ and report.html.
+recipe the defaults. The run's folder gets run.json, metrics.jsonl, best/ and report.html, and checkpoints/ until
+the run has finished.
 
 exit codes:
   0    finished
   1    data, model or training went wrong; nothing was written when it was the data
   2    the command line makes no sense
-  130  stopped with Ctrl-C (143: by a SIGTERM); --resume goes on from the newest checkpoint
+{cli.STOPPED}--resume goes on from the newest checkpoint, after a kill too.
 """
 
 
@@ -92,7 +92,6 @@ def _main(argv: Sequence[str]) -> int:
     if show and settled:
         return _show(settled)
     warnings.filterwarnings("ignore", message="No ccache found")  # paddle says this on import; nothing is compiled
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if settled is None:
         return _suite(values, resume)
     from zoo.finetune.run import finetune

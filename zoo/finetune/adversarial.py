@@ -8,7 +8,7 @@ Legend of shapes: B texts, T tokens, D hidden, C classes, N choices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import paddle
 from paddle import Tensor, nn
@@ -59,7 +59,8 @@ class Smart:
         others = {name: value for name, value in batch.items() if name not in ("input_ids", "labels")}
         words = model.encoder.embeddings.word(batch["input_ids"])
         near = words + (paddle.randn(words.shape, words.dtype) * self.noise if noise is None else noise)
-        moved, _ = distance(plain, model(inputs_embeds=near, **others))
+        near.stop_gradient = False  # also where the embeddings are frozen
+        moved, _ = distance(_fixed(plain), model(inputs_embeds=near, **others))
         slope = slope_of(moved, near, model)
         largest = slope.abs().amax(axis=[-2, -1], keepdim=True)  # [B, 1, 1]
         if bool(largest.isnan().any()):
@@ -74,11 +75,19 @@ class Smart:
 def slope_of(value: Tensor, x: Tensor, model: nn.Layer) -> Tensor:
     """The gradient of a scalar with respect to x alone, for another graph to use; no parameter keeps one.
 
-    paddle 3.3.1 gives a wrong gradient of a LayerNorm's input unless its weight's is asked for as well.
+    The layers' own are asked for as well: paddle 3.3.1 gives a wrong gradient of a LayerNorm's input without its
+    weight's, and what `fast` computes gives all of them or none.
     """
-    layers = (layer for layer in model.sublayers() if isinstance(layer, nn.LayerNorm))
-    norms = [layer.weight for layer in layers if layer.weight is not None]
-    return paddle.grad(value, [x, *norms], retain_graph=True, allow_unused=True)[0]
+    layers = (layer for layer in model.sublayers() if isinstance(layer, nn.LayerNorm | nn.Linear))
+    own = [p for layer in layers for p in layer.parameters(include_sublayers=False) if not p.stop_gradient]
+    return paddle.grad(value, [x, *own], retain_graph=True, allow_unused=True)[0]
+
+
+def _fixed(output: Output) -> Output:
+    """The same answers as numbers, through which no gradient flows."""
+    names = ("logits", "start_logits", "end_logits")
+    held = {name: getattr(output, name) for name in names}
+    return replace(output, **{name: value.detach() for name, value in held.items() if value is not None})
 
 
 def symmetric_divergence(one: Tensor, other: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -86,14 +95,14 @@ def symmetric_divergence(one: Tensor, other: Tensor, mask: Tensor | None = None)
 
     Args:
         one, other: logits [..., C].
-        mask: [...], 0 for what does not count.
+        mask: [...], 0 for what does not count; where nothing counts the divergence is 0.
     """
     first, second = F.softmax(one), F.softmax(other)
     apart = (first - second) * (_log(one) - _log(other))  # both divergences at once
     if mask is None:
         return apart.mean()
     counted = mask.astype(apart.dtype)
-    return (apart.sum(-1) * counted).sum() / counted.sum() / one.shape[-1]
+    return (apart.sum(-1) * counted).sum() / counted.sum().clip(min=1.0) / one.shape[-1]
 
 
 def _log(logits: Tensor) -> Tensor:

@@ -29,9 +29,11 @@ class FinetuneConfig:
         task: data set or kind of task; `--task list` shows all
         model: card of the zoo, folder, or repository of the Hub; without it the task's flagship
         recipe: name of a recipe of the zoo or a TOML file; without it the one for this task and model
-        data: folder with the data set's official files, or your own; without it the Hub
+        data: folder with the data set's official files, or your own; without it the Hub. A file alone is the
+            training data, of which one row in 20, drawn by the seed, is held out
         out: folder of the run; without it runs/<task>-<model>
-        columns: of your own files, what is in which column, such as text=review,label=stars
+        columns: of your own files, what is in which column, such as text=review,label=stars, or by number where
+            there is no header, text=1,label=2; also separator=tab (comma, ...), and of tags scheme=IOB1 (none)
         languages: to evaluate, or to train and evaluate, divided by commas; of text2text from and to: en,de
         train_rows: train on this many rows, drawn by the seed; 0 for all
         max_length: tokens of an input with its special tokens

@@ -14,6 +14,7 @@ from zoo.finetune.objective import counted, objective_of
 from zoo.models.common.base import Model
 from zoo.models.common.padding import eval_batches, padding_of
 from zoo.tasks import Example, Features, Scores, Task
+from zoo.tasks.labels import NO_GOLD
 from zoo.tasks.running import BUDGET, FIELDS, rows_of
 
 
@@ -134,10 +135,12 @@ def judge(
     return Judgement(chosen, answers, scores, loss)
 
 
-def has_gold(examples: Sequence[Example]) -> bool:
-    """True when every example says what is right."""
+def with_gold(examples: Sequence[Example]) -> list[Example]:
+    """Gives the examples that say what is right; none where all say -1, as test sets without answers do."""
     names = [name for name in ("label", "tags", "answers", "target") if hasattr(examples[0], name)]
-    return all(getattr(example, name) is not None for example in examples for name in names)
+    kept = [example for example in examples if all(getattr(example, name) is not None for name in names)]
+    marked = {str(getattr(example, "label", "")) for example in kept} in ({NO_GOLD}, {f"{NO_GOLD}.0"})
+    return [] if marked else kept
 
 
 def confusion(labels: Sequence[str], gold: Sequence[str], answers: Sequence[str]) -> np.ndarray:

@@ -29,7 +29,7 @@ class Updated:
         lr: learning rate it was made with.
         norm: of the gradient before clipping.
         rows, tokens: of the update; tokens without padding, of all processes.
-        seconds: it took.
+        seconds: from the end of the update before it, telling included, or from where training went on.
     """
 
     update: int

@@ -1,4 +1,4 @@
-"""The folder of a run: run.json, metrics.jsonl, checkpoints/, best/ with task.json, report.html."""
+"""The folder of a run: run.json, metrics.jsonl, best/ with task.json, report.html; checkpoints/ while it runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo import __version__, env, tasks
+from zoo import __version__, env, files, tasks
 from zoo.errors import UsageError
 from zoo.files import Fields, parse_json, quote, read_object, read_text
 from zoo.models.common.base import Model
@@ -20,13 +20,6 @@ FORMAT = 1
 TASK_FILE = "task.json"
 NEEDED = {"update": ("loss",), "evaluation": ("scores",)}  # kind of a line in metrics.jsonl -> its fields
 MAX_RECORD, MAX_METRICS = 64 << 20, 256 << 20  # bytes of run.json and of metrics.jsonl
-
-
-def write_json(file: Path, content: Mapping[str, Any]) -> None:
-    """Writes a document whole or not at all."""
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
-    os.replace(partial, file)
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -84,7 +77,8 @@ class Metrics:
 
     def __init__(self, file: Path, update: int = 0) -> None:
         kept = [line for line in read_metrics(file) if line["update"] <= update] if update else []
-        file.write_text("".join(_line(values) for values in kept), "utf-8")
+        with files.write_file(file, replace=True) as stream:
+            stream.write("".join(_line(values) for values in kept))
         self._stream = open(file, "a", encoding="utf-8")  # noqa: SIM115
 
     def add(self, kind: str, update: int, **values: Any) -> None:
@@ -125,15 +119,15 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
 
 
 def save_model(folder: Path, model: Model, task: Task, options: Mapping[str, Any]) -> None:
-    """Writes a folder that `zoo.load` opens, and beside the weights what predictions need besides.
+    """Writes a folder that `zoo.load` opens, with what predictions need besides; it appears whole.
 
     Args:
         folder: replaced when it is there.
         task: with labels, thresholds and scheme.
         options: maximum length, and arguments of `generate`.
     """
-    model.save(folder)
-    write_json(folder / TASK_FILE, {"format": FORMAT, "task": task.to_dict(), **options})
+    about = {"format": FORMAT, "task": task.to_dict(), **options}
+    model.save(folder, also=lambda work: files.write_json(work / TASK_FILE, about))
 
 
 def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
@@ -154,7 +148,7 @@ def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
 
 def model_folder(path: str) -> Path:
     """The folder with the model, from that of a run or of the model itself."""
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))
     return folder / "best" if (folder / "best" / TASK_FILE).is_file() else folder
 
 
@@ -177,12 +171,12 @@ def data_files(task: Task, source: str | Path, split: str, languages: Sequence[s
     """The local files that `Task.read` reads for a split."""
     if source == "hub":
         return
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if not path.is_dir():
         yield path
         return
-    for _, files in task.paths(path, split, languages):
-        yield from files
+    for _, found in task.paths(path, split, languages):
+        yield from found
 
 
 def commit() -> str | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,13 @@ from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
 from zoo import tasks
-from zoo.errors import InputError, UsageError
+from zoo.errors import UsageError
 from zoo.finetune import parallel
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig, near, pairs
-from zoo.finetune.evaluation import Split, has_gold
-from zoo.finetune.folder import data_files, sha256
-from zoo.finetune.loop import LoopSettings, freeze_body, updates_of
+from zoo.finetune.evaluation import Split
+from zoo.finetune.freezing import freeze_body
+from zoo.finetune.loop_settings import LoopSettings, updates_of
 from zoo.finetune.objective import COUNTS_PADDING, Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.loading import load
@@ -40,22 +39,6 @@ NETWORK = {  # options of --network, and the heads they go with
     **dict.fromkeys(("layer", "pooling", "normalize"), ("embedding",)),
 }
 ONE_TEXT = {"num_return_sequences"}  # of generate: a task wants one answer
-HELD_OUT = 20  # of the training rows of a data set without a development set, every so many-th
-
-
-@dataclass
-class Data:
-    """Examples of every split that is there, and the files they came from.
-
-    Attributes:
-        splits: train, dev and, if it has gold answers, test.
-        files: split -> path -> sha256.
-        notes: what a reader of the scores must know.
-    """
-
-    splits: dict[str, list[Example]]
-    files: dict[str, dict[str, str]]
-    notes: list[str] = field(default_factory=list)
 
 
 def task_of(config: FinetuneConfig) -> Task:
@@ -87,7 +70,7 @@ def _own(config: FinetuneConfig) -> Task:
     """The task of a user's own files.
 
     Raises:
-        UsageError: no folder is named.
+        UsageError: no folder or file is named.
     """
     if not config.data:
         raise UsageError(f"--task {config.task} learns from your own files: say where with --data.")
@@ -97,85 +80,6 @@ def _own(config: FinetuneConfig) -> Task:
     known: dict[str, Any] = dict(zip(("source_language", "target_language"), sides, strict=True)) if sides else {}
     columns = pairs(config.columns, "columns")
     return own(config.task, config.data, columns=columns, name=config.task, **known)
-
-
-def source_of_path(data: str) -> str | Path:
-    """A folder or file of data, or "hub" for none.
-
-    Raises:
-        UsageError: there is no such folder or file.
-    """
-    if not data:
-        return "hub"
-    path = Path(data).expanduser()
-    if not path.exists():
-        raise UsageError(f"--data: there is no '{data}'.", "Give a folder or a file, or leave it out for the Hub.")
-    return path
-
-
-def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
-    """Reads every split. Selection looks at the languages of the training data only.
-
-    Raises:
-        InputError: a file that is missing or malformed; names file and line.
-    """
-    data = Data({}, {})
-    for split in ("test",) if task.head == "embedding" else ("train", "dev", "test"):
-        languages = _languages(task, split, config)
-        if split == "dev" and split not in _there(task, source):
-            _hold_out(data)
-            continue
-        if split == "test" and task.head != "embedding" and not _is_there(task, source, split, languages):
-            continue
-        examples = list(task.read(source, split, languages))
-        if split == "test" and not has_gold(examples):
-            data.notes.append(
-                "the test split has no gold answers; `python -m zoo.predict` writes a submission for it"
-            )
-            continue
-        if split == "train" and 0 < config.train_rows < len(examples):
-            random = np.random.Generator(np.random.PCG64(config.seed))
-            chosen = np.sort(random.permutation(len(examples))[: config.train_rows])
-            data.notes.append(
-                f"trained on {config.train_rows} of {len(examples)} rows, drawn by seed {config.seed}"
-            )
-            examples = [examples[n] for n in chosen]
-        data.splits[split] = examples
-        data.files[split] = {str(f): sha256(f) for f in data_files(task, source, split, languages)}
-    return data
-
-
-def _languages(task: Task, split: str, config: FinetuneConfig) -> Sequence[str]:
-    if not task.languages:
-        return ()
-    if split in ("train", "dev"):
-        return task.train_languages or config.language_names
-    return config.language_names or task.languages
-
-
-def _there(task: Task, source: str | Path) -> Sequence[str]:
-    return ("train", "dev", "test") if source == "hub" and not task.files else tuple(task.files)
-
-
-def _is_there(task: Task, source: str | Path, split: str, languages: Sequence[str]) -> bool:
-    """Whether a split can be read at all: a data set need not come with its test files."""
-    if split not in _there(task, source):
-        return False
-    try:
-        return source == "hub" or bool(list(data_files(task, source, split, languages)))
-    except InputError:
-        return False
-
-
-def _hold_out(data: Data) -> None:
-    """Takes the development set from the training data when a data set has none. Raises InputError for one row."""
-    rows = data.splits["train"]
-    if len(rows) < 2:
-        raise InputError("The training data has one row, and there is no development set.", "Give more rows.")
-    data.splits["dev"] = rows[::HELD_OUT]
-    data.splits["train"] = [row for n, row in enumerate(rows) if n % HELD_OUT]
-    data.files["dev"] = {}
-    data.notes.append(f"the data set has no development set: every {HELD_OUT}th row of the training data is it")
 
 
 def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
@@ -192,6 +96,8 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
     head = options.pop("head", task.head)
     labelled = task.head in ("classification", "tagging")
     model = load(config.model, task=head, labels=labels if labelled else None, **options)
+    if labels == 1:
+        model.config.problem_type = "regression"  # else transformers would read the number as a probability
     if config.dropout >= 0:
         for layer in model.sublayers():
             if isinstance(layer, nn.Dropout):
@@ -218,8 +124,8 @@ def network_options(config: FinetuneConfig, task: Task) -> dict[str, Any]:
     return found
 
 
-def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[str, Any]:
-    """Arguments of `model.generate` for a task.
+def search_options(config: FinetuneConfig, task: Task) -> dict[str, Any]:
+    """Arguments of `model.generate` that do not depend on the model.
 
     Raises:
         UsageError: an option that does not exist, or a value that does not work.
@@ -232,6 +138,14 @@ def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[s
         if name not in known:
             raise UsageError(f"--generate: there is no option '{name}'.", near(name, tuple(known)))
     Options(**asked)
+    return asked
+
+
+def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[str, Any]:
+    """Arguments of `model.generate` for a task; raises UsageError as `search_options` does."""
+    asked = search_options(config, task)
+    if not asked:
+        return {}
     start, end = ends_of(task, model.tokenizer, model.config)
     return {**asked, **({"bos_token_id": start[0], "eos_token_id": end[-1]} if len(end) > 1 else {})}
 
@@ -248,9 +162,6 @@ def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> L
         rows, config.batch_size * parallel.world(), config.accumulate, config.epochs
     )
     warmup = config.warmup if config.warmup >= 1 else config.warmup * updates
-    best = config.best or task.metrics[0]
-    if best != "loss" and best not in task.metrics:
-        raise UsageError(f"--best: {task.name} has no metric '{best}'.", f"It has {', '.join(task.metrics)}, loss.")
     return LoopSettings(
         updates=updates,
         batch_size=config.batch_size * parallel.world(),
@@ -263,9 +174,21 @@ def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> L
         seed=seed,
         eval_every=config.eval_every,
         save_every=0 if config.eval_every else min(-(-updates // SAVES), _epoch(config, rows)),
-        best="-loss" if best == "loss" else best,
+        best=best_of(config, task),
         patience=config.patience,
     )
+
+
+def best_of(config: FinetuneConfig, task: Task) -> str:
+    """The score that picks the best model, as `LoopSettings` has it.
+
+    Raises:
+        UsageError: the task has no such metric.
+    """
+    best = config.best or task.metrics[0]
+    if best != "loss" and best not in task.metrics:
+        raise UsageError(f"--best: {task.name} has no metric '{best}'.", f"It has {', '.join(task.metrics)}, loss.")
+    return "-loss" if best == "loss" else best
 
 
 def _epoch(config: FinetuneConfig, rows: int) -> int:
@@ -305,8 +228,6 @@ def _batches(model: Model, train: Split, size: int) -> Any:
 
 def objective_for(config: FinetuneConfig, model: Model) -> Objective:
     """The head's loss, or the one that the configuration asks for."""
-    if config.loss and config.label_smoothing:
-        raise UsageError("--loss and --label_smoothing do not go together.", "Leave one out.")
     made = objective_of(model, config.loss or None)
     if config.label_smoothing:
         return replace(made, loss=smoothed(config.label_smoothing), summed=False)
@@ -316,7 +237,8 @@ def objective_for(config: FinetuneConfig, model: Model) -> Objective:
 def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
     """Cross entropy against a target of which `share` is spread evenly over all classes (Szegedy et al. 2016).
 
-    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count.
+    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count. Where no label
+    counts the loss and its gradients are 0.
     """
 
     def loss(model: Model, batch: dict[str, Tensor]) -> Tensor:
@@ -330,7 +252,7 @@ def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
         counts = (labels != IGNORED).astype(logits.dtype)
         gold = log_all - paddle.take_along_axis(logits, labels.clip(min=0).unsqueeze(-1), -1).squeeze(-1)
         whole = (1.0 - share) * gold + share * even
-        return (whole * counts).sum() / counts.sum()
+        return (whole * counts).sum() / counts.sum().clip(min=1.0)
 
     return loss
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo import files
 from zoo.finetune import folder as disk
 from zoo.finetune.plots import Plots
 from zoo.finetune.recipes import Settled, same_model
@@ -77,7 +78,7 @@ def draw(
     try:
         names = _plots(place, record, settled, task, result, lengths)
     except ImportError:
-        record["notes"].append("no plots: matplotlib is not installed (pip install 'paddle-model-zoo[finetune]')")
+        record["notes"].append("no plots: matplotlib is not installed (pip install matplotlib)")
     text = page({**record, "result": {**result, "split": split}}, names)
     (place / "report.html").write_text(text, "utf-8")
 
@@ -148,7 +149,7 @@ def merge(
         whole |= {"summary": line, "comparisons": [asdict(c) for c in compared]}
         results = {split: {**held, "scores": scores[split]} for split, held in whole["results"].items()}
         whole["results"] = {split: {k: v for k, v in r.items() if k != "confusion"} for split, r in results.items()}
-        disk.write_json(out / "run.json", whole)
+        files.write_json(out / "run.json", whole, replace=True)
         draw(out, whole, settled, task)
     return Result(out, scores, line, compared)
 

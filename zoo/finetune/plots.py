@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.finetune.recipes import Published
-from zoo.tasks.base import AVERAGE, GAP
+from zoo.tasks.scores import AVERAGE, GAP
 
 MOST_CLASSES = 30  # of a confusion matrix that can still be read
 STYLE: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False}

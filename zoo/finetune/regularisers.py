@@ -9,7 +9,7 @@ import paddle
 from paddle import Tensor
 
 from zoo.errors import UsageError
-from zoo.finetune.adversarial import symmetric_divergence
+from zoo.finetune.adversarial import slope_of, symmetric_divergence
 from zoo.models.common.base import TaskModel
 from zoo.models.common.losses import IGNORED
 
@@ -52,8 +52,9 @@ class FGM:
             return model(**batch).loss
         others = {name: value for name, value in batch.items() if name != "input_ids"}
         words = model.encoder.embeddings.word(batch["input_ids"])  # [B, T, D]
+        words.stop_gradient = False  # also where the embeddings are frozen
         plain = model(inputs_embeds=words, **others).loss
-        (slope,) = paddle.grad(plain, words, retain_graph=True)
+        slope = slope_of(plain, words, model)
         length = slope.square().sum(axis=[-2, -1], keepdim=True).sqrt()  # [B, 1, 1]
         moved = words + self.epsilon * slope / (length + 1e-12)
         return plain + model(inputs_embeds=moved, **others).loss

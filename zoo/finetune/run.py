@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from zoo import cli
+from zoo import cli, files, signals
 from zoo.errors import UsageError, ZooError
-from zoo.files import quote
 from zoo.finetune import folder as disk
-from zoo.finetune import parallel
+from zoo.finetune import parallel, start, state
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
+from zoo.finetune.data import Data, read_data, source_of_path
 from zoo.finetune.evaluation import Judgement, Split, confusion, judge
 from zoo.finetune.job import (
-    Data,
     generate_options,
     load_model,
     loop_settings,
     objective_for,
     optimiser_of,
-    read_data,
     run_name,
-    source_of_path,
     split_of,
     task_of,
 )
@@ -35,7 +34,7 @@ from zoo.finetune.objective import Objective
 from zoo.finetune.outcome import Result, draw, merge, verdict
 from zoo.finetune.plots import MOST_CLASSES
 from zoo.finetune.recipes import Settled, find, settle
-from zoo.finetune.trackers import Trackers, check
+from zoo.finetune.trackers import Trackers
 from zoo.finetune.watch import Watch
 from zoo.loading import load
 from zoo.models.common.base import Model
@@ -59,22 +58,40 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
     """
     settled = _settled(config, options)
     config = settled.config
-    check(config.tracker_names)
+    start.check_trackers(config.tracker_names)
     task, source = task_of(config), source_of_path(config.data)
-    out = Path(config.out or f"runs/{run_name(config)}").expanduser()
+    start.check(config, task)
+    out = Path(os.path.expanduser(config.out or f"runs/{run_name(config)}"))
     parallel.start()
-    before = _before(out, config, resume)
-    parallel.wait()  # before the first process writes there
-    data = read_data(task, source, config)
-    names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
-    runs = []
-    for seed, place in zip(_seeds(config), names, strict=True):
-        record = disk.read_run(place / "run.json") if resume and (place / "run.json").is_file() else {}
-        if record.get("status") != "finished":
-            record = Run(settled, task, data, place, seed, bool(record) and before).run()
-        runs.append(record)
-    parallel.wait()
-    return merge(out, settled, task, _seeds(config), runs, parallel.rank() == 0)
+    with _held(out):
+        before = start.goes_on(out, config, resume)
+        parallel.wait()  # before the first process writes there
+        data = read_data(task, source, config)
+        names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
+        runs = []
+        for seed, place in zip(_seeds(config), names, strict=True):
+            record = disk.read_run(place / "run.json") if resume and (place / "run.json").is_file() else {}
+            if record.get("status") != "finished":
+                record = Run(settled, task, data, place, seed, bool(record) and before).run()
+            runs.append(record)
+        parallel.wait()
+        return merge(out, settled, task, _seeds(config), runs, parallel.rank() == 0)
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Keeps other runs out of the folder, and explains what its disk does.
+
+    Raises:
+        UsageError: another run is at work there, or nothing can be written there.
+    """
+    folder = files.real_folder(out)
+    with files.explained(folder):
+        if parallel.rank():
+            yield
+        else:
+            with files.parents(folder), files.lock(folder, wait=False):
+                yield
 
 
 def _settled(config: FinetuneConfig | Settled | None, options: Mapping[str, Any]) -> Settled:
@@ -92,33 +109,6 @@ def _settled(config: FinetuneConfig | Settled | None, options: Mapping[str, Any]
 
 def _seeds(config: FinetuneConfig) -> list[int]:
     return [config.seed + n for n in range(config.seeds)]
-
-
-def _before(out: Path, config: FinetuneConfig, resume: bool) -> bool:
-    """Whether there is a run to go on with.
-
-    Raises:
-        UsageError: one that should not be overwritten, or that was another run.
-    """
-    file = next((f for f in (out / "run.json", out / f"seed-{config.seed}" / "run.json") if f.is_file()), None)
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out: '{out}' is a file.", "Give a folder.")
-    if file is None:
-        if resume and out.exists():
-            return False
-        if out.exists() and any(out.iterdir()):
-            raise UsageError(f"--out: '{out}' is not empty and holds no run.", "Give another folder.")
-        return False
-    if not resume:
-        raise UsageError(f"'{out}' has a run already.", "Go on with it by --resume, or give another --out.")
-    old = disk.read_run(file)["config"]
-    for name, value in config.to_dict().items():
-        if name not in ("out", "data", "trackers", "recipe") and old.get(name) != value:
-            raise UsageError(
-                f"--resume: the run in '{out}' has {name}={quote(old.get(name))}, not {value!r}.",
-                "Give the same options, or another --out.",
-            )
-    return True
 
 
 class Run:
@@ -147,22 +137,37 @@ class Run:
         record = self._record(model, splits, settings)
         for note in record["notes"]:
             log.info("%s", note)
-        if self.first:
-            self.place.mkdir(parents=True, exist_ok=True)
-            disk.write_json(self.place / "run.json", record)
-        parallel.wait()
-        try:
+        with self._recorded(record):
             best_update = self._train(model, splits, settings, objective) if objective else self._as_it_is(model)
             record |= self._judged(model, splits, best_update)
-        except BaseException as error:
+            record |= {"status": "finished", "seconds": round(time.time() - began, 1)}
             if self.first:
-                stopped = "failed" if isinstance(error, ZooError) else "stopped"
-                disk.write_json(self.place / "run.json", {**record, "status": stopped, "error": str(error)})
-            raise
-        record |= {"status": "finished", "seconds": round(time.time() - began, 1)}
-        if self.first:
-            self._report(record, splits)
+                self._report(record, splits)
         return record
+
+    @contextmanager
+    def _recorded(self, record: dict[str, Any]) -> Iterator[None]:
+        """run.json says that the run is running, and behind it how it ended."""
+        if not self.first:
+            parallel.wait()
+            yield
+            return
+
+        def write(status: str, error: BaseException | str) -> None:
+            ended = {**record, "status": status, "error": str(error)}
+            files.write_json(self.place / "run.json", ended, replace=True)
+
+        self.place.mkdir(parents=True, exist_ok=True)
+        files.write_json(self.place / "run.json", record, replace=True)
+        parallel.wait()
+        try:
+            with signals.cleanup(lambda: write("stopped", "ended from outside")):
+                yield
+        except BaseException as error:
+            stopped = signals.received() or not isinstance(error, Exception)
+            with suppress(ZooError):  # a full disk: the first error is the one to tell
+                write("stopped" if stopped else "failed", error)
+            raise
 
     def _split(self, name: str, model: Model) -> Split:
         return split_of(name, self.data.splits[name], self.task, model, {"max_length": self.config.max_length})
@@ -289,12 +294,14 @@ class Run:
         return made
 
     def _report(self, record: dict[str, Any], splits: Mapping[str, Split]) -> None:
-        """run.json, the plots and report.html."""
+        """The plots, report.html and run.json; the checkpoints have served."""
         compared, line = verdict(self.settled, [record])
         record |= {"summary": line, "comparisons": [asdict(c) for c in compared]}
-        disk.write_json(self.place / "run.json", record)
         lengths = splits["train"].features.lengths if "train" in splits else None
         draw(self.place, record, self.settled, self.task, lengths)
+        with signals.deferred():
+            files.write_json(self.place / "run.json", record, replace=True)
+            state.clear(self.place / "checkpoints")
 
 
 def _lost(splits: Mapping[str, Split]) -> list[str]:
@@ -308,7 +315,5 @@ def _lost(splits: Mapping[str, Split]) -> list[str]:
 
 
 def _newest_update(place: Path) -> int:
-    from zoo.finetune.state import newest
-
-    found = newest(place / "checkpoints")
+    found = state.newest(place / "checkpoints")
     return int(found.name.rpartition("-")[2]) if found else 0

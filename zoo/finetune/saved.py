@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from zoo import tasks
 from zoo.cli import Progress
-from zoo.errors import UsageError
-from zoo.finetune.evaluation import Judgement, Split, judge, outputs_of
+from zoo.errors import InputError, UsageError
+from zoo.finetune.data import source_of_path
+from zoo.finetune.evaluation import Judgement, Split, judge, outputs_of, with_gold
 from zoo.finetune.folder import model_folder, read_task
-from zoo.finetune.job import source_of_path, split_of
+from zoo.finetune.job import split_of
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks.base import published
 from zoo.tasks.running import with_labels_of
+from zoo.tasks.user_files import file_of_split, is_own
+
+log = logging.getLogger("zoo")
 
 
 class Saved:
@@ -42,13 +47,30 @@ class Saved:
                 "The files are not of one run.",
             )
 
-    def read(self, data: str, split: str, languages: tuple[str, ...] = ()) -> Split:
+    def read(self, data: str, split: str, languages: tuple[str, ...] = (), scored: bool = False) -> Split:
         """Examples of a folder, a file, or the Hub when `data` is empty; as token ids.
 
+        Args:
+            data: of a user's own task: empty for the files that it was trained on.
+            split: which one.
+            languages: only these.
+            scored: only those with a gold answer; says how many others there are.
+
         Raises:
-            InputError: a file that is missing or malformed; names file and line.
+            InputError: a file that is missing or malformed, or no gold answer where one is needed.
         """
-        examples = list(self.task.read(source_of_path(data), split, languages))
+        source = file_of_split(self.task, data, split) if is_own(self.task) else source_of_path(data)
+        examples = list(self.task.read(source, split, languages))
+        if scored:
+            kept = with_gold(examples)
+            if not kept:
+                raise InputError(
+                    f"'{source}' has no gold answers for the split '{split}', so there is nothing to score.",
+                    "python -m zoo.predict writes answers for it.",
+                )
+            if len(kept) < len(examples):
+                log.info("%d of %d rows have no gold answer: not scored", len(examples) - len(kept), len(examples))
+            examples = kept
         return split_of(split, examples, self.task, self.model, self.options)
 
     def judge(self, split: Split) -> Judgement:

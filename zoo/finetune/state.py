@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,14 @@ def save(
     for old in _all(folder)[:-keep]:
         files.remove(old)
     return target
+
+
+def clear(folder: Path) -> None:
+    """Removes the checkpoints of a run that needs none any more."""
+    for old in _all(folder):
+        files.remove(old)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def newest(folder: Path) -> Path | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from zoo import cli
+from zoo import cli, files
 from zoo.errors import UsageError
 from zoo.finetune import parallel
 from zoo.finetune.config import FinetuneConfig
-from zoo.finetune.folder import FORMAT, write_json
-from zoo.finetune.job import run_name, source_of_path, task_of
+from zoo.finetune.data import source_of_path
+from zoo.finetune.folder import FORMAT
+from zoo.finetune.job import run_name, task_of
 from zoo.finetune.outcome import Result
 from zoo.finetune.recipes import SUITES, find, settle
 from zoo.finetune.report import Estimate, compare, summary
@@ -55,8 +57,14 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
         raise UsageError(
             f"--task {name} trains one model on several tasks, each by its own recipe.", "Say --model."
         )
-    out = Path(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}").expanduser()
+    out = Path(
+        os.path.expanduser(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}")
+    )
     settled = {task: settle({**given, "task": task, "out": str(out / task)}, by) for task in SUITES[name]}
+    if given.get("data") and Path(os.path.expanduser(given["data"])).is_file():
+        raise UsageError(
+            f"--task {name} reads several data sets, and '{given['data']}' is a file.", "Give a folder."
+        )
     for each in settled.values():
         task, source = task_of(each.config), source_of_path(each.config.data)
         if isinstance(source, Path):
@@ -70,8 +78,9 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
     compared = [compare(p, "dev", ours, True) for p in recipe.published] if recipe else []
     line = summary(f"{AVERAGE} of {name}", "dev", ours, compared)
     if parallel.rank() == 0:
-        content = {"format": FORMAT, "suite": name, "scores": scores, "summary": line}
-        write_json(out / "suite.json", {**content, "comparisons": [asdict(c) for c in compared]})
+        content: dict[str, Any] = {"format": FORMAT, "suite": name, "scores": scores, "summary": line}
+        content["comparisons"] = [asdict(c) for c in compared]
+        files.write_json(out / "suite.json", content, replace=True)
     return SuiteResult(out, results, scores, line)
 
 

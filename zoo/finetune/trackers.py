@@ -10,7 +10,9 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
-from zoo.errors import UsageError
+from zoo import signals
+from zoo.errors import UsageError, ZooError
+from zoo.files import clean
 from zoo.finetune.config import near
 
 EXPERIMENT = "zoo"
@@ -32,9 +34,7 @@ def _library(name: str, package: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        raise UsageError(
-            f"--trackers: {package} cannot be used: {error}.", "pip install 'paddle-model-zoo[trackers]'"
-        ) from None
+        raise UsageError(f"--trackers: {package} cannot be used: {error}.", f"pip install {package}") from None
 
 
 def tag(name: str, subset: str, language: str) -> str:
@@ -45,9 +45,14 @@ def tag(name: str, subset: str, language: str) -> str:
 class MLflow:
     """One run of the experiment `zoo`, at $MLFLOW_TRACKING_URI or in files below the run's folder."""
 
+    @staticmethod
+    def library() -> ModuleType:
+        """Imports it; raises UsageError where it is not installed."""
+        return _library("mlflow.tracking", "mlflow")
+
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 asks for it; a server needs a database
-        tracking = _library("mlflow.tracking", "mlflow")
+        tracking = self.library()
         uri = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow").resolve().as_uri()
         self.client = tracking.MlflowClient(tracking_uri=uri)
         found = self.client.get_experiment_by_name(EXPERIMENT)
@@ -69,8 +74,13 @@ class MLflow:
 class Aim:
     """One run in the repository of $AIM_REPO or below the run's folder; subset and language are its context."""
 
+    @staticmethod
+    def library() -> ModuleType:
+        """Imports it; raises UsageError where it is not installed."""
+        return _library("aim", "aim")
+
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        aim = _library("aim", "aim")
+        aim = self.library()
         place = os.environ.get("AIM_REPO") or str(folder / "aim")
         if "://" not in place:
             Path(place).mkdir(parents=True, exist_ok=True)
@@ -100,8 +110,13 @@ class Aim:
 class TensorBoard:
     """Event files below the run's folder, by tensorboardX."""
 
+    @staticmethod
+    def library() -> ModuleType:
+        """Imports it; raises UsageError where it is not installed."""
+        return _library("tensorboardX", "tensorboardX")
+
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        board = _library("tensorboardX", "tensorboardX")
+        board = self.library()
         self.writer = board.SummaryWriter(str(folder / "tensorboard"))
         self.writer.add_text("config", "\n".join(f"    {key} = {value}" for key, value in config.items()))
 
@@ -118,8 +133,13 @@ class TensorBoard:
 class VisualDL:
     """A log below the run's folder."""
 
+    @staticmethod
+    def library() -> ModuleType:
+        """Imports it; raises UsageError where it is not installed."""
+        return _library("visualdl", "visualdl")
+
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        visual = _library("visualdl", "visualdl")
+        visual = self.library()
         self.writer = visual.LogWriter(logdir=str(folder / "visualdl"), display_name=name)
         self.writer.add_text("config", "\n".join(f"{key} = {value}" for key, value in config.items()), 0)
 
@@ -146,14 +166,19 @@ class Trackers:
         config: what the run record has.
 
     Raises:
-        UsageError: a name nobody knows, or a library that is not installed.
+        UsageError: a name nobody knows, a library that is not installed, or a tracker that does not start.
     """
 
     def __init__(self, names: Sequence[str], folder: Path, name: str, config: Mapping[str, Any]) -> None:
         check(names)
         self.all: list[Tracker] = []
         for each in names:
-            self.all.append(TRACKERS[each](folder, name, config))
+            try:
+                self.all.append(TRACKERS[each](folder, name, config))
+            except ZooError:
+                raise
+            except Exception as error:  # a library's own, such as of a server that does not answer
+                raise UsageError(f"--trackers: {each} cannot be used: {clean(str(error))}.") from error
 
     def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
         """As `Tracker.log`."""
@@ -161,14 +186,20 @@ class Trackers:
             tracker.log(step, values, subset, language)
 
     def __enter__(self) -> Trackers:
+        self.stack = ExitStack()
+        self.stack.enter_context(signals.cleanup(lambda: self._close(failed=True)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self.stack:
+            self._close(failed=error is not None)
+
+    def _close(self, failed: bool) -> None:
         with ExitStack() as stack:
             for tracker in self.all:
-                stack.callback(tracker.close, failed=error is not None)
+                stack.callback(tracker.close, failed=failed)
 
 
 def check(names: Sequence[str]) -> None:

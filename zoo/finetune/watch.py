@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from time import monotonic
 
 from zoo.cli import Progress
+from zoo.finetune.events import Evaluated, Event, Finished, Saved, Started, Updated
 from zoo.finetune.folder import Metrics
-from zoo.finetune.loop import Evaluated, Event, Finished, Saved, Started, Updated
 from zoo.finetune.trackers import Trackers
 
 SMOOTH = 0.95  # of the loss and the rate that the progress bar shows
@@ -52,6 +52,7 @@ class Watch:
             "loss": event.loss,
             "lr": event.lr,
             "gradient_norm": event.norm,
+            "seconds": event.seconds,
             "rows_per_second": rate,
             "tokens_per_second": event.tokens / event.seconds if event.seconds else 0.0,
         }

@@ -1,7 +1,7 @@
 """From a name to a folder on this machine; the only package that talks to a hub.
 
 A name is one of
-    ./folder, /folder, ~/folder     a folder, converted or as upstream publishes it
+    ./folder, /folder, ~/folder     a folder, converted or as upstream publishes it, or that of a finished run
     xlm-roberta-base                a card of the zoo, by name or alias
     BAAI/bge-m3, BAAI/bge-m3@rev    a repository of the Hugging Face Hub, or of the mirror in $HF_ENDPOINT
     modelscope:iic/name[@rev]       a repository of ModelScope
@@ -31,6 +31,7 @@ from zoo.hub.transport import Missing, Unreachable
 log = logging.getLogger("zoo")
 
 REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
+RUN, BEST = "run.json", "best"  # in the folder of a run of `python -m zoo.finetune`
 FOLDER_MARKS = ("./", "../", "/", "~", ".\\", "..\\")
 
 
@@ -133,7 +134,7 @@ def _repository(text: str) -> bool:
 
 def _folder(text: str, revision: str | None) -> Reference:
     try:
-        path = Path(text).expanduser()
+        path = Path(os.path.expanduser(text))
     except RuntimeError:  # the home of somebody who is not there
         path = Path(text)
     if revision:
@@ -141,12 +142,28 @@ def _folder(text: str, revision: str | None) -> Reference:
             f"'{text}' is a folder; it has no revision '{revision}'.", "Leave the revision out."
         )
     if _is_dir(path):
-        return Reference(text, path, None, (), "")
+        return Reference(text, _model_in(path), None, (), "")
     if _is_dir(path.parent) and os.path.isfile(path):
         raise UnknownModelError(f"'{text}' is a file.", f"Give the folder that it is in: '{path.parent}'.")
     raise UnknownModelError(
         f"There is no folder '{text}'.", "A model of the zoo or of the Hub is written without './'."
     )
+
+
+def _model_in(folder: Path) -> Path:
+    """The folder of the model: best/ of a run's folder, else the folder itself.
+
+    Raises:
+        UnknownModelError: the run has no model yet.
+    """
+    if not (folder / RUN).is_file() or (folder / "config.json").is_file():
+        return folder
+    if not (folder / BEST / "config.json").is_file():
+        raise UnknownModelError(
+            f"'{folder}' is the folder of a run that has no model yet: there is no {BEST}/config.json.",
+            "Let it finish: the command that started it, with --resume.",
+        )
+    return folder / BEST
 
 
 def _is_dir(path: Path) -> bool:

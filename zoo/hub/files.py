@@ -13,12 +13,14 @@ from pathlib import Path
 
 from zoo import env
 from zoo.errors import HubError
-from zoo.files import clean, parse_json, quote, read_bytes, read_object, sha256
+from zoo.files import clean, parse_json, quote, read_bytes, read_json, read_object, sha256
 from zoo.hub.names import check_files, leads_out
 
 # Everything that is small: configuration, tokenizer, pooling modules, what the zoo itself writes.
 SMALL = (
     "config.json",
+    "model_config.json",
+    "adapter_config.json",
     "configuration.json",
     "certificate.json",
     "task.json",
@@ -34,7 +36,7 @@ SMALL = (
     "spiece.model",
     "modules.json",
     "config_sentence_transformers.json",
-    "sentence_bert_config.json",
+    "sentence_*_config.json",
     "[0-9]*_*/config.json",
     "*bert*/config.json",
     "LICENSE*",
@@ -50,8 +52,9 @@ WEIGHTS = (
     "model.pt",
     "model_state.pdparams",
 )
-# Dense layers that follow the pooling of a sentence-transformers model.
-MODULES = ("[0-9]*_*/model.safetensors", "[0-9]*_*/pytorch_model.bin")
+# What follows the network of a sentence-transformers model, each module in a folder, some with weights.
+MODULES = "modules.json"
+MODULE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)
@@ -93,14 +96,16 @@ def choose(
     names = sorted(names)
     if outside := [n for n in names if leads_out(n)]:
         raise HubError(f"{where} lists the file {quote(outside[0])}, which lies outside of it.")
-    small = [n for n in names if any(fnmatchcase(n, p) for p in SMALL)]
+    folders = module_folders(read(MODULES)) if MODULES in names else []
+    configs = {f"{folder}/config.json" for folder in folders}
+    small = [n for n in names if n in configs or any(fnmatchcase(n, p) for p in SMALL)]
     check_files(small, where)
     if kind == "config" and small:
         return small
     if only:
         weights = [n for n in names if any(fnmatchcase(n, p) for p in only)]
     else:
-        weights = [w for w in WEIGHTS if w in names][:1] + _modules(names)
+        weights = [w for w in WEIGHTS if w in names][:1] + _module_weights(names, folders)
     if not weights:
         others = ", ".join(map(clean, names[:6])) + (", ..." if len(names) > 6 else "")
         raise NoWeights(
@@ -123,13 +128,23 @@ class NoWeights(HubError):
     """The files are not there; in a cache it means that they were never downloaded."""
 
 
-def _modules(names: list[str]) -> list[str]:
-    folders: dict[str, str] = {}
-    for pattern in MODULES:
-        for name in names:
-            if fnmatchcase(name, pattern):
-                folders.setdefault(name.partition("/")[0], name)
-    return list(folders.values())
+def module_folders(listing: Path) -> list[str]:
+    """The folders that a modules.json names, in its order; none where it is not a list of modules."""
+    try:
+        content = read_json(listing, error=HubError)
+    except HubError:
+        return []  # whoever loads the model says what is wrong with it
+    entries = content if isinstance(content, list) else []
+    paths = [entry.get("path") for entry in entries if isinstance(entry, dict)]
+    return [path.rstrip("/") for path in paths if isinstance(path, str) and path]
+
+
+def _module_weights(names: list[str], folders: list[str]) -> list[str]:
+    numbered = [n.partition("/")[0] for n in names if fnmatchcase(n, "[0-9]*_*/*")]
+    found = []
+    for folder in dict.fromkeys([*folders, *numbered]):
+        found += [n for w in MODULE_WEIGHTS if (n := f"{folder}/{w}") in names][:1]
+    return found
 
 
 def shards_of(index: Path) -> list[str]:

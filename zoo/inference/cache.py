@@ -10,12 +10,13 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,12 +24,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from paddle import Tensor
 
 from zoo import __version__, env, files
-from zoo.errors import ZooError
-from zoo.files import Fields, is_name, quote, read_object
+from zoo.errors import DiskError, ZooError
+from zoo.files import Fields, clean, is_name, quote, read_object
 from zoo.inference.static import Graph
 from zoo.models.common.base import Model, TaskModel
 
@@ -37,6 +37,13 @@ log = logging.getLogger("zoo")
 FORMAT = 1
 ABOUT = "graph.json"  # written last, and part of every entry
 UNUSED = 30 * 86400  # seconds after which an entry that nobody opened goes
+LEFT = 86400  # seconds after which what a killed process left goes
+PATIENCE = 60.0  # seconds to wait for another process that compiles the same
+# Names in the cache: entries, what belongs to exports, and what is temporary (today's, and of older versions).
+ENTRY = re.compile("[0-9a-f]{32}")
+LEFTOVER = re.compile(r"\.[0-9a-f]{32}(\.compile)?(\.zoo-tmp-.+|\.zoo-lock|\.tmp|\.old|\.lock|)")
+KEPT = re.compile(rf"{ENTRY.pattern}|\.export-{ENTRY.pattern}|{LEFTOVER.pattern}")
+OURS = re.compile(r"(model|source|step)\.(json|pdiparams|onnx|xml|bin)|graph\.json|\.zoo-files\.json(\.new)?")
 CODE = ("models", "inference")  # folders of the zoo that decide what a graph is
 
 
@@ -51,42 +58,76 @@ def graph_of(
 ) -> Iterator[tuple[Graph, bool]]:
     """The graph of a network for an engine, from the cache or new; for as long as the block lasts.
 
-    Two processes that want the same graph make it once. A damaged entry is made again. Where nothing can be written
-    the graph is temporary, with a warning.
+    Two processes that want the same graph make it once. A damaged entry is made again. Where the cache cannot be
+    written the graph is temporary, with a warning.
 
     Args:
         model: the network; its weights as they are now.
         engine: whose graph.
         versions: of the packages that make and run it.
-        write: makes the graph in an empty folder.
+        write: makes the graph in an empty folder; an OSError of its own means that the disk is full.
 
     Yields:
         The graph, and whether it was in the cache.
+
+    Raises:
+        DiskError: no disk has room for the graph.
     """
     target = folder() / key_of(model, engine, versions)
     if found := _read(target):
         _touch(target)
         yield found, True
         return
+    with ExitStack() as stack:
+        try:
+            made, was_there = _kept(target, model, write)
+        except (OSError, ZooError) as problem:  # one of `write` comes again, and is the caller's
+            made, was_there = _temporary(stack, model, write, problem), False
+        yield made, was_there
+
+
+def _kept(target: Path, model: Model, write: Callable[[Any, Path], Graph]) -> tuple[Graph, bool]:
+    """A new entry, and whether another process made it meanwhile."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with files.lock(target.with_name(f"{target.name}.compile"), longest=PATIENCE):
+        if found := _read(target):
+            return found, True
+        _clear(target)
+        with files.publish(target, last=ABOUT) as work:
+            made = write(model, work)
+            content = {
+                "format": FORMAT,
+                "inputs": made.inputs,
+                "outputs": made.outputs,
+                "files": {file.name: _state(file) for file in sorted(work.iterdir())},
+            }
+            (work / ABOUT).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    _remove_unused(target)
+    return replace(made, folder=target), False
+
+
+def _temporary(stack: ExitStack, model: Model, write: Callable[[Any, Path], Graph], problem: Exception) -> Graph:
+    """A graph that lasts as long as the stack, because of a problem with the cache."""
+    reason = problem.message if isinstance(problem, ZooError) else f"{clean(str(problem), 200)}."
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        writable = os.access(target.parent, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
-        log.warning("%s cannot be written: the network is compiled at every start; set ZOO_HOME.", target.parent)
-        with TemporaryDirectory() as work:
-            yield write(model, Path(work)), False
-        return
-    with FileLock(target.parent / f".{target.name}.compile"):
-        found = _read(target)  # another process was faster
-        made = found or _write(target, model, write)
-    yield made, found is not None
+        made = write(model, Path(stack.enter_context(TemporaryDirectory(ignore_cleanup_errors=True))))
+    except (OSError, ZooError) as error:
+        if not isinstance(error, OSError | DiskError) and not isinstance(error.__cause__, OSError):
+            raise  # of the network
+        raise DiskError(f"{reason} The folder for temporary files has no room either.") from None
+    log.warning("%s The network is compiled at every start; set ZOO_HOME to a folder that can be written.", reason)
+    return made
+
+
+def folder_of_export(digests: Mapping[str, str]) -> Path:
+    """Where to keep what is found out about the files of an export, which may lie in a folder for reading only."""
+    name = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:32]
+    return folder() / f".export-{name}"
 
 
 def key_of(model: Model, engine: str, versions: dict[str, str]) -> str:
     """The name of an entry: 32 hexadecimal digits."""
-    head = model.head.options if isinstance(model, TaskModel) else {}
+    head = model.head.identity if isinstance(model, TaskModel) else {}
     source = {
         "format": FORMAT,
         "engine": engine,
@@ -140,20 +181,6 @@ def _files_digest(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _write(target: Path, model: Model, write: Callable[[Any, Path], Graph]) -> Graph:
-    with files.publish(target, last=ABOUT) as work:
-        made = write(model, work)
-        content = {
-            "format": FORMAT,
-            "inputs": made.inputs,
-            "outputs": made.outputs,
-            "files": {file.name: _state(file) for file in sorted(work.iterdir())},
-        }
-        (work / ABOUT).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    _remove_unused(target)
-    return replace(made, folder=target)
-
-
 def _read(entry: Path) -> Graph | None:
     """An entry that is whole, or None."""
     try:
@@ -170,7 +197,7 @@ def _read(entry: Path) -> Graph | None:
 
 def _state(file: Path) -> dict[str, Any]:
     stat = file.stat()
-    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": file_digest(file)}
+    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": files.sha256(file)}
 
 
 def _is_as_it_was(file: Path, state: dict[str, Any]) -> bool:
@@ -178,16 +205,7 @@ def _is_as_it_was(file: Path, state: dict[str, Any]) -> bool:
     stat = file.stat()
     if stat.st_size != state["size"]:
         return False
-    return stat.st_mtime_ns == state["mtime_ns"] or file_digest(file) == state["sha256"]
-
-
-def file_digest(file: Path) -> str:
-    """sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with open(file, "rb", buffering=0) as stream:
-        while block := stream.read(1 << 24):
-            digest.update(block)
-    return digest.hexdigest()
+    return stat.st_mtime_ns == state["mtime_ns"] or files.sha256(file) == state["sha256"]
 
 
 def _touch(entry: Path) -> None:
@@ -197,11 +215,26 @@ def _touch(entry: Path) -> None:
         log.debug("%s cannot be touched", entry)
 
 
+def _clear(entry: Path) -> None:
+    """Removes a damaged entry: of a folder that bears a key, the files that bear the names of ours."""
+    if entry.is_dir() and not entry.is_symlink():
+        for file in entry.iterdir():
+            if OURS.fullmatch(file.name):
+                file.unlink()
+
+
 def _remove_unused(kept: Path) -> None:
-    """Entries that nobody opened for long. What cannot be removed stays."""
-    for about in kept.parent.glob(f"*/{ABOUT}"):
+    """Entries that nobody opened for long, and what killed processes left. What cannot be removed stays."""
+    now = time.time()
+    for path in kept.parent.iterdir():
         try:
-            if about.parent != kept and time.time() - about.stat().st_mtime > UNUSED:
-                shutil.rmtree(about.parent)
+            about = path / ABOUT if ENTRY.fullmatch(path.name) else path
+            old = LEFT if LEFTOVER.fullmatch(path.name) else UNUSED
+            if path == kept or not KEPT.fullmatch(path.name) or now - about.lstat().st_mtime <= old:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif LEFTOVER.fullmatch(path.name) and path.is_file():
+                path.unlink()
         except OSError as error:
-            log.debug("%s stays: %s", about.parent, error)
+            log.debug("%s stays: %s", path, error)

@@ -19,8 +19,10 @@ from paddle.static import InputSpec
 
 from zoo import files
 from zoo.errors import UsageError
+from zoo.inference.engines.base import arrays
 from zoo.inference.engines.paddle import PRECISIONS, predictor
-from zoo.inference.static import Graph, evaluating
+from zoo.inference.static import Graph, evaluating, inputs_of
+from zoo.inference.traced import save_traced
 from zoo.models.common.decoding import KeyValue
 from zoo.models.common.generation import Generated, generate
 from zoo.models.common.generation.cache import HIDDEN, Cached, Past, Session
@@ -69,7 +71,7 @@ class CompiledSeq2Seq:
         # A cache grows from step to step: with a capacity every new size would pack all weights again, a second.
         self._unused = predictor(folder / "step", precision, capacity=0)
         self._step, self._batch = self._unused, 0
-        self._types = "token_type_ids" in self._source.get_input_names()
+        self._inputs = tuple(self._source.get_input_names())
         self._caches = sum(name.startswith("past_") for name in self._unused.get_input_names())
         self._lock = Lock()
 
@@ -84,12 +86,12 @@ class CompiledSeq2Seq:
         self, input_ids: np.ndarray, attention_mask: np.ndarray, token_type_ids: np.ndarray | None
     ) -> Session:
         """Reads the sources, [B, S] each."""
-        given = [paddle.to_tensor(input_ids), paddle.to_tensor(attention_mask)]
-        if self._types:
-            types = np.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-            given.append(paddle.to_tensor(types))
-        memory = [tensor.clone() for tensor in self._source.run(given)]
-        memory_mask = additive_mask(given[1], paddle.float32)
+        known = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            known["token_type_ids"] = token_type_ids
+        given = {name: paddle.to_tensor(array) for name, array in arrays(known, self._inputs).items()}
+        memory = [tensor.clone() for tensor in self._source.run([*given.values()])]
+        memory_mask = additive_mask(given["attention_mask"], paddle.float32)
         batch, heads, _, size = memory[0].shape
         if batch != self._batch:  # a copy has kernels of its own: no two of one batch size have one key
             self._step, self._batch = self._unused.clone(), batch
@@ -154,10 +156,7 @@ def _save(model: Seq2Seq, folder: Path) -> None:
         shapes = [[None, t.shape[1], None, t.shape[3]] for pair in pairs for t in pair]
         return [InputSpec(shape, "float32", f"{name}_{n}") for n, shape in enumerate(shapes)]
 
-    names = ["input_ids", "attention_mask"]
-    if getattr(model.config, "type_vocab_size", 1) > 1:
-        names.append("token_type_ids")
-    source: list[Any] = [InputSpec([None, None], "int64", name) for name in names]
+    source: list[Any] = [InputSpec([None, None], "int64", name) for name in inputs_of(model)]
     step: list[Any] = [
         InputSpec([None, None], "int64", "ids"),
         InputSpec([1, None], "int64", "positions"),
@@ -166,11 +165,13 @@ def _save(model: Seq2Seq, folder: Path) -> None:
         keys("memory", memory),
         keys("past", past),
     ]
-    for name, layer, specs in (("source", Source(model), source), ("step", Step(model), step)):
+    made = [f"memory_{n}" for n in range(2 * len(memory))], ["logits", *(f"new_{n}" for n in range(2 * len(past)))]
+    for name, layer, specs, outputs in zip(
+        ("source", "step"), (Source(model), Step(model)), (source, step), made, strict=True
+    ):
         layer.eval()
         with _without_dropout(layer):
-            traced = paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
-            paddle.jit.save(traced, str(folder / name))
+            save_traced(layer, specs, folder / name, outputs)
 
 
 @contextmanager

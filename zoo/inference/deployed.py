@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import CheckpointError, UsageError
-from zoo.files import Fields, clean, is_name, quote, read_object
-from zoo.inference.cache import file_digest
-from zoo.inference.engines import ENGINES, Choice, build, choose, missing, open_graph
+from zoo.errors import CheckpointError, UsageError, to_install
+from zoo.files import Fields, clean, is_name, quote, read_object, sha256
+from zoo.inference import cache, trust
+from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, choose, missing, open_graph
 from zoo.inference.static import Graph
 from zoo.loading import load, outline
 from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
+from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.tasks import saved
 from zoo.tokenization import Tokenizer
 
@@ -35,6 +36,7 @@ class Deployed:
         engine: an Engine; for the head "generation" what has `generate` as a `Seq2Seq` does.
         choice: what runs it, and why.
         summary: the line to log: "name: OpenVINO 2026.4.1, bf16, 2 threads (compiled in 3.1 s)".
+        sentence: prompts and similarity, of the head "embedding".
     """
 
     name: str
@@ -45,6 +47,7 @@ class Deployed:
     engine: Any
     choice: Choice
     summary: str
+    sentence: SentenceModel | None = None
 
 
 def deploy(
@@ -73,9 +76,10 @@ def deploy(
     elif task is not None:
         _check_task(f"'{name}'", model.task, task)
     choice = choose(model, engine, precision)
-    made, how = build(model, choice)
+    made, choice, how = build(model, choice)
     summary = f"{name}: {choice} ({how})"
-    return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary)
+    sentence = getattr(model, "sentence", None)
+    return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary, sentence)
 
 
 def _exported(
@@ -86,9 +90,9 @@ def _exported(
     file = folder / EXPORT_FILE
     about = Fields(_read_json(file), quote(str(file), 200), UsageError)
     inputs, outputs = (about.items(name, None, str, 100) for name in ("inputs", "outputs"))
-    own = {name: about.text(name, "", 100) for name in ("engine", "precision")}
+    own = {"engine": about.text("engine", "", 100), "precision": about.choice("precision", "", PRECISIONS)}
     digests, head = about.object("sha256", {}), about.text("task", None, 100)
-    if inputs is None or outputs is None or not all(own.values()):
+    if inputs is None or outputs is None or not own["precision"]:
         raise UsageError(f"{about.source} is not complete.", "Export the model again.")
     graph = Graph(folder, tuple(inputs), tuple(outputs))
     for key, asked in (("engine", engine), ("precision", precision)):
@@ -105,17 +109,23 @@ def _exported(
         engine = quote(own["engine"])
         raise UsageError(f"'{folder}' was exported for an engine {engine} that this zoo does not have.")
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
-        raise UsageError(f"'{folder}' needs {own['engine']}.", "pip install 'paddle-model-zoo[export]'")
+        raise UsageError(f"'{folder}' needs {own['engine']}.", to_install("export"))
     for name, digest in digests.items():
-        if not is_name(name) or not (folder / name).is_file() or file_digest(folder / name) != digest:
+        if not is_name(name) or not (folder / name).is_file() or sha256(folder / name) != digest:
             raise CheckpointError(
                 f"{quote(name)} in '{folder}' is not the file that was exported.", "Export the model again."
             )
     model = outline(folder)
     choice = Choice(own["engine"], own["precision"], "as exported")
-    made = open_graph(graph, choice, model)
-    summary = f"{name}: {choice} (exported, opened in {time.perf_counter() - start:.1f} s)"
-    return Deployed(name, head, model.config, model.tokenizer, settings, made, choice, summary)
+
+    def opens(precision: str) -> Any:
+        return open_graph(graph, replace(choice, precision=precision), model)
+
+    kept = cache.folder_of_export(digests)
+    made, chosen = trust.opened(opens, choice, model, kept, lambda: opens("fp32"))
+    summary = f"{name}: {chosen} (exported, opened in {time.perf_counter() - start:.1f} s)"
+    sentence = getattr(model, "sentence", None)
+    return Deployed(name, head, model.config, model.tokenizer, settings, made, chosen, summary, sentence)
 
 
 def _check_task(what: str, own: str | None, asked: str) -> None:
@@ -127,7 +137,7 @@ def _check_task(what: str, own: str | None, asked: str) -> None:
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
     """The folder with the model: best/ of a run's folder, else the path itself."""
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))
     return folder / "best" if (folder / "best" / TASK_FILE).is_file() else folder
 
 

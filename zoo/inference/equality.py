@@ -5,7 +5,7 @@ Legend of shapes: B batch, T tokens, N choices; see zoo/models/common.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from zoo.models.common.generation import Eager as EagerDecoder
 from zoo.models.common.seq2seq import Seq2Seq
 
 SHAPES = ((1, 1), (2, 5), (3, 16), (1, 33), (4, 128))  # B x T
+FEW = ((2, 6), (3, 17))  # when there is little time
 FIRST_ID = 5  # those before it are special tokens
 STEPS = 4  # of a decoder
 # The beams of qa-beam: which come first is the question there, and padding of no chance has no order.
@@ -37,30 +38,45 @@ class Difference:
         largest: absolute; NaN when an output is no number.
         scale: the largest absolute value of the eager model's.
         at: the shape it is at.
+        cosine: the least between both, of all values of a shape.
     """
 
     largest: float
     scale: float
     at: str
+    cosine: float = 1.0
 
 
-def compare(model: Model, run: Any) -> dict[str, Difference]:
+def compare(
+    model: Model, run: Any, shapes: Sequence[tuple[int, int]] = SHAPES, exact: Any = None
+) -> dict[str, Difference]:
     """The largest difference of every output.
 
     Args:
         model: the network; its eager outputs are right.
         run: an engine; for an encoder-decoder a `zoo.inference.decoder.CompiledSeq2Seq`.
+        shapes: of the batches.
+        exact: what is right instead of the network, which then needs no weights.
     """
-    pairs = _decoded(model, run) if isinstance(model, Seq2Seq) else _encoded(model, run)
+    rows = (model, run, shapes, exact)
+    pairs = _decoded(*rows) if isinstance(model, Seq2Seq) else _encoded(*rows)
     found: dict[str, Difference] = {}
     for name, at, expected, got in pairs:
         gap = np.abs(got.astype(np.float64) - expected)
         # NaN stays NaN: np.max passes it on, and it is never below a tolerance.
-        one = Difference(float(gap.max()), float(np.abs(expected).max()), at)
+        one = Difference(float(gap.max()), float(np.abs(expected).max()), at, _cosine(got, expected))
         before = found.get(name, one)
         worse = one if not one.largest <= before.largest else before
-        found[name] = Difference(worse.largest, max(one.scale, before.scale), worse.at)
+        least = before.cosine if before.cosine <= one.cosine else one.cosine
+        found[name] = Difference(worse.largest, max(one.scale, before.scale), worse.at, least)
     return found
+
+
+def _cosine(one: np.ndarray, other: np.ndarray) -> float:
+    """Between all values of two arrays; 1 for equal ones, also zeros."""
+    a, b = one.astype(np.float64).ravel(), other.astype(np.float64).ravel()
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / norms if norms else float(np.array_equal(a, b))
 
 
 def check(found: Mapping[str, Difference], precision: str) -> None:
@@ -85,7 +101,7 @@ def batch_of(model: Model, rows: int, length: int) -> dict[str, np.ndarray]:
     random = np.random.default_rng(rows * 1000 + length)
     config: Any = model.config
     ids = random.integers(FIRST_ID, config.vocab_size, (rows, length))
-    types = random.integers(0, max(1, getattr(config, "type_vocab_size", 1)), ids.shape)
+    types = random.integers(0, max(1, config.token_types), ids.shape)
     mask = np.ones_like(ids)
     for row in range(1, rows):
         mask[row, length - min(row, length // 2) :] = 0
@@ -96,31 +112,35 @@ def batch_of(model: Model, rows: int, length: int) -> dict[str, np.ndarray]:
     return {name: arrays[name] for name in inputs_of(model)}
 
 
-def _shapes(model: Model) -> Iterator[tuple[int, int]]:
+def _shapes(model: Model, shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     room = int(getattr(model.config, "max_position_embeddings", 0) or 512) - 2  # XLM-R's positions begin at 2
-    for rows, length in SHAPES:
+    for rows, length in shapes:
         if model.task != "qa-beam" or length >= BEAM_TOKENS:
             yield rows, min(length, room)
 
 
-def _encoded(model: Model, run: Any) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    eager = Eager(model)
-    for rows, length in _shapes(model):
+def _encoded(
+    model: Model, run: Any, shapes: Sequence[tuple[int, int]], exact: Any
+) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    exact = exact or Eager(model)
+    for rows, length in _shapes(model, shapes):
         batch = batch_of(model, rows, length)
-        expected, got = eager(batch), run(batch)
+        expected, got = exact(batch), run(batch)
         for name, array in expected.items():
             yield name, f"{rows} x {length}", array, got[name]
 
 
-def _decoded(model: Seq2Seq, run: Any) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+def _decoded(
+    model: Any, run: Any, shapes: Sequence[tuple[int, int]], exact: Any
+) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     """The scores of the first token and of some more, the same tokens given to both."""
     random = np.random.default_rng(0)
-    for rows, length in _shapes(model):
+    for rows, length in _shapes(model, shapes):
         batch = batch_of(model, rows, length)
         given = (batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
         ids = random.integers(FIRST_ID, model.config.vocab_size, (STEPS, rows, 1))
         with paddle.no_grad():
-            sessions = [engine.encode(*given) for engine in (EagerDecoder(model), run)]
+            sessions = [engine.encode(*given) for engine in (exact or EagerDecoder(model), run)]
             scores = [session.start(ids[0]) for session in sessions]
             for step in range(STEPS):
                 expected, got = (found.numpy() for found in scores)

@@ -17,9 +17,9 @@ from typing import Any
 from zoo import __version__, env, files, tasks
 from zoo.errors import GuardError, UsageError
 from zoo.inference import equality, quantise
-from zoo.inference.cache import file_digest
 from zoo.inference.deployed import EXPORT_FILE, FORMAT, TASK_FILE, model_folder, read_settings
 from zoo.inference.engines import GENERATION, Choice, module_of, open_graph, refusal, versions
+from zoo.inference.engines.base import arrays
 from zoo.inference.engines.eager import Eager
 from zoo.inference.equality import Difference
 from zoo.inference.guard import BUDGETS, Gate, Trade, read_gate
@@ -38,6 +38,8 @@ class Report:
     """What an export found out.
 
     Attributes:
+        task: the head; None for the bare encoder.
+        inputs, outputs: names in the graph; of an encoder-decoder, which has two graphs, none.
         differences: output -> the largest difference to the eager model.
         trades: what each candidate scores and costs; empty without a gate.
         folder: where the export is; None when it was refused.
@@ -45,6 +47,9 @@ class Report:
 
     engine: str
     precision: str
+    task: str | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     differences: dict[str, Difference] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
     guard: dict[str, Any] | None = None
@@ -56,6 +61,9 @@ class Report:
             "folder": None if self.folder is None else str(self.folder),
             "engine": self.engine,
             "precision": self.precision,
+            "task": self.task,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
             "differences": {name: asdict(found) for name, found in self.differences.items()},
             "trades": [asdict(trade) for trade in self.trades],
             "guard": self.guard,
@@ -89,6 +97,9 @@ def export(
 ) -> Report:
     """Writes a folder that `zoo.pipeline` opens; it appears finished or not at all.
 
+    The network has the head that its files have: a masked language model gives logits, unless `guarding.task` is
+    "encoder".
+
     Args:
         source: a name or folder that `zoo.load` takes, or the folder of a finetuning run.
         out: the folder; an older export there is replaced.
@@ -98,18 +109,21 @@ def export(
         guarding: the gate, and the head where the files do not say it.
 
     Raises:
-        UsageError: a combination that does not exist, or a package that is not installed.
+        UsageError: a combination that does not exist, a package that is not installed, or a folder that may not be
+            written.
+        DiskError: the disk is full. Nothing was written.
         GuardError: an output differs from the eager model's by more than its tolerance, or the metric falls by
             more than the budget. Its `report` has what was measured. Nothing was written.
     """
     guarding = guarding or Guarding()
-    out = Path(out).expanduser()
+    files.probe(out, last=EXPORT_FILE)
+    out = Path(os.path.expanduser(out))
     _check(to, precision, guarding, out)
     model, settings = _load(source, guarding.task)
     choice = Choice(ENGINES[to], precision, "to be exported")
     if reason := refusal(model, choice.engine, "fp32" if precision == "int8" else precision):
         raise reason
-    report = Report(choice.engine, precision)
+    report = Report(choice.engine, precision, model.task)
     gate = None
     if guarding.data:
         budget = BUDGETS[precision] if guarding.budget is None else guarding.budget
@@ -119,6 +133,7 @@ def export(
     try:
         with files.publish(out, last=EXPORT_FILE) as work:
             graph = _write(model, work, choice, report, gate, guarding.calibrate)
+            report.inputs, report.outputs = graph.inputs, graph.outputs
             _describe(model, graph, report, settings)
     except GuardError as error:
         error.report = report.to_dict()
@@ -151,10 +166,10 @@ def _load(source: str | os.PathLike[str], task: str) -> tuple[Model, dict[str, A
     if (folder / EXPORT_FILE).is_file():
         raise UsageError(f"'{folder}' is an export already.", "Give the model that it was made of.")
     place, settings = folder if folder.is_dir() else source, read_settings(folder)
-    head = None  # as `zoo.load` does without one
+    head = None if settings else saved_head(place)  # `zoo.load` alone would leave the head of an mlm away
     if task and not settings:
         head = task if task in (*TASKS, "encoder") else tasks.find(task).head
-        if head not in (saved := saved_head(place), "encoder", *FREE):
+        if head not in (saved := saved_head(place, among=(head,)), "encoder", *FREE):
             raise UsageError(
                 f"'{source}' has {f'the head {saved}' if saved else 'no head'}; a new '{head}' would know nothing.",
                 f"Train it first: python -m zoo.finetune --task {task} --model {source}",
@@ -187,7 +202,7 @@ def _write(model: Model, work: Path, choice: Choice, report: Report, gate: Gate 
 def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate: str) -> Graph:
     """The float32 graph must be right; what it does as it is usually run is in the table; then the ladder."""
     rows = gate.calibration(calibrate)
-    with TemporaryDirectory(dir=work) as scratch:
+    with TemporaryDirectory(dir=work.parent) as scratch:
         folder = Path(scratch, "fp32")
         folder.mkdir()
         exact = Choice(QUANTISES, "fp32", "")
@@ -205,7 +220,7 @@ def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate:
             report.differences = equality.compare(model, made)
             return trade.value
 
-        given = [{name: row[name] for name in graph.inputs} for row in rows]
+        given = [arrays(row, graph.inputs) for row in rows]
         found = quantise.climb(folder / "model.xml", Path(scratch), given, judge, gate.enough)
         report.guard = _outcome(
             gate, gate.trades[-1], {"rows": len(rows), "from": Path(calibrate).name or "train split"}
@@ -258,7 +273,7 @@ def _refused(gate: Gate) -> GuardError:
 def _describe(model: Model, graph: Graph, report: Report, settings: Mapping[str, Any]) -> None:
     """What stands beside the graph: config.json, the tokenizer, task.json, and last export.json."""
     folder = graph.folder
-    files = sorted(file for file in folder.iterdir() if file.is_file())
+    written = sorted(file for file in folder.iterdir() if file.is_file())
     about = {
         "format": FORMAT,
         "engine": report.engine,
@@ -266,7 +281,7 @@ def _describe(model: Model, graph: Graph, report: Report, settings: Mapping[str,
         "task": model.task,
         "inputs": graph.inputs,
         "outputs": graph.outputs,
-        "sha256": {file.name: file_digest(file) for file in files},
+        "sha256": {file.name: files.sha256(file) for file in written},
         "differences": {name: asdict(found) for name, found in report.differences.items()},
         "guard": report.guard and {**report.guard, "trades": [asdict(trade) for trade in report.trades]},
         "versions": {"zoo": __version__, **env.versions(), **versions(report.engine)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ class Gate:
         if names == ("sequences",):
             given = {k: batch[k] for k in ("input_ids", "attention_mask", "token_type_ids") if k in batch}
             return [run.generate(**given, **self.options).sequences]
-        found = run({**_types(batch), **batch})
+        found = run(batch)
         return [found[name] for name in names]
 
     def calibration(self, file: str = "") -> list[dict[str, np.ndarray]]:
@@ -145,7 +146,7 @@ class Gate:
         ]
         if not kept:
             raise InputError("Every row to calibrate on is a row of the gate.", "Give --calibrate other rows.")
-        return [{**_types(row), **row} for row in kept]
+        return kept
 
 
 def read_gate(
@@ -210,12 +211,7 @@ def existing(data: str, flag: str) -> str | Path:
     """
     if data == "hub":
         return data
-    path = Path(data).expanduser()
+    path = Path(os.path.expanduser(data))
     if not path.exists():
         raise UsageError(f"{flag}: there is no '{data}'.", "Give a folder or a file, or hub.")
     return path
-
-
-def _types(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """token_type_ids of 0, for graphs that take them from tokenizers that have none."""
-    return {"token_type_ids": np.zeros_like(batch["input_ids"])}

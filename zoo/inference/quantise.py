@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, to_install
+from zoo.inference.engines.openvino import save_model
 
 Rows = Sequence[Mapping[str, np.ndarray]]
 PROBES = 32  # rows on which the error of single layers is measured
@@ -81,7 +82,7 @@ def climb(
         place = folder / f"int8-{number}"
         place.mkdir()
         made = _quantised(nncf, model, rows, rung, ignored)
-        openvino.save_model(made, place / "model.xml", compress_to_fp16=False)
+        save_model(made, place)
         value = judge(rung, place)
         if enough(value):
             return place
@@ -160,6 +161,6 @@ def _packages() -> tuple[Any, Any]:
         import nncf
         import openvino
     except ImportError:
-        raise UsageError("int8 needs nncf and openvino.", "pip install 'paddle-model-zoo[int8]'") from None
+        raise UsageError("int8 needs nncf and openvino.", to_install("int8")) from None
     nncf.set_log_level(logging.ERROR)
     return nncf, openvino

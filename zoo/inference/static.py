@@ -11,7 +11,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import paddle
 from paddle import Tensor, nn
@@ -19,7 +21,8 @@ from paddle.nn import functional as F
 from paddle.static import InputSpec
 
 from zoo import env, files
-from zoo.errors import UsageError
+from zoo.errors import UsageError, to_install
+from zoo.inference.traced import save_traced
 from zoo.models.common.base import Model
 from zoo.models.common.layers import gelu_tanh
 from zoo.models.common.outputs import NOT_COMPUTED, Output
@@ -79,7 +82,7 @@ def fields(output: Output, task: str | None) -> dict[str, Tensor]:
 
 def inputs_of(model: Model) -> tuple[str, ...]:
     """Names of a graph's inputs. A model that knows one type of token only has no token_type_ids."""
-    return INPUTS if getattr(model.config, "type_vocab_size", 2) > 1 else INPUTS[:2]
+    return INPUTS if model.config.token_types > 1 else INPUTS[:2]
 
 
 def outputs_of(model: Model) -> tuple[str, ...]:
@@ -123,22 +126,43 @@ def to_onnx(model: Model, file: str | os.PathLike[str]) -> Path:
     """Writes a model as ONNX, with the inputs and outputs of `to_static`. Needs paddle2onnx (extra `export`).
 
     Raises:
-        UsageError: paddle2onnx is not installed, or the network is larger than ONNX_LIMIT.
+        UsageError: paddle2onnx is not installed, the network is larger than ONNX_LIMIT, or the file cannot be
+            written.
+        DiskError: the disk is full.
     """
+    _check_onnx(model)
+    with files.new_file(file) as made:
+        write_onnx(model, made)
+    return Path(file)
+
+
+def write_onnx(model: Model, file: Path) -> None:
+    """As `to_onnx`, into a folder of ours, in which something temporary lies for a while.
+
+    Raises:
+        UsageError: as `to_onnx`.
+        OSError: the disk is full.
+    """
+    _check_onnx(model)
+    import paddle2onnx
+
+    with TemporaryDirectory(dir=file.parent) as work:
+        with _spelled_out(model):
+            _save(model, Path(work, "model"))
+        with _no_stdout():
+            # Bytes and no file, as it ends the process where the disk is full; and no optimiser, as polygraphy, the
+            # default one, installs packages with pip while it runs.
+            made = paddle2onnx.export(
+                f"{work}/model.json", f"{work}/model.pdiparams", opset_version=OPSET, optimize_tool="None"
+            )
+    file.write_bytes(made)
+
+
+def _check_onnx(model: Model) -> None:
     if weight_bytes(model) >= ONNX_LIMIT:
         raise UsageError("The weights take more than 2 GB, which one ONNX file cannot hold.", "engine='paddle'")
-    try:
-        import paddle2onnx
-    except ImportError:
-        raise UsageError("ONNX needs paddle2onnx.", "pip install 'paddle-model-zoo[export]'") from None
-    with files.new_file(file) as made:
-        with _spelled_out(model):
-            _save(model, made.parent / "model")
-        names = [f"{made.parent}/model.json", f"{made.parent}/model.pdiparams", str(made)]
-        with _no_stdout():
-            # No optimiser: polygraphy, the default one, installs packages with pip while it runs.
-            paddle2onnx.export(*names, opset_version=OPSET, optimize_tool="None")
-    return Path(file)
+    if find_spec("paddle2onnx") is None:
+        raise UsageError("ONNX needs paddle2onnx.", to_install("export"))
 
 
 def trace(model: Model, folder: Path) -> Graph:
@@ -152,8 +176,7 @@ def _save(model: Model, stem: Path) -> None:
     with evaluating(model):
         plain = Plain(model)
         plain.eval()
-        traced = paddle.jit.to_static(plain, input_spec=specs, full_graph=True)
-        paddle.jit.save(traced, str(stem))
+        save_traced(plain, specs, stem, outputs_of(model))
 
 
 def _shape(model: Model) -> list[None]:

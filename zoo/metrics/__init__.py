@@ -4,18 +4,30 @@ Libraries do the counting where a well-kept one exists; they are in the extra `f
 is computed.
 """
 
-from zoo.metrics.entities import SCHEMES, entities_score, spans, tags_accuracy, tags_score
+from zoo.metrics.entities import (
+    LOOSE,
+    SCHEMES,
+    as_iob2,
+    entities_score,
+    spans,
+    tags_accuracy,
+    tags_of,
+    tags_score,
+    texts_score,
+)
 from zoo.metrics.generated import character_scores, sacrebleu_scores
 from zoo.metrics.retrieval import nearest, retrieval_accuracy
-from zoo.metrics.squad import ANSWERS, best_over, best_threshold, mean_percent
+from zoo.metrics.squad import ANSWERS, answer_score, best_threshold, mean_percent
 from zoo.metrics.text import TEXT, accuracy, f1, macro_f1, matthews, pearson, spearman
 
 __all__ = [
     "ANSWERS",
+    "LOOSE",
     "SCHEMES",
     "TEXT",
     "accuracy",
-    "best_over",
+    "answer_score",
+    "as_iob2",
     "best_threshold",
     "character_scores",
     "entities_score",
@@ -30,5 +42,7 @@ __all__ = [
     "spans",
     "spearman",
     "tags_accuracy",
+    "tags_of",
     "tags_score",
+    "texts_score",
 ]

@@ -1,4 +1,4 @@
-"""Metrics of tagging. All in percent.
+"""Entities of tags, and metrics of tagging. All in percent.
 
 Two readings of the same tags are in use, and they differ: "lenient" as conll's script and seqeval by default (an
 I-X that continues nothing starts an entity), "strict" (it does not count). Whoever quotes an F1 must say which.
@@ -14,7 +14,9 @@ from zoo.metrics.extra import extra
 
 Tags = Sequence[Sequence[str]]
 Span = tuple[int, int, str]  # first word, last word, kind
+Named = Iterable[tuple[str, str]]  # kind, text
 SCHEMES = ("IOB2", "IOBES", "BILOU", "BMES")
+LOOSE = ("IOB1", "IOE1", "IOE2", "IO")  # an entity begins or ends without a sign of its own
 OUTSIDE = "O"
 IOBES = {"M": "I", "L": "E", "U": "S"}
 
@@ -37,6 +39,30 @@ def spans(tags: Sequence[str]) -> list[Span]:
     return found
 
 
+def tags_of(entities: Sequence[Span], length: int, scheme: str = "IOB2") -> list[str]:
+    """Gives the tags of a sentence of `length` words from its entities, in the order of their places.
+
+    Args:
+        entities: first word, last word, kind.
+        scheme: IOB2, or one of LOOSE.
+    """
+    tags = [OUTSIDE] * length
+    for n, (first, last, kind) in enumerate(entities):
+        tags[first : last + 1] = [f"I-{kind}"] * (last - first + 1)
+        touches = n > 0 and entities[n - 1][1:] == (first - 1, kind)
+        touched = n + 1 < len(entities) and entities[n + 1][0] == last + 1 and entities[n + 1][2] == kind
+        if scheme == "IOB2" or (scheme == "IOB1" and touches):
+            tags[first] = f"B-{kind}"
+        if scheme == "IOE2" or (scheme == "IOE1" and touched):
+            tags[last] = f"E-{kind}"
+    return tags
+
+
+def as_iob2(tags: Sequence[str]) -> list[str]:
+    """Gives the same entities as IOB2 marks them, lenient reading."""
+    return tags_of(spans(tags), len(tags))
+
+
 def _inner(tags: Sequence[str]) -> list[str]:
     """The letters of BMES and BILOU as IOBES has them; tags of other schemes stay."""
     return [f"{IOBES[tag[0]]}{tag[1:]}" if tag[:1] in IOBES and tag[1:2] == "-" else tag for tag in tags]
@@ -47,7 +73,8 @@ def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float
 
     Args:
         gold, predicted: tags of sentences of equal length.
-        scheme: one of SCHEMES for the strict reading; empty for the lenient one.
+        scheme: one of SCHEMES for the strict reading; empty for the lenient one. In the LOOSE ones an I may
+            begin an entity, so both readings are one.
     """
     with extra():
         from seqeval import scheme as schemes
@@ -55,7 +82,7 @@ def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float
         from seqeval.metrics.v1 import precision_recall_fscore_support as strict
 
     a, b = [_inner(t) for t in gold], [_inner(t) for t in predicted]
-    scheme = "IOB2" if scheme == "IOB2" else scheme and "IOBES"
+    scheme = "" if scheme in LOOSE else "IOB2" if scheme == "IOB2" else scheme and "IOBES"
     if all(tag == "O" for tags in (*a, *b) for tag in tags):
         return {"f1": 0.0, "precision": 0.0, "recall": 0.0}
     if scheme:
@@ -69,6 +96,24 @@ def tags_accuracy(gold: Tags, predicted: Tags) -> float:
     """Share of words with the right tag, O included."""
     pairs = [g == p for a, b in zip(gold, predicted, strict=True) for g, p in zip(a, b, strict=True)]
     return 100 * float(np.mean(pairs)) if pairs else 0.0
+
+
+def texts_score(gold: Sequence[Named], predicted: Sequence[Named], kinds: Sequence[str]) -> float:
+    """Gives CLUENER2020's own score: the plain mean over `kinds` of the F1 of entity texts, each once per sentence.
+
+    A kind that is neither in the gold nor predicted counts as 0, as in the script of its authors.
+
+    Args:
+        gold, predicted: of each sentence the entities, as pairs of kind and text.
+    """
+    scores = []
+    for kind in kinds:
+        sides = [
+            {(n, text) for n, held in enumerate(side) for of, text in held if of == kind}
+            for side in (gold, predicted)
+        ]
+        scores.append(entities_score(*sides)["f1"])
+    return float(np.mean(scores)) if scores else 0.0
 
 
 def entities_score(gold: Iterable[tuple], predicted: Iterable[tuple]) -> dict[str, float]:

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, to_install
+
+# (head, metric) -> library; what is not here is counted by our own code.
+LIBRARIES = {
+    ("classification", "f1"): "sklearn",
+    ("classification", "macro-f1"): "sklearn",
+    ("classification", "matthews"): "sklearn",
+    ("classification", "pearson"): "scipy",
+    ("classification", "spearman"): "scipy",
+    ("generation", "bleu"): "sacrebleu",
+    ("generation", "chrf"): "sacrebleu",
+    ("tagging", "f1-strict"): "seqeval",
+}
+
+
+def check(head: str, metrics: Iterable[str]) -> None:
+    """Raises UsageError where a library is missing that one of the metrics needs."""
+    for name in metrics:
+        with extra():
+            if library := LIBRARIES.get((head, name)):
+                import_module(library)
 
 
 @contextmanager
@@ -18,6 +39,4 @@ def extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"This metric needs the library {error.name}.", "pip install 'paddle-model-zoo[finetune]'"
-        ) from None
+        raise UsageError(f"This metric needs the library {error.name}.", to_install("finetune")) from None

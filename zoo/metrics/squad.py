@@ -1,7 +1,7 @@
 """SQuAD's and CMRC 2018's metrics of extracted answers. All in percent.
 
-SQuAD: the official script evaluate-v2.0.py (Rajpurkar et al. 2018), which for a data set without unanswerable
-questions gives what evaluate-v1.1.py gives. CMRC 2018: cmrc2018_evaluate.py (Cui et al. 2019).
+SQuAD: the official scripts evaluate-v1.1.py and evaluate-v2.0.py (Rajpurkar et al. 2016, 2018), which differ where
+nothing is left of an answer. CMRC 2018: cmrc2018_evaluate.py (Cui et al. 2019), which cuts words by NLTK.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from zoo.metrics.treebank import words
+
 Score = Callable[[str, str], float]  # of a gold and a predicted answer, 0 to 1
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 # What cmrc2018_evaluate.py takes out of both sides; ASCII stops, commas and the ellipsis stay.
 CHINESE_PUNCTUATION = set("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
-CHINESE = re.compile(r"[\u4e00-\u9fa5]")
-WORD = re.compile(r"\w+(?:[.,']\w+)*|[^\w\s]")
+CHINESE = re.compile(r"([\u4e00-\u9fa5])")
 
 
 def normalize(text: str) -> str:
@@ -34,18 +35,23 @@ def exact(gold: str, predicted: str) -> float:
 
 
 def token_f1(gold: str, predicted: str) -> float:
-    """F1 of the bags of words; where one side has none, 1 only when both have none."""
+    """F1 of the bags of words; where one side has none, 1 only when both have none (SQuAD 2.0)."""
     a, b = normalize(gold).split(), normalize(predicted).split()
-    if not a or not b:
-        return float(a == b)
+    return shared_f1(gold, predicted) if a and b else float(a == b)
+
+
+def shared_f1(gold: str, predicted: str) -> float:
+    """F1 of the bags of words; 0 where they share none, so also where neither side has one (SQuAD 1.1)."""
+    a, b = normalize(gold).split(), normalize(predicted).split()
     same = sum((Counter(a) & Counter(b)).values())
     return 2 * same / (len(a) + len(b)) if same else 0.0
 
 
 def chinese_pieces(text: str) -> list[str]:
-    """Chinese characters one by one and other words whole, lower case, without punctuation."""
+    """Chinese characters one by one and what is between them in words, lower case, without punctuation."""
     kept = "".join(c for c in text.lower().strip() if c not in CHINESE_PUNCTUATION)
-    return WORD.findall(CHINESE.sub(r" \g<0> ", kept))
+    parts = CHINESE.split(kept)  # with the characters that divide them
+    return [piece for n, part in enumerate(parts) for piece in ([part] if n % 2 else words(part))]
 
 
 def chinese_exact(gold: str, predicted: str) -> float:
@@ -55,10 +61,8 @@ def chinese_exact(gold: str, predicted: str) -> float:
 
 
 def chinese_f1(gold: str, predicted: str) -> float:
-    """F1 of the longest run of pieces that both share; where one side has none, 1 only when both have none."""
+    """F1 of the longest run of pieces that both share; 0 where they share none."""
     a, b = chinese_pieces(gold), chinese_pieces(predicted)
-    if not a or not b:
-        return float(a == b)
     longest, row = 0, [0] * (len(b) + 1)
     for piece in a:
         row = [0, *(row[n] + 1 if piece == other else 0 for n, other in enumerate(b))]
@@ -67,9 +71,17 @@ def chinese_f1(gold: str, predicted: str) -> float:
 
 
 def best_over(score: Score, golds: Sequence[str], predicted: str) -> float:
-    """The score of the gold answer that fits best. Golds of which nothing is left count as no answer, ""."""
-    kept = [gold for gold in golds if not score(gold, "")] or [""]
-    return max(score(gold, predicted) for gold in kept)
+    """The score of the gold answer that fits best; 0 without one."""
+    return max((score(gold, predicted) for gold in golds), default=0.0)
+
+
+def best_or_none(score: Score, golds: Sequence[str], predicted: str) -> float:
+    """The same where nothing may be the right answer: golds of which nothing is left do not count (SQuAD 2.0).
+
+    Where none counts, 1 for an answer of which nothing is left, and 0 for others.
+    """
+    kept = [gold for gold in golds if normalize(gold)]
+    return best_over(score, kept, predicted) if kept else float(not normalize(predicted))
 
 
 def best_threshold(
@@ -107,6 +119,19 @@ def mean_percent(scores: Sequence[float] | np.ndarray) -> float:
 
 
 ANSWERS: dict[str, dict[str, Score]] = {
-    "english": {"f1": token_f1, "exact": exact},
+    "english": {"f1": shared_f1, "exact": exact},
     "chinese": {"f1": chinese_f1, "exact": chinese_exact},
 }
+
+
+def answer_score(rules: str, name: str, unanswerable: bool, golds: Sequence[str], predicted: str) -> float:
+    """Scores an answer by the script of its kind of data set, from 0 to 1.
+
+    Args:
+        rules: "english" or "chinese".
+        name: "f1" or "exact".
+        unanswerable: the data set has questions without an answer.
+        golds: right answers; none for a question without one.
+        predicted: "" for none.
+    """
+    return (best_or_none if unanswerable else best_over)(ANSWERS[rules][name], golds, predicted)

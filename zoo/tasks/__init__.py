@@ -20,12 +20,13 @@ from typing import Any
 
 from zoo.errors import UsageError
 from zoo.files import clean, quote
-from zoo.tasks.base import Example, Scores, Task
+from zoo.tasks.base import Example, Task
 from zoo.tasks.features import Features, Ragged
+from zoo.tasks.scores import Scores
 
 __all__ = ["Example", "Features", "Ragged", "Scores", "Task", "find", "from_dict", "names"]
 
-MODULES = ("glue", "clue", "crosslingual", "ner", "qa", "retrieval", "generation")
+MODULES = ("glue", "clue", "crosslingual", "ner", "comprehension", "retrieval", "generation")
 ALIASES = {"sst-2": "sst2", "sts-b": "stsb", "squad_v2": "squad2", "squad1": "squad", "diagnostic": "ax"}
 
 

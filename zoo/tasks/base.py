@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,18 +13,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.errors import InputError, UsageError
-from zoo.files import write_file
+from zoo.files import clean, write_file
 from zoo.tasks.features import Features, join
 from zoo.tasks.formats import READERS
 from zoo.tasks.hub import Hub, hub_rows
 from zoo.tasks.rows import Row
+from zoo.tasks.scores import ALL, Scores, by_language
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
 CHUNK = 1000  # examples that are tokenized at once
-ALL = "all"
-AVERAGE, GAP = "average", "transfer gap"
+HELD_OUT = 20  # of the training rows of a data set without a development set, one in so many
 
 Outputs = Mapping[str, Sequence[np.ndarray]]
 Source = str | Path | Sequence[Path]
@@ -40,27 +41,6 @@ class Example:
 
     id: str
     language: str = field(default="", kw_only=True)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Metrics, all in percent.
-
-    Attributes:
-        rows: name of a row ("all", a language, "average", "transfer gap", "HasAns", a class) -> metric -> value.
-            "average" is the plain mean of the languages' rows; "transfer gap" is the language of the training data
-            minus the mean of the others.
-        row, metric: where the headline is found.
-    """
-
-    rows: dict[str, dict[str, float]]
-    row: str
-    metric: str
-
-    @property
-    def value(self) -> float:
-        """The headline: what decides which checkpoint is the best one."""
-        return self.rows[self.row][self.metric]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +61,7 @@ class Task(ABC):
         hub: where it is published on the Hugging Face Hub.
         submission: split -> name of the file that the benchmark's server takes.
         max_length: tokens of a row when nobody says another number.
-        skip_short: rows without all columns are left out, which the published file of QQP needs.
+        reading: arguments of the format's reader; QQP's published file has rows without all columns, skip_short.
     """
 
     name: str
@@ -97,7 +77,7 @@ class Task(ABC):
     hub: Hub | None = None
     submission: Mapping[str, str] = field(default_factory=dict)
     max_length: int = 128
-    skip_short: bool = False
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     head: ClassVar[str]
 
@@ -149,7 +129,7 @@ class Task(ABC):
         if not isinstance(source, (str, Path)):
             yield "", self.open(tuple(map(Path, source)), split)
             return
-        path = Path(source).expanduser()
+        path = Path(os.path.expanduser(source))
         if not path.is_dir():
             yield language_of(path, self.languages), self.open((path,), split)
             return
@@ -173,7 +153,7 @@ class Task(ABC):
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
         """Rows of local files."""
         columns = self.columns if not self.headless or split in self.headless else ()
-        return READERS[self.format](files[0], columns, **({"skip_short": True} if self.skip_short else {}))
+        return READERS[self.format](files[0], columns, **self.reading)
 
     def code(self, language: str) -> str:
         """How a language is spelled in the names of files."""
@@ -189,7 +169,10 @@ class Task(ABC):
             for suffix in ("", ".gz"):
                 if (file := place / (name + suffix)).is_file():
                     return file
-        held = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
+        try:
+            held = clean(", ".join(sorted(p.name for p in folder.iterdir())[:8]), 200)
+        except OSError as error:
+            raise InputError(f"'{folder}' cannot be read: {error.strerror or error}.") from None
         raise InputError(
             f"'{folder}' has no '{name}', which {self.name} needs; it holds {held or 'nothing'}.",
             "Give the folder as published, or one file.",
@@ -198,7 +181,7 @@ class Task(ABC):
     def _from(self, source: Source, split: str, languages: Sequence[str]) -> str:
         """What was read, for a sentence."""
         if isinstance(source, (str, Path)):
-            folder = Path(source).expanduser()
+            folder = Path(os.path.expanduser(source))
             found = self.paths(folder, split, languages) if folder.is_dir() else [("", (folder,))]
             source = [file for _, files in found for file in files]
         return " and ".join(f"'{s}'" for s in source)
@@ -261,7 +244,8 @@ class Task(ABC):
         if len(predictions) != len(examples) or not examples:
             raise InputError(f"{len(predictions)} predictions for {len(examples)} examples.")
         if any(e.language for e in examples):
-            return by_language(self, predictions, examples)
+            source = self.train_languages[0] if len(self.train_languages) == 1 else ""
+            return by_language(self.measure, predictions, examples, self.metrics[0], source)
         return Scores(self.measure(predictions, examples), ALL, self.metrics[0])
 
     @abstractmethod
@@ -308,21 +292,3 @@ def language_of(file: Path, languages: Sequence[str]) -> str:
     """The language code that a file's name has as a part: "dev-de.tsv", "xquad.de.json"."""
     parts = file.name.replace("-", ".").replace("_", ".").split(".")
     return next((part for part in parts if part in languages), "")
-
-
-def by_language(task: Task, predictions: Sequence[Any], examples: Sequence[Any]) -> Scores:
-    """One row per language, their plain mean, and what transfer costs."""
-    places: dict[str, list[int]] = {}
-    for n, example in enumerate(examples):
-        places.setdefault(example.language, []).append(n)
-    rows: dict[str, dict[str, float]] = {}
-    for language, at in places.items():
-        part = task.measure([predictions[n] for n in at], [examples[n] for n in at])
-        rows[language] = part[ALL]
-    names = list(rows[next(iter(rows))])
-    source = task.train_languages[0] if len(task.train_languages) == 1 else ""
-    out = {**rows, AVERAGE: {m: float(np.mean([r[m] for r in rows.values()])) for m in names}}
-    others = [r for language, r in rows.items() if language != source]
-    if source in rows and others:
-        out[GAP] = {m: rows[source][m] - float(np.mean([r[m] for r in others])) for m in names}
-    return Scores(out, AVERAGE, task.metrics[0])

@@ -11,9 +11,12 @@ import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError
-from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.files import quote
+from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.features import Features, Ragged
-from zoo.tasks.rows import Row, shown
+from zoo.tasks.labels import NO_GOLD, label_of
+from zoo.tasks.rows import Row, number_of, shown
+from zoo.tasks.scores import ALL
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
@@ -43,6 +46,7 @@ class Classification(Task):
         prepared: name of a function in PREPARED that makes the columns first.
         style: of the submission: "glue" (index, tab, prediction), "clue" (JSON lines) or "labels" (bare).
         decimals: of a submitted number.
+        missing: labels of a test set that say that nobody knows what is right.
         bounds: regression: gold numbers must be, and predictions of a submission are cut to be, in this range.
     """
 
@@ -57,6 +61,7 @@ class Classification(Task):
     language: str = ""
     prepared: str = ""
     style: str = "labels"
+    missing: tuple[str, ...] = (NO_GOLD,)
     bounds: tuple[float, float] | None = None
 
     head: ClassVar[str] = "classification"
@@ -83,18 +88,19 @@ class Classification(Task):
         return TextExample(ident, row.text(self.text), pair, label, language=language)
 
     def _label(self, row: Row, split: str) -> str | float | None:
-        value = row.values.get(self.label)
-        unlabelled = (None,) if self.dropped and not split.startswith("test") else ()
-        if self.label in row.values and value in (*self.dropped, *unlabelled):
+        value, test = row.values.get(self.label), split.startswith("test")
+        text = label_of(value)
+        unlabelled = value is None and self.dropped and not test
+        if self.label in row.values and (text in self.dropped or unlabelled):
             return DROPPED
-        if value is None or value == "":
-            if split.startswith("test"):
-                return None
-            raise row.error(f"no label: column '{self.label}' is missing or empty.", self._expected())
+        if test and (text is None or (text in self.missing and text not in self._names)):
+            return None
+        if text is None:
+            raise row.error(f"no label: column {quote(self.label)} is missing or empty.", self._expected())
         if self.regression:
             return _number(row, self.label, value, self.bounds)
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        found = self._names.get(text)
+        names = self._names
+        found = names.get(str(value), names.get(text))
         if found is None:
             raise row.error(f"the label {shown(value)} is none of {self.name}.", self._expected())
         return found
@@ -163,8 +169,7 @@ class Classification(Task):
             else:
                 value = spelled[prediction]
             if self.style == "clue":
-                number: Any = int(example.id) if example.id.isdecimal() else example.id
-                yield json.dumps({"id": number, "label": value}, ensure_ascii=False)
+                yield json.dumps({"id": number_of(example.id), "label": value}, ensure_ascii=False)
             else:
                 yield f"{example.id}\t{value}" if self.style == "glue" else value
 
@@ -174,11 +179,11 @@ DROPPED = "\0"
 
 def _number(row: Row, column: str, value: Any, bounds: tuple[float, float] | None) -> float:
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = float("nan" if isinstance(value, bool) else value)
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not np.isfinite(number):
-        raise row.error(f"'{column}' must be a number and is {shown(value)}.")
+        raise row.error(f"{quote(column)} must be a number and is {shown(value)}.")
     if bounds and not bounds[0] <= number <= bounds[1]:
         raise row.error(f"'{column}' must be from {bounds[0]:g} to {bounds[1]:g} and is {number:g}.")
     return number

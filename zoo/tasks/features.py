@@ -154,8 +154,11 @@ def join(parts: Iterable[Features]) -> Features:
 
 
 def _join(tables: Sequence[Mapping[str, Column]]) -> dict[str, Column]:
+    """One table of several; a column that some lack (labels, where some rows have no gold answer) is left out."""
     out: dict[str, Column] = {}
     for name, first in tables[0].items():
+        if not all(name in table for table in tables):
+            continue
         columns: list[Any] = [t[name] for t in tables]
         if isinstance(first, np.ndarray):
             out[name] = np.concatenate(columns)

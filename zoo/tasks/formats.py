@@ -7,21 +7,24 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError
+from zoo.files import clean
+from zoo.tasks.columns import conll
 from zoo.tasks.rows import Row, lines, shown
 
 csv.field_size_limit(2**27)
 log = logging.getLogger("zoo")
 
 
-def tsv(file: Path, columns: Sequence[str] = (), skip_short: bool = False) -> Iterator[Row]:
+def tsv(file: Path, columns: Sequence[str] = (), skip_short: bool = False, numbered: bool = False) -> Iterator[Row]:
     """Tab-separated without quoting; `columns` names them where the file has no header.
 
     Args:
+        numbered: there is no header, and columns are called 1, 2, ...
         skip_short: leaves out lines with fewer columns, and says how many there were.
 
     Raises:
@@ -29,10 +32,11 @@ def tsv(file: Path, columns: Sequence[str] = (), skip_short: bool = False) -> It
     """
     skipped = 0
     for n, line in lines(file):
-        if not columns:
-            columns = line.split("\t")
-            continue
         values = line.split("\t")
+        if not columns:
+            columns = _numbers(values) if numbered else [name.strip() for name in values]
+            if not numbered:
+                continue
         if not line.strip():
             continue
         if skip_short and len(values) < len(columns):
@@ -48,8 +52,16 @@ def tsv(file: Path, columns: Sequence[str] = (), skip_short: bool = False) -> It
         log.warning("'%s': %d lines have fewer than %d columns and were left out.", file, skipped, len(columns))
 
 
-def table(file: Path, columns: Sequence[str] = (), delimiter: str = ",") -> Iterator[Row]:
-    """Comma-separated with quotes as spreadsheets write it; a quoted value may span lines."""
+def _numbers(values: Sequence[str]) -> list[str]:
+    return [str(n) for n in range(1, len(values) + 1)]
+
+
+def table(file: Path, columns: Sequence[str] = (), delimiter: str = ",", numbered: bool = False) -> Iterator[Row]:
+    """Comma-separated with quotes as spreadsheets write it; a quoted value may span lines.
+
+    Args:
+        numbered: there is no header, and columns are called 1, 2, ...
+    """
     place = 0
 
     def text() -> Iterator[str]:
@@ -61,9 +73,10 @@ def table(file: Path, columns: Sequence[str] = (), delimiter: str = ",") -> Iter
     begin = 1
     try:
         for values in reader:
+            header = not columns and not numbered
             if not columns:
-                columns = values
-            elif values:
+                columns = _numbers(values) if numbered else [name.strip() for name in values]
+            if values and not header:
                 if len(values) != len(columns):
                     raise InputError(
                         f"'{file}', line {begin}: {len(values)} columns where {len(columns)} were expected.",
@@ -78,7 +91,11 @@ def table(file: Path, columns: Sequence[str] = (), delimiter: str = ",") -> Iter
 
 
 def jsonl(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
-    """One JSON object per line."""
+    """One JSON object per line, or all in one array. A list is a row too: its values are numbered from 1."""
+    first = next((line for _, line in lines(file) if line.strip()), "")
+    if first.lstrip()[:1] == "[" and not _is_list(first):
+        yield from _array(file)
+        return
     for n, line in lines(file):
         if not line.strip():
             continue
@@ -86,12 +103,42 @@ def jsonl(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f"'{file}', line {n}: not JSON: {error}", "Expected one object {...} per line."
+                f"'{file}', line {n}: not JSON: {clean(str(error))}",
+                "Expected one object {...} per line, or one array [{...}, ...].",
             ) from None
-        if not isinstance(value, dict):
-            raise InputError(f"'{file}', line {n}: {shown(value)} is not an object {{...}}.")
-        _check_characters(f"'{file}', line {n}", line, value)
-        yield Row(str(file), n, value)
+        yield _record(file, n, value, line, "line")
+
+
+def _is_list(line: str) -> bool:
+    """Whether a line that begins with "[" is a row of its own, and not an array of rows or the beginning of one."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value)
+
+
+def _array(file: Path) -> Iterator[Row]:
+    text = "\n".join(line for _, line in lines(file))
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"'{file}' is not JSON: {clean(str(error))}",
+            "Expected one array [{...}, ...], or one object {...} per line; is the download complete?",
+        ) from None
+    half = "\\ud" in text.lower()
+    for n, value in enumerate(values, 1):
+        yield _record(file, n, value, "\\ud" if half else "", "record")
+
+
+def _record(file: Path, n: int, value: Any, text: str, unit: str) -> Row:
+    if isinstance(value, list) and value and not isinstance(value[0], (dict, list)):
+        value = {str(k): item for k, item in enumerate(value, 1)}
+    if not isinstance(value, dict):
+        raise InputError(f"'{file}', {unit} {n}: {shown(value)} is not an object {{...}}.")
+    _check_characters(f"'{file}', {unit} {n}", text, value)
+    return Row(str(file), n, value, unit)
 
 
 def _check_characters(place: str, line: str, value: Any) -> None:
@@ -104,43 +151,6 @@ def _check_characters(place: str, line: str, value: Any) -> None:
                 f"{place}: half of a surrogate pair, \\ud..., which is not a character.",
                 "Write the character itself.",
             ) from None
-
-
-def conll(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
-    """Words with their tags, one per line, a blank line between sentences. A row has `words` and, if any, `tags`.
-
-    The word is the first column and the tag the last, whatever is between them; tabs separate where a line has
-    one, else spaces. `-DOCSTART-` lines are left out. The line of a row is that of its first word.
-    """
-    words: list[str] = []
-    tags: list[str] = []
-    width = begin = n = 0
-    for n, line in lines(file):
-        if not line.strip(" \t"):
-            if words:
-                yield _sentence(file, begin, words, tags)
-            words, tags = [], []
-            continue
-        parts = line.split("\t") if "\t" in line else line.split(" ")
-        if len(parts) > 1 and not parts[-1]:
-            parts = parts[:-1]  # a tag column left empty
-        if parts[0] == "-DOCSTART-":
-            continue
-        width = width or len(parts)
-        if len(parts) != width or not parts[0]:
-            raise InputError(
-                f"'{file}', line {n}: {len(parts)} columns where {width} were expected: {shown(line)}.",
-                "Expected a word, a tab or a space, and its tag; a blank line ends a sentence.",
-            )
-        begin = begin if words else n
-        words.append(parts[0])
-        tags.extend(parts[-1:] if width > 1 else ())
-    if words:
-        yield _sentence(file, begin, words, tags)
-
-
-def _sentence(file: Path, begin: int, words: list[str], tags: list[str]) -> Row:
-    return Row(str(file), begin, {"words": words, "tags": tags} if tags else {"words": words})
 
 
 def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
@@ -165,7 +175,7 @@ def is_squad(file: Path) -> bool:
     """True for a file of SQuAD's form, false for JSON lines."""
     try:
         value = json.loads("\n".join(line for _, line in lines(file)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and "data" in value
 
@@ -176,7 +186,8 @@ def _document(file: Path) -> Any:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"'{file}' is not JSON: {error}", 'Expected SQuAD\'s form, {"data": [...]}; is the download complete?'
+            f"'{file}' is not JSON: {clean(str(error))}",
+            'Expected SQuAD\'s form, {"data": [...]}; is the download complete?',
         ) from None
     _check_characters(f"'{file}'", text, value)
     return value
@@ -205,11 +216,48 @@ def parallel(file: Path, other: Path) -> Iterator[Row]:
         yield Row(str(file), a[0], {"source": a[1], "target": b[1]})
 
 
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+QUOTED = 20  # records by which the delimiter of a table is found
+
+
+def delimiter_of(file: Path) -> str:
+    """The name of what separates the columns of a table: the first by which its first rows have as many."""
+    for name, sign in DELIMITERS.items():
+        try:
+            rows = list(islice(table(file, delimiter=sign, numbered=True), QUOTED))
+        except InputError:
+            continue
+        if rows and len(rows[0].values) > 1:
+            return name
+    first = next(line for _, line in lines(file))
+    return next((name for name, sign in DELIMITERS.items() if sign in first), "comma")
+
+
+def own_table(
+    file: Path, columns: Sequence[str] = (), separator: str = "", numbered: bool = False
+) -> Iterator[Row]:
+    """Rows of a user's table: JSON for .json and .jsonl, quoted for .csv, else without quotes.
+
+    Args:
+        file: to read.
+        columns: their names, where there is no header.
+        separator: of DELIMITERS; without it as the file has it.
+        numbered: there is no header, and columns are called 1, 2, ...
+    """
+    suffix = file.suffix.lower()
+    if suffix in (".json", ".jsonl"):
+        return jsonl(file)
+    if suffix != ".csv" and separator in ("", "tab"):
+        return tsv(file, columns, numbered=numbered)
+    return table(file, columns, DELIMITERS[separator or delimiter_of(file)], numbered)
+
+
 READERS: dict[str, Callable[..., Iterator[Row]]] = {
     "tsv": tsv,
     "csv": table,
     "semicolon": partial(table, delimiter=";"),
     "jsonl": jsonl,
+    "own": own_table,
     "conll": conll,
     "squad": squad,
 }

@@ -47,7 +47,7 @@ TASKS: tuple[Classification, ...] = (
     ),
     _glue(
         "qqp", "QQP", "accuracy f1", text="question1", pair="question2", label="is_duplicate", id="id",
-        labels=("not_duplicate", "duplicate"), written=BINARY, skip_short=True,
+        labels=("not_duplicate", "duplicate"), written=BINARY, reading={"skip_short": True},
         hub=Hub("nyu-mll/glue", "qqp", columns={"label": "is_duplicate", "idx": "id"}),
     ),
     _glue(

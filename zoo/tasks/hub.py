@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.errors import HubError, UsageError
+from zoo.errors import HubError, UsageError, to_install
 from zoo.tasks.rows import Row
 
 SPLITS = {"dev": "validation"}
@@ -51,7 +51,7 @@ def hub_rows(hub: Hub, split: str, language: str = "") -> Iterator[Row]:
     except ImportError:
         raise UsageError(
             "Data from the Hub needs the `datasets` library.",
-            "pip install 'paddle-model-zoo[data]'",
+            to_install("data"),
         ) from None
     if hub.learned and split in LEARNED:
         hub = Hub(hub.learned)

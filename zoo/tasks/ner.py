@@ -40,12 +40,13 @@ TASKS = (
         folder="conll2003",
         files={"train": "eng.train", "dev": "eng.testa", "test": "eng.testb"},
         max_length=256,
-        prepared="iob2",
+        file_scheme="IOB1",
         hub=Hub("eriktks/conll2003", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
     ),
     Tagging(
         name="cluener",
         title="CLUENER2020",
+        metrics=(*Tagging.metrics, "f1-texts"),
         labels=bio(
             "address", "book", "company", "game", "government", "movie", "name", "organization", "position", "scene"
         ),

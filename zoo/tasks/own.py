@@ -1,6 +1,7 @@
-"""A user's own files as a task: which file is which split, which column is what, which labels there are.
+"""A user's own files as a task: which labels there are, what tags mean, how answers are scored.
 
 task = own("classification", "reviews/")                       # reviews/train.csv, dev.csv, perhaps test.csv
+task = own("classification", "all.csv", columns={"text": "1", "label": "2"})     # one file without a header row
 task = own("regression", {"train": "a.tsv", "dev": "b.tsv"}, columns={"text": "review", "label": "stars"})
 examples = list(task.read("reviews/", "train"))
 """
@@ -9,50 +10,46 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zoo.errors import InputError, UsageError
-from zoo.tasks.base import Task
+from zoo.files import clean, quote
+from zoo.tasks.base import HELD_OUT, Task
 from zoo.tasks.classification import Classification
-from zoo.tasks.formats import READERS, is_squad
+from zoo.tasks.columns import layout_of
+from zoo.tasks.formats import READERS
+from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.qa import QA
-from zoo.tasks.rows import Row, lines, shown
-from zoo.tasks.tagging import TAG, Tagging, scheme_of
+from zoo.tasks.rows import Row, shown
+from zoo.tasks.schemes import OUTSIDE, TAG, Reading, reading_of
+from zoo.tasks.tagging import Tagging
 from zoo.tasks.text2text import Text2Text
+from zoo.tasks.user_files import ROLES, columns_of, files_of, form_of, separator_of
 
 log = logging.getLogger("zoo")
 
-KINDS = ("classification", "regression", "tagging", "qa", "text2text")
-SPLITS = {"train": ("train",), "dev": ("dev", "valid", "val", "validation", "eval"), "test": ("test",)}
-SUFFIXES = {
-    ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "jsonl", ".txt": "tsv",
-    ".conll": "conll", ".bio": "conll", ".iob": "conll", ".bmes": "conll",
-}  # fmt: skip
-ROLES = {  # what a column may be called, the likeliest name first
-    "classification": {
-        "text": "text sentence sentence1 premise question1 text_a content review query tweet comment",
-        "label": "label labels class category gold_label sentiment intent",
-        "pair": "text_pair pair sentence2 hypothesis question2 text_b",
-    },
-    "regression": {
-        "text": "text sentence sentence1 premise question1 text_a content review query tweet comment",
-        "label": "score label value rating stars similarity",
-        "pair": "text_pair pair sentence2 hypothesis question2 text_b",
-    },
-    "tagging": {"words": "words tokens text", "tags": "tags ner_tags pos_tags labels label"},
-    "qa": {"question": "question query", "context": "context paragraph passage text", "answers": "answers answer"},
-    "text2text": {
-        "source": "source src input text content article document paragraph context",
-        "target": "target tgt output summary translation title question",
-    },
-}
-OPTIONAL = ("pair",)
+KINDS = tuple(ROLES)
+OPTIONS = ("separator", "scheme")  # beside columns; a scheme is for tagging
 PLENTY = 50  # labels; more than this, and half of the rows, cannot be classes
 PEEK = 200  # rows that are looked at to tell a language
+SHOWN = 8  # labels that the line about the data repeats
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+class Source(NamedTuple):
+    """The training file, and how it is read."""
+
+    file: Path
+    form: str
+    roles: dict[str, str]
+    reading: dict[str, Any]
+
+    def rows(self) -> Iterable[Row]:
+        """Gives its rows."""
+        return READERS[self.form](self.file, **self.reading)
 
 
 def own(
@@ -64,14 +61,16 @@ def own(
     name: str = "own",
     **fields: Any,
 ) -> Task:
-    """The task of a user's own files.
+    """The task of a user's own files. What was found out about them is logged in one line.
 
     Args:
         kind: one of KINDS.
-        data: a folder with train, dev and perhaps test, or split -> file. csv with quotes, tsv without, JSON lines;
-            for tagging also CoNLL's form, for qa also SQuAD's.
+        data: a folder with train, dev and perhaps test; split -> file; or one file, which is the training data.
+            csv with quotes, tsv without, JSON lines or an array; for tagging also CoNLL's form, for qa SQuAD's.
         columns: what a column is (text, pair, label; words, tags; question, context, answers; source, target) ->
-            its name. What is not said is guessed from the name; the guess is logged.
+            its name, or, in files without a header row, its number counted from 1. What is not said is guessed from
+            the name. Also `separator`, what is between columns (comma, semicolon, tab, pipe; for tagging see
+            `columns.SEPARATORS`), and for tagging `scheme` (IOB1, IOB2, IOBES, BILOU, BMES, IOE1, IOE2, IO, none).
         labels: in the order of their ids; by default those of the training file, sorted.
         name: of the task.
         fields: any field of the family, such as `max_length`.
@@ -82,165 +81,187 @@ def own(
     """
     if kind not in KINDS:
         raise UsageError(f"There is no kind of task '{kind}'.", f"One of {', '.join(KINDS)}.")
-    files = _files(data)
-    first = next(iter(files.values()))
-    form = _format(first, kind)
-    roles = {} if form in ("conll", "squad") else _columns(first, form, kind, columns or {})
-    common = {"name": name, "title": name, "files": {s: str(f) for s, f in files.items()}, "format": form, **fields}
-    made = {
-        "classification": _classification,
-        "regression": _regression,
-        "tagging": _tagging,
-        "qa": _qa,
-        "text2text": _text2text,
+    given = {role: str(column) for role, column in (columns or {}).items()}
+    asked = {option: given.pop(option) for option in OPTIONS if option in given}
+    if "scheme" in asked and kind != "tagging":
+        raise UsageError(f"A {kind} task has no 'scheme'.", "It is for tagging.")
+    files = files_of(data)
+    file = next(iter(files.values()))
+    source, about = _source(file, kind, given, asked.get("separator", ""))
+    common = {
+        "name": name,
+        "title": name,
+        "files": {s: str(f) for s, f in files.items()},
+        "format": source.form,
+        "reading": source.reading,
+        **fields,
     }
-    return made[kind](first, form, roles, labels, common)
-
-
-def _files(data: str | Path | Mapping[str, str | Path]) -> dict[str, Path]:
-    """Split -> file, train first."""
-    if isinstance(data, Mapping):
-        files = {split: Path(file).expanduser().absolute() for split, file in data.items()}
-        if not files:
-            raise UsageError("No file is named.", "Give {'train': 'train.csv', 'dev': 'dev.csv'}.")
-        return files
-    folder = Path(data).expanduser().absolute()
-    if not folder.is_dir():
-        raise InputError(f"There is no folder '{data}'.", "Give a folder with train.csv and dev.csv.")
-    found: dict[str, Path] = {}
-    for split, stems in SPLITS.items():
-        held = [f for stem in stems for f in sorted(folder.glob(f"{stem}.*")) if f.suffix in SUFFIXES]
-        if len(held) > 1:
-            raise UsageError(
-                f"'{folder}' has several files for '{split}': {', '.join(f.name for f in held)}.",
-                "Name one for each split.",
-            )
-        found |= {split: held[0]} if held else {}
-    if not found:
-        raise InputError(
-            f"'{folder}' has no train, dev or test file.", f"Expected for example train.csv; {', '.join(SUFFIXES)}."
-        )
-    return found
-
-
-def _format(file: Path, kind: str) -> str:
-    form = SUFFIXES.get(file.suffix.lower())
-    if form is None:
-        raise UsageError(f"'{file}' is none of {', '.join(SUFFIXES)}.", "Rename the file after what is in it.")
-    if kind == "qa" and file.suffix == ".json" and is_squad(file):
-        return "squad"
-    if kind == "tagging" and form in ("tsv", "csv"):
-        return "conll"
-    if form == "csv":
-        header = next(lines(file))[1]
-        return "semicolon" if ";" in header and "," not in header else "csv"
-    return form
-
-
-def _columns(file: Path, form: str, kind: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Role -> column, as given or guessed."""
-    for row in READERS[form](file):
-        held = [str(column) for column in row.values]
-        break
+    if kind == "tagging":
+        task, said = _tagging(source, labels, asked.get("scheme"), common)
     else:
-        raise InputError(f"'{file}' has no rows.")
-    unknown = set(given) - set(ROLES[kind])
+        task, said = MADE[kind](source, labels, common)
+    log.info("%s.", "; ".join([*said, *about, f"splits: {_splits(files)}"]))
+    return task
+
+
+def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tuple[Source, list[str]]:
+    """The training file as it is read, and what the line says of it."""
+    form = form_of(file, kind)
+    if form == "squad":
+        if given or asked:
+            raise UsageError(f"'{file}' is of SQuAD's form, which has no columns.", "Leave --columns out.")
+        return Source(file, form, {}, {}), ["columns: SQuAD's"]
+    if form == "conll":
+        return _words_and_tags(file, given, asked)
+    separator = separator_of(file, asked)
+    roles, numbered, unused = columns_of(file, kind, given, separator)
+    reading = {**({"numbered": True} if numbered else {}), **({"separator": asked} if asked else {})}
+    columns = ", ".join(f"{role} = {column if numbered else quote(column)}" for role, column in roles.items())
+    about = [f"columns: {columns}" + (f" (not used: {clean(', '.join(unused))})" if unused else "")]
+    about += [f"separator: {separator}" if separator else "separator: none, JSON"]
+    return Source(file, form, roles, reading), about
+
+
+def _words_and_tags(file: Path, given: Mapping[str, str], asked: str) -> tuple[Source, list[str]]:
+    """The same for a word and its tag on each line."""
+    unknown = set(given) - set(ROLES["tagging"])
     if unknown:
-        raise UsageError(
-            f"A {kind} task has no '{min(unknown)}'.", f"Columns can be named for {', '.join(ROLES[kind])}."
-        )
-    found = dict(given)
+        raise UsageError(f"A tagging task has no '{min(unknown)}'.", "Columns can be numbered for words, tags.")
+    layout = layout_of(file, asked)
     for role, column in given.items():
-        if column not in held:
-            raise UsageError(f"'{file}' has no column '{column}' for {role}.", f"It has: {', '.join(held)}.")
-    for role, usual in ROLES[kind].items():
-        free = [c for c in held if c not in found.values()]
-        guess = next((c for name in usual.split() for c in free if c.lower() == name), None)
-        if role not in found and guess:
-            found[role] = guess
-    missing = [role for role in ROLES[kind] if role not in found and role not in OPTIONAL]
-    free = [c for c in held if c not in found.values()]
-    if len(missing) == 1 and len(free) == 1:
-        found[missing[0]], missing = free[0], []
-    if missing:
-        example = ",".join(f"{role}={column}" for role, column in zip(missing, free or ["..."], strict=False))
-        raise UsageError(
-            f"Which column of '{file}' is the {' and which the '.join(missing)}? It has: {', '.join(held)}.",
-            f"Name it: --columns {example}.",
-        )
-    log.info("'%s': %s.", file, ", ".join(f"{role} = '{column}'" for role, column in found.items()))
-    return found
+        layout.place(column, role, file, 0)
+    tree = (
+        file.suffix.lower() == ".conllu"
+    )  # CoNLL-U has its words in the second column, parts of speech in the fourth
+    usual = {"words": "2", "tags": "4"} if tree else {"words": "1", "tags": str(layout.width)}
+    reading = {**({} if layout.names else usual), **given, **({"separator": asked} if asked else {})}
+    columns = f"words = {reading.get('words', 'by its name')}, tags = {reading.get('tags', 'by its name')}"
+    about = [f"columns: {columns} of {layout.width}", f"separator: {layout.separator}"]
+    if layout.comments:
+        about.append(f"comments: {layout.comments} lines")
+    return Source(file, "conll", {}, reading), about
 
 
-def _classification(file: Path, form: str, roles: dict[str, str], labels: Any, common: Any) -> Task:
-    labels = tuple(labels) or _labels(file, form, roles["label"])
-    return Classification(**{"metrics": ("accuracy", "macro-f1"), "labels": labels, **_texts(roles), **common})
+def _splits(files: Mapping[str, Path]) -> str:
+    said = [f"{split} = {clean(file.name)}" for split, file in files.items()]
+    if "train" in files and "dev" not in files:
+        said.append(f"dev = one in {HELD_OUT} rows of train, drawn by the seed")
+    return ", ".join(said)
 
 
-def _regression(file: Path, form: str, roles: dict[str, str], labels: Any, common: Any) -> Task:
-    return Classification(**{"metrics": ("pearson", "spearman"), **_texts(roles), **common})
+def listed(labels: Iterable[str]) -> str:
+    """Gives what the line about the data says of labels: how many, and the first ones."""
+    labels = list(labels)
+    more = ", ..." if len(labels) > SHOWN else ""
+    return f"labels: {len(labels)} ({clean(', '.join(labels[:SHOWN]), 200)}{more})"
+
+
+def _classification(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+    labels = tuple(labels) or _labels(source, source.roles["label"])
+    made = {"metrics": ("accuracy", "macro-f1"), "labels": labels, **_texts(source.roles), **common}
+    return Classification(**made), [listed(labels)]
+
+
+def _regression(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+    probe = Classification(**{"metrics": ("pearson", "spearman"), **_texts(source.roles), **common})
+    examples = (probe.example(row, "train") for row in source.rows())
+    numbers = [float(e.label) for e in examples if e is not None and e.label is not None]
+    if not numbers:
+        raise InputError(f"'{source.file}' has no rows.")
+    # -1 may be a score of its own where scores can be negative.
+    missing = () if min(numbers) < 0 else (NO_GOLD,)
+    said = f"labels: numbers from {min(numbers):g} to {max(numbers):g}"
+    made = {"metrics": ("pearson", "spearman"), "missing": missing, **_texts(source.roles), **common}
+    return Classification(**made), [said]
 
 
 def _texts(roles: dict[str, str]) -> dict[str, str]:
     return {"text": roles["text"], "pair": roles.get("pair", ""), "label": roles["label"], "id": "id"}
 
 
-def _labels(file: Path, form: str, column: str) -> tuple[str, ...]:
+def _labels(source: Source, column: str) -> tuple[str, ...]:
     """The labels of a file; numbers by value, others by name."""
     count, seen = 0, dict[str, Row]()
-    for row in READERS[form](file):
+    for row in source.rows():
         count += 1
         value = row.get(column)
-        if isinstance(value, (list, dict)) or value is None or value == "":
-            raise row.error(f"the label '{column}' is {shown(value)}.", "One label per row.")
-        seen.setdefault(str(value).lower() if isinstance(value, bool) else str(value), row)
+        label = None if isinstance(value, (list, dict)) else label_of(value)
+        if label is None:
+            raise row.error(f"the label {quote(column)} is {shown(value)}.", "One label per row.")
+        seen.setdefault(label, row)
     if len(seen) < 2:
-        raise InputError(f"'{file}' has {len(seen)} label in '{column}': nothing to tell apart.")
+        raise InputError(f"'{source.file}' has {len(seen)} label in '{column}': nothing to tell apart.")
     if len(seen) > max(PLENTY, count // 2):
         raise UsageError(
-            f"'{file}' has {len(seen)} different labels in {count} rows of '{column}'.",
+            f"'{source.file}' has {len(seen)} different labels in {count} rows of '{column}'.",
             "Is it another column, or a regression?",
         )
-    whole = all(re.fullmatch(r"-?\d+", label) for label in seen)
-    return tuple(sorted(seen, key=int if whole else str))  # type: ignore[arg-type]
+    whole = all(re.fullmatch(r"-?\d{1,18}", label) for label in seen)
+    return tuple(sorted(seen, key=(lambda label: (int(label), label)) if whole else str))  # type: ignore[arg-type]
 
 
-def _tagging(file: Path, form: str, roles: dict[str, str], labels: Any, common: Any) -> Task:
-    prepared = {"word_column": roles["words"], "tag_column": roles["tags"]} if roles else {}
+def _tagging(
+    source: Source, labels: tuple[str, ...], asked: str | None, common: dict[str, Any]
+) -> tuple[Task, list[str]]:
+    prepared = {"word_column": source.roles["words"], "tag_column": source.roles["tags"]} if source.roles else {}
     probe = Tagging(**{**prepared, **common})
-    tags, unit = dict[str, None](), "characters"
-    for row in READERS[form](file):
+    sentences, unit = list[list[str]](), "characters"
+    for row in source.rows():
         words, found = probe.words_and_tags(row)
         if max(map(len, words), default=1) > 1:
             unit = "words"
         if found is None:
             raise row.error("no tags.", "A word, a tab or a space, and its tag on each line.")
-        tags.update(dict.fromkeys(found))
-    scheme = scheme_of(tags)
-    if not labels:
-        kinds = sorted({TAG.sub(r"\2", tag) for tag in tags if tag != "O"})
-        order = {tag: (tag != "O", kinds.index(TAG.sub(r"\2", tag)) if tag != "O" else 0, tag) for tag in tags}
-        labels = tuple(sorted(tags, key=order.__getitem__))
-    metrics = {} if scheme else {"metrics": ("accuracy",)}
-    return Tagging(**{"labels": labels, "scheme": scheme, "unit": unit, **metrics, **prepared, **common})
+        sentences.append(found)
+    reading = reading_of(sentences, asked)
+    tags = reading.all_tags({tag for sentence in sentences for tag in reading.tags(sentence)})
+    labels = tuple(labels) or _in_order(tags)
+    metrics = {} if reading.scheme else {"metrics": ("accuracy",)}
+    meant = {"scheme": reading.scheme, "file_scheme": reading.file_scheme, "spelled": dict(reading.spelled)}
+    made = {"labels": labels, "unit": unit, **meant, **metrics, **prepared, **common}
+    return Tagging(**made), [listed(labels), f"scheme: {_scheme(reading)}", f"words: {unit}"]
 
 
-def _qa(file: Path, form: str, roles: dict[str, str], labels: Any, common: Any) -> Task:
-    flat = {f"{role}_column": column for role, column in roles.items()}
+def _scheme(reading: Reading) -> str:
+    name = f"{reading.file_scheme}, learned as IOB2" if reading.file_scheme else reading.scheme or "none"
+    return ", ".join([name, *reading.notes])
+
+
+def _in_order(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags by kind, the one for outside first."""
+    held = set(tags)
+    return tuple(sorted(held, key=lambda tag: (tag != OUTSIDE, TAG.sub(r"\2", tag), tag)))
+
+
+def _qa(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+    flat = {f"{role}_column": column for role, column in source.roles.items()}
     probe = QA(**{"unanswerable": True, **flat, **common})
-    examples = [probe.example(row, "train") for row in READERS[form](file)]
+    examples = [probe.example(row, "train") for row in source.rows()]
     rules = "chinese" if _is_chinese(e.context for e in examples[:PEEK]) else "english"
     none = any(e.answers == () for e in examples)
-    return QA(**{"unanswerable": none, "language_rules": rules, **flat, **common})
+    said = f"scored as {'CMRC 2018' if rules == 'chinese' else 'SQuAD 2.0' if none else 'SQuAD 1.1'}"
+    said += ", with questions without an answer" if none else ""
+    return QA(**{"unanswerable": none, "language_rules": rules, **flat, **common}), [said]
 
 
-def _text2text(file: Path, form: str, roles: dict[str, str], labels: Any, common: Any) -> Task:
-    chinese = _is_chinese(str(row.get(roles["target"])) for row in islice(READERS[form](file), PEEK))
+def _text2text(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+    target = source.roles["target"]
+    chinese = _is_chinese(str(row.get(target)) for row in islice(source.rows(), PEEK))
     metrics = ("bleu-4", "bleu-1", "bleu-2", "bleu-3", "rouge-l") if chinese else ("bleu", "chrf")
     values = {"metrics": metrics, "tokenize": "" if chinese else "13a", **common}
-    return Text2Text(source=roles["source"], target=roles["target"], **values)
+    said = f"scored by {', '.join(metrics)} over {'characters' if chinese else 'words'}"
+    return Text2Text(source=source.roles["source"], target=target, **values), [said]
 
 
-def _is_chinese(texts: Iterator[str] | Any) -> bool:
+def _is_chinese(texts: Iterable[str]) -> bool:
     joined = "".join(texts)
     return len(CHINESE.findall(joined)) > 0.3 * len(joined)
+
+
+Maker = Callable[[Source, tuple[str, ...], dict[str, Any]], tuple[Task, list[str]]]
+MADE: dict[str, Maker] = {
+    "classification": _classification,
+    "regression": _regression,
+    "qa": _qa,
+    "text2text": _text2text,
+}

@@ -1,9 +1,8 @@
-"""Extracted answers: SQuAD 1.1 and 2.0, XQuAD, CMRC 2018."""
+"""Questions that a span of a text answers. The table of data sets: zoo.tasks.comprehension."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -12,10 +11,12 @@ import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError
-from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.files import quote
+from zoo.tasks.answers import Gold, cut, lost, nearest, places, trained_on, with_marks
+from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.features import Features, Ragged
-from zoo.tasks.hub import Hub
 from zoo.tasks.rows import Row, shown
+from zoo.tasks.scores import ALL
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
@@ -24,13 +25,6 @@ NEVER = 1e9  # about what no_answer is when no span is allowed at all
 TINY = 1e-30  # a probability whose logarithm is still a number
 PLAIN = ("start_logits", "end_logits")
 BEAM = ("start_index", "start_scores", "end_index", "end_scores", "logits")
-
-
-class Gold(NamedTuple):
-    """A right answer and the character of the context where it starts; -1 when the context does not have it."""
-
-    text: str
-    start: int
 
 
 @dataclass(frozen=True)
@@ -62,8 +56,9 @@ class Answer(NamedTuple):
 class QA(Task):
     """A span of the context, or nothing where the data set has unanswerable questions.
 
-    A context that is too long becomes several rows; a row without the whole answer has the labels (0, 0), the
-    first special token, which also means that there is no answer. The question is cut to `question_length`.
+    The labels are the first and the last token that share a character with the answer. A context that is too long
+    becomes several rows; a row without all of these tokens has the labels (0, 0), the first special token, which
+    also means that there is no answer. The question is cut to `question_length`.
 
     Attributes:
         unanswerable: the data set has questions without an answer.
@@ -98,12 +93,14 @@ class QA(Task):
     def example(self, row: Row, split: str, language: str = "") -> QAExample:
         question, context = row.get(self.question_column), row.text(self.context_column)
         if not isinstance(question, str):  # a published file has an empty one
-            raise row.error(f"'{self.question_column}' must be text and is {shown(question)}.")
+            raise row.error(f"{quote(self.question_column)} must be text and is {shown(question)}.")
         ident = str(row.values.get("id", row.line))
         answers = self._answers(row, context)
         if answers is None and not split.startswith("test"):
             raise row.error("no 'answers'.", "A list of {text, answer_start}; empty when there is no answer.")
         if answers == () and not self.unanswerable:
+            if split.startswith("test"):  # a test set without gold answers
+                return QAExample(ident, question, context, None, language=language)
             raise row.error(f"no answer, and {self.name} has no unanswerable questions.", "Is it SQuAD 2.0's file?")
         return QAExample(ident, question, context, answers, language=language)
 
@@ -123,18 +120,21 @@ class QA(Task):
         golds = []
         for value in values:
             value = {"text": value} if isinstance(value, str) else value
-            text, start = (value.get("text"), value.get("answer_start", -1)) if isinstance(value, dict) else ("", 0)
-            if not isinstance(text, str) or not text or type(start) is not int:
+            text, start = (
+                (value.get("text"), value.get("answer_start", -1)) if isinstance(value, dict) else (None, 0)
+            )
+            if not isinstance(text, str) or type(start) is not int:
                 raise row.error(f"an answer must be {{text, answer_start}} and is {shown(value)}.")
-            golds.append(Gold(text, _nearest(context, text, start)))
-        return tuple(golds)
+            golds.append(Gold(text, nearest(context, text, start)))
+        # One of DuReader-robust's questions has an empty answer beside others; alone it means that there is none.
+        return tuple(golds) if any(gold.text for gold in golds) else ()
 
     # --- to the network and back ---
 
     def encode(self, examples: list[QAExample], tokenizer: Tokenizer, max_length: int) -> Features:
         limit = min(self.question_length, max_length // 2)
         rows = tokenizer(
-            _cut([e.question.strip() for e in examples], tokenizer, limit),
+            cut([e.question.strip() for e in examples], tokenizer, limit),
             [e.context for e in examples],
             max_length=max_length,
             padding=False,
@@ -148,38 +148,14 @@ class QA(Task):
         sample, starts = rows["overflow_to_sample"], columns["input_ids"].starts
         inside = np.concatenate(rows["sequence_ids"]) == 1
         offsets = np.where(inside[:, None], np.concatenate(rows["offsets"]), -1).astype(np.int32)
-        spans = Ragged(offsets, starts)
+        spans = with_marks(Ragged(offsets, starts), sample, [e.context for e in examples])
         features = Features(columns, sample, {"spans": spans}, tokenizer.pad_token_id or 0)
         if all(e.answers is not None for e in examples):
-            places = [_place(spans[n], examples[i].answers or ()) for n, i in enumerate(sample.tolist())]
-            columns["labels"] = np.array(places, np.int64)
-            features.lost = self._lost(features, examples)
+            golds = [trained_on(e.answers or ()) for e in examples]
+            labels = columns["labels"] = places(spans, sample, golds)
+            contexts = [e.context for e in examples]
+            features.lost = lost(spans, sample, labels, golds, contexts, self.max_answer, self._same)
         return features
-
-    def _lost(self, features: Features, examples: Sequence[QAExample]) -> Counter[str]:
-        """First answers that no span of tokens gives back, by reason."""
-        spans, labels = features.notes["spans"], features.columns["labels"]
-        assert isinstance(spans, Ragged) and isinstance(labels, np.ndarray)
-        found: dict[int, list[tuple[int, int, int]]] = {}
-        for row in np.flatnonzero(labels[:, 1]):
-            found.setdefault(int(features.sample[row]), []).append((row, *labels[row]))
-        lost: Counter[str] = Counter()
-        for n, example in enumerate(examples):
-            if not example.answers:
-                continue
-            gold = example.answers[0]
-            if gold.start < 0:
-                lost["answers that are not in the context"] += 1
-            elif n not in found:
-                lost["answers that no row holds whole"] += 1
-            elif all(last - first + 1 > self.max_answer for _, first, last in found[n]):
-                lost[f"answers of more than {self.max_answer} tokens"] += 1
-            elif not any(
-                self._same(gold.text, example.context[spans[row][first][0] : spans[row][last][1]])
-                for row, first, last in found[n]
-            ):
-                lost["answers that end inside a token"] += 1
-        return lost
 
     def _same(self, gold: str, text: str) -> bool:
         return metrics.ANSWERS[self.language_rules]["exact"](gold, text) == 1
@@ -278,11 +254,13 @@ class QA(Task):
         return {
             name: np.array(
                 [
-                    metrics.best_over(score, [g.text for g in e.answers or ()], text)
+                    metrics.answer_score(
+                        self.language_rules, name, self.unanswerable, [g.text for g in e.answers or ()], text
+                    )
                     for e, text in zip(examples, texts, strict=True)
                 ]
             )
-            for name, score in metrics.ANSWERS[self.language_rules].items()
+            for name in self.metrics
         }
 
     def _best(self, name: str, predictions: Sequence[Answer], examples: Sequence[QAExample]) -> tuple[float, float]:
@@ -303,88 +281,3 @@ class QA(Task):
     def lines(self, predictions: Sequence[Answer], examples: Sequence[QAExample], split: str) -> Iterator[str]:
         texts = {e.id: self.final(p) for e, p in zip(examples, predictions, strict=True)}
         yield json.dumps(texts, ensure_ascii=False, indent=1)
-
-
-def _nearest(context: str, text: str, start: int) -> int:
-    """Where the text is in the context: at `start`, else the place nearest to it; -1 when it is nowhere.
-
-    DuReader-robust's files say -1 everywhere, and a few of CMRC 2018's say a wrong place.
-    """
-    if start >= 0 and context.startswith(text, start):
-        return start
-    before, after = context.rfind(text, 0, max(start, 0) + len(text)), context.find(text, max(start, 0))
-    if before < 0 or after < 0:
-        return max(before, after)
-    return before if start - before <= after - start else after
-
-
-def _cut(questions: list[str], tokenizer: Tokenizer, limit: int) -> list[str]:
-    """Questions of at most `limit` tokens."""
-    long = [n for n, question in enumerate(questions) if len(question) > limit // 2]
-    if not long:
-        return questions
-    kept = list(questions)
-    rows = tokenizer([questions[n] for n in long], return_offsets=True, truncation=False, padding=False)
-    for n, spans, sequence in zip(long, rows["offsets"], rows["sequence_ids"], strict=True):
-        offsets = spans[sequence == 0]
-        if len(offsets) > limit:
-            kept[n] = questions[n][: offsets[limit - 1, 1]]
-    return kept
-
-
-def _place(offsets: np.ndarray, answers: Sequence[Gold]) -> tuple[int, int]:
-    """First and last token of the first answer in a row; (0, 0) when the row does not hold it whole."""
-    if not answers or answers[0].start < 0:
-        return 0, 0
-    begin, end = answers[0].start, answers[0].start + len(answers[0].text)
-    inside = np.flatnonzero(offsets[:, 0] >= 0)
-    first, last = (offsets[inside, side] for side in (0, 1))
-    held = np.flatnonzero((last > begin) & (first < end))  # tokens that share a character with the answer
-    if not len(held) or first[held[0]] > begin or last[held[-1]] < end:
-        return 0, 0
-    return int(inside[held[0]]), int(inside[held[-1]])
-
-
-SQUAD_FILES = {"train": "train-v1.1.json", "dev": "dev-v1.1.json"}
-SQUAD2_FILES = {"train": "train-v2.0.json", "dev": "dev-v2.0.json"}
-XQUAD = "ar de el en es hi ro ru th tr vi zh"
-
-TASKS = (
-    QA(
-        name="squad",
-        title="SQuAD 1.1",
-        folder="squad",
-        files=SQUAD_FILES,
-        submission={"dev": "predictions.json"},
-        hub=Hub("rajpurkar/squad"),
-    ),
-    QA(
-        name="squad2",
-        title="SQuAD 2.0",
-        folder="squad",
-        files=SQUAD2_FILES,
-        unanswerable=True,
-        submission={"dev": "predictions.json"},
-        hub=Hub("rajpurkar/squad_v2"),
-    ),
-    QA(
-        name="xquad",
-        title="XQuAD",
-        folder="xquad",
-        files={**SQUAD_FILES, "test": "xquad.{language}.json"},
-        languages=tuple(XQUAD.split()),
-        train_languages=("en",),
-        hub=Hub("google/xquad", "xquad.{language}", splits={"test": "validation"}, learned="rajpurkar/squad"),
-    ),
-    QA(
-        name="cmrc2018",
-        title="CMRC 2018",
-        folder="cmrc2018",
-        files={"train": "cmrc2018_train.json", "dev": "cmrc2018_dev.json", "trial": "cmrc2018_trial.json"},
-        language_rules="chinese",
-        max_length=512,
-        max_answer=50,
-        submission={"test": "cmrc2018_predict.json"},
-        hub=Hub("hfl/cmrc2018"),
-    ),
-)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo import metrics
-from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.formats import parallel
 from zoo.tasks.rows import Row
+from zoo.tasks.scores import ALL
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo.errors import InputError
+from zoo.files import clean, open_regular, quote
 
 BOM = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"
@@ -49,41 +50,47 @@ class Row(NamedTuple):
             return self.values[column]
         except KeyError:
             raise self.error(
-                f"there is no '{column}'.", f"Found: {', '.join(map(str, self.values)) or 'nothing'}."
+                f"there is no {quote(column)}.",
+                f"Found: {clean(', '.join(map(str, self.values)), 200) or 'nothing'}.",
             ) from None
 
     def text(self, column: str) -> str:
         """The value of a column that must be text and not only spaces."""
         value = self.get(column)
         if not isinstance(value, str) or not value.strip():
-            raise self.error(f"'{column}' must be text and is {shown(value)}.")
+            raise self.error(f"{quote(column)} must be text and is {shown(value)}.")
         return value
 
     def whole(self, column: str, value: Any = None) -> int:
         """A value that must be a whole number."""
         value = self.get(column) if value is None else value
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.error(f"'{column}' must be a whole number and is {shown(value)}.")
+            raise self.error(f"{quote(column)} must be a whole number and is {shown(value)}.")
         return value
+
+
+def number_of(ident: str) -> int | str:
+    """Gives an id as JSON should have it: a number where it is one, of a size that a computer has."""
+    return int(ident) if ident.isdecimal() and len(ident) < 19 else ident
 
 
 def shown(value: Any) -> str:
     """A value as an error repeats it, cut when it is long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+    return quote(value, SHOWN)
 
 
 def lines(file: Path) -> Iterator[tuple[int, str]]:
     """Number and text of each line, without its end. Only line feeds end a line; gzip is unpacked.
 
     Raises:
-        InputError: the file is missing, empty, not UTF-8 or a damaged archive.
+        InputError: the file is missing, empty, no regular one, not UTF-8 or a damaged archive.
     """
     n = 0
     try:
-        with open(file, "rb") as raw:
+        with open_regular(file, InputError) as raw:
             packed = raw.read(2) == GZIP
-        with gzip.open(file) if packed else open(file, "rb") as stream:
+            raw.seek(0)
+            stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
             for n, line in enumerate(stream, 1):
                 line = line.removeprefix(BOM) if n == 1 else line
                 yield n, line.decode().rstrip("\r\n")

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError
-from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.files import quote
+from zoo.tasks import cluener
+from zoo.tasks.base import Example, Outputs, Task
+from zoo.tasks.columns import is_plain
 from zoo.tasks.features import IGNORED, Features, Ragged
-from zoo.tasks.rows import Row, shown
+from zoo.tasks.pieces import owners
+from zoo.tasks.rows import Row, lines, shown
+from zoo.tasks.schemes import OUTSIDE, TAG, learned, written
+from zoo.tasks.scores import ALL
+from zoo.tasks.words import SPLITS
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
-OUTSIDE = "O"
-PREFIXES = {"BI": "IOB2", "BIES": "IOBES", "BILU": "BILOU", "BMES": "BMES"}
-TAG = re.compile(r"([A-Z])-(.+)")
+log = logging.getLogger("zoo")
 GOES_ON = ("I-", "M-", "E-", "L-")  # tags of a word inside of an entity, in any scheme
 
 
@@ -47,6 +54,8 @@ class Tagging(Task):
     Attributes:
         labels: tags in the order of their ids.
         scheme: how tags are meant by the strict metric; empty for tags that mark no spans, such as parts of speech.
+        file_scheme: that of the files, where it is another one, whose tags are read as IOB2.
+        spelled: tag of the files -> tag, where they are spelled otherwise.
         stride: pieces that two rows of a long sentence share.
         unit: what its files call a word: "words", or "characters", where digits and letters stand alone too.
         word_column, tag_column: of files that have columns.
@@ -56,6 +65,8 @@ class Tagging(Task):
 
     labels: tuple[str, ...] = ()
     scheme: str = "IOB2"
+    file_scheme: str = ""
+    spelled: Mapping[str, str] = field(default_factory=dict)
     stride: int | None = 32
     unit: str = "words"
     word_column: str = "words"
@@ -68,6 +79,21 @@ class Tagging(Task):
     head: ClassVar[str] = "tagging"
 
     # --- reading ---
+
+    def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
+        known = {*self.labels, *self.spelled, *(f"E{tag[1:]}" for tag in self.labels if tag[:2] == "I-")}
+        if split.startswith("test") and is_plain(files[0], known, self.unit == "characters"):
+            return self._plain(files[0])
+        return super().open(files, split)
+
+    def _plain(self, file: Path) -> Iterator[Row]:
+        """Words of plain text, a line at a time, as the files that were learned from have them."""
+        log.info("%s: plain text, each line cut into %s.", quote(str(file), 200), self.unit)
+        for n, line in lines(file):
+            spans = SPLITS[self.unit](line)
+            words = list(line) if self.style == "spans" else [line[a:b] for a, b in spans]
+            if line.strip():
+                yield Row(str(file), n, {"text": line, self.word_column: words})
 
     def example(self, row: Row, split: str, language: str = "") -> TaggedExample | None:
         words, tags = self.words_and_tags(row)
@@ -101,7 +127,14 @@ class Tagging(Task):
         _check_texts(row, self.tag_column, tags)
         if len(words) != len(tags):
             raise row.error(f"{len(words)} words and {len(tags)} tags.")
-        return words, tags
+        self._check_tags(row, words, tags)
+        return words, learned(tags, self.spelled, self.file_scheme)
+
+    def _check_tags(self, row: Row, words: Sequence[str], tags: Sequence[str]) -> None:
+        """Raises InputError for a tag of which no other scheme can make one."""
+        for word, tag in zip(words, tags if self.file_scheme else (), strict=False):
+            if (name := self.spelled.get(tag, tag)) != OUTSIDE and not TAG.fullmatch(name):
+                raise row.error(f"the tag {shown(tag)} of {shown(word)} is none of {self.file_scheme}.")
 
     # --- to the network and back ---
 
@@ -189,6 +222,7 @@ class Tagging(Task):
         lenient = metrics.tags_score(gold, predictions)
         kinds = self._kinds(gold, predictions)
         rows = {
+            "f1-texts": self._texts(gold, predictions, examples),
             "f1-lenient": lenient["f1"],
             "f1-strict": metrics.tags_score(gold, predictions, self.scheme)["f1"],
             "f1-macro": float(np.mean([row["f1"] for row in kinds.values()])) if kinds else 0.0,
@@ -197,6 +231,23 @@ class Tagging(Task):
             "accuracy": metrics.tags_accuracy(gold, predictions),
         }
         return {ALL: {name: rows[name] for name in self.metrics}, **kinds}
+
+    def _texts(
+        self, gold: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]], examples: Sequence[TaggedExample]
+    ) -> float:
+        """CLUENER2020's own score, over the kinds of the labels."""
+        if "f1-texts" not in self.metrics:
+            return 0.0
+        texts = ["".join(e.words) for e in examples]
+        sides = [
+            [
+                [(kind, text[a : b + 1]) for a, b, kind in metrics.spans(tags)]
+                for text, tags in zip(texts, side, strict=True)
+            ]
+            for side in (gold, predictions)
+        ]
+        kinds = sorted({found[2] for label in self.labels if (found := TAG.fullmatch(label))})
+        return metrics.texts_score(sides[0], sides[1], kinds)
 
     def _kinds(
         self, gold: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]
@@ -221,62 +272,16 @@ class Tagging(Task):
     ) -> Iterator[str]:
         for example, tags in zip(examples, predictions, strict=True):
             if self.style == "spans":
-                yield json.dumps(_cluener_answer(example, tags), ensure_ascii=False)
+                yield json.dumps(cluener.answer(example.id, example.words, tags), ensure_ascii=False)
                 continue
-            for word, tag in zip(example.words, tags, strict=True):
+            for word, tag in zip(example.words, written(tags, self.spelled, self.file_scheme), strict=True):
                 yield f"{word} {tag}" if self.style == "conll" else tag
             yield ""
 
 
-def scheme_of(tags: Iterable[str]) -> str:
-    """How tags are meant, from their first letters; empty for tags that mark no spans."""
-    found = [TAG.fullmatch(tag) for tag in tags if tag != OUTSIDE]
-    if not found or not all(found):
-        return ""
-    letters = {match[1] for match in found if match}
-    return next((scheme for prefixes, scheme in PREFIXES.items() if letters <= set(prefixes)), "")
-
-
-def owners(sample: np.ndarray, starts: np.ndarray, words: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Which piece speaks for which word.
-
-    Args:
-        sample: [N], the sentence of each row.
-        starts: [N + 1], where each row begins.
-        words: [total], the word of each piece, -1 for special tokens.
-        offsets: [total, 2], characters of its word that a piece covers.
-
-    Returns:
-        [total] int32: the word's number at one piece per word, -1 elsewhere. The piece is the word's first one that
-        covers a character, in the row where it is furthest from both ends.
-    """
-    lengths = np.diff(starts)
-    rows = np.repeat(np.arange(len(lengths)), lengths)
-    place = np.arange(len(words)) - starts[rows]
-    margin = np.minimum(place, lengths[rows] - 1 - place)
-    empty = offsets[:, 0] == offsets[:, 1]
-    pieces = np.flatnonzero(words >= 0)
-    order = np.lexsort((pieces, empty[pieces], words[pieces], rows[pieces]))
-    firsts = _first_of(pieces[order], words, rows)  # of each word in each row
-    sentences = sample[rows]
-    order = np.lexsort((-margin[firsts], offsets[firsts, 0], empty[firsts], words[firsts], sentences[firsts]))
-    chosen = _first_of(firsts[order], words, sentences)
-    out = np.full(len(words), -1, np.int32)
-    out[chosen] = words[chosen]
-    return out
-
-
-def _first_of(sorted_pieces: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    """Of sorted pieces the first with each combination of keys."""
-    change = np.ones(len(sorted_pieces), bool)
-    if len(sorted_pieces) > 1:
-        change[1:] = np.any([np.diff(key[sorted_pieces]) != 0 for key in keys], axis=0)
-    return sorted_pieces[change]
-
-
 def _check_texts(row: Row, name: str, values: Any) -> None:
     if not isinstance(values, (list, tuple)) or not all(isinstance(v, str) for v in values):
-        raise row.error(f"'{name}' must be a list of texts and is {shown(values)}.")
+        raise row.error(f"{quote(name)} must be a list of texts and is {shown(values)}.")
 
 
 def _wikiann(row: Row) -> Row:
@@ -287,54 +292,7 @@ def _wikiann(row: Row) -> Row:
     return row._replace(values={**row.values, "words": [word.partition(":")[2] or ":" for word in words]})
 
 
-def _iob2(row: Row) -> Row:
-    """A B on the first word of every entity; CoNLL's own files have it only between two of one kind (IOB1)."""
-    tags, before, out = row.values.get("tags"), OUTSIDE, []
-    for tag in tags or ():
-        begins = tag[:2] == "I-" and before[1:] != tag[1:]
-        out.append(f"B{tag[1:]}" if begins else tag)
-        before = tag
-    return row._replace(values={**row.values, "tags": out}) if tags else row
-
-
-def _cluener(row: Row) -> Row:
-    """Characters as words, and tags from spans [first, last]."""
-    text = row.text("text")
-    if "label" not in row.values:
-        return row._replace(values={**row.values, "words": list(text)})
-    tags = [OUTSIDE] * len(text)
-    for kind, named in _items(row, row.get("label")):
-        for words, places in _items(row, named):
-            for place in places if isinstance(places, list) else [places]:
-                if not _is_span(place, text, words):
-                    raise row.error(
-                        f"the span {shown(place)} of '{kind}' is not where {shown(words)} is in 'text'."
-                    )
-                first, last = place
-                tags[first : last + 1] = [f"B-{kind}", *[f"I-{kind}"] * (last - first)]
-    return row._replace(values={**row.values, "words": list(text), "tags": tags})
-
-
-def _items(row: Row, value: Any) -> Any:
-    if not isinstance(value, dict):
-        raise row.error(f"'label' must hold kind, text and spans and has {shown(value)}.")
-    return value.items()
-
-
-def _is_span(place: Any, text: str, words: str) -> bool:
-    whole = isinstance(place, list) and len(place) == 2 and all(type(n) is int for n in place)
-    return whole and 0 <= place[0] <= place[1] < len(text) and text[place[0] : place[1] + 1] == words
-
-
-def _cluener_answer(example: TaggedExample, tags: Sequence[str]) -> dict[str, Any]:
-    text, label = "".join(example.words), dict[str, dict[str, list[list[int]]]]()
-    for first, last, kind in metrics.spans(tags):
-        label.setdefault(kind, {}).setdefault(text[first : last + 1], []).append([first, last])
-    number: Any = int(example.id) if example.id.isdecimal() else example.id
-    return {"id": number, "text": text, "label": label}
-
-
-PREPARED: dict[str, Callable[[Row], Row]] = {"iob2": _iob2, "wikiann": _wikiann, "cluener": _cluener}
+PREPARED: dict[str, Callable[[Row], Row]] = {"wikiann": _wikiann, "cluener": cluener.with_tags}
 
 
 def bio(*kinds: str) -> tuple[str, ...]:

@@ -14,10 +14,11 @@ import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError, UsageError
-from zoo.tasks.base import ALL, Example, Outputs, Task
+from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.features import IGNORED, Features, Ragged
 from zoo.tasks.formats import READERS, parallel
 from zoo.tasks.rows import Row
+from zoo.tasks.scores import ALL
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
@@ -76,7 +77,7 @@ class Text2Text(Task):
                 )
             return parallel(*files)
         if self.format != "tsv":
-            return READERS[self.format](files[0])
+            return READERS[self.format](files[0], **self.reading)
         kind = SUFFIXES.get("".join(files[0].suffixes[:1]), "tsv")
         return READERS[kind](files[0], self.columns)
 
@@ -84,6 +85,8 @@ class Text2Text(Task):
         row = row._replace(values={self.renamed.get(k, k): v for k, v in row.values.items()})
         row = PREPARED[self.prepared](row) if self.prepared else row
         target = row.values.get(self.target)
+        if split.startswith("test") and isinstance(target, str) and not target.strip():
+            target = None
         if target is None and not split.startswith("test"):
             raise row.error(f"no '{self.target}'.", f"Expected: {', '.join(filter(None, self._wanted))}.")
         lead = row.text(self.lead) if self.lead else ""

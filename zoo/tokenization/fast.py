@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import tokenizers
-from tokenizers import AddedToken
 
 from zoo.errors import CheckpointError, ZooError
+from zoo.files import clean, quote
+from zoo.tokenization.added import Added, read_id
 from zoo.tokenization.layout import Layout
 from zoo.tokenization.pieces import Pieces
 
@@ -32,51 +33,67 @@ def _after_fork() -> None:
 # a tenth faster than whole files on an idle machine, and more than twice as fast on a busy one.
 BLOCK = 32 * (os.cpu_count() or 1)
 SWITCH, _unset = "TOKENIZERS_PARALLELISM", False
+AROUND = 64  # special tokens of a pair; the classes of upstream have 3 or 4
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork)
 
 
 @contextmanager
-def readable(file: Path) -> Iterator[None]:
+def readable(file: Path, hint: str = "Is the download complete?") -> Iterator[None]:
     """Turns everything that a damaged file makes the library raise into a CheckpointError.
 
-    A panic of its Rust code arrives as a BaseException of its own.
+    A panic of its Rust code, such as a pattern that takes too many steps, arrives as a BaseException of its own.
     """
     try:
         yield
     except (ZooError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
-        raise CheckpointError(f"'{file}' cannot be used: {error}", "Is the download complete?") from error
+        raise CheckpointError(f"{quote(str(file), 200)} cannot be used: {clean(str(error), 200)}", hint) from error
 
 
 class Fast:
-    """A `tokenizers.Tokenizer` without the truncation and padding that its file may have baked in.
+    """A `tokenizers.Tokenizer` without the truncation, padding and chance that its file may have baked in.
 
     Args:
+        file: what it was read from, for messages.
         prepare: changes a text before the library sees it, to one of the same length.
+
+    Raises:
+        CheckpointError: an id beyond every vocabulary.
     """
 
-    def __init__(self, inner: tokenizers.Tokenizer, prepare: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self, inner: tokenizers.Tokenizer, file: Path, prepare: Callable[[str], str] | None = None
+    ) -> None:
         inner.no_truncation()
         inner.no_padding()
-        self.inner, self.prepare = inner, prepare
+        if getattr(inner.model, "dropout", None):
+            inner.model.dropout = None
+        self.inner, self.file, self.prepare = inner, file, prepare
         self.vocab = inner.get_vocab(with_added_tokens=True)
+        self.special = frozenset(t.content for t in inner.get_added_tokens_decoder().values() if t.special)
+        largest = max(self.vocab.values(), default=-1)
+        read_id(max(largest, 0), f"A token of {quote(str(file), 200)}")
         # Byte-level BPE gives a word after a space another id than one without.
         a, spaced = (inner.encode(text, add_special_tokens=False).ids for text in ("a", " a"))
         self.before_word = "" if a == spaced else " "
-        self.tokens = [""] * (max(self.vocab.values(), default=-1) + 1)
+        self.tokens = [""] * (largest + 1)
         for token, i in self.vocab.items():
             self.tokens[i] = token
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
-        """Tokens of each text, without the special tokens around it."""
+        """Tokens of each text, without the special tokens around it.
+
+        Raises:
+            CheckpointError: the rules of the file do not come to an end with a text.
+        """
         encode = self.inner.encode_batch if offsets else self.inner.encode_batch_fast
         found = []
         for start in range(0, len(texts), BLOCK):
             block = texts[start : start + BLOCK]
-            rows = encode(
-                [self.prepare(t) for t in block] if self.prepare else list(block), add_special_tokens=False
-            )
+            given = [self.prepare(t) for t in block] if self.prepare else list(block)
+            with readable(self.file, "The rules in it do not work for one of these texts; use another tokenizer."):
+                rows = encode(given, add_special_tokens=False)
             found += [
                 Pieces(
                     np.array(row.ids, np.int64),
@@ -91,34 +108,30 @@ class Fast:
         return self.inner.decoder.decode(tokens) if self.inner.decoder else " ".join(tokens)
 
 
-def add_tokens(inner: tokenizers.Tokenizer, whole: Mapping[str, int]) -> None:
-    """Tokens that are kept whole where a text spells them.
+def add_tokens(inner: tokenizers.Tokenizer, added: Sequence[Added]) -> None:
+    """Adds tokens with their flags; what is there already gets the flags of `added`.
 
     Raises:
-        CheckpointError: a new token would get another id than `whole` says.
+        CheckpointError: a token would get another id than its file says.
     """
-    order = sorted(whole, key=whole.__getitem__)
-    inner.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in order])
-    for token in order:
-        if inner.token_to_id(token) != whole[token]:
+    inner.add_tokens([token.token for token in added])
+    for token in added:
+        if token.id not in (None, inner.token_to_id(token.content)):
             raise CheckpointError(
-                f"The added token '{token}' has the id {whole[token]} and would get {inner.token_to_id(token)}.",
+                f"The added token {quote(token.content)} has the id {token.id} and would get "
+                f"{inner.token_to_id(token.content)}.",
                 "The ids of added tokens must follow the vocabulary without a gap.",
             )
 
 
-def from_json(file: Path) -> Fast:
-    """A tokenizer.json as it is.
+def layout_of(inner: tokenizers.Tokenizer, source: str) -> Layout:
+    """Where a tokenizer.json puts special tokens, found by encoding a pair.
 
     Raises:
-        CheckpointError: the file is damaged or of a newer format.
+        CheckpointError: there are more of them than any row has room for.
     """
-    with readable(file):
-        return Fast(tokenizers.Tokenizer.from_str(file.read_text("utf-8")))
-
-
-def layout_of(inner: tokenizers.Tokenizer) -> Layout:
-    """Where a tokenizer.json puts special tokens, found by encoding a pair."""
+    if inner.num_special_tokens_to_add(True) > AROUND:
+        raise CheckpointError(f"{source} puts more than {AROUND} special tokens around a pair of texts.")
     pair = inner.encode("a", "b")
     whose = [
         -1 if special else which for special, which in zip(pair.special_tokens_mask, pair.sequence_ids, strict=True)

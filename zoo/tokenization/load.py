@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
-from zoo.errors import CheckpointError, UsageError
-from zoo.tokenization.fast import from_json, layout_of, readable
-from zoo.tokenization.layout import BERT, ROBERTA, Layout
+import tokenizers
+from tokenizers import normalizers
+
+from zoo.errors import CheckpointError, NotYetError, UsageError
+from zoo.files import quote, read_bytes, read_text
+from zoo.tokenization import bytelevel
+from zoo.tokenization.added import Added, merge
+from zoo.tokenization.bounds import check
+from zoo.tokenization.classes import (
+    BERT_TOKENS,
+    FUNNEL_TOKENS,
+    KINDS,
+    MERGES,
+    OF_KIND,
+    ROBERTA_TOKENS,
+    Rules,
+)
+from zoo.tokenization.fast import Fast, add_tokens, layout_of, readable
+from zoo.tokenization.layout import ROBERTA, Layout
 from zoo.tokenization.pieces import Engine
 from zoo.tokenization.sentence import SentencePiece
-from zoo.tokenization.tokenizer import ROLES, Tokenizer
-from zoo.tokenization.unigram import added_of, model_of
+from zoo.tokenization.settings import OPTIONS, TABLE, Settings, read_settings
+from zoo.tokenization.tokenizer import Tokenizer
+from zoo.tokenization.unigram import model_of
 from zoo.tokenization.wordpiece import wordpiece
 
-KINDS = {"sentencepiece": "sentencepiece.bpe.model", "wordpiece": "vocab.txt", "json": "tokenizer.json"}
-OPTIONS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-OTHERS = ("vocab.json", "merges.txt")  # not read, kept for other programs
+log = logging.getLogger("zoo")
+
 DICTIONARY = "dict.txt"  # fairseq's; read by the families that need it
-FILES = (*KINDS.values(), *OPTIONS, *OTHERS, DICTIONARY)
-BERT_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
-ROBERTA_TOKENS = {  # also XLM-R's
-    "pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>", "bos": "<s>", "eos": "</s>"
-}  # fmt: skip
-FUNNEL_TOKENS = ROBERTA_TOKENS | {"cls": "<cls>", "sep": "<sep>"}
-OTHER_IDS = ("camembert",)  # the same file names as XLM-R, other ids for the same pieces
-TYPES = {
-    "do_lower_case": (bool,),
-    "tokenize_chinese_chars": (bool,),
-    "strip_accents": (bool, NoneType),
-    "model_max_length": (int, float, NoneType),
+FILES = (*KINDS.values(), MERGES, *OPTIONS, DICTIONARY)
+BERT_FLAGS = {  # tokenizer_config.json's names -> those of the library's normaliser
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
 }
-NO_LIMIT = 10**6  # "no limit" is written as 1e30
-Built = tuple[Engine, Layout, dict[str, str]]  # and the token of each role
 
 
 def load_tokenizer(
@@ -49,112 +57,170 @@ def load_tokenizer(
 ) -> Tokenizer:
     """Builds the tokenizer of a model's folder, from the files in it and nothing else.
 
-    sentencepiece.bpe.model and vocab.txt are what a model was trained with, so they come before tokenizer.json,
-    which other programs rewrite; it is used when it is alone. One that holds XLM-R's model gets the original's ids
-    all the same, unless `kind` is "json".
+    The class that tokenizer_config.json or config.json names decides which file is read and where special tokens
+    go; without one, the files that are there do. sentencepiece.bpe.model and vocab.txt are what a model was trained
+    with, so they come before tokenizer.json, which other programs rewrite; its added tokens count all the same, and
+    its vocabulary too where it is another one. A tokenizer.json that holds XLM-R's model gets the original's ids,
+    unless `kind` is "json".
 
     Args:
-        folder: holds sentencepiece.bpe.model, vocab.txt or tokenizer.json.
-        kind: "sentencepiece", "wordpiece" or "json"; None takes the first of them that the folder has. A kind
-            without its file falls back to tokenizer.json.
-        layout: where special tokens go; None for XLM-R's, BERT's, or what tokenizer.json says.
-        specials: role -> token, as the family names them; special_tokens_map.json and tokenizer_config.json win.
+        folder: holds sentencepiece.bpe.model, vocab.txt, tokenizer.json, or vocab.json and merges.txt.
+        kind: "sentencepiece", "wordpiece", "json" or "bytes": what is tried first where no class is named; "json"
+            is tried alone.
+        layout: where special tokens go, for `kind` where no class is named; None for XLM-R's, BERT's, or what
+            tokenizer.json says.
+        specials: role -> token, likewise; special_tokens_map.json and tokenizer_config.json win.
         max_length: longest row of the model; what tokenizer_config.json says when None.
         lower: whether WordPiece lower-cases when tokenizer_config.json does not say.
 
     Raises:
         CheckpointError: a file is missing or damaged.
+        NotYetError: a class or an option of tokenizer_config.json that is not implemented.
         UsageError: there is no such kind.
     """
     folder = Path(folder)
     if kind is not None and kind not in KINDS:
         raise UsageError(f"There is no tokenizer kind {kind!r}.", f"One of {', '.join(KINDS)}.")
-    order = [*KINDS] if kind is None else [kind, "json"]
-    if _read_json(folder / "config.json").get("model_type") in OTHER_IDS:
+    settings = read_settings(folder)
+    found = _kind(folder, kind, settings)
+    rules = _rules(found, Rules(found, layout, specials or {}) if found in (kind, "json") else None, settings)
+    file = folder / KINDS[found]
+    made: Engine | None = None
+    with readable(file):
+        if found == "wordpiece":
+            made = _wordpiece(file, rules, settings, lower)
+        elif found == "sentencepiece":
+            made = _sentencepiece(file, settings)
+        elif found == "bytes":
+            made = _bytes(folder, rules, settings)
+    if made is None:
+        if found != "json":
+            log.warning("%s: tokenizer.json has other tokens or rules than %s, and is used", folder, KINDS[found])
+            rules = _rules("json", Rules("json", layout, specials or {}), settings)
+        with readable(file := folder / KINDS["json"]):
+            made, rules = _json(file, rules, settings, strict=kind == "json")
+    around = rules.layout or Layout((), (), ())
+    if not settings.types:
+        around = replace(around, types=None)
+    files = [folder / name for name in FILES if (folder / name).is_file()]
+    return Tokenizer(made, around, rules.tokens, max_length or settings.max_length, files)
+
+
+def _kind(folder: Path, asked: str | None, settings: Settings) -> str:
+    """Which file is read."""
+    own = settings.rules.kind if settings.rules else None
+    # Of RoBERTa's files tokenizer.json has the merges too, and the flags of added tokens.
+    tried = (("json", kind) if kind == "bytes" else (kind,) for kind in (own, asked, *KINDS) if kind)
+    order = [*dict.fromkeys(kind for kinds in tried for kind in kinds)]
+    if asked == "json" or settings.only_json:
         order = ["json"]
-    found = next((k for k in order if (folder / KINDS[k]).is_file()), None)
+    found = next((kind for kind in order if (folder / KINDS[kind]).exists()), None)
     if found is None:
         raise CheckpointError(
             f"'{folder}' has no tokenizer: no {' and no '.join(KINDS[k] for k in order)}.",
             "Copy the model's tokenizer files into the folder.",
         )
-    with readable(folder / OPTIONS[0]):
-        options, roles, added = _read_options(folder)
-    if max_length is None and 0 < (limit := options.get("model_max_length") or 0) < NO_LIMIT:
-        max_length = int(limit)
-    file = folder / KINDS[found]
-    named = {**(specials or {}), **roles}
-    with readable(file):
-        if found == "wordpiece":
-            engine, usual, roles = _wordpiece(file, options, {**BERT_TOKENS, **named}, added, lower)
-        elif found == "sentencepiece":
-            engine, usual, roles = (
-                SentencePiece(file.read_bytes(), added, file),
-                ROBERTA,
-                {**ROBERTA_TOKENS, **named},
-            )
-        else:
-            engine, usual, roles = _json(file, named, added, rebuild=kind != "json")
-    files = [folder / name for name in FILES if (folder / name).is_file()]
-    return Tokenizer(engine, layout or usual, roles, max_length, files)
+    return found
 
 
-def _wordpiece(
-    file: Path, options: Mapping[str, Any], roles: dict[str, str], added: Mapping[str, int], lower: bool
-) -> Built:
-    vocab = read_vocab(file)
-    if roles["unk"] not in vocab:
-        raise CheckpointError(f"'{file}' has no {roles['unk']}.", "Is it the vocabulary of this model?")
-    whole = {**{token: vocab[token] for token in roles.values() if token in vocab}, **added}
-    lower, chinese = options.get("do_lower_case", lower), options.get("tokenize_chinese_chars", True)
-    return wordpiece(vocab, whole, roles["unk"], lower, options.get("strip_accents"), chinese), BERT, roles
+def _rules(found: str, usual: Rules | None, settings: Settings) -> Rules:
+    """Layout and roles: of the class that the files name, else what is usual, and what the files say on top."""
+    own = settings.rules
+    chosen = own if own and found in (own.kind, "json") else usual or OF_KIND[found]
+    base = OF_KIND[found]
+    return Rules(found, chosen.layout or base.layout, {**base.tokens, **chosen.tokens, **settings.named})
 
 
-def _json(file: Path, named: Mapping[str, str], added: Mapping[str, int], rebuild: bool) -> Built:
-    document = _read_json(file)
-    if rebuild and (model := model_of(document)):
-        return SentencePiece(model, {**added_of(document), **added}, file), ROBERTA, {**ROBERTA_TOKENS, **named}
-    fast = from_json(file)
-    return fast, layout_of(fast.inner), {**_usual_roles(fast.vocab), **named}
+def _is_another(own: Mapping[str, int], settings: Settings) -> bool:
+    """Whether a tokenizer.json has tokens that the older file has not, beside those that it adds."""
+    model = settings.document.get("model")
+    vocab = model.get("vocab") if isinstance(model, dict) else None
+    if not vocab or not isinstance(vocab, dict | list):
+        return False
+    if isinstance(vocab, list):
+        vocab = {item[0]: i for i, item in enumerate(vocab) if isinstance(item, list) and item}
+    apart = {token.content for token in settings.added}
+    return any(own.get(token) != i for token, i in vocab.items() if token not in apart)
 
 
-def _usual_roles(vocab: Mapping[str, int]) -> dict[str, str]:
+def _sentencepiece(file: Path, settings: Settings) -> SentencePiece | None:
+    if settings.flags.get("add_prefix_space") is False:
+        if settings.document:
+            return None
+        raise NotYetError(
+            f"'{file}' goes with add_prefix_space=False, which is not implemented.", "A tokenizer.json has it."
+        )
+    made = SentencePiece(read_bytes(file, limit=TABLE), (), file)
+    if _is_another(made.vocab, settings):
+        return None
+    made.add(settings.added)
+    return made
+
+
+def _wordpiece(file: Path, rules: Rules, settings: Settings, lower: bool) -> Fast | None:
+    vocab, unk = read_vocab(file), rules.tokens["unk"]
+    if _is_another(vocab, settings):
+        return None
+    if unk not in vocab:
+        raise CheckpointError(f"'{file}' has no {quote(unk)}.", "Is it the vocabulary of this model?")
+    lower, chinese = settings.flags.get("do_lower_case", lower), settings.flags.get("tokenize_chinese_chars", True)
+    added = _with_roles(rules, settings, vocab)
+    return wordpiece(vocab, added, file, unk, lower, settings.flags.get("strip_accents"), chinese)
+
+
+def _bytes(folder: Path, rules: Rules, settings: Settings) -> Fast:
+    inner = bytelevel.read_pairs(folder / KINDS["bytes"], folder / MERGES)
+    add_tokens(inner, _with_roles(rules, settings, inner.get_vocab()))
+    bytelevel.finish(inner, rules.tokens, settings.flags)
+    return Fast(inner, folder / KINDS["bytes"])
+
+
+def _with_roles(rules: Rules, settings: Settings, vocab: Iterable[str]) -> list[Added]:
+    """The added tokens, and the usual special ones that the vocabulary has."""
+    usual = [Added(t, special=True, normalized=False) for t in dict.fromkeys(rules.tokens.values()) if t in vocab]
+    return merge([usual, settings.added], rules.tokens.values())
+
+
+def _json(file: Path, rules: Rules, settings: Settings, strict: bool) -> tuple[Engine, Rules]:
+    """A tokenizer.json alone, with what its class does by rules of its own."""
+    document, source = settings.document, quote(str(file), 200)
+    check(document, source)
+    own = settings.rules
+    if not strict and (own is None or own.kind == "sentencepiece") and not settings.only_json:
+        model = model_of(document)
+        if model is not None:
+            roles = {**ROBERTA_TOKENS, **rules.tokens}
+            return SentencePiece(model, settings.added, file), Rules("json", rules.layout or ROBERTA, roles)
+    inner = tokenizers.Tokenizer.from_str(json.dumps(document, ensure_ascii=False))  # what was checked, no more
+    listed = {token.content: token for token in inner.get_added_tokens_decoder().values()}
+    add_tokens(inner, [t for t in settings.added if repr(listed.get(t.content)) != repr(t.token)])
+    roles = {**_usual_roles(inner.get_vocab()), **rules.tokens}
+    if own and own.kind == "wordpiece":
+        _lower_case(inner, document, settings)
+    elif own and own.kind == "bytes" and _type(document, "pre_tokenizer") == "ByteLevel":
+        bytelevel.finish(inner, roles, settings.flags)
+    return Fast(inner, file), Rules("json", rules.layout or layout_of(inner, source), roles)
+
+
+def _lower_case(inner: tokenizers.Tokenizer, document: Mapping[str, Any], settings: Settings) -> None:
+    """Lets tokenizer_config.json say how a BERT normalises; where it does not, its class lower-cases."""
+    if _type(document, "normalizer") == "BertNormalizer":
+        flags = {"do_lower_case": True, **settings.flags}
+        inner.normalizer = normalizers.BertNormalizer(
+            **{theirs: flags[ours] for ours, theirs in BERT_FLAGS.items() if ours in flags}
+        )
+
+
+def _type(document: Mapping[str, Any], part: str) -> str | None:
+    found = document.get(part)
+    return found.get("type") if isinstance(found, dict) else None
+
+
+def _usual_roles(vocab: Mapping[str, int]) -> Mapping[str, str]:
     return BERT_TOKENS if BERT_TOKENS["cls"] in vocab else FUNNEL_TOKENS if "<cls>" in vocab else ROBERTA_TOKENS
 
 
-def _read_options(folder: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, int]]:
-    """tokenizer_config.json, the token of each role, and the ids of added tokens."""
-    options, specials, added = (_read_json(folder / name) for name in OPTIONS)
-    for name, types in TYPES.items():
-        if name in options and not isinstance(options[name], types):
-            raise CheckpointError(
-                f"'{folder / OPTIONS[0]}' has {name} = {options[name]!r}, which it cannot be.",
-                f"Write {' or '.join('null' if t is NoneType else t.__name__ for t in types)}, without quotes.",
-            )
-    roles: dict[str, str] = {}
-    for role in ROLES:
-        value = options.get(f"{role}_token", specials.get(f"{role}_token"))
-        token = value.get("content") if isinstance(value, dict) else value
-        roles |= {role: token} if isinstance(token, str) else {}
-    ids = {**added, **{v["content"]: int(i) for i, v in (options.get("added_tokens_decoder") or {}).items()}}
-    if not all(isinstance(token, str) and isinstance(i, int) for token, i in ids.items()):
-        raise CheckpointError(f"'{folder / OPTIONS[0]}' or '{OPTIONS[2]}' has an added token that is no text.")
-    return options, roles, ids
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    try:
-        value = json.loads(file.read_text("utf-8"))
-    except (ValueError, OSError) as error:
-        raise CheckpointError(f"'{file}' cannot be read: {error}", "Is the download complete?") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"'{file}' is not a JSON object.", "Is the download complete?")
-    return value
-
-
 def read_vocab(file: Path) -> dict[str, int]:
-    """Line number of each token of a vocab.txt. A token may be any sign, so only line feeds end a line."""
-    lines = file.read_text("utf-8").split("\n")
+    """Line number of each token of a vocab.txt. A token may be any sign, so only line ends end a line."""
+    lines = read_text(file, limit=TABLE).replace("\r\n", "\n").split("\n")
     return {line: n for n, line in enumerate(lines[:-1] if not lines[-1] else lines)}

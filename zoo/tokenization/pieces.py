@@ -29,11 +29,13 @@ class Engine(Protocol):
         vocab: token -> id.
         tokens: id -> token.
         before_word: what a word of a text that comes as words needs before it.
+        special: tokens that decoding leaves out.
     """
 
     vocab: dict[str, int]
     tokens: list[str]
     before_word: str
+    special: frozenset[str]
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]: ...
 

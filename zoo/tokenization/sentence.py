@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import sentencepiece
 
 from zoo.errors import CheckpointError
+from zoo.files import quote
+from zoo.tokenization.added import Added, merge, place
+from zoo.tokenization.bounds import check_charmap
 from zoo.tokenization.pieces import Pieces
+from zoo.tokenization.proto import charmap_of
+from zoo.tokenization.spelled import Part, Spelled
 
 SPACE = "\u2581"
 FIRST = (
@@ -29,68 +32,71 @@ class SentencePiece:
 
     Args:
         model: the content of the .model file.
-        added: tokens after those of the model, with their ids. They and the special ones are kept whole where a
-            text spells them.
+        added: tokens in or after those of the model. They and the special ones are kept whole where a text spells
+            them.
         file: named in errors.
         dictionary: the tokens that follow fairseq's own four, for models whose order is not the model's: a piece
             that is not among them is unknown.
 
     Raises:
-        CheckpointError: the model is damaged or not XLM-R's.
+        CheckpointError: the model is damaged or not XLM-R's, or an added token would get another id.
     """
 
     before_word = ""
 
     def __init__(
-        self, model: bytes, added: Mapping[str, int], file: Path, dictionary: Sequence[str] | None = None
+        self, model: bytes, added: Sequence[Added], file: Path, dictionary: Sequence[str] | None = None
     ) -> None:
+        source = quote(str(file), 200)
         try:
             self.model = sentencepiece.SentencePieceProcessor(model_proto=model)
             pieces = [self.model.id_to_piece(i) for i in range(self.model.get_piece_size())]
+            self._charmap = charmap_of(model)
         except Exception as error:
-            raise CheckpointError(f"'{file}' is not a SentencePiece model.", "Download it again.") from error
+            raise CheckpointError(f"{source} is not a SentencePiece model.", "Download it again.") from error
         if pieces[:3] != ["<unk>", "<s>", "</s>"]:
             raise CheckpointError(
-                f"'{file}' starts with the pieces {pieces[:3]}, XLM-R's model starts with <unk>, <s>, </s>.",
+                f"{source} starts with the pieces {quote(pieces[:3])}, XLM-R's model starts with <unk>, <s>, </s>.",
                 "Use the tokenizer.json of this model instead.",
             )
+        check_charmap(self._charmap, source)
         self.tokens = [*FIRST, *(dictionary if dictionary is not None else (*pieces[3:], MASK))]
-        added = {token: i for token, i in sorted(added.items(), key=itemgetter(1)) if token not in (*FIRST, MASK)}
-        if list(added.values()) != list(range(len(self.tokens), len(self.tokens) + len(added))):
-            raise CheckpointError(
-                f"The added tokens have the ids {sorted(added.values())}; they must follow without "
-                f"a gap after the {len(self.tokens)} tokens of '{file}'."
-            )
-        self.tokens += added
         self.vocab = {token: i for i, token in enumerate(self.tokens)}
-        # Longest first: of two tokens that start alike the text means the longer one.
-        whole = sorted({*FIRST, MASK, *added} & self.vocab.keys(), key=len, reverse=True)
-        self._whole = re.compile("|".join(map(re.escape, whole)))
         if dictionary is None:
             self._ids = np.arange(1, len(pieces) + 1)
         else:
             self._ids = np.array([self.vocab.get(piece, FIRST.index("<unk>")) for piece in pieces])
         self._ids[:3] = (3, 0, 2)
 
+        self.add(added)
+
+    def add(self, tokens: Sequence[Added]) -> None:
+        """Adds tokens that are kept whole; each must have the id that it gets.
+
+        Raises:
+            CheckpointError: a token would get another id than its file says.
+        """
+        placed = place(tokens, self.vocab, len(self.tokens))
+        self.tokens += [token.content for token in placed if token.content not in self.vocab]
+        self.vocab = {token: i for i, token in enumerate(self.tokens)}
+        own = [Added(token, special=True, normalized=False) for token in (*FIRST, MASK) if token in self.vocab]
+        whole = merge([own, placed], ())
+        self._spelled = Spelled(whole, self._charmap)
+        self.special = frozenset(token.content for token in whole if token.special)
+
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
         """Tokens of each text, without the special tokens around it."""
-        split = {n: self._parts(text) for n, text in enumerate(texts) if self._whole.search(text)}
+        split = self._spelled.split(texts)
         if not split:
             return self._encode(list(texts), offsets)
-        flat = [part for n, text in enumerate(texts) for _, part in split.get(n, [(0, text)])]
-        done = iter(self._encode(flat, offsets))
-        return [
-            self._join([(at, part, next(done)) for at, part in split[n]]) if n in split else next(done)
-            for n in range(len(texts))
+        flat = [
+            text[part.start : part.stop] if part else text
+            for n, text in enumerate(texts)
+            for part in split.get(n, [None])
+            if part is None or part.token is None
         ]
-
-    def _parts(self, text: str) -> list[tuple[int, str]]:
-        """Text, special token, text, special token, ..., text; each with the character where it starts."""
-        parts, last = [], 0
-        for found in self._whole.finditer(text):
-            parts += [(last, text[last : found.start()]), (found.start(), found.group())]
-            last = found.end()
-        return [*parts, (last, text[last:])]
+        done = iter(self._encode(flat, offsets))
+        return [self._join(split[n], done, offsets) if n in split else next(done) for n in range(len(texts))]
 
     def _encode(self, texts: list[str], offsets: bool) -> list[Pieces]:
         threads = -1 if len(texts) > FEW else 1
@@ -101,14 +107,19 @@ class SentencePiece:
         surfaces = self.model.encode(texts, out_type=str, num_threads=threads)
         return [Pieces(i, self._offsets(t, s)) for i, t, s in zip(ids, texts, surfaces, strict=True)]
 
-    def _join(self, parts: list[tuple[int, str, Pieces]]) -> Pieces:
-        """Tokens of a text from those of its parts; every second part is a special token."""
-        ids, offsets = [], []
-        for n, (at, part, pieces) in enumerate(parts):
-            ids.append(np.array([self.vocab[part]]) if n % 2 else pieces.ids)
+    def _join(self, parts: list[Part], ordinary: Iterator[Pieces], offsets: bool) -> Pieces:
+        """Tokens of a text from its parts; `ordinary` gives those of the parts that are no token themselves."""
+        ids, spans = [], []
+        for part in parts:
+            if part.token is not None:
+                ids.append(np.array([self.vocab[part.token]]))
+                spans.append(np.array([[part.start, part.stop]]))
+                continue
+            pieces = next(ordinary)
+            ids.append(pieces.ids)
             if pieces.offsets is not None:
-                offsets.append(np.array([[at, at + len(part)]]) if n % 2 else pieces.offsets + at)
-        return Pieces(np.concatenate(ids), np.concatenate(offsets) if offsets else None)
+                spans.append(pieces.offsets + part.start)
+        return Pieces(np.concatenate(ids), np.concatenate(spans) if offsets else None)
 
     def _offsets(self, text: str, pieces: list[str]) -> np.ndarray:
         """Characters of the text that each piece came from, without the space before it.

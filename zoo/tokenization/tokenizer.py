@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from zoo import files
 from zoo.errors import CheckpointError, InputError, UsageError
 from zoo.tokenization.layout import Layout, Window, windows
+from zoo.tokenization.options import OPTIONS, TENSORS, check_options, converted
 from zoo.tokenization.pieces import Engine, Pieces, join
+from zoo.tokenization.settings import ROLES
 from zoo.tokenization.texts import check, listed
 
 Text = str | Sequence[str]
-ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
-STRATEGIES = ("longest_first", "only_first", "only_second")
 
 
 class Tokenizer:
@@ -35,10 +36,12 @@ class Tokenizer:
         CheckpointError: the vocabulary lacks a token of the layout.
 
     Attributes:
+        options: of a call.
         pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id, bos_token_id, eos_token_id:
             None for a role that the vocabulary does not have.
     """
 
+    options: ClassVar[tuple[str, ...]] = OPTIONS
     pad_token_id: int | None
     unk_token_id: int | None
     cls_token_id: int | None
@@ -87,7 +90,35 @@ class Tokenizer:
     @property
     def all_special_ids(self) -> set[int]:
         """Ids of the special tokens."""
-        return {self.engine.vocab[token] for token in self.specials.values()}
+        return {self.engine.vocab[token] for token in self._special}
+
+    @property
+    def _special(self) -> set[str]:
+        """Tokens with a role, and the added ones that decoding leaves out."""
+        return {*self.specials.values(), *self.engine.special}
+
+    def fit(self, token_types: int) -> None:
+        """Makes batches fit a network: with the token types that it has rows for, and with none where it has one.
+
+        A network with several takes type 0 for everything from a tokenizer that knows none.
+
+        Args:
+            token_types: rows of the network's table; 0 or 1 for a network without types.
+
+        Raises:
+            CheckpointError: the tokenizer gives a type that the network has no row for.
+        """
+        types = self.layout.types
+        if token_types < 2:
+            types = None
+        elif types is None:
+            types = (0, 0, 0)
+        elif max(types) >= token_types:
+            raise CheckpointError(
+                f"The tokenizer gives token type {max(types)}; the network has {token_types} of them.",
+                "Are the tokenizer's files and config.json of one model?",
+            )
+        self.layout = replace(self.layout, types=types)
 
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
         """Id of a token, or ids of several; a token that is not in the vocabulary gives the unknown id."""
@@ -118,7 +149,7 @@ class Tokenizer:
             InputError: an id is outside of the vocabulary.
         """
         tokens = self.convert_ids_to_tokens(ids)
-        special = set(self.specials.values()) - {self.specials.get("unk", "")}
+        special = self._special - {self.specials.get("unk", "")}
         parts = []
         for is_special, run in groupby(tokens, special.__contains__):
             if is_special and not skip_special_tokens:
@@ -132,6 +163,58 @@ class Tokenizer:
         text: Text | Sequence[Text],
         text_pair: Text | Sequence[Text] | None = None,
         *,
+        return_tensors: str = "pd",
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Encodes a text, a list of texts, or as many pairs, into a batch that a network takes: `model(**batch)`.
+
+        Args:
+            text: a str, or a list of them; with `is_split_into_words` a list of words, or a list of such lists.
+            text_pair: the second texts, in the same form.
+            return_tensors: "pd" for Paddle tensors, "np" for NumPy arrays, which need no Paddle.
+            **options: max_length (None): longest row, special tokens included; the model's own limit when None.
+
+                truncation (True): True for "longest_first", "only_first", "only_second", or False.
+
+                stride (None): when given, a long text gives several rows that share this many tokens; below 0 they
+                begin this many tokens apart.
+
+                padding (True): True to the longest row, "max_length", or False for lists of NumPy arrays of unequal
+                length, which are no batch yet.
+
+                padding_side ("right"): or "left" for generation.
+
+                pad_to_multiple_of (None): pads further, to a multiple of this.
+
+                is_split_into_words (False): the texts are lists of words.
+
+                return_offsets (False): adds `offsets` and `sequence_ids`, which no network takes.
+
+        Returns:
+            int64: input_ids, attention_mask and, for networks that have them, token_type_ids, all [B, T];
+            with return_offsets offsets [B, T, 2] (characters of the text as it was given, or of the word; 0 for
+            special tokens) and sequence_ids [B, T] (0 first text, 1 second, -1 special); for words word_ids
+            [B, T] (-1 special); with a stride overflow_to_sample [B]. B is 1 for a single text.
+
+        Raises:
+            InputError: a text is not a str, is not valid Unicode, or leaves no room; names the item.
+            UsageError: an option that does not exist.
+        """
+        if return_tensors not in TENSORS:
+            raise UsageError(
+                f"return_tensors={return_tensors!r} does not exist.", "'pd' for Paddle tensors, 'np' for NumPy."
+            )
+        if unknown := [name for name in options if name not in self.options]:
+            raise UsageError(
+                f"A tokenizer has no option {unknown[0]}.", f"It has {', '.join(self.options)}, return_tensors."
+            )
+        return converted(self._arrays(text, text_pair, **options), return_tensors)
+
+    def _arrays(
+        self,
+        text: Text | Sequence[Text],
+        text_pair: Text | Sequence[Text] | None = None,
+        *,
         max_length: int | None = None,
         truncation: bool | str = True,
         stride: int | None = None,
@@ -141,33 +224,8 @@ class Tokenizer:
         is_split_into_words: bool = False,
         return_offsets: bool = False,
     ) -> dict[str, Any]:
-        """Encodes a text, a list of texts, or as many pairs.
-
-        Args:
-            text: a str, or a list of them; with `is_split_into_words` a list of words, or a list of such lists.
-            text_pair: the second texts, in the same form.
-            max_length: longest row, special tokens included; the model's own limit when None.
-            truncation: True for "longest_first", "only_first", "only_second", or False.
-            stride: when given, a long text gives several rows that share this many tokens; below 0 they begin
-                this many tokens apart.
-            padding: True to the longest row, "max_length", or False for lists of arrays of unequal length.
-            padding_side: "right", or "left" for generation.
-            pad_to_multiple_of: pads further, to a multiple of this.
-            is_split_into_words: the texts are lists of words.
-            return_offsets: adds `offsets` and `sequence_ids`.
-
-        Returns:
-            int64 arrays: input_ids, attention_mask and, for families that have them, token_type_ids, all [B, T];
-            with return_offsets offsets [B, T, 2] (characters of the text as it was given, or of the word; 0 for
-            special tokens) and sequence_ids [B, T] (0 first text, 1 second, -1 special); for words word_ids
-            [B, T] (-1 special); with a stride overflow_to_sample [B]. B is 1 for a single text.
-
-        Raises:
-            InputError: a text is not a str, is not valid Unicode, or leaves no room; names the item.
-            UsageError: an option that does not exist.
-        """
         strategy = "longest_first" if truncation is True else truncation
-        _check_options(strategy, padding, padding_side, stride, pad_to_multiple_of, text_pair is not None)
+        check_options(strategy, padding, padding_side, stride, pad_to_multiple_of, text_pair is not None)
         limit = self.max_length if max_length is None else max_length
         if padding == "max_length" and limit is None:
             raise UsageError("padding='max_length' needs a max_length.")
@@ -271,23 +329,3 @@ class Tokenizer:
         with files.publish(target, last=given[-1].name, add=True) as work:
             for file in given:
                 shutil.copyfile(file, work / file.name)
-
-
-def _check_options(
-    strategy: bool | str, padding: bool | str, side: str, stride: int | None, multiple: int | None, pair: bool
-) -> None:
-    """Raises UsageError for an option that does not exist or does not go with another."""
-    if strategy not in (*STRATEGIES, False):
-        raise UsageError(
-            f"truncation={strategy!r} does not exist.", f"One of True, False, {', '.join(STRATEGIES)}."
-        )
-    if padding not in (True, False, "max_length"):
-        raise UsageError(f"padding={padding!r} does not exist.", "One of True, False, 'max_length'.")
-    if side not in ("left", "right"):
-        raise UsageError(f"padding_side={side!r} does not exist.", "One of 'left', 'right'.")
-    if multiple is not None and multiple < 1:
-        raise UsageError(f"pad_to_multiple_of={multiple} does not exist.", "Give 1 or more.")
-    if strategy == "longest_first" and pair and stride is not None:
-        raise UsageError("A stride does not go with 'longest_first' for pairs.", "truncation='only_second'.")
-    if strategy == "only_second" and not pair:
-        raise UsageError("truncation='only_second' needs a text_pair.", "truncation=True cuts a single text.")

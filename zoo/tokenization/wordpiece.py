@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
+from zoo.tokenization.added import Added
 from zoo.tokenization.fast import Fast, add_tokens
 
 # Blocks with a character on which they disagree for any Unicode from 13 to 16; found by comparing all of Unicode.
@@ -30,14 +32,20 @@ STRIPPED, REMOVED = "\u0301", "\u200d"
 
 
 class StandIns:
-    """Replaces what the library gets wrong; see the top of the file."""
+    """Replaces what the library gets wrong; see the top of the file.
 
-    def __init__(self, vocab: Iterable[str], lower: bool, strip: bool) -> None:
-        alphabet = set().union(*vocab)
+    Args:
+        vocab, whole: tokens, and those of them that a text may spell out; their characters stay as they are.
+        lower, strip: as the tokenizer does it.
+    """
+
+    def __init__(self, vocab: Iterable[str], lower: bool, strip: bool, whole: Iterable[str] = ()) -> None:
+        spelled = set().union(*whole)
+        alphabet = spelled.union(*vocab)
         self._letter, self._sign, self._ideograph = (
             next(chr(code) for code in block if chr(code) not in alphabet) for block in (LETTERS, SIGNS, IDEOGRAPHS)
         )
-        self._alphabet, self._lower, self._strip = alphabet, lower, strip
+        self._alphabet, self._lower, self._strip = alphabet, lower and SIGMA not in spelled, strip
         self._pattern = re.compile(f"[{BLOCKS}{SIGMA if lower else ''}]")
 
     def __call__(self, text: str) -> str:
@@ -76,7 +84,8 @@ def _lower_sigmas(text: str) -> str:
 
 def wordpiece(
     vocab: dict[str, int],
-    whole: Mapping[str, int],
+    added: Sequence[Added],
+    file: Path,
     unk: str = "[UNK]",
     lower: bool = True,
     strip: bool | None = None,
@@ -86,13 +95,15 @@ def wordpiece(
 
     Args:
         vocab: token -> id, line by line of vocab.txt.
-        whole: special and added tokens with their ids; kept whole where a text spells them.
+        added: special and added tokens; kept whole where a text spells them.
+        file: named in errors.
+        unk: the token of what the vocabulary cannot spell.
         lower: lower-case.
         strip: remove accents; as `lower` says when None.
         chinese: cut around every ideograph.
 
     Raises:
-        CheckpointError: an added token would get another id than the file says.
+        CheckpointError: an added token would get another id than its file says.
     """
     inner = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=unk, max_input_chars_per_word=100))
     inner.normalizer = normalizers.BertNormalizer(
@@ -100,5 +111,6 @@ def wordpiece(
     )
     inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     inner.decoder = decoders.WordPiece(prefix="##", cleanup=False)
-    add_tokens(inner, whole)
-    return Fast(inner, StandIns(vocab, lower, lower if strip is None else strip))
+    add_tokens(inner, added)
+    whole = [token.content for token in added]
+    return Fast(inner, file, StandIns(vocab, lower, lower if strip is None else strip, whole))

@@ -21,8 +21,8 @@ class WritingTokenizer(Tokenizer):
     else is as for every tokenizer.
     """
 
-    def __call__(self, text: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
-        """As `Tokenizer.__call__`.
+    def _arrays(self, text: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Encodes as every tokenizer does.
 
         Raises:
             InputError: an empty text, too; names the item.
@@ -31,7 +31,7 @@ class WritingTokenizer(Tokenizer):
         for n, item in enumerate(listed(text, words)):
             if not (item.strip() if isinstance(item, str) else item):
                 raise InputError(f"Item {n} is an empty text: there is nothing to write from.", "Leave it out.")
-        batch = super().__call__(text, *arguments, **options)
+        batch = super()._arrays(text, *arguments, **options)
         if options.get("max_length") is None and options.get("truncation", True) and "stride" not in options:
             self._say_what_is_cut(batch, text, *arguments, **options)
         return batch
@@ -40,7 +40,7 @@ class WritingTokenizer(Tokenizer):
         lengths = [int(np.sum(row)) for row in batch["attention_mask"]]
         if self.max_length is None or max(lengths, default=0) < self.max_length:
             return
-        whole = super().__call__(*arguments, **{**options, "truncation": False, "padding": False})
+        whole = super()._arrays(*arguments, **{**options, "truncation": False, "padding": False})
         cut = sum(len(row) > self.max_length for row in whole["input_ids"])
         if cut:
             log.warning("%d of %d texts are cut to %d tokens, the longest row", cut, len(lengths), self.max_length)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from zoo import env, files
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, to_install
 from zoo.inference.bench.peers import PEERS, installed
 from zoo.inference.bench.peers import PRECISIONS as PEER_PRECISIONS
 from zoo.inference.bench.worker import OutOfMemoryError, Worker
@@ -120,7 +120,7 @@ def _check(grid: Grid, engines: Sequence[str]) -> None:
         if unknown := [value for value in values if value not in known]:
             raise UsageError(f"{flag} {unknown[0]} is unknown.", f"One of {', '.join(known)}.")
     if set(grid.engines) & set(PEERS) and not installed():
-        raise UsageError("The engine torch needs torch and transformers.", "pip install 'paddle-model-zoo[verify]'")
+        raise UsageError("The engine torch needs torch and transformers.", to_install("verify"))
 
 
 def _networks(grid: Grid, tell: Tell) -> dict[str, dict[str, Any]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
 from zoo import env
-from zoo.errors import UsageError
-from zoo.inference import cache
+from zoo.errors import DiskError, UsageError, to_install
+from zoo.inference import cache, trust
 from zoo.inference.engines.base import Engine
+from zoo.inference.kinds import ENGINES, Kind, missing, versions
 from zoo.inference.static import ONNX_LIMIT, Graph, weight_bytes
 from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
@@ -22,6 +23,7 @@ __all__ = [
     "ENGINES",
     "Choice",
     "Engine",
+    "Kind",
     "build",
     "choose",
     "compile",
@@ -32,28 +34,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What is known about an engine without importing it.
-
-    Attributes:
-        title: what people call it.
-        packages: the distributions it needs, the one that gives its version first.
-        precisions: what it computes with; a graph that was quantised on disk is "int8" besides.
-    """
-
-    title: str
-    packages: tuple[str, ...]
-    precisions: tuple[str, ...] = ("fp32",)
-
-
-# Each is a module of this folder with `write(model, folder) -> Graph` and `open_graph(graph, precision) -> Engine`.
-ENGINES = {
-    "eager": Kind("Paddle eager", ("paddlepaddle",)),
-    "paddle": Kind("Paddle Inference", ("paddlepaddle",), ("fp32", "bf16")),
-    "openvino": Kind("OpenVINO", ("openvino", "paddle2onnx"), ("fp32", "bf16")),
-    "onnxruntime": Kind("ONNX Runtime", ("onnxruntime", "paddle2onnx")),
-}
 GENERATION = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
 PRECISIONS = ("fp32", "bf16", "int8")
 BY_ONNX = ("openvino", "onnxruntime")
@@ -65,6 +45,8 @@ REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], 
     (("openvino",), ("bf16",), lambda model: _has_layers_of("funnel", model), "bf16 would round Funnel's angles"),
 )
 FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
+
+log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True)
@@ -80,24 +62,6 @@ class Choice:
         threads = env.threads()
         release = versions(self.engine)[kind.packages[0]]
         return f"{kind.title} {release}, {self.precision}, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def versions(engine: str) -> dict[str, str]:
-    """Of an engine's packages that are installed. Imports nothing."""
-    found = {}
-    for name in ENGINES[engine].packages:
-        for spelled in (name, f"{name}-gpu"):
-            try:
-                found[name] = version(spelled)
-                break
-            except PackageNotFoundError:
-                continue
-    return found
-
-
-def missing(engine: str) -> list[str]:
-    """The packages that an engine lacks."""
-    return [name for name in ENGINES[engine].packages if name not in versions(engine)]
 
 
 def module_of(engine: str) -> ModuleType:
@@ -141,9 +105,7 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
     """Why an engine does not run a network in a precision; None when it does."""
     kind = ENGINES[engine]
     if lacks := missing(engine):
-        return UsageError(
-            f"engine='{engine}' needs {' and '.join(lacks)}.", "pip install 'paddle-model-zoo[export]'"
-        )
+        return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
     for refused, precisions, is_so, reason in REFUSED:
         if engine in refused and _precision(engine, precision) in precisions and is_so(model):
             return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
@@ -185,16 +147,32 @@ def compile(model: Model, engine: str = "auto", precision: str = "auto") -> Engi
     return build(model, choose(model, engine, precision))[0]
 
 
-def build(model: Model, choice: Choice) -> tuple[Any, str]:
-    """The engine of a choice, and how it came about: "compiled in 3.1 s", "from the cache in 0.4 s"."""
+def build(model: Model, choice: Choice) -> tuple[Any, Choice, str]:
+    """The engine of a choice, what it is in the end, and how it came about ("compiled in 3.1 s").
+
+    In float32 where reduced precision is wrong on this machine (see zoo/inference/trust.py), and the network as it
+    is where no disk has room for its graph; both are said.
+    """
     start = time.perf_counter()
     if choice.engine == "eager":
-        return (model if isinstance(model, Seq2Seq) else module_of("eager").Eager(model)), "as it is"
+        return _eager(model), choice, "as it is"
     module = module_of(GENERATION if isinstance(model, Seq2Seq) else choice.engine)
-    with cache.graph_of(model, choice.engine, versions(choice.engine), module.write) as (graph, found):
-        made = open_graph(graph, choice, model)
+    try:
+        with cache.graph_of(model, choice.engine, versions(choice.engine), module.write) as (graph, found):
+
+            def opens(precision: str) -> Any:
+                return open_graph(graph, replace(choice, precision=precision), model)
+
+            made, chosen = trust.opened(opens, choice, model, graph.folder)
+    except DiskError as error:
+        log.warning("%s The network runs uncompiled, which is slower.", error.message)
+        return _eager(model), Choice("eager", "fp32", "no room for a graph"), "as it is"
     how = "from the cache" if found else "compiled"
-    return made, f"{how} in {time.perf_counter() - start:.1f} s"
+    return made, chosen, f"{how} in {time.perf_counter() - start:.1f} s"
+
+
+def _eager(model: Model) -> Any:
+    return model if isinstance(model, Seq2Seq) else module_of("eager").Eager(model)
 
 
 def open_graph(graph: Graph, choice: Choice, model: Model) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 
 from zoo.errors import InputError
 
+IDS, TYPES = "input_ids", "token_type_ids"
 TRIM = 50  # calls after which memory goes back
 MANY = 32  # batches that are worth compiling a second time for
 Thing = TypeVar("Thing")
@@ -27,7 +28,8 @@ class Engine(Protocol):
     Attributes:
         name: a key of `zoo.inference.engines.ENGINES`.
         precision: "fp32", "bf16" or "int8".
-        inputs: names of the arrays that a batch must have: input_ids, attention_mask and perhaps token_type_ids.
+        inputs: names of the arrays that the graph takes: input_ids, attention_mask and, for a network with several
+            token types, token_type_ids, which are 0 for a batch without them.
         outputs: names of the arrays that come back; see `zoo.inference.static.fields`.
     """
 
@@ -63,11 +65,13 @@ def side_by_side(engine: Any, batches: int) -> AbstractContextManager[int]:
 
 
 def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The inputs of a graph, int64 and contiguous.
+    """The inputs of a graph, int64 and contiguous. Token types that a batch lacks are 0, as in the network itself.
 
     Raises:
         InputError: an input is missing, or the shapes differ.
     """
+    if TYPES in inputs and TYPES not in batch and IDS in batch:
+        batch = {**batch, TYPES: np.zeros_like(batch[IDS])}
     if missing := [name for name in inputs if name not in batch]:
         raise InputError(f"The batch has no {missing[0]}.", f"The graph takes {', '.join(inputs)}.")
     found = {name: np.ascontiguousarray(batch[name], dtype=np.int64) for name in inputs}

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo import env
 from zoo.inference.engines.base import Turns, arrays
-from zoo.inference.static import Graph, inputs_of, outputs_of, to_onnx
+from zoo.inference.static import Graph, inputs_of, outputs_of, write_onnx
 from zoo.models.common.base import Model
 
 FILES = ("model.onnx",)
@@ -22,7 +22,7 @@ def write(model: Model, folder: Path) -> Graph:
     Raises:
         UsageError: paddle2onnx is not installed.
     """
-    to_onnx(model, folder / FILES[0])
+    write_onnx(model, folder / FILES[0])
     return Graph(folder, inputs_of(model), outputs_of(model))
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from zoo import env
 from zoo.inference.engines.base import Turns, arrays
-from zoo.inference.static import Graph, inputs_of, outputs_of, to_onnx
+from zoo.inference.static import Graph, inputs_of, outputs_of, write_onnx
+from zoo.inference.traced import full
 from zoo.models.common.base import Model
 
 FILES = ("model.xml", "model.bin")
@@ -35,13 +36,28 @@ def write(model: Model, folder: Path) -> Graph:
     import openvino
 
     with TemporaryDirectory(dir=folder) as work:
-        read = openvino.convert_model(to_onnx(model, Path(work, "model.onnx")))
-        names = outputs_of(model)
-        for output, name in zip(read.outputs, names, strict=True):
-            output.get_tensor().set_names({name})
+        onnx = Path(work, "model.onnx")
+        write_onnx(model, onnx)
+        read = openvino.convert_model(onnx)
         keep_integers(read)
-        openvino.save_model(read, folder / FILES[0], compress_to_fp16=False)
-    return Graph(folder, inputs_of(model), names)
+        save_model(read, folder)
+    return Graph(folder, inputs_of(model), outputs_of(model))
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Writes an `openvino.Model` as FILES, float32 stays float32.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    import openvino
+
+    try:
+        openvino.save_model(model, folder / FILES[0], compress_to_fp16=False)
+    except RuntimeError as error:
+        if "iostream" not in str(error):
+            raise
+        raise full(folder / FILES[1]) from error
 
 
 def keep_integers(model: Any) -> None:

@@ -103,7 +103,7 @@ def _head(task: str, heads: tuple[str, ...], model: str | os.PathLike[str] | Mod
     if not heads or isinstance(model, Model) or (model_folder(model) / EXPORT_FILE).is_file():
         return None  # the one it has
     folder = model_folder(model)
-    head = FREE if FREE in heads else saved_head(folder if folder.is_dir() else model)
+    head = FREE if FREE in heads else saved_head(folder if folder.is_dir() else model, among=heads)
     _check_head(task, heads, head, str(model))
     return head
 

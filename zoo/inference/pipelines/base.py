@@ -20,9 +20,11 @@ from zoo.inference.deployed import Deployed
 from zoo.inference.engines.base import side_by_side
 from zoo.inference.pipelines.files import items_of, write_answers
 from zoo.inference.pipelines.items import example_of, whole
+from zoo.inference.pipelines.own import FamiliarTokenizer, Network, answer_of, is_single
 from zoo.models.common.padding import padding_of
 from zoo.tasks.classification import Classification, TextExample
-from zoo.tasks.features import Features, join
+from zoo.tasks.features import Features, Ragged, join
+from zoo.tokenization import Tokenizer
 
 WINDOW = 4096  # items that are read, sorted by length and answered together
 CHARACTERS = 1 << 22  # of a window, for items that are long
@@ -33,6 +35,7 @@ ON_ERROR = ("raise", "return")
 TEXTS = Classification(name="texts", metrics=())
 
 Outputs = Mapping[str, Sequence[Any]]
+Tell = Callable[[float], None]  # hears what share is done
 
 
 class Pipeline:
@@ -40,6 +43,9 @@ class Pipeline:
     `postprocess`; see docs/pipelines.md. All three get the options as keywords.
 
     Calls keep nothing, so threads may share a pipeline.
+
+    A `postprocess` that takes the outputs alone makes them steps of one item, without batches, as in transformers:
+    `preprocess` gives what `predict` takes, and that what `postprocess` takes; see zoo/inference/pipelines/own.py.
 
     Args:
         deployed: a network that is ready to answer.
@@ -53,6 +59,7 @@ class Pipeline:
         pairs: an item may be a pair of texts.
         defaults: option -> its value when nobody says another.
         tokens: of a batch, padding included.
+        model: the network, to be called as one of `zoo.load`.
     """
 
     heads: tuple[str, ...] = ()
@@ -62,7 +69,9 @@ class Pipeline:
 
     def __init__(self, deployed: Deployed, **options: Any) -> None:
         self.deployed = deployed
-        self.engine, self.tokenizer, self.config = deployed.engine, deployed.tokenizer, deployed.config
+        self.engine, self.config, self.model = deployed.engine, deployed.config, Network(deployed)
+        self.single = is_single(type(self))
+        self.tokenizer: Any = FamiliarTokenizer(deployed.tokenizer) if self.single else deployed.tokenizer
         self.options = {**self.defaults, **self._known(options)}
 
     # --- the three steps ---
@@ -103,6 +112,10 @@ class Pipeline:
     def encode(self, examples: Sequence[Any], **options: Any) -> Features:
         """Token ids of some examples, by default of texts and pairs; longer ones are cut."""
         return self.texts(examples, self.row_length(options["max_length"]))
+
+    def features(self, examples: Sequence[Any], options: Mapping[str, Any]) -> Features:
+        """What `encode` makes of some examples."""
+        return self.encode(examples, **options)
 
     def texts(self, examples: Sequence[TextExample], max_length: int) -> Features:
         """Token ids of texts and pairs, a row for each, cut at max_length tokens."""
@@ -206,12 +219,23 @@ class Pipeline:
         if not places:
             return answers
         examples = [answers[n] for n in places]
-        features = self.encode(examples, **options)
-        outputs = self._run(features, options, lambda share: meter.to(first + int(share * len(items))))
-        made = self.postprocess(outputs, features, examples, **options)
-        for n, answer in zip(places, made, strict=True):
+
+        def tell(share: float) -> None:
+            meter.to(first + int(share * len(items)))
+
+        make = self._singly if self.single else self._together
+        for n, answer in zip(places, make(examples, options, tell), strict=True):
             answers[n] = _refused(answer, first + n, on_error) if isinstance(answer, InputError) else answer
         return answers
+
+    def _together(self, examples: Sequence[Any], options: dict[str, Any], tell: Tell) -> Sequence[Any]:
+        features = self.features(examples, options)
+        return self.postprocess(self._run(features, options, tell), features, examples, **options)
+
+    def _singly(self, examples: Sequence[Any], options: dict[str, Any], tell: Tell) -> Iterator[Any]:
+        for n, example in enumerate(examples, 1):
+            yield answer_of(self, example, options)
+            tell(n / len(examples))
 
     def _read(self, item: Any, number: int, on_error: str, options: dict[str, Any]) -> Any:
         try:
@@ -219,7 +243,7 @@ class Pipeline:
         except InputError as error:
             return _refused(error, number, on_error)
 
-    def _run(self, features: Features, options: dict[str, Any], tell: Callable[[float], None]) -> Outputs:
+    def _run(self, features: Features, options: dict[str, Any], tell: Tell) -> Outputs:
         """What the network says of every row."""
         lengths, padding = features.lengths.tolist(), padding_of(self.deployed)
         held: list[dict[str, Any]] = [{}] * len(features)
@@ -255,7 +279,8 @@ class _Meter:
 
 
 def _refused(error: InputError, number: int, on_error: str) -> InputError:
-    named = InputError(f"Item {number} {error.message}", error.hint)
+    message = error.message.removeprefix("Item 0").lstrip(": ")
+    named = InputError(f"Item {number}{' ' if message[:1].islower() else ': '}{message}", error.hint)
     if on_error == "raise":
         raise named from None
     return named
@@ -307,7 +332,18 @@ def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         yield batch
 
 
+def features_of(rows: Mapping[str, Any], tokenizer: Tokenizer) -> Features:
+    """What a tokenizer gave without padding, a row for each text."""
+    columns: dict[str, Any] = {n: Ragged.of(rows[n]) for n in ("input_ids", "token_type_ids") if n in rows}
+    return Features(columns, np.arange(len(rows["input_ids"])), pad_id=tokenizer.pad_token_id or 0)
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Over the last axis, float64."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Of each number, float64."""
+    return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,70 +12,119 @@ from zoo.errors import InputError
 from zoo.inference.pipelines.base import Outputs, Pipeline
 from zoo.inference.pipelines.classification import by_example
 from zoo.inference.pipelines.items import whole
+from zoo.models.common.sentence_transformers import encoder
+from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.tasks.features import Features
 
-BLOCK = 1024  # queries whose similarities to the corpus are held at once
 Texts = str | Sequence[str] | Sequence[np.ndarray] | np.ndarray
 
 
 class Embeddings(Pipeline):
-    """The vector [D] of a text, float32, as the model's embedding head gives it: of length 1 unless it says else.
+    """The vector [D] of a text, float32, as the model's modules make it: what sentence-transformers gives.
 
-    Options: max_length, tokens of a row; longer texts are cut.
+    Options: max_length, tokens of a row, longer texts are cut; prompt_name, prompt, truncate_dim and
+    normalize_embeddings as `zoo.models.common.sentence_transformers.encoder.SentenceEncoder.encode` has them.
     """
 
     heads = ("embedding",)
+    defaults: Mapping[str, Any] = {
+        "max_length": None,
+        "prompt_name": None,
+        "prompt": None,
+        "truncate_dim": None,
+        "normalize_embeddings": False,
+    }
+
+    @property
+    def sentence(self) -> SentenceModel:
+        """Prompts and similarity of the model."""
+        assert self.deployed.sentence is not None
+        return self.deployed.sentence
+
+    def preprocess(self, item: Any, **options: Any) -> Any:
+        example = super().preprocess(item, **options)
+        return replace(example, text=self._prompt(options) + example.text)
+
+    def features(self, examples: Sequence[Any], options: Mapping[str, Any]) -> Features:
+        return self.texts(examples, self.row_length(options["max_length"]))
+
+    def predict(self, batch: dict[str, np.ndarray], **options: Any) -> Outputs:
+        hidden = encoder.prompt_length(self.sentence, self.tokenizer, self._prompt(options))
+        return self.engine({**batch, "attention_mask": encoder.hide_prompt(batch["attention_mask"], hidden)})
 
     def postprocess(
         self, outputs: Outputs, features: Features, examples: Sequence[Any], **options: Any
     ) -> Sequence[Any]:
-        return list(by_example(outputs["embeddings"], features))
+        keep = encoder.kept(self.sentence, options["truncate_dim"])
+        return list(
+            encoder.finish(by_example(outputs["embeddings"], features), keep, options["normalize_embeddings"])
+        )
+
+    def encode(self, texts: Any, prompt_name: str | None = None, **options: Any) -> np.ndarray:  # type: ignore[override]
+        """As a call of the pipeline, the vectors in one array: what sentence-transformers' `encode` gives.
+
+        Args:
+            texts: one, or a list.
+            options: of the pipeline.
+
+        Returns:
+            float32 [N, D]; [D] of a single text.
+
+        Raises:
+            InputError: an item that is no text; names it.
+        """
+        made = self(texts if isinstance(texts, str) else list(texts), prompt_name=prompt_name, **options)
+        return (
+            np.asarray(made) if isinstance(texts, str) else np.stack(made) if made else np.zeros((0, 0), np.float32)
+        )
 
     def similarity(self, a: Texts, b: Texts, **options: Any) -> Any:
-        """Cosines.
+        """Compares texts by the model's similarity, a cosine unless its files say another.
 
         Args:
             a, b: a text, several, or vectors: what the pipeline returned, or [N, D].
 
         Returns:
-            A number for two texts; else [N, M] float32, a row for each of `a`.
+            A number for two texts; else [N, M] float32, a row for each of `a`. Distances are negative.
 
         Raises:
             InputError: an item that is no text.
         """
-        table = self._vectors(a, options) @ self._vectors(b, options).T
+        table = encoder.similarities(self._vectors(a, options), self._vectors(b, options), self.sentence.similarity)
         return float(table[0, 0]) if isinstance(a, str) and isinstance(b, str) else table
 
     def search(self, queries: Texts, corpus: Texts, top_k: int = 10, **options: Any) -> list[Any]:
         """The texts of a corpus that are nearest to queries.
 
         Args:
-            queries: a text, several, or vectors [N, D].
-            corpus: texts, or their vectors [M, D], which a program that searches often keeps.
+            queries: a text, several, or vectors [N, D]. Texts get the model's prompt "query", where it has one.
+            corpus: texts, or their vectors [M, D], which a program that searches often keeps. Texts get the
+                model's prompt "document", "passage" or "corpus", where it has one.
             top_k: how many of them.
 
         Returns:
-            For each query a list of {"corpus_id", "score"}, best first: the number of the text, and the cosine.
+            For each query a list of {"corpus_id", "score"}, best first: the number of the text, and the similarity.
             One query as a str gives its list alone.
 
         Raises:
             InputError: an item that is no text.
         """
         count = whole("top_k", top_k)
-        asked, held = self._vectors(queries, options), self._vectors(corpus, options)
-        found: list[Any] = []
-        for start in range(0, len(asked), BLOCK):
-            for row in asked[start : start + BLOCK] @ held.T:
-                best = np.argsort(-row, kind="stable")[:count].tolist()
-                found.append([{"corpus_id": n, "score": float(row[n])} for n in best])
+        asked = self._vectors(queries, options, encoder.QUERY)
+        held = self._vectors(corpus, options, encoder.DOCUMENT)
+        found = encoder.nearest(asked, held, self.sentence.similarity, count)
         return found[0] if isinstance(queries, str) else found
 
-    def _vectors(self, texts: Texts, options: dict[str, Any]) -> np.ndarray:
-        """[N, D], of length 1."""
+    def _prompt(self, options: Mapping[str, Any]) -> str:
+        return self.sentence.prompt(options["prompt_name"], options["prompt"])
+
+    def _vectors(self, texts: Texts, options: Mapping[str, Any], prompts: Sequence[str] = ()) -> np.ndarray:
+        """[N, D]."""
         if not len(texts):
             raise InputError("There is no text.", "Give one or more.")
         if isinstance(texts[0], np.ndarray):
-            made = np.asarray(texts)
-        else:
-            made = np.stack(self([texts] if isinstance(texts, str) else list(texts), **options))
-        return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+            return np.asarray(texts)
+        given = {**self.options, **options}
+        if given["prompt"] is None and given["prompt_name"] is None:
+            options = {**options, "prompt_name": self.sentence.first_of(prompts)}
+        return np.stack(self([texts] if isinstance(texts, str) else list(texts), **options))

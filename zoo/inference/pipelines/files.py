@@ -24,7 +24,7 @@ def items_of(file: str | os.PathLike[str]) -> Iterator[Any]:
         InputError: the file cannot be read, or a line is not JSON; names the line.
         UsageError: another kind of file.
     """
-    path = Path(file).expanduser()
+    path = Path(os.path.expanduser(file))
     kind = Path(path.name.removesuffix(".gz")).suffix
     if kind not in SUFFIXES:
         raise UsageError(f"'{path}' is no file of items.", f"One item a line, as {' or '.join(SUFFIXES)}.")
@@ -53,7 +53,7 @@ def write_answers(file: str | os.PathLike[str], answers: Iterable[Any], overwrit
             count += 1
             yield json.dumps(answer, ensure_ascii=False, default=plain)
 
-    published(Path(file).expanduser(), counted(), overwrite)
+    published(Path(os.path.expanduser(file)), counted(), overwrite)
     return count
 
 

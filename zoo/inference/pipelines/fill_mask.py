@@ -21,7 +21,9 @@ class FillMask(Pipeline):
     """What fits at the mask of a text, best first: a list of {"score", "token", "token_str", "sequence"}.
 
     A text with several masks gives a list of such lists, in the order of the masks; each mask is judged with the
-    others in place. `sequence` is the text with the token in place of this mask.
+    others in place. `sequence` is the text with the token in place of this mask; a number that the network has and
+    the tokenizer has no token for (vocabularies are padded to a round size) is "" there and in `token_str`. Of
+    equal scores the smaller number comes first.
 
     Options: top_k, the number of tokens; max_length, tokens of a row.
     """
@@ -46,7 +48,7 @@ class FillMask(Pipeline):
         found = []
         for ids, scores in zip(batch["input_ids"], logits, strict=True):
             at = scores[np.flatnonzero(ids == self.tokenizer.mask_token_id)]  # [masks, V]
-            best = _largest(at, count)
+            best = largest(at, count)
             found.append((best, np.take_along_axis(softmax(at), best, 1) if len(at) else at))
         return {"best": found}
 
@@ -70,7 +72,7 @@ class FillMask(Pipeline):
                     {
                         "score": chance,
                         "token": token,
-                        "token_str": self.tokenizer.decode([token], skip_special_tokens=False),
+                        "token_str": self._decode([token]),
                         "sequence": self._text(row),
                     }
                     for token, chance, row in zip(best, chances, filled, strict=True)
@@ -81,11 +83,18 @@ class FillMask(Pipeline):
     def _text(self, ids: Sequence[int]) -> str:
         """Text of ids, with the masks that are left."""
         dropped = self.tokenizer.all_special_ids - {self.tokenizer.mask_token_id, self.tokenizer.unk_token_id}
-        return self.tokenizer.decode([i for i in ids if i not in dropped], skip_special_tokens=False)
+        return self._decode([i for i in ids if i not in dropped])
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        known = self.tokenizer.vocab_size
+        return self.tokenizer.decode([i for i in ids if i < known], skip_special_tokens=False)
 
 
-def _largest(scores: np.ndarray, count: int) -> np.ndarray:
+def largest(scores: np.ndarray, count: int) -> np.ndarray:
     """Columns of the largest numbers of each row, largest first: [N, V] to [N, count]. Does not sort all V."""
-    some = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-    order = np.argsort(-np.take_along_axis(scores, some, 1), axis=1, kind="stable")
-    return np.take_along_axis(some, order, 1)
+    found = np.empty((len(scores), count), np.int64)
+    for row, best in zip(scores, found, strict=True):
+        least = np.partition(row, len(row) - count)[len(row) - count]
+        some = np.flatnonzero(row >= least)
+        best[:] = some[np.argsort(-row[some], kind="stable")[:count]]
+    return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,47 +14,11 @@ from zoo.inference.deployed import Deployed
 from zoo.inference.pipelines.base import Outputs, Pipeline, softmax
 from zoo.inference.pipelines.items import text_of
 from zoo.tasks.features import Features, Ragged
-from zoo.tasks.tagging import OUTSIDE, TaggedExample, Tagging, scheme_of
+from zoo.tasks.schemes import OUTSIDE, scheme_of
+from zoo.tasks.tagging import TaggedExample, Tagging
+from zoo.tasks.words import SPLITS, Span
 
 SHARED = 32  # pieces that two rows of a long text share, when the task does not say
-
-# Scripts that are written without spaces: each character is a word, as in the data sets of their languages.
-UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0003ffff"
-)
-RUN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
-Span = tuple[int, int]
-
-
-def _words(text: str) -> Iterator[Span]:
-    """What spaces separate, without the punctuation before and after it, and that sign by sign."""
-    for found in RUN.finditer(text):
-        first, last = found.span()
-        inner, end = first, last
-        while inner < end and _is_sign(text[inner]):
-            inner += 1
-        while end > inner and _is_sign(text[end - 1]):
-            end -= 1
-        yield from ((n, n + 1) for n in range(first, inner))
-        if inner < end:
-            yield inner, end
-        yield from ((n, n + 1) for n in range(end, last))
-
-
-def _is_sign(char: str) -> bool:
-    return unicodedata.category(char)[0] in "PS"
-
-
-def _matches(pattern: str) -> Callable[[str], Iterator[Span]]:
-    return lambda text: (found.span() for found in re.finditer(pattern, text))
-
-
-SPLITS: dict[str, Callable[[str], Iterator[Span]]] = {
-    "words": _words,
-    "spaces": _matches(r"\S+"),
-    "characters": _matches(r"\S"),
-}
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo.inference.pipelines.base import Outputs, Pipeline
+from zoo.inference.pipelines.base import Outputs, Pipeline, features_of
 from zoo.models.common.generation.options import Options
 from zoo.tasks.classification import TextExample
-from zoo.tasks.features import Features, Ragged
+from zoo.tasks.features import Features
 
 TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_ids")
 GENERATE = (*Options.__dataclass_fields__, *TOKENS)
@@ -34,9 +34,7 @@ class Text2Text(Pipeline):
         how = {} if language is None else {"language": language}
         limit = self.deployed.settings.get("max_length")  # of the source; the option is the target's
         rows = tokenizer([e.text for e in examples], padding=False, max_length=limit, **how)
-        names = [name for name in ("input_ids", "token_type_ids") if name in rows]
-        columns: dict[str, Any] = {name: Ragged.of(rows[name]) for name in names}
-        return Features(columns, np.arange(len(examples)), pad_id=self.tokenizer.pad_token_id or 0)
+        return features_of(rows, self.tokenizer)
 
     def predict(self, batch: dict[str, np.ndarray], **options: Any) -> Outputs:
         """For each text its n best: tokens and score."""

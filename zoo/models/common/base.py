@@ -18,23 +18,18 @@ from paddle import Tensor, nn
 from zoo import files
 from zoo.cards import Card
 from zoo.checkpoint import write_safetensors
-from zoo.checkpoint.rules import TensorInfo
+from zoo.checkpoint.rules import TensorInfo, group_of
 from zoo.errors import InputError, UsageError
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head, MultipleChoice, make_head
 from zoo.models.common.outputs import Output
-from zoo.models.common.pooling import LENGTH_FILE
+from zoo.models.common.sentence_transformers.files import TEXTS
 from zoo.models.common.weights import disk_names
 from zoo.tokenization import Tokenizer
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 FORMAT = 1  # of the "zoo" object in config.json
 ELEMENT = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
-
-
-def group_of(task: str | None) -> str:
-    """The first part of the names of a head's tensors: the task, spelled as a Python name."""
-    return (task or "").replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -87,19 +82,25 @@ class Model(nn.Layer):
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the folder the model was loaded from; read on first use.
+        """The tokenizer of the folder the model was loaded from; read on first use. Its batches fit the network.
 
         Raises:
             UsageError: the network was built from a config alone.
             CheckpointError: the folder has no tokenizer, or a damaged one.
         """
         origin = self._origin()
-        return import_module(f"{origin.module}.tokenizer").load(origin.folder, self.config)
+        found: Tokenizer = import_module(f"{origin.module}.tokenizer").load(origin.folder, self.config)
+        found.fit(self.config.token_types)
+        return found
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: str | os.PathLike[str], also: Callable[[Path], object] = lambda folder: None) -> None:
         """Writes a folder that `zoo.load` opens: weights, config.json and the tokenizer's files.
 
         Files of an earlier `save` are replaced, whole or not at all; files of others stay where they are.
+
+        Args:
+            folder: to write.
+            also: writes what is to appear together with the model, into the folder that it is given.
 
         Raises:
             UsageError: the network was built from a config alone, so nothing says what it is; or the folder has a
@@ -107,12 +108,21 @@ class Model(nn.Layer):
             DiskError: the disk is full.
         """
         self._origin()
-        tensors = disk_names(self)
+        tensors = self._kept_together()
         infos = [TensorInfo(name, ELEMENT[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
         with files.publish(folder) as work:
             arrays = (tensor.numpy() for tensor in tensors.values())
             write_safetensors(work / "model.safetensors", infos, arrays, {"format": "paddle"})
             self.describe(work)
+            self._write_apart(work)
+            also(work)
+
+    def _kept_together(self) -> dict[str, Tensor]:
+        """The tensors of the weight file, by their names in it."""
+        return disk_names(self)
+
+    def _write_apart(self, folder: Path) -> None:
+        """Writes the tensors that have files of their own."""
 
     def describe(self, folder: Path) -> None:
         """Writes what `save` writes beside the weights: config.json and the tokenizer's files.
@@ -123,7 +133,7 @@ class Model(nn.Layer):
         origin = self._origin()
         text = json.dumps(self._description(origin), indent=2, ensure_ascii=False)
         (folder / "config.json").write_text(text + "\n", "utf-8")
-        for name in (*TOKENIZER_FILES, LENGTH_FILE):
+        for name in (*TOKENIZER_FILES, *TEXTS):
             if (origin.folder / name).is_file():
                 shutil.copyfile(origin.folder / name, folder / name)
 
@@ -159,6 +169,17 @@ class TaskModel(Model):
     def head(self) -> Head:
         """The layer behind `<task>.*`."""
         return self._sub_layers[group_of(self.task)]
+
+    def _kept_together(self) -> dict[str, Tensor]:
+        group = f"{group_of(self.task)}."
+        return {n: t for n, t in super()._kept_together().items() if not (self.head.apart and n.startswith(group))}
+
+    def _write_apart(self, folder: Path) -> None:
+        self.head.write(folder)
+
+    def describe(self, folder: Path) -> None:
+        super().describe(folder)
+        self.head.describe(folder)
 
     def forward(
         self,
@@ -228,4 +249,12 @@ def assemble(
             raise UsageError(f"An encoder without a head does not take {', '.join(options)}.")
         return encoder(pooler)
     head = make_head(task, config, heads, options)
-    return TaskModel(encoder(head.needs_pooler), task, head)
+    kind = TaskModel if task != "embedding" else _sentence_encoder()
+    return kind(encoder(head.needs_pooler), task, head)
+
+
+def _sentence_encoder() -> type[TaskModel]:
+    """The class of a model that makes vectors, which is made of this module's."""
+    from zoo.models.common.sentence_transformers.encoder import SentenceEncoder
+
+    return SentenceEncoder

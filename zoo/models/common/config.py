@@ -67,6 +67,11 @@ class ModelConfig:
         """Dropout before a classifier."""
         raise NotImplementedError
 
+    @property
+    def token_types(self) -> int:
+        """Rows of the table of token types; 0 for a network without one."""
+        return int(getattr(self, "type_vocab_size", 0))
+
     def std(self, inputs: int, outputs: int) -> float:
         """Standard deviation of the initial weight of a Linear."""
         return self.initializer_range
@@ -182,12 +187,17 @@ def _value(about: Fields, name: str, default: object, limits: tuple[float, float
 def read_labels(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Gives the class names in the order of their ids, from `id2label` or `num_labels`; two unnamed without either.
 
+    As in transformers, a num_labels that is not id2label's wins, and the classes have no names then.
+
     Raises:
         ConfigError: ids that are not 0 to n-1, names that are none, or too many of them.
     """
-    table, count = config.get("id2label"), Fields(config, "config.json", ConfigError)
+    table, about = config.get("id2label"), Fields(config, "config.json", ConfigError)
+    count = about.whole("num_labels", None, 1, MAX_LABELS)
+    if isinstance(table, Mapping) and count is not None and count != len(table):
+        table = None
     if table is None:
-        return tuple(f"LABEL_{n}" for n in range(count.whole("num_labels", 2, 1, MAX_LABELS)))
+        return tuple(f"LABEL_{n}" for n in range(count or 2))
     try:
         by_id = {int(n): label for n, label in table.items()}
     except (AttributeError, TypeError, ValueError):

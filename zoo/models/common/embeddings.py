@@ -60,7 +60,8 @@ class Embeddings(nn.Layer):
         token_type_ids: Tensor | None,
         position_ids: Tensor,
     ) -> Tensor:
-        """given: ids [B, T] or word embeddings [B, T, D]. token_type_ids: [B, T]. position_ids: [B, T] or [1, T].
+        """given: ids [B, T] or word embeddings [B, T, D]. token_type_ids: [B, T], left aside by a table of one row.
+        position_ids: [B, T] or [1, T].
 
         Raises:
             InputError: an id that its table does not have.
@@ -69,7 +70,7 @@ class Embeddings(nn.Layer):
         if given.ndim == 2:
             check_ids("input_ids", given, self.word.rows)
             words = self.word(given)
-        if token_type_ids is None:
+        if token_type_ids is None or self.token_type.rows == 1:
             types = self.token_type.weight[0]  # the row of type 0 is not zero: it is always added
         else:
             check_ids("token_type_ids", token_type_ids, self.token_type.rows)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
@@ -22,11 +24,14 @@ class Head(nn.Layer):
     Attributes:
         needs_pooler: the encoder must have a pooler.
         needs_states: the encoder must give the states of every layer.
-        options: arguments, besides the config, that `build` needs to make the same head again.
+        options: arguments, besides the config and the files of `describe`, that `build` needs to make the same
+            head again.
+        apart: its tensors are not in the model's weight file, but in files that `write` makes.
     """
 
     needs_pooler = False
     needs_states = False
+    apart = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,6 +48,21 @@ class Head(nn.Layer):
     def loss(self, output: Output, labels: Tensor) -> Tensor:
         """The loss of `output` against labels; a scalar."""
         raise NotImplementedError
+
+    @property
+    def identity(self) -> object:
+        """What two heads of one kind and one config may differ in beside their tensors; JSON."""
+        return self.options
+
+    def describe(self, folder: Path) -> None:
+        """Writes the files that say what the head is, where config.json does not."""
+
+    def write(self, folder: Path) -> None:
+        """Writes the tensors of a head that keeps them apart."""
+
+    def read(self, folder: Path) -> dict[str, np.ndarray]:
+        """The tensors of a head that keeps them apart: name within the head -> array."""
+        return {}
 
 
 class Classification(Head):
@@ -159,59 +179,6 @@ class MultipleChoice(Head):
 
     def loss(self, output: Output, labels: Tensor) -> Tensor:
         return cross_entropy(output.logits, labels)
-
-
-POOLINGS = ("mean", "cls", "max")
-
-
-class Embedding(Head):
-    """One vector per text: a pooling over the tokens, then length 1. Has no parameters and no loss.
-
-    Args:
-        config: not used; every head takes it.
-        pooling: "mean" or "max" over the tokens that are not padding, or "cls", the first token.
-        normalize: divide by the Euclidean length.
-        layer: whose output is pooled: 1 for the first layer, 0 for the embeddings; None for the last. Sentence
-            retrieval without training takes a middle one (Tatoeba: the 19th of VECO, the 7th of InfoXLM base).
-    """
-
-    def __init__(
-        self, config: ModelConfig, pooling: str = "mean", normalize: bool = True, layer: int | None = None
-    ) -> None:
-        super().__init__()
-        if pooling not in POOLINGS:
-            raise UsageError(f"pooling='{pooling}' is not one of {', '.join(POOLINGS)}.")
-        self.pooling = pooling
-        self.normalize = normalize
-        self.options = {"pooling": pooling, "normalize": normalize}
-        self.layer = layer
-        self.needs_states = layer is not None
-        if layer is not None:
-            self.options["layer"] = layer
-
-    def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
-        x = encoded.last_hidden_state if self.layer is None else self._state(encoded.hidden_states)
-        if self.pooling == "cls":
-            pooled = x[:, 0]
-        elif attention_mask is None:
-            pooled = x.mean(axis=1) if self.pooling == "mean" else x.max(axis=1)
-        else:
-            seen = (attention_mask != 0).astype(x.dtype).unsqueeze(-1)  # [B, T, 1]
-            if self.pooling == "mean":
-                pooled = (x * seen).sum(axis=1) / seen.sum(axis=1).clip(min=1e-9)
-            else:
-                pooled = (x * seen - (1.0 - seen) * 6e4).max(axis=1)
-        return replace(encoded, embeddings=F.normalize(pooled, axis=-1) if self.normalize else pooled)  # [B, D]
-
-    def _state(self, states: tuple[Tensor, ...]) -> Tensor:
-        """The output of `self.layer`."""
-        assert self.layer is not None
-        if not 0 <= self.layer < len(states):
-            raise UsageError(f"layer={self.layer} does not exist.", f"This encoder has 0 to {len(states) - 1}.")
-        return states[self.layer]
-
-    def loss(self, output: Output, labels: Tensor) -> Tensor:
-        raise UsageError("The embedding head has no loss of its own; compute it from output.embeddings.")
 
 
 def make_head(

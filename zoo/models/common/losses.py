@@ -14,8 +14,11 @@ def cross_entropy(logits: Tensor, labels: Tensor, ignored: int = IGNORED) -> Ten
     """Mean cross entropy over the labels that count.
 
     paddle 3.3.1's own mean divides by all of them, ignored ones too (Paddle #47418), and cuts each loss off at 64;
-    its log_softmax over a vocabulary takes seconds on CPU. If every label is ignored the loss is 0 (torch: nan), so
-    that a batch without labels changes nothing.
+    its log_softmax over a vocabulary takes seconds on CPU.
+
+    If every label is ignored the loss and all its gradients are 0, where torch has nan (0 / 0): a batch of which no
+    label counts, such as a window of a long sentence between others, changes no weight and spoils no mean. Every
+    loss of the zoo does so.
 
     Args:
         logits: [..., C].

@@ -35,6 +35,7 @@ def check_names(
     fresh: Collection[str],
     skipped: Collection[str],
     where: str,
+    hint: str = "",
 ) -> None:
     """Every tensor of the network is in the file or fresh, with its shape; nothing else is in the file.
 
@@ -44,6 +45,7 @@ def check_names(
         fresh: names of the network that are made new.
         skipped: groups of the file that this network has no use for: other heads, `unused`, a pooler.
         where: names the file in the message.
+        hint: what to type, where more is known than that config.json may not fit.
 
     Raises:
         CheckpointError: a missing or unexpected tensor, or a wrong shape; names the first.
@@ -54,13 +56,13 @@ def check_names(
         if names:
             raise CheckpointError(
                 f"{where} {what} {len(names)} tensors; the first is '{names[0]}'.",
-                "Does config.json belong to this weight file?",
+                hint or "Does config.json belong to this weight file?",
             )
     for name, shape in expected.items():
         if name not in fresh and found[name] != shape:
             raise CheckpointError(
                 f"'{name}' in {where} is {list(found[name])}; config.json's network needs {list(shape)}.",
-                "Does config.json belong to this weight file?",
+                hint or "Does config.json belong to this weight file?",
             )
 
 

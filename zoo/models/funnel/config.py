@@ -115,6 +115,11 @@ class Config(ModelConfig):
         return self.hidden_dropout
 
     @property
+    def token_types(self) -> int:
+        """Segments: 0, 1, and the first token's."""
+        return 3
+
+    @property
     def repeats(self) -> tuple[int, ...]:
         """How often each layer of each block runs."""
         return self.block_repeats or (1,) * len(self.block_sizes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zoo.checkpoint.rules import KeyMap, Rule, copy, linear, norm, tie
+from zoo.checkpoint.dialect import Dialect
+from zoo.checkpoint.rules import KeyMap, Rule, as_paddle, copy, linear, norm, tie
 
 _OWN = {  # parameters of the attention that are no Linear: the same in both layouts, 2-D ones included
     "r_w_bias": "content_bias",
@@ -57,5 +58,23 @@ KEYMAP = KeyMap(
         *linear("end_logits.dense_1", "qa_beam.end"),
         *linear("answer_class.dense_0", "qa_beam.answerable_dense"),
         *linear("answer_class.dense_1", "qa_beam.answerable", bias=False),
+    ),
+)
+
+# PaddleNLP spells the keys as transformers does. It exports no class with another head than these, and its masked
+# language model has a bias of the wrong length.
+PADDLENLP = (
+    Dialect(
+        stem="Funnel",
+        model_type="funnel",
+        heads={
+            "classification": "ForSequenceClassification",
+            "tagging": "ForTokenClassification",
+            "qa": "ForQuestionAnswering",
+        },
+        bare={"FunnelBaseModel": "BaseModel"},
+        unsaid=("pad_token_id",),  # with it the vector of padding is 0 there, which the pooling mixes with a text's
+        activations=("gelu", "gelu_new", "relu"),
+        keymap=KeyMap(base="funnel.", rules=as_paddle(KEYMAP.rules)),
     ),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.models.common.pooling import row_length
+from zoo.models.common.sentence_transformers.texts import fitted
 from zoo.models.funnel.config import Config
 from zoo.tokenization import FUNNEL, Tokenizer, load_tokenizer
-from zoo.tokenization.load import FUNNEL_TOKENS
+from zoo.tokenization.classes import FUNNEL_TOKENS
 
 
 def load(folder: Path, config: Config) -> Tokenizer:
@@ -17,5 +17,4 @@ def load(folder: Path, config: Config) -> Tokenizer:
         CheckpointError: the folder has no tokenizer, or a damaged one.
     """
     tokenizer = load_tokenizer(folder, "wordpiece", layout=FUNNEL, specials=FUNNEL_TOKENS)
-    tokenizer.max_length = row_length(folder, config.max_position_embeddings, tokenizer.max_length)
-    return tokenizer
+    return fitted(tokenizer, folder, config.max_position_embeddings)

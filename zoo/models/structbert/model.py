@@ -15,7 +15,6 @@ from zoo.models.common.embeddings import Embeddings, check_inputs, sequential_po
 from zoo.models.common.encoder import EncoderLayer, Pooler, run_layers
 from zoo.models.common.heads import (
     Classification,
-    Embedding,
     Head,
     MaskedLM,
     MultipleChoice,
@@ -24,6 +23,7 @@ from zoo.models.common.heads import (
 )
 from zoo.models.common.layers import additive_mask
 from zoo.models.common.outputs import NOT_COMPUTED, Output
+from zoo.models.common.sentence_transformers.head import Embedding
 from zoo.models.structbert.config import Config
 
 

@@ -40,7 +40,6 @@ _CROSS = "decoder.layers.{i}.encoder_attn"
 _OURS = "seq2seq.decoder.layers.{i}.cross_attention"
 
 KEYMAP = KeyMap(
-    wrappers=("module.", "model."),
     rules=(
         *copy("encoder.embed_tokens.weight", "seq2seq.word.weight"),
         *tie("decoder.embed_tokens.weight", "seq2seq.word.weight"),

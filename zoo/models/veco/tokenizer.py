@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from zoo.errors import CheckpointError, InputError
+from zoo.files import quote, read_bytes, read_text
 from zoo.models.veco.config import Config
 from zoo.tokenization import Layout, Tokenizer
-from zoo.tokenization.load import DICTIONARY, KINDS, ROBERTA_TOKENS
+from zoo.tokenization.classes import KINDS, ROBERTA_TOKENS
+from zoo.tokenization.load import DICTIONARY
+from zoo.tokenization.options import converted
 from zoo.tokenization.sentence import FIRST, MASK, SentencePiece
+from zoo.tokenization.settings import TABLE
 from zoo.tokenization.writing import WritingTokenizer
 
 LANGUAGE = re.compile(r"\[([a-z]{2,3}(?:_[A-Z]{2})?)\]")
@@ -32,8 +36,11 @@ class TranslationTokenizer(WritingTokenizer):
     A text that is longer than a row is cut, with a warning; an empty text is an error.
 
     Attributes:
+        options: of a call.
         languages: what the dictionary has tokens for; none in a dictionary that was made for one language.
     """
+
+    options: ClassVar[tuple[str, ...]] = (*WritingTokenizer.options, "language")
 
     def __init__(self, engine: SentencePiece, max_length: int | None, files: Sequence[Path]) -> None:
         super().__init__(engine, Layout(start=(), end=("sep",)), ROBERTA_TOKENS, max_length, files)
@@ -82,6 +89,9 @@ class TranslationTokenizer(WritingTokenizer):
         Raises:
             InputError: no language, one without a token, a pair, or as in `Tokenizer`.
         """
+        return super().__call__(text, text_pair, language=language, **options)
+
+    def _arrays(self, text: Any, text_pair: Any = None, *, language: str | None = None, **options: Any) -> Any:
         if text_pair is not None:
             raise InputError("VECO's encoder-decoder takes single texts, not pairs.")
         if language is None and self.languages:
@@ -89,29 +99,34 @@ class TranslationTokenizer(WritingTokenizer):
                 "The language of the text is missing.", f"language= one of {', '.join(self.languages)}."
             )
         if language is None:
-            return super().__call__(text, **options)
-        return self.of(language)(text, **options)
+            return super()._arrays(text, **options)
+        return self.of(language)._arrays(text, **options)
 
     def targets(
-        self, text: Any, language: str | None = None, max_length: int | None = None
-    ) -> dict[str, np.ndarray]:
+        self,
+        text: Any,
+        language: str | None = None,
+        max_length: int | None = None,
+        return_tensors: str = "pd",
+    ) -> dict[str, Any]:
         """Encodes translations for training.
 
         Returns:
             decoder_input_ids, which start with the language's token, and labels, which end with it and are -100 at
-            padding: int64 [B, T].
+            padding: int64 [B, T]; Paddle tensors, or NumPy arrays with return_tensors="np".
 
         Raises:
             InputError: as `__call__`.
         """
-        batch = self(text, language=language, max_length=max_length)
+        batch = self(text, language=language, max_length=max_length, return_tensors="np")
         ids, mask = batch["input_ids"], batch["attention_mask"]
         last = mask.sum(1, keepdims=True) - 1
         before = np.concatenate([np.take_along_axis(ids, last, 1), ids[:, :-1]], 1)
-        return {
+        made = {
             "decoder_input_ids": np.where(mask == 1, before, self.pad_token_id or 0),
             "labels": np.where(mask == 1, ids, IGNORED),
         }
+        return converted(made, return_tensors)
 
 
 def load(folder: Path, config: Config) -> Tokenizer:
@@ -136,7 +151,7 @@ def load(folder: Path, config: Config) -> Tokenizer:
         )
     if len(FIRST) + len(words) < config.vocab_size:
         words.append(MASK)
-    engine = SentencePiece(model.read_bytes(), {}, model, words)
+    engine = SentencePiece(read_bytes(model, limit=TABLE), (), model, words)
     return TranslationTokenizer(engine, config.max_position_embeddings, [model, listing])
 
 
@@ -146,15 +161,12 @@ def read_dictionary(file: Path) -> list[str]:
     Raises:
         CheckpointError: a line is something else, or a token comes twice.
     """
-    try:
-        lines = file.read_text("utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"'{file}' cannot be read: {error}.", "Get it again.") from None
+    lines = read_text(file, limit=TABLE).split("\n")
     words: dict[str, None] = {}
     for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
         word, space, count = line.rstrip("\r").rpartition(" ")
         if not space or not word or not count.isdigit() or word in words:
             what = "a token that was there before" if word in words else "no token and count"
-            raise CheckpointError(f"Line {number} of '{file}' has {what}: {line[:60]!r}.", "Get it again.")
+            raise CheckpointError(f"Line {number} of '{file}' has {what}: {quote(line)}.", "Get it again.")
         words[word] = None
     return list(words)

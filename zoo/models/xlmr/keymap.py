@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from zoo.checkpoint.rules import KeyMap, copy, linear, norm, tie
+from zoo.checkpoint.dialect import Dialect
+from zoo.checkpoint.rules import KeyMap, as_paddle, copy, linear, norm, tie
 
 _LAYER = "roberta.encoder.layer.{i}"
 
 KEYMAP = KeyMap(
     base="roberta.",
+    pooled=("multiple-choice",),
     rules=(
         *copy("roberta.embeddings.word_embeddings.weight", "encoder.embeddings.word.weight"),
         *copy("roberta.embeddings.position_embeddings.weight", "encoder.embeddings.position.weight"),
@@ -39,11 +39,63 @@ KEYMAP = KeyMap(
     ),
 )
 
-# PaddleNLP 3.0 spells the keys as transformers does, keeps a Linear as Paddle does and has no aliases
-# (paddlenlp/transformers/xlm_roberta/modeling.py); conversion/paddlenlp_check.py loads them there.
-PADDLENLP = replace(
-    KEYMAP,
-    rules=tuple(
-        replace(rule, op="copy" if rule.op == "transpose" else rule.op) for rule in KEYMAP.rules if rule.op != "tie"
+_HEADS = {
+    "mlm": "ForMaskedLM",
+    "classification": "ForSequenceClassification",
+    "tagging": "ForTokenClassification",
+    "qa": "ForQuestionAnswering",
+    "multiple-choice": "ForMultipleChoice",
+}
+_PADDLENLP_LAYER = "roberta.encoder.layers.{i}"
+
+# PaddleNLP's names (paddlenlp/transformers/xlm_roberta and roberta); conversion/paddlenlp_check.py tries both ways
+# there. Its XLMRoberta spells the keys as transformers does, its Roberta as its BERT.
+PADDLENLP = (
+    Dialect(
+        stem="XLMRoberta",
+        model_type="xlm-roberta",
+        heads=_HEADS,
+        activations=("gelu", "gelu_new", "relu"),
+        keymap=KeyMap(base="roberta.", pooled=KEYMAP.pooled, rules=as_paddle(KEYMAP.rules)),
+    ),
+    Dialect(
+        stem="Roberta",
+        model_type="roberta",
+        heads=_HEADS,
+        aliases=("lm_head.bias", "lm_head.decoder.weight"),
+        defaults={"vocab_size": 21128, "type_vocab_size": 16, "pad_token_id": 0},
+        keymap=KeyMap(
+            base="roberta.",
+            pooled=KEYMAP.pooled,
+            rules=as_paddle(
+                (
+                    *copy("roberta.embeddings.word_embeddings.weight", "encoder.embeddings.word.weight"),
+                    *copy("roberta.embeddings.position_embeddings.weight", "encoder.embeddings.position.weight"),
+                    *copy(
+                        "roberta.embeddings.token_type_embeddings.weight", "encoder.embeddings.token_type.weight"
+                    ),
+                    *norm("roberta.embeddings.layer_norm", "encoder.embeddings.norm"),
+                    *linear(f"{_PADDLENLP_LAYER}.self_attn.q_proj", "encoder.layers.{i}.attention.query"),
+                    *linear(f"{_PADDLENLP_LAYER}.self_attn.k_proj", "encoder.layers.{i}.attention.key"),
+                    *linear(f"{_PADDLENLP_LAYER}.self_attn.v_proj", "encoder.layers.{i}.attention.value"),
+                    *linear(f"{_PADDLENLP_LAYER}.self_attn.out_proj", "encoder.layers.{i}.attention.output"),
+                    *norm(f"{_PADDLENLP_LAYER}.norm1", "encoder.layers.{i}.attention_norm"),
+                    *linear(f"{_PADDLENLP_LAYER}.linear1", "encoder.layers.{i}.feed_forward.inner"),
+                    *linear(f"{_PADDLENLP_LAYER}.linear2", "encoder.layers.{i}.feed_forward.outer"),
+                    *norm(f"{_PADDLENLP_LAYER}.norm2", "encoder.layers.{i}.feed_forward_norm"),
+                    *linear("roberta.pooler.dense", "encoder.pooler.dense"),
+                    *linear("lm_head.dense", "mlm.dense"),
+                    *norm("lm_head.layer_norm", "mlm.norm"),
+                    *copy("lm_head.decoder.bias", "mlm.bias"),
+                    *tie("lm_head.bias", "mlm.bias"),
+                    *tie("lm_head.decoder.weight", "encoder.embeddings.word.weight"),
+                    *linear("classifier.dense", "classification.dense"),
+                    *linear("classifier.out_proj", "classification.output"),
+                    *linear("classifier", "tagging.output"),
+                    *linear("classifier", "multiple_choice.output"),
+                    *linear("classifier", "qa.output"),
+                )
+            ),
+        ),
     ),
 )

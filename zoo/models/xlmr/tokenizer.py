@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.models.common.pooling import row_length
+from zoo.models.common.sentence_transformers.texts import fitted
 from zoo.models.xlmr.config import Config
 from zoo.tokenization import Tokenizer, load_tokenizer
 
@@ -17,5 +17,4 @@ def load(folder: Path, config: Config) -> Tokenizer:
     """
     tokenizer = load_tokenizer(folder, "sentencepiece")
     rows = config.max_position_embeddings - config.pad_token_id - 1
-    tokenizer.max_length = row_length(folder, rows, tokenizer.max_length)
-    return tokenizer
+    return fitted(tokenizer, folder, rows)

@@ -5,7 +5,7 @@ The last has one more `model.` behind `bert.`, and other names for the projectio
 
 from __future__ import annotations
 
-from zoo.checkpoint.rules import KeyMap, Rule, copy, drop, linear, norm, tie
+from zoo.checkpoint.rules import WRAPPERS, KeyMap, Rule, copy, drop, linear, norm, tie
 
 _OURS, _DECODER = "seq2seq.encoder.layers.{i}", "decoder.transformer_layers.{i}"
 _OURS_DECODER = "seq2seq.decoder.layers.{i}"
@@ -44,7 +44,7 @@ def _attention(theirs: str, ours: str) -> tuple[Rule, ...]:
 
 KEYMAP = KeyMap(
     file="pytorch_model.bin",
-    wrappers=("module.", "model.", "palm."),
+    wrappers=(*WRAPPERS, "palm."),
     optional=(STEPS,),
     rules=(
         *_encoder("bert"),

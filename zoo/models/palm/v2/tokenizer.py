@@ -38,6 +38,6 @@ def load(folder: Path, config: Config) -> Tokenizer:
         CheckpointError: the folder has no tokenizer, or a damaged one.
     """
     roberta = config.encoder == "roberta"
-    read = load_tokenizer(folder, "json" if roberta else "wordpiece")
+    read = load_tokenizer(folder, "bytes" if roberta else "wordpiece")
     rows = config.max_position_embeddings - (config.padding + 1 if roberta else 0)
     return Palm2Tokenizer(read.engine, read.layout, read.specials, min(rows, read.max_length or rows), read.files)

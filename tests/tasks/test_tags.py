@@ -1,0 +1,378 @@
+"""Tagged files as people write them: schemes, spellings, comments, separators, plain text."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tasks.oracle import outputs_of
+from tests.tasks.small import tokenizer
+from zoo import metrics, tasks
+from zoo.errors import InputError, UsageError
+from zoo.tasks.own import own
+from zoo.tasks.schemes import reading_of, scheme_of
+from zoo.tasks.tagging import TaggedExample
+from zoo.tokenization import Tokenizer
+
+# Two persons side by side, a place of two words, a person of one: the same in every scheme.
+WORDS = ["anna", "bert", "von", "york", "new", "town", "is", "bob"]
+ENTITIES = [(0, 0, "PER"), (1, 3, "PER"), (4, 5, "LOC"), (7, 7, "PER")]
+IOB2 = ["B-PER", "B-PER", "I-PER", "I-PER", "B-LOC", "I-LOC", "O", "B-PER"]
+SCHEMES = {
+    "IOB1": "I-PER B-PER I-PER I-PER I-LOC I-LOC O I-PER",
+    "IOB2": " ".join(IOB2),
+    "IOE1": "E-PER I-PER I-PER I-PER I-LOC I-LOC O I-PER",
+    "IOE2": "E-PER I-PER I-PER E-PER I-LOC E-LOC O E-PER",
+    "IOBES": "S-PER B-PER I-PER E-PER B-LOC E-LOC O S-PER",
+    "BILOU": "U-PER B-PER I-PER L-PER B-LOC L-LOC O U-PER",
+    "BMES": "S-PER B-PER M-PER E-PER B-LOC E-LOC O S-PER",
+}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    return tokenizer(tmp_path_factory.mktemp("small"))
+
+
+def write(folder: Path, lines: list[str], name: str = "train.conll") -> Path:
+    (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
+    return folder
+
+
+def conll(tags: str, sign: str = "\t", words: list[str] = WORDS) -> list[str]:
+    return [f"{word}{sign}{tag}" for word, tag in zip(words, tags.split(), strict=True)]
+
+
+def perfect(task: Any, folder: Path, small: Tokenizer, split: str = "train") -> tuple[list[Any], dict[str, float]]:
+    """What a network that knows the answers writes and scores, through the task's own description."""
+    task = tasks.from_dict(json.loads(json.dumps(task.to_dict())))
+    examples = list(task.read(folder, split))
+    features = task.features(examples, small)
+    answers = task.predictions(outputs_of(task, features), features, examples)
+    text = task.write_predictions(folder / "out", answers, examples).read_text("utf-8")
+    return [line.rpartition(" ")[2] for line in text.splitlines() if line], task.score(answers, examples).rows[
+        "all"
+    ]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_perfect_answer_in_every_scheme(scheme: str, tmp_path: Path, small: Tokenizer) -> None:
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    tags = SCHEMES[scheme].split()
+    task: Any = own("tagging", write(tmp_path, conll(SCHEMES[scheme])))
+    assert (task.file_scheme or task.scheme) == scheme
+    assert task.scheme == ("IOB2" if scheme.startswith("IO") and scheme != "IOBES" else scheme)
+    [example] = task.read(tmp_path, "train")
+    assert metrics.spans(example.tags) == ENTITIES
+    if scheme in ("IOB2", "IOBES"):
+        assert [(a, b, kind) for kind, a, b in get_entities(list(example.tags))] == ENTITIES
+    answers, scores = perfect(task, tmp_path, small)
+    assert answers == tags  # written in the scheme of the file
+    assert scores == dict.fromkeys(task.metrics, 100.0)
+
+
+SPELLINGS = {
+    "PER-B": lambda letter, kind: f"{kind}-{letter}",
+    "B_PER": lambda letter, kind: f"{letter}_{kind}",
+    "b-per": lambda letter, kind: f"{letter}-{kind}".lower(),
+    "PER_B": lambda letter, kind: f"{kind}_{letter}",
+    "B:PER": lambda letter, kind: f"{letter}:{kind}",
+    "per-b": lambda letter, kind: f"{kind}-{letter}".lower(),
+}
+
+
+@pytest.mark.parametrize("outside", ["O", "o", "0", "_"])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "IOBES", "BMES"])
+def test_tags_spelled_otherwise(
+    spelling: str, scheme: str, outside: str, tmp_path: Path, small: Tokenizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    put = SPELLINGS[spelling]
+    tags = [outside if tag == "O" else put(*tag.split("-")) for tag in SCHEMES[scheme].split()]
+    with caplog.at_level(logging.INFO, "zoo"):
+        task: Any = own("tagging", write(tmp_path, conll(" ".join(tags))))
+    assert (task.file_scheme or task.scheme) == scheme
+    assert f"scheme: {scheme}" in caplog.text and "spelled" in caplog.text
+    [example] = task.read(tmp_path, "train")
+    assert [(a, b, kind.upper()) for a, b, kind in metrics.spans(example.tags)] == ENTITIES
+    answers, scores = perfect(task, tmp_path, small)
+    assert answers == tags
+    assert scores["f1-strict"] == scores["f1-lenient"] == 100
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tags"),
+    [
+        ("IOB2", "B B I I B I O B"),
+        ("BMES", "S B M E B E S S"),
+        ("IOBES", "S B I E B E O S"),
+        ("BMES", "W B M E B E W W"),
+    ],
+)
+def test_tags_without_a_kind(scheme: str, tags: str, tmp_path: Path, small: Tokenizer) -> None:
+    """As files for word segmentation have them."""
+    task: Any = own("tagging", write(tmp_path, conll(tags)))
+    assert task.scheme == scheme
+    [example] = task.read(tmp_path, "train")
+    assert [span[:2] for span in metrics.spans(example.tags)][:3] == [(0, 0), (1, 3), (4, 5)]
+    answers, scores = perfect(task, tmp_path, small)
+    assert answers == tags.split() and scores["f1-strict"] == 100
+
+
+@pytest.mark.parametrize(
+    ("tags", "note"),
+    [
+        ("NN VB -LRB- WP$ NN VB . NN", "scheme: none, each tag by itself"),
+        ("B-PER O X O O O O B-LOC", "for 'X' is not spelled as 'B-LOC' is"),
+        ("PER O LOC O O O O PER", "scheme: none"),
+        ("V_S N_S V_S N_S N_S N_S N_S N_S", "scheme: none"),
+        ("B-PER O I-PER O B-LOC O O O", "1 entities begin with I-"),
+    ],
+)
+def test_what_is_said_about_tags(tags: str, note: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "zoo"):
+        task: Any = own("tagging", write(tmp_path, conll(tags)))
+    assert note in caplog.text
+    assert task.metrics[0] == ("accuracy" if "none" in note or "spelled" in note else "f1-lenient")
+
+
+def test_a_scheme_can_be_said(tmp_path: Path, small: Tokenizer) -> None:
+    """What was guessed is taken back by an option."""
+    folder = write(tmp_path, conll("PER PER PER PER LOC LOC O PER"))
+    task: Any = own("tagging", folder, columns={"scheme": "io"})
+    [example] = task.read(folder, "train")
+    assert metrics.spans(example.tags) == [(0, 3, "PER"), (4, 5, "LOC"), (7, 7, "PER")]
+    answers, scores = perfect(task, folder, small)
+    assert answers == ["PER", "PER", "PER", "PER", "LOC", "LOC", "O", "PER"] and scores["f1-strict"] == 100
+    write(folder, conll(SCHEMES["IOB2"]))
+    plain: Any = own("tagging", folder, columns={"scheme": "none"})
+    assert (plain.scheme, plain.metrics) == ("", ("accuracy",))
+    with pytest.raises(UsageError, match="Tags of IOE2 begin with I, E, and not B"):
+        own("tagging", folder, columns={"scheme": "IOE2"})
+    with pytest.raises(UsageError, match="There is no scheme 'IOB3'"):
+        own("tagging", folder, columns={"scheme": "IOB3"})
+    with pytest.raises(UsageError, match="no 'scheme'"):
+        own("classification", folder, columns={"scheme": "IOB2"})
+
+
+def test_a_rare_tag_need_not_be_in_the_training_data(tmp_path: Path) -> None:
+    write(tmp_path, ["anna\tB-PER", "is\tO"])
+    write(tmp_path, ["anna\tB-PER", "york\tI-PER"], "dev.conll")
+    task: Any = own("tagging", tmp_path)
+    assert task.labels == ("O", "B-PER", "I-PER")
+    assert [e.tags for e in task.read(tmp_path, "dev")] == [("B-PER", "I-PER")]
+
+
+def test_iob1_is_scored_as_conlleval_scores_it() -> None:
+    gold, found = SCHEMES["IOB1"].split(), ["I-PER", "I-PER", "I-PER", "I-PER", "I-LOC", "I-LOC", "O", "I-PER"]
+    assert metrics.tags_score([gold], [gold], "IOB1")["f1"] == 100
+    assert metrics.tags_score([gold], [found], "IOB1") == metrics.tags_score([gold], [found])
+    assert metrics.as_iob2(gold) == IOB2
+
+
+def test_the_scheme_of_labels_alone() -> None:
+    assert scheme_of(["O", "B-X", "I-X"]) == "IOB2" and scheme_of(["O", "S-X"]) == "IOBES"
+    assert scheme_of(["NOUN"]) == "" and reading_of([]).scheme == ""
+
+
+# --- files ---
+
+
+def test_comments_are_no_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = ["# text = anna", "#another comment here", "# id", "anna\tB-PER", "#\tO", "#york\tB-LOC", "",
+             "# sent 2", "-DOCSTART-\tO", "", "bob\tB-PER", "# in between", "is\tO"]  # fmt: skip
+    with caplog.at_level(logging.INFO, "zoo"):
+        task: Any = own("tagging", write(tmp_path, lines))
+    assert "comments: 5 lines" in caplog.text
+    first, second = task.read(tmp_path, "train")
+    assert (first.words, first.tags) == (("anna", "#", "#york"), ("B-PER", "O", "B-LOC"))
+    assert (second.words, second.tags) == (("bob", "is"), ("B-PER", "O"))
+    write(tmp_path, [line.replace("\t", " ") for line in lines])
+    assert [e.words for e in own("tagging", tmp_path).read(tmp_path, "train")] == [first.words, second.words]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("sign", "name"),
+    [("\t", "tab"), (" ", "space"), ("\t\t", "tab"), ("   ", "spaces"), (" \t ", "tab"), ("  \t", "tab")],
+)
+def test_separators(sign: str, name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "zoo"):
+        task: Any = own("tagging", write(tmp_path, conll(SCHEMES["IOB2"], sign)))
+    [example] = task.read(tmp_path, "train")
+    assert [w.strip() for w in example.words] == WORDS and list(example.tags) == IOB2
+    assert f"separator: {name}" in caplog.text
+
+
+def test_columns_lined_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Several spaces, or several tabs, so that columns stand below each other."""
+    rows = [(word, "NN", tag) for word, tag in zip(WORDS, IOB2, strict=True)]
+    for lines, name in (
+        ([f"{a:<8}{b:<5}{c}" for a, b, c in rows], "spaces"),
+        ([f"{a}{chr(9) * (1 + (len(a) < 4))}{b}\t{c}" for a, b, c in rows], "tabs"),
+        ([f"{a}\t{b}\t{c}" if n % 2 else f"{a}  {b} {c}" for n, (a, b, c) in enumerate(rows)], "blanks"),
+    ):
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "zoo"):
+            task: Any = own("tagging", write(tmp_path, lines))
+        [example] = task.read(tmp_path, "train")
+        assert (list(example.words), list(example.tags)) == (WORDS, IOB2)
+        assert f"columns: words = 1, tags = 3 of 3; separator: {name}" in caplog.text
+
+
+def test_columns_and_separator_can_be_said(tmp_path: Path) -> None:
+    lines = [f"{n}\t{word} x\tX\t{tag}" for n, (word, tag) in enumerate(zip(WORDS, IOB2, strict=True))]
+    folder = write(tmp_path, lines)
+    task: Any = own("tagging", folder, columns={"words": "2", "tags": "3"})
+    [example] = task.read(folder, "train")
+    assert example.words[0] == "anna x" and set(example.tags) == {"X"}
+    task = own("tagging", folder, columns={"separator": "blanks", "words": "2"})
+    [example] = task.read(folder, "train")
+    assert (list(example.words), list(example.tags)) == (WORDS, IOB2)
+    with pytest.raises(UsageError, match="has no column '9' for the tags: it has 4 columns"):
+        own("tagging", folder, columns={"tags": "9", "separator": "tab", "words": "1"}).read(folder, "train")
+    with pytest.raises(UsageError, match="no separator 'dash'"):
+        own("tagging", folder, columns={"separator": "dash"})
+
+
+def test_a_csv_of_words_and_tags(tmp_path: Path) -> None:
+    lines = ["id,word,tag", "1,anna,B-PER", '2,",",O', "", "3,bob, B-PER"]
+    task: Any = own("tagging", write(tmp_path, lines, "train.csv"))
+    first, second = task.read(tmp_path, "train")
+    assert (first.words, first.tags, second.words, second.tags) == (
+        ("anna", ","),
+        ("B-PER", "O"),
+        ("bob",),
+        ("B-PER",),
+    )
+    task = own("tagging", write(tmp_path, ["anna;B-PER", "is;O"], "train.csv"))
+    assert [e.words for e in task.read(tmp_path, "train")] == [("anna", "is")]
+
+
+def test_conll_u(tmp_path: Path) -> None:
+    lines = ["# sent_id = 1", "# text = Vamos al mar", "1\tVamos\tir\tVERB\t_\t_\t0\troot\t_\t_",
+             "2-3\tal\t_\t_\t_\t_\t_\t_\t_\t_", "2\ta\ta\tADP\t_\t_\t4\tcase\t_\t_",
+             "3\tel\tel\tDET\t_\t_\t4\tdet\t_\t_", "4\tmar\tmar\tNOUN\t_\t_\t1\tobl\t_\t_"]  # fmt: skip
+    task: Any = own("tagging", write(tmp_path, lines, "train.conllu"))
+    [example] = task.read(tmp_path, "train")
+    assert (example.words, example.tags) == (("Vamos", "a", "el", "mar"), ("VERB", "ADP", "DET", "NOUN"))
+
+
+def test_a_line_of_other_columns_is_named(tmp_path: Path) -> None:
+    folder = write(tmp_path, [*conll(SCHEMES["IOB2"]), "odd"])
+    with pytest.raises(InputError, match=r"line 9: 1 columns where 2 were expected: 'odd'"):
+        own("tagging", folder)
+    folder = write(tmp_path, conll(SCHEMES["IOB1"]))
+    write(folder, ["anna\tPERSON"], "dev.conll")
+    with pytest.raises(InputError, match=r"dev.conll', line 1: the tag 'PERSON' of 'anna' is none of IOB1"):
+        list(own("tagging", folder).read(folder, "dev"))
+
+
+def test_tags_in_one_array(tmp_path: Path) -> None:
+    rows = [{"tokens": WORDS, "ner_tags": SCHEMES["IOB1"].split()}]
+    (tmp_path / "train.json").write_text(json.dumps(rows, indent=1), "utf-8")
+    task: Any = own("tagging", tmp_path)
+    [example] = task.read(tmp_path, "train")
+    assert task.file_scheme == "IOB1" and list(example.tags) == IOB2
+
+
+# --- plain text ---
+
+
+@pytest.mark.parametrize("name", ["new.txt", "new"])
+def test_plain_lines_are_cut_as_the_model_was_trained(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task: Any = own("tagging", write(tmp_path, conll(SCHEMES["IOB2"])))
+    file = tmp_path / name
+    file.write_text("Anna lives in York.\n\nBob (in Rome) too\n", "utf-8")
+    with caplog.at_level(logging.INFO, "zoo"):
+        first, second = task.read(file, "test")
+    assert "plain text, each line cut into words" in caplog.text
+    assert first.words == ("Anna", "lives", "in", "York", ".") and first.tags is None
+    assert second.words == ("Bob", "(", "in", "Rome", ")", "too")
+    characters: Any = own("tagging", write(tmp_path, ["小\tB-PER", "明\tI-PER", "在\tO"]))
+    file.write_text("小明在 2 北京。\n他\n", "utf-8")
+    first, second = characters.read(file, "test")
+    assert first.words == tuple("小明在2北京。") and second.words == ("他",)
+    named: Any = tasks.find("peoples-daily")
+    assert [e.words for e in named.read(file, "test")] == [first.words, second.words]
+    cluener: Any = tasks.find("cluener")
+    [example, _] = cluener.read(file, "test")
+    assert example.words == tuple("小明在 2 北京。")  # its answers are places in the text
+
+
+def test_a_text_whose_last_word_looks_like_a_tag(tmp_path: Path) -> None:
+    task: Any = own("tagging", write(tmp_path, conll(SCHEMES["IOE2"])))
+    file = tmp_path / "new.txt"
+    file.write_text("anna has blood of type O\nbob too\nbob drove\n", "utf-8")
+    assert len(list(task.read(file, "test"))) == 3
+    file.write_text("anna E-PER\nbob E-PER\n", "utf-8")
+    assert [e.words for e in task.read(file, "test")] == [("anna", "bob")]
+
+
+def test_words_line_by_line_stay_words(tmp_path: Path) -> None:
+    task: Any = own("tagging", write(tmp_path, conll(SCHEMES["IOB2"])))
+    file = tmp_path / "new.txt"
+    file.write_text("Anna\nlives\n\nBob\n", "utf-8")
+    assert [e.words for e in task.read(file, "test")] == [("Anna", "lives"), ("Bob",)]
+    file.write_text("Anna B-PER\nlives O\n\nBob B-PER\n", "utf-8")
+    assert [e.tags for e in task.read(file, "test")] == [("B-PER", "O"), ("B-PER",)]
+    characters: Any = tasks.find("peoples-daily")
+    file.write_text("小\n明\n\n他\n", "utf-8")
+    assert [e.words for e in characters.read(file, "test")] == [("小", "明"), ("他",)]
+
+
+# --- CLUENER's own score ---
+
+
+def test_cluener_own_score() -> None:
+    """The plain mean over all ten kinds of F1 over the texts of entities, each once in a sentence."""
+    task: Any = tasks.find("cluener")
+    text = "小明和小明在北京"
+    gold = ["B-name", "I-name", "O", "B-name", "I-name", "O", "B-address", "I-address"]
+    found = ["B-name", "I-name", "O", "O", "O", "O", "B-address", "O"]
+    example = TaggedExample("1", tuple(text), tuple(gold))
+    scores = task.score([found], [example]).rows["all"]
+    # name: 小明 is found once, which is enough: 1; address: 北 is not 北京: 0; eight kinds are not there: 0 each.
+    assert scores["f1-texts"] == pytest.approx(100 / 10)
+    assert scores["f1-lenient"] == pytest.approx(100 * 2 * 1 / 5)
+    assert task.score([gold], [example]).rows["all"]["f1-texts"] == pytest.approx(20)
+
+
+def official(gold: list[dict], found: list[dict], kinds: list[str]) -> float:
+    """The counts of CLUENER2020's script, written out."""
+    total = 0.0
+    for kind in kinds:
+        right = wrong = missed = 0
+        for a, b in zip(gold, found, strict=True):
+            of_gold, of_found = set(a.get(kind, {})), set(b.get(kind, {}))
+            right += len(of_gold & of_found)
+            wrong += len(of_found - of_gold)
+            missed += len(of_gold - of_found)
+        precision = right / (right + wrong) if right + wrong else 0.0
+        recall = right / (right + missed) if right + missed else 0.0
+        total += 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return 100 * total / len(kinds)
+
+
+def test_cluener_own_score_beside_its_counts() -> None:
+    import random
+
+    draw = random.Random(0)
+    kinds, texts = ["a", "b", "c"], ["x", "y", "z"]
+
+    def side() -> list[list[tuple[str, str]]]:
+        return [[(draw.choice(kinds[:2]), draw.choice(texts)) for _ in range(draw.randint(0, 4))] for _ in range(9)]
+
+    def as_label(sentence: list[tuple[str, str]]) -> dict[str, dict[str, int]]:
+        return {kind: {text: 1 for k, text in sentence if k == kind} for kind, _ in sentence}
+
+    for _ in range(50):
+        gold, found = side(), side()
+        expected = official([as_label(s) for s in gold], [as_label(s) for s in found], kinds)
+        assert metrics.texts_score(gold, found, kinds) == pytest.approx(expected)

@@ -1,0 +1,163 @@
+"""The examples of a run: which file is which split, what is held out, and the line that says so."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from zoo.errors import InputError, UsageError
+from zoo.files import clean
+from zoo.finetune.config import FinetuneConfig
+from zoo.finetune.evaluation import with_gold
+from zoo.finetune.folder import data_files, sha256
+from zoo.tasks import Example, Task
+from zoo.tasks.base import HELD_OUT
+from zoo.tasks.own import listed
+from zoo.tasks.user_files import is_own
+
+log = logging.getLogger("zoo")
+
+
+@dataclass
+class Data:
+    """Examples of every split that is there, and the files they came from.
+
+    Attributes:
+        splits: train, dev and, if it has gold answers, test.
+        files: split -> path -> sha256.
+        notes: what a reader of the scores must know.
+    """
+
+    splits: dict[str, list[Example]]
+    files: dict[str, dict[str, str]]
+    notes: list[str] = field(default_factory=list)
+
+
+def source_of_path(data: str) -> str | Path:
+    """Gives a folder or file of data, or "hub" for none.
+
+    Raises:
+        UsageError: there is no such folder or file.
+    """
+    if not data:
+        return "hub"
+    path = Path(os.path.expanduser(data))
+    if not path.exists():
+        raise UsageError(f"--data: there is no '{data}'.", "Give a folder or a file, or leave it out for the Hub.")
+    return path
+
+
+def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
+    """Reads every split. Selection looks at the languages of the training data only.
+
+    A file alone is one split: the training data, of which a part is held out; the development set where nothing is
+    trained; the test set of a task that never is. What was read is logged in a line.
+
+    Raises:
+        InputError: a file that is missing or malformed; names file and line.
+    """
+    data = Data({}, {})
+    alone = isinstance(source, Path) and not source.is_dir() and not is_own(task)
+    there = ("train",) if alone else _there(task, source)
+    for split in _wanted(task, alone and config.epochs == 0):
+        languages = _languages(task, split, config)
+        if split == "dev" and split not in there and "train" in data.splits:
+            _hold_out(data, config.seed)
+            continue
+        optional = split == "test" and task.head != "embedding"
+        if optional and (split not in there or not _is_there(task, source, split, languages)):
+            continue
+        examples = list(task.read(source, split, languages))
+        if split == "test":
+            examples = _with_gold(examples, data.notes)
+            if not examples:
+                continue
+        if split == "train" and 0 < config.train_rows < len(examples):
+            chosen = _drawn(len(examples), config.train_rows, config.seed)
+            data.notes.append(
+                f"trained on {config.train_rows} of {len(examples)} rows, drawn by seed {config.seed}"
+            )
+            examples = [examples[n] for n in chosen]
+        data.splits[split] = examples
+        data.files[split] = {str(f): sha256(f) for f in data_files(task, source, split, languages)}
+    if not is_own(task):  # of a user's own files more was guessed, and has been said
+        log.info("%s.", "; ".join(_line(task, data)))
+    return data
+
+
+def _line(task: Task, data: Data) -> list[str]:
+    """What was read, for people: labels, scheme, splits."""
+    labels, scheme = getattr(task, "labels", ()), getattr(task, "scheme", "")
+    said = [listed(labels)] if labels else []
+    said += [f"scheme: {getattr(task, 'file_scheme', '') or scheme}"] if scheme else []
+    rows = [f"{split} = {_named(data, split)}" for split in data.splits]
+    return [*said, f"splits: {', '.join(rows)}"]
+
+
+def _named(data: Data, split: str) -> str:
+    count, files = len(data.splits[split]), data.files.get(split, {})
+    places = ", ".join(Path(file).name for file in list(files)[:2]) + (", ..." if len(files) > 2 else "")
+    return f"{count:,} rows" + (f" of {clean(places)}" if places else "")
+
+
+def _with_gold(examples: list[Example], notes: list[str]) -> list[Example]:
+    """Those that can be scored; a note for the others."""
+    kept = with_gold(examples)
+    if not kept:
+        notes.append("the test split has no gold answers; `python -m zoo.predict` writes a submission for it")
+    elif len(kept) < len(examples):
+        notes.append(f"{len(examples) - len(kept)} of {len(examples)} rows of test have no gold answer: not scored")
+    return kept
+
+
+def _drawn(rows: int, count: int, seed: int) -> list[int]:
+    """So many numbers of rows, drawn by a seed, in their order."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    return [int(n) for n in np.sort(random.permutation(rows)[:count])]
+
+
+def _languages(task: Task, split: str, config: FinetuneConfig) -> Sequence[str]:
+    if not task.languages:
+        return ()
+    if split in ("train", "dev"):
+        return task.train_languages or config.language_names
+    return config.language_names or task.languages
+
+
+def _wanted(task: Task, only_scored: bool) -> Sequence[str]:
+    """The splits that a run reads."""
+    if task.head == "embedding":
+        return ("test",)
+    return ("dev",) if only_scored else ("train", "dev", "test")
+
+
+def _there(task: Task, source: str | Path) -> Sequence[str]:
+    """The splits that the data may have."""
+    return ("train", "dev", "test") if source == "hub" and not task.files else tuple(task.files)
+
+
+def _is_there(task: Task, source: str | Path, split: str, languages: Sequence[str]) -> bool:
+    """Whether a split can be read at all: a data set need not come with its test files."""
+    try:
+        return source == "hub" or bool(list(data_files(task, source, split, languages)))
+    except InputError:
+        return False
+
+
+def _hold_out(data: Data, seed: int) -> None:
+    """Takes the development set from the training data, drawn by the seed. Raises InputError for one row."""
+    rows = data.splits["train"]
+    if len(rows) < 2:
+        raise InputError("The training data has one row, and there is no development set.", "Give more rows.")
+    held = set(_drawn(len(rows), max(1, len(rows) // HELD_OUT), seed))
+    data.splits["dev"] = [row for n, row in enumerate(rows) if n in held]
+    data.splits["train"] = [row for n, row in enumerate(rows) if n not in held]
+    data.files["dev"] = {}
+    data.notes.append(
+        f"there is no development set: {len(held)} of the {len(rows)} training rows, drawn by seed {seed}, are it"
+    )

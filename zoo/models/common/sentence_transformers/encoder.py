@@ -1,0 +1,220 @@
+"""Texts in, vectors out: `encode` and `search` of a model with the embedding head, and what pipelines share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import paddle
+
+from zoo.errors import InputError, UsageError
+from zoo.models.common.base import TaskModel
+from zoo.models.common.padding import padding_of
+from zoo.models.common.sentence_transformers.description import SentenceModel
+from zoo.models.common.sentence_transformers.head import Embedding
+from zoo.models.common.sentence_transformers.layers import PROMPT
+from zoo.tokenization import Tokenizer
+
+QUERY = ("query",)  # names of prompts, the first that a model has
+DOCUMENT = ("document", "passage", "corpus")
+BLOCK = 1024  # queries whose similarities to the documents are held at once
+Texts = str | Sequence[str]
+
+
+class SentenceEncoder(TaskModel):
+    """A network with the embedding head, called as sentence-transformers' class is."""
+
+    @property
+    def sentence(self) -> SentenceModel:
+        """Its modules, prompts and similarity."""
+        assert isinstance(self.head, Embedding)
+        return self.head.sentence
+
+    def encode(
+        self,
+        texts: Texts,
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int = 32,
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
+    ) -> np.ndarray:
+        """Gives the vectors of texts, as sentence-transformers' `encode` does.
+
+        Args:
+            texts: one, or a list.
+            prompt_name: of the model's prompts; None for its default one, if it has one.
+            prompt: any text to stand before each of them, instead of one of the model's.
+            batch_size: texts that are computed together; the vectors do not depend on it.
+            normalize_embeddings: divide by the Euclidean length, after truncation.
+            truncate_dim: how many numbers of a vector are kept; None for as many as the model says.
+
+        Returns:
+            float32 [N, D], in the order of the texts; [D] of a single one.
+
+        Raises:
+            InputError: an item that is no text; names it.
+            UsageError: no such prompt, or a number that makes no sense.
+        """
+        whole("batch_size", batch_size)
+        before = self.sentence.prompt(prompt_name, prompt)
+        keep = kept(self.sentence, truncate_dim)
+        rows = self.tokenizer([before + text for text in _listed(texts)], padding=False, return_tensors="np")
+        skipped = prompt_length(self.sentence, self.tokenizer, before)
+        vectors = np.zeros((len(rows["input_ids"]), self.head.width), np.float32)
+        order = np.argsort([-len(row) for row in rows["input_ids"]], kind="stable")
+        training = self.training
+        self.eval()
+        try:
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                vectors[chosen] = self._vectors({name: [r[n] for n in chosen] for name, r in rows.items()}, skipped)
+        finally:
+            if training:
+                self.train()
+        vectors = finish(vectors, keep, normalize_embeddings)
+        return vectors[0] if isinstance(texts, str) else vectors
+
+    def encode_query(self, texts: Texts, prompt_name: str | None = None, **options: Any) -> np.ndarray:
+        """As `encode`, by the model's prompt "query" where it has one and no other is asked for."""
+        return self.encode(texts, self._prompt_name(prompt_name, QUERY, options), **options)
+
+    def encode_document(self, texts: Texts, prompt_name: str | None = None, **options: Any) -> np.ndarray:
+        """As `encode`, by the model's prompt "document", "passage" or "corpus", the first that it has."""
+        return self.encode(texts, self._prompt_name(prompt_name, DOCUMENT, options), **options)
+
+    def similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Compares vectors [N, D] (or [D]) with vectors [M, D] by the model's similarity: float32 [N, M].
+
+        Distances are negative, so that more is always more alike.
+        """
+        return similarities(np.atleast_2d(a), np.atleast_2d(b), self.sentence.similarity)
+
+    def search(
+        self, queries: Texts | np.ndarray, documents: Texts | np.ndarray, top_k: int = 10, **options: Any
+    ) -> list[Any]:
+        """Finds the documents that are most alike to each query, by comparing all of them.
+
+        Args:
+            queries: texts, encoded by `encode_query`, or their vectors [N, D].
+            documents: texts, encoded by `encode_document`, or their vectors [M, D], kept to search again.
+            top_k: how many.
+            options: batch_size, normalize_embeddings, truncate_dim of `encode`.
+
+        Returns:
+            For each query a list of {"corpus_id", "score"}, best first: the document's number from 0, and the
+            similarity. One query as a str gives its list alone.
+
+        Raises:
+            InputError, UsageError: as `encode`; there is no document.
+        """
+        count = whole("top_k", top_k)
+        asked = queries if isinstance(queries, np.ndarray) else self.encode_query(queries, **options)
+        held = documents if isinstance(documents, np.ndarray) else self.encode_document(documents, **options)
+        found = nearest(np.atleast_2d(asked), np.atleast_2d(held), self.sentence.similarity, count)
+        return found[0] if isinstance(queries, str) else found
+
+    def _prompt_name(self, asked: str | None, names: Sequence[str], options: dict[str, Any]) -> str | None:
+        return self.sentence.first_of(names) if asked is None and options.get("prompt") is None else asked
+
+    def _vectors(self, rows: dict[str, list[np.ndarray]], skipped: int) -> np.ndarray:
+        """[B, D] of some rows of equal or less length than the first."""
+        width = padding_of(self).width(len(rows["input_ids"][0]))
+        batch = {name: np.zeros((len(values), width), np.int64) for name, values in rows.items()}
+        batch["input_ids"] += self.tokenizer.pad_token_id or 0
+        for name, values in rows.items():
+            for n, row in enumerate(values):
+                batch[name][n, : len(row)] = row
+        batch["attention_mask"] = hide_prompt(batch["attention_mask"], skipped)
+        with paddle.no_grad():
+            made = self(**{name: paddle.to_tensor(array) for name, array in batch.items()}).embeddings
+        return made.astype("float32").numpy()
+
+
+def _listed(texts: Any) -> list[str]:
+    if not isinstance(texts, Sequence | np.ndarray) or isinstance(texts, bytes | bytearray):
+        raise InputError(f"A {type(texts).__name__} is not a text.", "Give a str, or a list of them.")
+    listed = [texts] if isinstance(texts, str) else list(texts)
+    for n, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise InputError(f"Item {n} is a {type(text).__name__}, not a text.", "Give a str for each item.")
+    return listed
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """An argument that is a whole number.
+
+    Raises:
+        UsageError: it is none, or too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise UsageError(f"{name}={value!r} does not work.", f"A whole number from {least} on.")
+    return int(value)
+
+
+def kept(sentence: SentenceModel, asked: int | None) -> int | None:
+    """How many numbers of a vector are kept: as asked, else as the model says; None for all. Raises UsageError."""
+    return sentence.truncate_dim if asked is None else whole("truncate_dim", asked)
+
+
+def prompt_length(sentence: SentenceModel, tokenizer: Tokenizer, prompt: str) -> int:
+    """How many tokens at the start of a row a pooling leaves out: those of the prompt, where the model says so.
+
+    As sentence-transformers counts them: those of the prompt alone, with what stands before a text and without the
+    special token behind it.
+    """
+    if not prompt or not sentence.skips_prompt:
+        return 0
+    ids = tokenizer(prompt, return_tensors="np")["input_ids"][0]
+    return len(ids) - int(ids[-1] in tokenizer.all_special_ids)
+
+
+def hide_prompt(mask: np.ndarray, count: int) -> np.ndarray:
+    """An attention mask [B, T] whose first `count` tokens, behind padding on the left, are PROMPT instead of 1."""
+    if not count:
+        return mask
+    return np.where((mask != 0) & (np.cumsum(mask != 0, axis=1) <= count), PROMPT, mask)
+
+
+def finish(vectors: np.ndarray, keep: int | None, normalize: bool) -> np.ndarray:
+    """The first `keep` numbers of vectors [N, D], of length 1 if asked for; float32."""
+    vectors = vectors[:, :keep]
+    if normalize:
+        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.ascontiguousarray(vectors, np.float32)
+
+
+def similarities(a: np.ndarray, b: np.ndarray, kind: str) -> np.ndarray:
+    """Compares vectors [N, D] with [M, D] by a name of `files.SIMILARITIES`: [N, M]. Distances are negative.
+
+    Raises:
+        InputError: the vectors have different widths.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+        raise InputError(
+            f"Vectors {list(a.shape)} and {list(b.shape)} cannot be compared.", "Give [N, D] and [M, D]."
+        )
+    if kind == "cosine":
+        return finish(a, None, True) @ finish(b, None, True).T
+    if kind == "dot":
+        return a @ b.T
+    power = 2 if kind == "euclidean" else 1
+    rows = [np.linalg.norm(b - row, ord=power, axis=1) for row in a]
+    return -np.stack(rows) if rows else np.zeros((0, len(b)), np.float32)
+
+
+def nearest(queries: np.ndarray, documents: np.ndarray, kind: str, top_k: int) -> list[list[dict[str, Any]]]:
+    """For each query [N, D] the documents [M, D] most alike to it: {"corpus_id", "score"}, best first.
+
+    Raises:
+        InputError: there is no document, or the widths differ.
+    """
+    if not len(documents) or not len(queries):
+        raise InputError("There is no text.", "Give one or more.")
+    found = []
+    for start in range(0, len(queries), BLOCK):
+        for row in similarities(queries[start : start + BLOCK], documents, kind):
+            best = np.argsort(-row, kind="stable")[:top_k].tolist()
+            found.append([{"corpus_id": n, "score": float(row[n])} for n in best])
+    return found

@@ -1,0 +1,60 @@
+"""The scores of a task, by row and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+ALL = "all"
+AVERAGE, GAP = "average", "transfer gap"
+Measure = Callable[[Sequence[Any], Sequence[Any]], dict[str, dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics, all in percent.
+
+    Attributes:
+        rows: name of a row ("all", a language, "average", "transfer gap", "HasAns", a class) -> metric -> value.
+            "average" is the plain mean of the languages' rows; "transfer gap" is the language of the training data
+            minus the mean of the others.
+        row, metric: where the headline is found.
+    """
+
+    rows: dict[str, dict[str, float]]
+    row: str
+    metric: str
+
+    @property
+    def value(self) -> float:
+        """The headline: what decides which checkpoint is the best one."""
+        return self.rows[self.row][self.metric]
+
+
+def by_language(
+    measure: Measure, predictions: Sequence[Any], examples: Sequence[Any], metric: str, source: str
+) -> Scores:
+    """Gives one row per language, their plain mean, and what transfer costs.
+
+    Args:
+        measure: gives the rows of one language.
+        predictions, examples: one for one.
+        metric: the headline.
+        source: the language of the training data, when it is one.
+    """
+    places: dict[str, list[int]] = {}
+    for n, example in enumerate(examples):
+        places.setdefault(example.language, []).append(n)
+    rows: dict[str, dict[str, float]] = {}
+    for language, at in places.items():
+        part = measure([predictions[n] for n in at], [examples[n] for n in at])
+        rows[language] = part[ALL]
+    names = list(rows[next(iter(rows))])
+    out = {**rows, AVERAGE: {m: float(np.mean([r[m] for r in rows.values()])) for m in names}}
+    others = [r for language, r in rows.items() if language != source]
+    if source in rows and others:
+        out[GAP] = {m: rows[source][m] - float(np.mean([r[m] for r in others])) for m in names}
+    return Scores(out, AVERAGE, metric)

@@ -1,0 +1,207 @@
+"""A user's files: which is which split, how each is read, and which column is what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import InputError, UsageError
+from zoo.files import clean, quote
+from zoo.tasks.base import Task
+from zoo.tasks.formats import DELIMITERS, READERS, delimiter_of, is_squad
+
+SPLITS = {"train": ("train",), "dev": ("dev", "valid", "val", "validation", "eval"), "test": ("test",)}
+SUFFIXES = {
+    ".csv": "own", ".tsv": "own", ".jsonl": "own", ".json": "own", ".txt": "own",
+    ".conll": "conll", ".conllu": "conll", ".bio": "conll", ".iob": "conll", ".bmes": "conll",
+}  # fmt: skip
+TEXTS = "text sentence sentence1 premise question1 text_a content review query tweet comment"
+PAIRS = "text_pair pair sentence2 hypothesis question2 text_b"
+ROLES = {  # what a column may be called, the likeliest name first
+    "classification": {
+        "text": TEXTS,
+        "label": "label labels class category gold_label sentiment intent",
+        "pair": PAIRS,
+    },
+    "regression": {"text": TEXTS, "label": "score label value rating stars similarity", "pair": PAIRS},
+    "tagging": {"words": "words tokens text", "tags": "tags ner_tags pos_tags labels label"},
+    "qa": {"question": "question query", "context": "context paragraph passage text", "answers": "answers answer"},
+    "text2text": {
+        "source": "source src input text content article document paragraph context",
+        "target": "target tgt output summary translation title question",
+    },
+}
+OPTIONAL = ("pair",)
+LONGEST_NAME = 30  # characters; a longer first cell is no column's name
+
+
+def files_of(data: str | Path | Mapping[str, str | Path]) -> dict[str, Path]:
+    """Gives split -> file, train first: of a folder, of one file, which is the training data, or as they are named.
+
+    Raises:
+        InputError: nothing is there.
+        UsageError: a folder has several files for a split.
+    """
+    if isinstance(data, Mapping):
+        files = {split: Path(os.path.expanduser(file)).absolute() for split, file in data.items()}
+        if not files:
+            raise UsageError("No file is named.", "Give {'train': 'train.csv', 'dev': 'dev.csv'}.")
+        return files
+    folder = Path(os.path.expanduser(data)).absolute()
+    if folder.is_file():
+        return {"train": folder}
+    if not folder.is_dir():
+        raise InputError(
+            f"There is no folder or file {quote(str(data), 200)}.", "Give a folder with train.csv and dev.csv."
+        )
+    found: dict[str, Path] = {}
+    for split, stems in SPLITS.items():
+        held = [f for stem in stems for f in sorted(folder.glob(f"{stem}.*")) if f.suffix.lower() in SUFFIXES]
+        if len(held) > 1:
+            raise UsageError(
+                f"'{folder}' has several files for '{split}': {', '.join(f.name for f in held)}.",
+                "Name one for each split.",
+            )
+        found |= {split: held[0]} if held else {}
+    if not found:
+        raise InputError(
+            f"'{folder}' has no train, dev or test file.",
+            f"Expected for example train.csv ({', '.join(SUFFIXES)}); or name one file, to hold out a part of it.",
+        )
+    return found
+
+
+def is_own(task: Task) -> bool:
+    """Whether a task is of a user's own files: it knows their full paths."""
+    return bool(task.files) and all(isinstance(f, str) and Path(f).is_absolute() for f in task.files.values())
+
+
+def file_of_split(task: Task, data: str, split: str) -> Path:
+    """Gives the file of a split of a user's own task.
+
+    Args:
+        task: as it was saved.
+        data: folder or file; empty for the files that were trained on.
+
+    Raises:
+        InputError: there is none.
+    """
+    if data and Path(os.path.expanduser(data)).is_file():
+        return Path(os.path.expanduser(data))
+    files = files_of(data) if data else {name: Path(str(file)) for name, file in task.files.items()}
+    if split not in files:
+        raise InputError(
+            f"There is no file for the split '{split}', only for {', '.join(files)}.",
+            "Give one: --data FILE.",
+        )
+    return files[split]
+
+
+def form_of(file: Path, kind: str) -> str:
+    """Gives the format of a file for a kind of task: of READERS.
+
+    Raises:
+        UsageError: its name says none.
+    """
+    form = SUFFIXES.get(file.suffix.lower())
+    if form is None:
+        raise UsageError(f"'{file}' is none of {', '.join(SUFFIXES)}.", "Rename the file after what is in it.")
+    as_json = file.suffix.lower() in (".json", ".jsonl")
+    if kind == "qa" and as_json and is_squad(file):
+        return "squad"
+    return "conll" if kind == "tagging" and not as_json else form
+
+
+def separator_of(file: Path, asked: str) -> str:
+    """Gives what separates the columns of a table, of DELIMITERS; "" for JSON.
+
+    Raises:
+        UsageError: there is no such separator.
+    """
+    if asked and asked not in DELIMITERS:
+        raise UsageError(f"There is no separator {quote(asked)}.", f"One of {', '.join(DELIMITERS)}.")
+    suffix = file.suffix.lower()
+    if suffix in (".json", ".jsonl"):
+        return ""
+    return asked or (delimiter_of(file) if suffix == ".csv" else "tab")
+
+
+def columns_of(
+    file: Path, kind: str, given: Mapping[str, str], separator: str
+) -> tuple[dict[str, str], bool, list[str]]:
+    """Finds out which column is what: as given, or by its name.
+
+    Args:
+        given: role -> column; its number, counted from 1, when the file has no header.
+
+    Returns:
+        role -> column; whether columns are numbers; the columns that are not used.
+
+    Raises:
+        UsageError: a role that this kind of task has not, a column that the file has not, or one that is not found.
+    """
+    unknown = set(given) - set(ROLES[kind])
+    if unknown:
+        raise UsageError(
+            f"A {kind} task has no '{min(unknown)}'.", f"Columns can be named for {', '.join(ROLES[kind])}."
+        )
+    held = _held(file, separator, False)
+    numbered = any(column.isdecimal() and column not in held for column in given.values())
+    if numbered:
+        held = _held(file, separator, True)
+    elif len(set(held)) < len(held):
+        twice = next(name for name in held if held.count(name) > 1)
+        raise InputError(f"'{file}' has two columns {quote(twice)}.", _headless(kind))
+    found = dict(given)
+    for role, column in given.items():
+        if column not in held:
+            raise UsageError(
+                f"'{file}' has no column {quote(column)} for {role}. It has: {clean(', '.join(held), 200)}.",
+                "Count the columns of a file without a header row from 1.",
+            )
+    for role, usual in ROLES[kind].items():
+        free = [c for c in held if c not in found.values()]
+        guess = next((c for name in usual.split() for c in free if c.lower() == name), None)
+        if role not in found and guess:
+            found[role] = guess
+    missing = [role for role in ROLES[kind] if role not in found and role not in OPTIONAL]
+    free = [c for c in held if c not in found.values()]
+    if len(missing) == 1 and len(free) == 1 and not numbered and (found or len(held) == 1):
+        found[missing[0]], missing, free = free[0], [], []
+    if missing:
+        raise UsageError(
+            f"Which column of '{file}' is the {' and which the '.join(missing)}?"
+            f" It has: {clean(', '.join(held), 200)}.",
+            _which(kind, missing, free, numbered),
+        )
+    return found, numbered, [c for c in held if c not in found.values()]
+
+
+def _held(file: Path, separator: str, numbered: bool) -> list[str]:
+    """The columns of a table: names, or numbers."""
+    arguments: dict[str, Any] = {"separator": separator, "numbered": numbered}
+    if separator and not numbered:  # a table with a header only has columns too; names may come twice
+        row = next(READERS["own"](file, separator=separator, numbered=True), None)
+        held = [] if row is None else [str(value).strip() for value in row.values.values()]
+        if next(READERS["own"](file, **arguments), None) is None:
+            raise InputError(f"'{file}' has no rows below its first.", "Is there more than a header?")
+        return held
+    row = next(READERS["own"](file, **arguments), None)
+    if row is None:
+        raise InputError(f"'{file}' has no rows.")
+    return [str(column) for column in row.values]
+
+
+def _headless(kind: str) -> str:
+    roles = [role for role in ROLES[kind] if role not in OPTIONAL]
+    return f"If it has no header row: --columns {','.join(f'{role}={n}' for n, role in enumerate(roles, 1))}."
+
+
+def _which(kind: str, missing: list[str], free: list[str], numbered: bool) -> str:
+    """The hint when columns are not found."""
+    example = ",".join(f"{role}={column}" for role, column in zip(missing, free or ["..."], strict=False))
+    names = all(len(c) <= LONGEST_NAME and not c.replace(".", "").isdecimal() for c in free)
+    named = f"Name it: --columns {clean(example)}. " if names or numbered else ""
+    return named + ("" if numbered else _headless(kind))

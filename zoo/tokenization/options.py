@@ -1,0 +1,49 @@
+"""The options of a call: which there are, and what form its answer has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.errors import UsageError
+
+TENSORS = ("pd", "np")
+STRATEGIES = ("longest_first", "only_first", "only_second")
+OPTIONS = (
+    "max_length",
+    "truncation",
+    "stride",
+    "padding",
+    "padding_side",
+    "pad_to_multiple_of",
+    "is_split_into_words",
+    "return_offsets",
+)
+
+
+def converted(batch: dict[str, Any], return_tensors: str) -> dict[str, Any]:
+    """A batch of NumPy arrays as `return_tensors` says; lists, of rows without padding, stay as they are."""
+    if return_tensors == "np":
+        return batch
+    from zoo.tokenization.tensors import to_paddle
+
+    return to_paddle(batch)
+
+
+def check_options(
+    strategy: bool | str, padding: bool | str, side: str, stride: int | None, multiple: int | None, pair: bool
+) -> None:
+    """Raises UsageError for an option that does not exist or does not go with another."""
+    if strategy not in (*STRATEGIES, False):
+        raise UsageError(
+            f"truncation={strategy!r} does not exist.", f"One of True, False, {', '.join(STRATEGIES)}."
+        )
+    if padding not in (True, False, "max_length"):
+        raise UsageError(f"padding={padding!r} does not exist.", "One of True, False, 'max_length'.")
+    if side not in ("left", "right"):
+        raise UsageError(f"padding_side={side!r} does not exist.", "One of 'left', 'right'.")
+    if multiple is not None and multiple < 1:
+        raise UsageError(f"pad_to_multiple_of={multiple} does not exist.", "Give 1 or more.")
+    if strategy == "longest_first" and pair and stride is not None:
+        raise UsageError("A stride does not go with 'longest_first' for pairs.", "truncation='only_second'.")
+    if strategy == "only_second" and not pair:
+        raise UsageError("truncation='only_second' needs a text_pair.", "truncation=True cuts a single text.")
