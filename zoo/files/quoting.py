@@ -29,7 +29,9 @@ def quote(value: object, limit: int = SHOWN) -> str:
 
 def clean(text: str, limit: int = SHOWN) -> str:
     """Gives a text without quotes, cut to `limit` characters and escaped as `quote` does it."""
-    made = "".join(map(_escape, text[: limit + 1]))
+    made = text[: limit + 1]
+    if not made.isprintable():
+        made = "".join(map(_escape, made))
     return made if len(made) <= limit else made[: max(1, limit - 3)] + "..."
 
 

@@ -12,6 +12,7 @@ from zoo.errors import CheckpointError
 from zoo.files import Fields, quote
 
 MOST_IDS = 1 << 22  # no vocabulary has so many tokens; a list of as many is still small
+MOST_ADDED = 100_000  # tokens that files beside a vocabulary add
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,14 @@ def merge(lists: Iterable[Iterable[Added | None]], roles: Collection[str]) -> li
     Args:
         lists: of a token that comes twice the later one counts, with the earlier one's id where it has none.
         roles: tokens that have a role; they are special whatever their flags say.
+
+    Raises:
+        CheckpointError: there are more than any tokenizer has.
     """
     found: dict[str, Added] = {}
     for token in (token for tokens in lists for token in tokens if token is not None):
+        if len(found) >= MOST_ADDED:
+            raise CheckpointError(f"The tokenizer's files add more than {MOST_ADDED:,} tokens, which none does.")
         before = found.get(token.content)
         number = before.id if token.id is None and before else token.id
         found[token.content] = replace(token, id=number, special=token.special or token.content in roles)
