@@ -17,6 +17,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,8 @@ def main(argv: list[str] | None = None) -> int:
             for safe in (False, True):
                 rows[f"{name}, {'safetensors' if safe else 'pdparams'}"] = round_trip(stem, name, task, safe)
     versions = {n: version(n) for n in ("paddlenlp", "paddlepaddle", "numpy")}
-    text = json.dumps({"limit": LIMIT, "versions": versions, "models": rows}, indent=1)
+    date = datetime.now(timezone.utc).date().isoformat()
+    text = json.dumps({"limit": LIMIT, "date": date, "versions": versions, "models": rows}, indent=1)
     if arguments.report:
         arguments.report.write_text(text + "\n", encoding="utf-8")
     print(text)
