@@ -275,3 +275,19 @@ def test_room_for_work_on_the_way_outlives_a_publication(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
     with pytest.raises(UsageError, match="cannot be written"), files.scratch("/proc/x"):
         raise AssertionError
+
+
+def test_a_parent_that_another_process_took_away_is_made_again(tmp_path, monkeypatch):
+    from zoo.files import disk
+
+    real = disk._touch
+
+    def late(file):
+        if file.parent.exists() and not any(file.parent.iterdir()):
+            file.parent.rmdir()  # as a process that failed does with what it made
+        monkeypatch.setattr(disk, "_touch", real)
+        real(file)
+
+    monkeypatch.setattr(disk, "_touch", late)
+    put(tmp_path / "out" / "m", config_json="1")
+    assert listed(tmp_path) == {"out/m/config.json": "1"}

@@ -111,7 +111,7 @@ def lock(target: Path, *, wait: bool = True, longest: float = LONGEST) -> Iterat
     busy = f"Another process is writing {quote(str(target), 200)}."
     held = FileLock(file)
     with explained(target):
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o644))  # filelock would try for ever where this cannot be
+        _touch(file)  # filelock would try for ever where this cannot be
         try:
             held.acquire(timeout=PATIENCE if wait else 0)
         except Timeout:
@@ -133,6 +133,18 @@ def lock(target: Path, *, wait: bool = True, longest: float = LONGEST) -> Iterat
             yield
         finally:
             free()
+
+
+def _touch(file: Path) -> None:
+    """Makes a file that may be there; its folder may have gone with another process that failed."""
+    for last in (False, False, True):
+        try:
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o644))
+            return
+        except FileNotFoundError:
+            if last or file.parent.exists():
+                raise
+            file.parent.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager

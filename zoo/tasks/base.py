@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.errors import InputError, UsageError
-from zoo.files import clean, write_file
+from zoo.files import clean, quote, write_file
 from zoo.tasks.features import Features, join
 from zoo.tasks.formats import READERS
 from zoo.tasks.hub import Hub, hub_rows
@@ -153,7 +153,11 @@ class Task(ABC):
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
         """Rows of local files."""
         columns = self.columns if not self.headless or split in self.headless else ()
-        return READERS[self.format](files[0], columns, **self.reading)
+        try:
+            return READERS[self.format](files[0], columns, **self.reading)
+        except (KeyError, TypeError):  # a description that came with somebody's model
+            made = f"{quote(self.format)} {quote(dict(self.reading))}"
+            raise UsageError(f"No file can be read as the task {self.name} says: {made}.") from None
 
     def code(self, language: str) -> str:
         """How a language is spelled in the names of files."""

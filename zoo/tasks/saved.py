@@ -50,6 +50,8 @@ def check_kinds(made: Any) -> None:
 
 def _fits(value: Any, hint: Any) -> bool:
     kind, inner = get_origin(hint), get_args(hint)
+    if hint is Any:  # an option of a reader
+        return value is None or isinstance(value, str | int | float | tuple)
     if kind in (Union, UnionType):
         return any(_fits(value, one) for one in inner)
     if kind is tuple:

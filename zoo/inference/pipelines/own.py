@@ -17,8 +17,7 @@ from zoo.tokenization import Tokenizer
 if TYPE_CHECKING:
     from zoo.inference.pipelines.base import Pipeline
 
-SPELLED = {"do_not_truncate": False, "do_not_pad": False, "longest": True}
-TENSORS = (None, "np", "pd", "pt")
+SPELLED: Mapping[str, Any] = {"do_not_truncate": False, "do_not_pad": False, "longest": True, "pt": "pd"}
 
 
 def is_single(pipeline: type[Pipeline]) -> bool:
@@ -93,7 +92,7 @@ class FamiliarTokenizer:
         text_pair: Any = None,
         *,
         add_special_tokens: bool = True,
-        return_tensors: str | None = None,
+        return_tensors: str = "pd",
         truncation: bool | str = True,
         padding: bool | str = True,
         **options: Any,
@@ -102,7 +101,7 @@ class FamiliarTokenizer:
 
         Args:
             add_special_tokens: True; there are no rows without them.
-            return_tensors: "pd" for paddle's tensors, as which "pt" is read, "np" or None for arrays.
+            return_tensors: "pt" is read as "pd", paddle's tensors.
             truncation, padding: also "do_not_truncate", "do_not_pad", "longest".
 
         Raises:
@@ -111,10 +110,5 @@ class FamiliarTokenizer:
         """
         if not add_special_tokens:
             raise UsageError("add_special_tokens=False does not exist here.", "tokenizer.tokenize(text)")
-        if return_tensors not in TENSORS:
-            raise UsageError(f"return_tensors={return_tensors!r} does not exist.", "One of 'pd', 'np'.")
-        truncation, padding = (SPELLED.get(str(value), value) for value in (truncation, padding))
-        rows = self._inner(text, text_pair, truncation=truncation, padding=padding, **options)
-        if return_tensors not in ("pd", "pt"):
-            return rows
-        return {name: paddle.to_tensor(values) for name, values in rows.items()}
+        words = {"truncation": truncation, "padding": padding, "return_tensors": return_tensors}
+        return self._inner(text, text_pair, **{k: SPELLED.get(str(v), v) for k, v in words.items()}, **options)
