@@ -177,7 +177,7 @@ TABLE = (
     ),
     # Measures an example as it is.
     Row(
-        "benchmarks/faults/files_of_strangers.py",
+        "benchmarks/faults/documents.py",
         packages="numpy paddle sentencepiece tokenizers torch",
         parts="zoo benchmarks",
     ),

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.faults.files_of_strangers import READERS, packed, write
+from benchmarks.faults.documents import packed
+from benchmarks.faults.files_of_strangers import READERS, write
 from zoo.convert.certificate import Certificate
 from zoo.errors import CheckpointError, UsageError, ZooError
 from zoo.finetune import folder as disk

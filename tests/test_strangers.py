@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.faults.files_of_strangers import READERS, write
 from benchmarks.faults.hostile_files import Hostile, hostile_files
-from benchmarks.faults.hostile_weights import growing, in_zip
+from benchmarks.faults.hostile_pickles import growing, in_zip
 from benchmarks.faults.mutations import Outcomes, attempt, mutations, try_hostile
 
 ALL = tuple(hostile_files(heavy=False))

@@ -10,8 +10,9 @@ import pytest
 
 from tests.convert.conftest import ROOT
 from zoo import registry
-from zoo.checkpoint.rules import TensorInfo
-from zoo.checkpoint.shapes import check_shapes, target_shapes
+from zoo.checkpoint.rules import Rule, Step, TensorInfo
+from zoo.checkpoint.shapes import check_shapes, source_shapes, target_shapes
+from zoo.errors import KeyRuleError
 
 FILES = sorted((ROOT / "conversion" / "keys").glob("*.json"))
 SIZES = {"F16": 2, "F32": 4, "I64": 8}
@@ -69,3 +70,17 @@ def test_files_are_what_the_script_writes(path: Path) -> None:
 
     card = registry.find(str(read(path)[0]["name"]))
     assert document(card) == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 4)])
+@pytest.mark.parametrize("place", [0, 1])
+def test_tensors_that_do_not_fit_their_rule(shape: tuple[int, ...], place: int) -> None:
+    """A sentence, not a mistake of numpy's."""
+    sides = (("a.weight", "b.weight"), ("c.weight", "d.weight"))
+    for op, sources, targets in (("join", *(sides[0], ("e.weight",))), ("split", ("e.weight",), sides[1])):
+        step = Step(Rule(sources, targets, op), sources, targets)
+        names, of = (sources, target_shapes) if op == "join" else (targets, source_shapes)
+        shapes = dict.fromkeys((*sources, *targets), (4, 4))
+        assert of(step, shapes)
+        with pytest.raises(KeyRuleError, match=names[place].replace(".", r"\.")):
+            of(step, {**shapes, names[place]: shape, **({names[0]: shape} if shape == () else {})})

@@ -12,13 +12,14 @@ def target_shapes(step: Step, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Shapes of our tensors, from those of the upstream ones (ties give none).
 
     Raises:
-        KeyRuleError: a fused tensor does not divide evenly.
+        KeyRuleError: a fused tensor does not divide evenly, is a single number, or does not fit the others.
     """
     first, op = shapes[step.sources[0]], step.rule.op
     if op == "tie":
         return {}
     if op == "copy":
         return {step.targets[0]: first}
+    _check_fit(step, {name: shapes[name] for name in step.sources})
     parts = len(step.targets)
     rows = sum(shapes[s][0] for s in step.sources)
     if rows % parts:
@@ -28,12 +29,25 @@ def target_shapes(step: Step, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
 
 
 def source_shapes(step: Step, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Shapes of the upstream tensors of a step, from those of ours; the reverse of `target_shapes`."""
+    """Shapes of the upstream tensors of a step, from those of ours; the reverse of `target_shapes`.
+
+    Raises:
+        KeyRuleError: a tensor is a single number, or does not fit the others.
+    """
     first = shapes[step.targets[0]]
     if step.rule.op in ("copy", "tie"):
         return {step.sources[0]: first}
+    _check_fit(step, {name: shapes[name][::-1] for name in step.targets})
     rows = sum(shapes[t][-1] for t in step.targets) // len(step.sources)
     return dict.fromkeys(step.sources, (rows, *first[::-1][1:]))
+
+
+def _check_fit(step: Step, shapes: Mapping[str, Shape]) -> None:
+    """Raises KeyRuleError for tensors that cannot be turned, or joined along their first axis."""
+    first = next(iter(shapes.values()))
+    for name, shape in shapes.items():
+        if not shape or shape[1:] != first[1:]:
+            raise KeyRuleError(f"'{name}' has the shape {list(shape)}, with which {step.rule} cannot work.")
 
 
 def check_shapes(plan: Plan, found: Mapping[str, Shape], expected: Mapping[str, Shape]) -> None:
