@@ -291,3 +291,12 @@ def test_a_parent_that_another_process_took_away_is_made_again(tmp_path, monkeyp
     monkeypatch.setattr(disk, "_touch", late)
     put(tmp_path / "out" / "m", config_json="1")
     assert listed(tmp_path) == {"out/m/config.json": "1"}
+
+
+def test_removing_takes_what_a_killed_process_left(tmp_path):
+    target = tmp_path / "m"
+    put(target, config_json="1")
+    assert subprocess.run([sys.executable, "-c", KILLED, str(target), "inside"]).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 3
+    files.remove(target)
+    assert not list(tmp_path.iterdir())

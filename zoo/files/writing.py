@@ -92,9 +92,12 @@ def probe(target: str | os.PathLike[str], *, last: str = "config.json") -> None:
 
 
 def remove(folder: Path) -> None:
-    """Removes the files of ours from a folder, and the folder when nothing else is in it."""
+    """Removes the files of ours from a folder, and the folder when nothing else is in it.
+
+    What a killed process left beside it goes too.
+    """
     owned = manifest(folder)
-    with explained(folder):
+    with explained(folder), lock(folder), _scratch(folder):
         for name in sorted(owned, key=lambda n: n != _last(folder)):
             with suppress(FileNotFoundError):
                 (folder / name).unlink()
