@@ -279,7 +279,7 @@ def test_files(answering: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pipe.map_file(source, target, overwrite=True)
     with pytest.raises(UsageError, match="no file of items"):
         pipe.map_file(tmp_path / "in.csv", target, overwrite=True)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="There is no file"):
         pipe.map_file(tmp_path / "absent.txt", target, overwrite=True)
 
 

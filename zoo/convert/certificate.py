@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from zoo.checkpoint.rules import KeyMap, Plan, TensorInfo
 from zoo.errors import CheckpointError
-from zoo.files import Fields, is_name, quote, read_object
+from zoo.files import Fields, is_name, quote, read_object, sha256
 
 NAME = "certificate.json"
 T = TypeVar("T")
@@ -110,14 +110,15 @@ class Certificate:
 def _read(about: Fields) -> Certificate:
     """Gives a certificate's fields, each of the kind that it must be."""
     files = [Fields(file, about.source) for file in _must(about.items("files", None, dict), "files")]
-    counts, weights = about.below("coverage"), about.below("weights")
+    counts, weights, source = about.below("coverage"), about.below("weights"), about.below("source")
+    form = ["form"] if "form" in source else []  # whose names the source's file has, where they are not torch's
     parity = about.content.get("parity")
     return Certificate(
         name=_text(about, "name"),
         family=_text(about, "family"),
         architecture=_text(about, "architecture"),
         task=about.text("task", None),
-        source={name: _text(about.below("source"), name) for name in ("kind", "id", "revision")},
+        source={name: _text(source, name) for name in ("kind", "id", "revision", *form)},
         files=tuple(FileStamp(_name(file), _size(file, "size"), _text(file, "sha256")) for file in files),
         rules=_text(about, "rules"),
         coverage=Coverage(
@@ -179,11 +180,7 @@ def _counts(about: Fields, name: str) -> dict[str, int]:
 
 def stamp(path: Path) -> FileStamp:
     """Size and SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return FileStamp(path.name, path.stat().st_size, digest.hexdigest())
+    return FileStamp(path.name, path.stat().st_size, sha256(path))
 
 
 def rules_version(keymap: KeyMap) -> str:
