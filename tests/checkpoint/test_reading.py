@@ -270,9 +270,7 @@ class TestFolders:
         assert_reads(checkpoint, {name: want[name] for name in checkpoint.infos})
         assert checkpoint.file_of("plain").name.endswith(f"00001-of-00002.{ending}")
 
-    @pytest.mark.parametrize(
-        "change", ["missing", "outside", "absolute", "elsewhere", "extra", "unnamed", "broken"]
-    )
+    @pytest.mark.parametrize("change", ["missing", "outside", "absolute", "elsewhere", "extra", "broken"])
     def test_an_index_that_does_not_fit_is_an_error(self, tmp_path: Path, change: str) -> None:
         self.shard(tmp_path, "bin")
         index = tmp_path / "pytorch_model.bin.index.json"
@@ -286,11 +284,18 @@ class TestFolders:
             table["plain"] = table["flags"]
         elif change == "extra":
             table["nowhere"] = table["plain"]
-        elif change == "unnamed":
-            del table["plain"]
         index.write_text("{" if change == "broken" else json.dumps(content))
         with pytest.raises(CheckpointError, match=r"index\.json"):
             open_checkpoint(tmp_path)
+
+    def test_a_tensor_that_the_index_does_not_name_is_read(self, tmp_path: Path) -> None:
+        """As a shard's buffer is that the index leaves out; whether the network has it, its key table says."""
+        want = self.shard(tmp_path, "bin")
+        index = tmp_path / "pytorch_model.bin.index.json"
+        content = json.loads(index.read_text())
+        del content["weight_map"]["plain"]
+        index.write_text(json.dumps(content))
+        assert set(open_checkpoint(tmp_path).infos) == set(want)
 
     def test_a_tensor_in_two_shards_is_an_error(self, tmp_path: Path) -> None:
         self.shard(tmp_path, "bin")
