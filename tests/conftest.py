@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import tempfile
@@ -66,6 +67,15 @@ def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
         for name in ("connect", "connect_ex"):
             monkeypatch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+    yield
+
+
+@pytest.fixture(autouse=True)
+def the_log_reaches_pytest() -> Iterator[None]:
+    """A command that a test before this one stopped may have left the zoo's log as commands have it."""
+    log = logging.getLogger("zoo")
+    log.propagate = True
+    log.setLevel(logging.NOTSET)
     yield
 
 

@@ -180,6 +180,9 @@ sys.exit(cli.run(main))
 """
     assert stopped(work, number)[:3] == (128 + number, "", "stopped\n")
     children = [int(child) for child in (tmp_path / "children").read_text().split()]
+    until = time.monotonic() + 10  # a process that was killed may still be going
+    while any(signals._runs(child) for child in children) and time.monotonic() < until:
+        time.sleep(0.05)
     assert len(children) >= 3 and not any(signals._runs(child) for child in children)
 
 

@@ -213,7 +213,7 @@ def test_two_gigabytes_do_not_go_through_onnx(monkeypatch: pytest.MonkeyPatch, t
 
 def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engines.ENGINES, "openvino", engines.Kind("OpenVINO", ("no-such-package",)))
-    with pytest.raises(UsageError, match=r"needs no-such-package.\npip install 'paddle-model-zoo\[export\]'"):
+    with pytest.raises(UsageError, match=r"needs no-such-package\.\npip install 'paddle2onnx"):
         choose(tiny(), "openvino")
     assert choose(tiny()).engine == "paddle"
 
