@@ -100,9 +100,9 @@ def entities(found: Sequence[list], examples: list[Any], eager: Any) -> float:
 
 def answers(found: Sequence[str], examples: list[Any], eager: Any) -> float:
     """SQuAD 2.0's F1."""
-    f1 = metrics.ANSWERS["english"]["f1"]
-    golds = [[gold.text for gold in example.answers] or [""] for example in examples]
-    return metrics.mean_percent([metrics.best_over(f1, g, a) for g, a in zip(golds, found, strict=True)])
+    golds = [[gold.text for gold in example.answers] for example in examples]
+    scores = (metrics.answer_score("english", "f1", True, g, a) for g, a in zip(golds, found, strict=True))
+    return metrics.mean_percent(list(scores))
 
 
 def cosine(found: np.ndarray, examples: list[Any], eager: np.ndarray) -> float:
