@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from zoo.inference.bench.worker import Message, Run, peak_memory, serve
+from zoo.bench.worker import Message, Run, peak_memory, serve
 
 if TYPE_CHECKING:
     from benchmarks.torch_loop import TorchLoop
@@ -70,7 +70,7 @@ def quantised(model: Any, pipe: Any, folder: Path) -> Any:
         pipe: its pipeline, which encodes calibration.json.
         folder: holds that file; work is done below.
     """
-    from zoo.inference import quantise
+    from zoo.export import quantise
     from zoo.inference.engines import Choice, module_of, open_graph
 
     work = folder / "int8"

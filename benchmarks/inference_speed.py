@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import common
 from benchmarks.inference_sides import MODULE
 from zoo import env
-from zoo.inference.bench.worker import Worker
+from zoo.bench.worker import Worker
 
 COMMAND = "python -m benchmarks.inference_speed"
 BATCH, LENGTH, CALIBRATION = 8, 128, 32

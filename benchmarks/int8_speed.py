@@ -15,7 +15,7 @@ import numpy as np
 import paddle
 
 from benchmarks import common
-from zoo.inference import quantise
+from zoo.export import quantise
 from zoo.inference.engines import Choice, module_of, open_graph
 from zoo.models.structbert.config import Config
 from zoo.models.structbert.model import build

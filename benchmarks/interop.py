@@ -23,8 +23,8 @@ from sentence_transformers import SentenceTransformer
 import zoo
 from benchmarks import common
 from benchmarks.interop_forms import FORMS, TEXTS, Form
-from zoo.convert.back import export
-from zoo.convert.run import convert
+from zoo.convert.to_paddle import convert
+from zoo.convert.to_upstream import export
 from zoo.errors import ZooError
 
 COMMAND = "python -m benchmarks.interop"

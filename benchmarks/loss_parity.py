@@ -31,7 +31,7 @@ from zoo.finetune.batches import TrainBatches
 from zoo.finetune.events import Event, Updated
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings
-from zoo.finetune.objective import objective_of
+from zoo.finetune.losses import objective_of
 from zoo.finetune.optimisation import OptimiserSettings, decays, make_optimiser
 from zoo.loading import load
 from zoo.models.common.weights import disk_names
@@ -215,7 +215,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default=",".join(RUNS))
     parser.add_argument("--updates", type=int, default=200)
-    parser.add_argument("--plain", action="store_true", help="without the tricks of zoo.finetune.fast")
+    parser.add_argument("--plain", action="store_true", help="without the tricks of zoo.finetune.cpu_speedups")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/loss_parity.*")
     given = parser.parse_args()
     paddle.seed(1)

@@ -5,7 +5,7 @@ that holds its model; they train in turn, one update and then a few that count, 
 them alike. float32, dropout 0.1, AdamW, clipping at 1, batches of 32 rows. The Trainer runs as its documented
 example does (examples/pytorch/text-classification: padded to 128); the others have the same batches of rows of like
 length, padded to the longest. The torch loop has the same settings of malloc as ours, PyTorch's fused AdamW and its
-own attention. Plain paddle is our loop with neither zoo.finetune.fast nor `env.mkl_path`.
+own attention. Plain paddle is our loop with neither zoo.finetune.cpu_speedups nor `env.mkl_path`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks import common
 from benchmarks.train_references import BATCH, DATA, LR, WIDTH, model_folder
-from zoo import cli, env
+from zoo import env, terminal
 
 COMMAND = "python -m benchmarks.train_speed"
 CANDIDATES = ("trainer", "torch", "paddle", "zoo")
@@ -106,7 +106,7 @@ class Command:
         return sum(done[begin : begin + updates])
 
     def _seconds(self) -> list[float]:
-        from zoo.finetune.folder import read_metrics  # imports paddle
+        from zoo.finetune.run_folder import read_metrics  # imports paddle
 
         return [line["seconds"] for line in read_metrics(self.metrics) if line["kind"] == "update"]
 
@@ -164,7 +164,7 @@ def main() -> int:
     parser.add_argument("--updates", type=int, default=4)
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/train_speed.*")
     given = parser.parse_args()
-    return cli.run(lambda: _main(given))  # a signal ends the candidates too
+    return terminal.run(lambda: _main(given))  # a signal ends the candidates too
 
 
 def _main(given: argparse.Namespace) -> None:

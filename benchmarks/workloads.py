@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks import common, fitted_heads
 from benchmarks.inference_sides import CALIBRATION, MODULE, PIPELINES
 from zoo import metrics, tasks
-from zoo.inference.bench.worker import Worker
+from zoo.bench.worker import Worker
 
 COMMAND = "python -m benchmarks.workloads"
 NAME = "sentence-transformers/all-MiniLM-L6-v2"

@@ -27,8 +27,8 @@ import paddle
 import paddlenlp.transformers
 from paddlenlp.transformers.funnel import modeling as funnel
 
-from zoo.convert.back import export
-from zoo.convert.run import convert
+from zoo.convert.to_paddle import convert
+from zoo.convert.to_upstream import export
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.paddlenlp import dialects

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conversion import random_snapshot
-from zoo import cli, hub, registry
+from zoo import hub, registry, terminal
 from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
 from zoo.convert.certificate import Certificate
@@ -128,4 +128,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(terminal.run(main))

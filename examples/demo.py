@@ -20,7 +20,7 @@ from rich.table import Table
 import zoo
 from zoo.convert.__main__ import load_verify
 from zoo.convert.certificate import Certificate
-from zoo.convert.run import convert
+from zoo.convert.to_paddle import convert
 from zoo.models.common.base import Model
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"

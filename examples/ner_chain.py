@@ -20,13 +20,13 @@ import numpy as np
 import paddle
 
 import zoo
-from zoo import cli, tasks
+from zoo import tasks, terminal
 from zoo.errors import GuardError
+from zoo.export.run import Guarding, export
+from zoo.export.score_check import Gate, read_gate
 from zoo.finetune import FinetuneConfig, finetune
 from zoo.inference.deployed import deploy, read_settings
 from zoo.inference.engines.eager import Eager
-from zoo.inference.export import Guarding, export
-from zoo.inference.guard import Gate, read_gate
 from zoo.inference.pipelines.base import Pipeline
 from zoo.models.common.base import Origin
 from zoo.models.structbert.config import Config
@@ -207,7 +207,7 @@ def show(lines: Sequence[Line]) -> None:
     """The table."""
     header = ("engine", "precision", "recipe", "F1", "accuracy", "points", "MB", "ms", "p95 ms", "sentences/s")
     rows: list[list[Any]] = [[str(value) for value in asdict(one).values()] for one in lines]
-    cli.table(rows, header, right=range(3, len(header)))
+    terminal.table(rows, header, right=range(3, len(header)))
 
 
 def main() -> int:
@@ -217,7 +217,7 @@ def main() -> int:
     parser.add_argument("--model", default="", help="a name or folder; without it a small network from nothing")
     parser.add_argument("--work", type=Path, default=Path("build/ner"), help="where everything goes")
     given = parser.parse_args()
-    return cli.run(lambda: _main(given.data, given.work, given.model))
+    return terminal.run(lambda: _main(given.data, given.work, given.model))
 
 
 def _main(data: Path, work: Path, model: str) -> int:

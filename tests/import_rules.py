@@ -52,17 +52,22 @@ TABLE = (
     # Which key table reads a file and which head it has, for loading and converting alike.
     Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),
     Row("zoo/weights.py", packages="numpy", parts=f"{LIGHT} zoo.keys zoo.checkpoint"),
-    # `env` starts paddle's threads, `cli` draws on a terminal; both import late.
+    # `env` starts paddle's threads, `terminal` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
-    Row("zoo/cli.py", packages="rich", parts="zoo.errors zoo.files zoo.signals"),
-    Row("zoo/doctor.py", parts="zoo.cli zoo.env zoo.hub zoo.files zoo.inference.kinds zoo.inference.verdicts"),
+    Row("zoo/terminal.py", packages="rich", parts="zoo.errors zoo.files zoo.signals"),
+    Row("zoo/batching.py", packages="numpy"),
+    Row("zoo/doctor.py", parts="zoo.terminal zoo.env zoo.hub zoo.files zoo.inference.kinds zoo.inference.verdicts"),
     Row("zoo/__main__.py", parts="zoo"),
     # Files in, arrays out.
-    Row("zoo/checkpoint/*", packages="numpy safetensors filelock", parts=f"{LIGHT} zoo.checkpoint zoo.cli zoo.env"),
+    Row(
+        "zoo/checkpoint/*",
+        packages="numpy safetensors filelock",
+        parts=f"{LIGHT} zoo.checkpoint zoo.terminal zoo.env",
+    ),
     Row(
         "zoo/hub/*",
         packages="numpy safetensors filelock huggingface_hub certifi",
-        parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.cli zoo.__version__",
+        parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.terminal zoo.__version__",
     ),
     Row("zoo/tokenization/tensors.py", packages="numpy paddle"),  # itself imported late
     Row(
@@ -74,7 +79,7 @@ TABLE = (
     Row(
         "zoo/models/common/*",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.env zoo.checkpoint zoo.tokenization zoo.models.common",
+        parts=f"{LIGHT} zoo.env zoo.batching zoo.checkpoint zoo.tokenization zoo.models.common",
     ),
     Row(
         "zoo/models/*/tokenizer.py",
@@ -108,7 +113,7 @@ TABLE = (
     Row(
         "zoo/convert/*",
         packages="numpy filelock rich",
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.paddlenlp zoo.env zoo.cli zoo.hub zoo.checkpoint"
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.paddlenlp zoo.env zoo.terminal zoo.hub zoo.checkpoint"
         " zoo.models zoo.tokenization zoo.loading zoo.convert zoo.__version__ conversion",
     ),
     Row(
@@ -132,27 +137,35 @@ TABLE = (
         parts="zoo.errors zoo.files zoo.signals zoo.finetune.config",
     ),
     Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
-    Row("zoo/evaluate.py", parts="zoo.cli zoo.errors zoo.files zoo.finetune"),
-    Row("zoo/export.py", parts="zoo.cli zoo.errors zoo.files zoo.inference"),
-    Row("zoo/predict.py", parts="zoo.cli zoo.errors zoo.files zoo.finetune"),
+    Row("zoo/evaluate.py", parts="zoo.terminal zoo.errors zoo.files zoo.finetune"),
+    Row("zoo/export/__init__.py"),
+    Row("zoo/export/__main__.py", parts="zoo.terminal zoo.errors zoo.files zoo.export"),
+    Row(
+        "zoo/export/*",
+        packages="numpy nncf openvino",
+        parts=f"{LIGHT} zoo.env zoo.terminal zoo.hub zoo.models zoo.loading zoo.batching zoo.tasks zoo.inference"
+        " zoo.export zoo.__version__",
+    ),
+    Row("zoo/predict.py", parts="zoo.terminal zoo.errors zoo.files zoo.finetune"),
     Row(
         "zoo/finetune/*",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
-        " zoo.tasks zoo.metrics zoo.finetune",
+        parts=f"{LIGHT} zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.loading"
+        " zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
     ),
-    Row("zoo/bench.py", parts="zoo.cli zoo.files zoo.inference.bench"),
-    Row("zoo/inference/bench/plot.py", packages="matplotlib", parts="zoo.inference.bench"),
-    Row("zoo/inference/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env"),
-    Row("zoo/inference/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference"),
+    Row("zoo/bench/__init__.py"),
+    Row("zoo/bench/__main__.py", parts="zoo.terminal zoo.files zoo.bench.measure"),
+    Row("zoo/bench/plot.py", packages="matplotlib", parts="zoo.bench.measure"),
+    Row("zoo/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env"),
+    Row("zoo/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference zoo.bench"),
     # What the doctor knows of engines without importing one.
     Row("zoo/inference/kinds.py"),
     Row("zoo/inference/verdicts.py", parts="zoo.errors zoo.env zoo.files zoo.inference.kinds"),
     Row(
         "zoo/inference/*",
         packages=f"{FRAMEWORKS} filelock paddle2onnx nncf openvino onnxruntime",
-        parts=f"{LIGHT} zoo.registry zoo.env zoo.cli zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.tokenization"
-        " zoo.tasks zoo.metrics zoo.inference",
+        parts=f"{LIGHT} zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.loading"
+        " zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.inference",
     ),
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(

@@ -14,15 +14,15 @@ from benchmarks.faults.documents import packed
 from benchmarks.faults.files_of_strangers import READERS, write
 from zoo.convert.certificate import Certificate
 from zoo.errors import CheckpointError, UsageError, ZooError
-from zoo.finetune import folder as disk
-from zoo.finetune import recipes, state
+from zoo.finetune import checkpoints, recipes
+from zoo.finetune import run_folder as disk
 from zoo.inference.deployed import deploy, read_settings
 
 READS: dict[str, Callable[[Path], object]] = {
     "certificate.json": lambda file: Certificate.read(file.parent),
     "run.json": disk.read_run,
     "metrics.jsonl": disk.read_metrics,
-    "state.json": lambda file: state.about(file.parent),
+    "state.json": lambda file: checkpoints.about(file.parent),
     "task.json": lambda file: (disk.read_task(file.parent), read_settings(file.parent)),
     "export.json": lambda file: deploy(file.parent),
     "recipe.toml": lambda file: recipes.read(str(file)),

@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 USUAL = """
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from zoo import cli, signals
+from zoo import terminal, signals
 
 def ready():
     print("ready", flush=True)
@@ -56,7 +56,7 @@ def stopped(code: str, number: int, times: int = 1) -> tuple[int, str, str, floa
     ],
 )
 def test_a_command_stops_at_once(number: int, work: str) -> None:
-    code, out, err, seconds = stopped(f"def main():\n    ready()\n    {work}\nsys.exit(cli.run(main))", number)
+    code, out, err, seconds = stopped(f"def main():\n    ready()\n    {work}\nsys.exit(terminal.run(main))", number)
     assert (code, out, err) == (128 + number, "", "stopped\n")
     assert seconds < 5
 
@@ -71,7 +71,7 @@ def main():
         time.sleep(60)
     except BaseException:
         raise RuntimeError("(External) a Python function failed")
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     assert stopped(work, number)[:3] == (128 + number, "", "stopped\n")
 
@@ -87,7 +87,7 @@ def main():
             while time.monotonic() < until: pass
         print("whole", flush=True)
     print("more")
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     assert stopped(work, number)[:3] == (128 + number, "whole\n", "stopped\n")
 
@@ -107,7 +107,7 @@ def test_nothing_is_raised_where_it_does_harm(number: int, where: str, tmp_path:
         "            ready(); time.sleep(1); print('whole', flush=True)\n    with Exits(): pass",
     }[where]
     body = f"def main():\n    {work}\n    time.sleep(60)\n"
-    code = f"sys.path.insert(0, {str(tmp_path)!r})\n{body}sys.exit(cli.run(main))"
+    code = f"sys.path.insert(0, {str(tmp_path)!r})\n{body}sys.exit(terminal.run(main))"
     assert stopped(code, number)[:3] == (128 + number, "whole\n", "stopped\n")
 
 
@@ -121,7 +121,7 @@ sys.path.insert(0, {str(tmp_path)!r})
 def main():
     with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}):
         import slow
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     code, out, err, seconds = stopped(work, number)
     assert (code, out, err) == (128 + number, "", "stopped\n")
@@ -139,7 +139,7 @@ def main():
     with signals.cleanup(lambda: print("tidied", flush=True)):
         ready()
         libc.usleep(60_000_000)
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     code, out, err, seconds = stopped(work, number)
     assert (code, out, err) == (128 + number, "tidied\n", "stopped\n")
@@ -153,7 +153,7 @@ def main():
     with signals.deferred(), signals.cleanup(lambda: print("tidied", flush=True)):
         ready()
         time.sleep(60)
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     code, out, err, seconds = stopped(work, number, times=2)
     assert (code, out, err) == (128 + number, "tidied\n", "stopped\n")
@@ -176,7 +176,7 @@ def main():
     print(*signals._descendants(), file=open({str(tmp_path / "children")!r}, "w"))
     ready()
     {"with signals.deferred(): time.sleep(60)" if outside else "child.wait()"}
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     assert stopped(work, number)[:3] == (128 + number, "", "stopped\n")
     children = [int(child) for child in (tmp_path / "children").read_text().split()]
@@ -217,7 +217,7 @@ def main():
     os.kill(os.getpid(), {int(number)})
     return 0
 signals._Owner._watch = lambda self: time.sleep(0.5)
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     process = start(work)
     assert process.communicate(timeout=60) == ("", "stopped\n") and process.returncode == 128 + number
@@ -232,7 +232,7 @@ import atexit
 def main():
     atexit.register(lambda: (ready(), time.sleep(2)))
     return 3
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     assert stopped(work, number, times)[:3] == (3 if times == 1 else 128 + number, "", "")
 
@@ -244,7 +244,7 @@ def main():
     ready()
     time.sleep(1)
     print("done")
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     assert stopped(work, signal.SIGINT)[:3] == (0, "done\n", "")
 
@@ -259,7 +259,7 @@ def main():
     process.join(10)
     ready()
     print(process.exitcode)
-sys.exit(cli.run(main))
+sys.exit(terminal.run(main))
 """
     process = start(work)
     assert process.communicate(timeout=30)[0] == "ready\n-15\n"

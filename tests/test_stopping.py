@@ -101,11 +101,11 @@ def run(model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     [
         ("paddle.nn:<module>:1", signal.SIGTERM, None),  # the import that takes SIGTERM
         ("paddle.nn.layer.common:__init__:3", signal.SIGINT, None),  # the network is being made
-        ("zoo.finetune.fast:backward:9", signal.SIGINT, "stopped"),  # Python below C++
-        ("zoo.finetune.fast:forward:5", signal.SIGTERM, "stopped"),
+        ("zoo.finetune.cpu_speedups:backward:9", signal.SIGINT, "stopped"),  # Python below C++
+        ("zoo.finetune.cpu_speedups:forward:5", signal.SIGTERM, "stopped"),
         ("zoo.tasks.running:rows_of:1", signal.SIGTERM, "stopped"),
         ("zoo.files.writing:_describe:2", signal.SIGINT, "stopped"),  # a checkpoint becomes one
-        ("zoo.finetune.outcome:draw:1", signal.SIGTERM, "stopped"),
+        ("zoo.finetune.result:draw:1", signal.SIGTERM, "stopped"),
     ],
 )
 def test_finetune(place: str, number: int, status: str | None, model: Path, data: Path, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_finetune(place: str, number: int, status: str | None, model: Path, data
     ],
 )
 def test_convert(place: str, number: int, model: Path, tmp_path: Path) -> None:
-    from zoo.convert.back import export
+    from zoo.convert.to_upstream import export
 
     export(str(model), tmp_path / "upstream", "torch")
     stop_at(place, number, tmp_path, "zoo.convert.__main__", tmp_path / "upstream", "--out", tmp_path / "out")
@@ -174,12 +174,12 @@ def test_export(place: str, number: int, to: str, run: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_bench(number: int, run: Path, tmp_path: Path) -> None:
     words = (run, "--engine", "eager", "--batch", "1", "--length", "16", "--rounds", "3")
-    stop_at("zoo.inference.bench.worker:answer:1", number, tmp_path, "zoo.bench", *words)
+    stop_at("zoo.bench.worker:answer:1", number, tmp_path, "zoo.bench", *words)
 
 
 def test_several_conversions(model: Path, tmp_path: Path) -> None:
     """Each in a process of its own: they end with the one that started them, and it alone speaks."""
-    from zoo.convert.back import export
+    from zoo.convert.to_upstream import export
 
     for name in ("one", "two"):
         export(str(model), tmp_path / name, "torch")
@@ -194,8 +194,8 @@ def test_several_conversions(model: Path, tmp_path: Path) -> None:
 def test_every_help_promises_the_same(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     from importlib import import_module
 
-    from zoo import cli
+    from zoo import terminal
 
     with pytest.raises(SystemExit):
         import_module(module).main(["--help"])
-    assert cli.STOPPED in capsys.readouterr().out
+    assert terminal.STOPPED in capsys.readouterr().out

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from zoo import cli, registry
+from zoo import registry, terminal
 from zoo.cards import Card, Family
 from zoo.errors import UnknownModelError
 
@@ -24,7 +24,7 @@ exit codes:
   0    done
   1    something is missing, or a hub did not answer
   2    the command line makes no sense
-{cli.STOPPED}"""
+{terminal.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     args = parser().parse_args(argv)
-    return cli.run(lambda: _command(args), as_json=args.json)
+    return terminal.run(lambda: _command(args), as_json=args.json)
 
 
 def _command(args: argparse.Namespace) -> int:
@@ -80,11 +80,11 @@ def _list(pattern: str, family: str | None, as_json: bool) -> None:
         where = f" of the family {chosen.name}" if chosen else ""
         raise UnknownModelError(f"No model{where} matches '{pattern}'.", registry.suggest(pattern))
     if as_json:
-        cli.print_json([_plain(c) for c in cards])
+        terminal.print_json([_plain(c) for c in cards])
         return
     rows = [(c.name, c.family, _count(c), _weights(c), c.languages, ", ".join(c.heads), _state(c)) for c in cards]
     header = ("name", "family", "params", "file", "languages", "heads", "")
-    cli.table(rows, header, right=(2, 3), fold=(0, 4, 5), optional=(4, 5, 1, 3))
+    terminal.table(rows, header, right=(2, 3), fold=(0, 4, 5), optional=(4, 5, 1, 3))
     print(f"\n{len(cards)} models. Any other repository of the Hub with one of these networks loads as well.")
 
 
@@ -100,7 +100,7 @@ def _count(card: Card) -> str:
 
 def _weights(card: Card) -> str:
     known = [s.size for s in card.sources if s.size]
-    return cli.size(known[0]) if known else "-"
+    return terminal.size(known[0]) if known else "-"
 
 
 def _plain(card: Card) -> dict[str, object]:
@@ -111,15 +111,15 @@ def _plain(card: Card) -> dict[str, object]:
 
 def _info(card: Card, as_json: bool) -> None:
     if as_json:
-        cli.print_json(_plain(card))
+        terminal.print_json(_plain(card))
         return
     family = registry.family(card.family)
     print(card.name)
-    cli.fields(_facts(card, family))
+    terminal.fields(_facts(card, family))
     if card.scores:
         print("\nPublished scores")
         rows = [(s.task, s.metric, f"{s.value:g}", s.split, s.published_in, s.note) for s in card.scores]
-        cli.table(rows, ("task", "metric", "score", "split", "published in", "note"), right=(2,), fold=(4, 5))
+        terminal.table(rows, ("task", "metric", "score", "split", "published in", "note"), right=(2,), fold=(4, 5))
 
 
 def _facts(card: Card, family: Family) -> list[tuple[str, str]]:
@@ -136,7 +136,7 @@ def _facts(card: Card, family: Family) -> list[tuple[str, str]]:
     ]
     for n, source in enumerate(card.sources):
         pinned = f" @ {source.revision}" if source.revision else ""
-        size = f", {cli.size(source.size)}" if source.size else ""
+        size = f", {terminal.size(source.size)}" if source.size else ""
         facts.append(("" if n else "sources", f"{source.kind}: {source.id}{pinned}{size}"))
         facts += [("", f"  sha256 of {file}: {digest}") for file, digest in source.sha256.items()]
     facts += [("checked", card.checked), ("not yet", family.not_yet)]

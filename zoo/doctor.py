@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from zoo import cli, env
+from zoo import env, terminal
 from zoo.inference import verdicts
 from zoo.inference.kinds import ENGINES, missing, versions
 
@@ -44,7 +44,7 @@ def run(*, online: bool = False, verify: bool = False, as_json: bool = False) ->
         "problems": _problems(verify),
     }
     if as_json:
-        cli.print_json(report)
+        terminal.print_json(report)
         return
     _print(report)
 
@@ -168,30 +168,33 @@ def _damaged(hub: Path) -> list[str]:
 def _print(report: dict) -> None:
     machine = report["machine"]
     print("Versions")
-    cli.fields(list(report["versions"].items()))
+    terminal.fields(list(report["versions"].items()))
     print("\nEngines")
     lines = [
         (e["title"], "; ".join([e["state"], *([f"bf16: {e['bf16']}"] if e["bf16"] else [])]))
         for e in report["engines"]
     ]
-    cli.fields(lines)
+    terminal.fields(lines)
     print("\nMachine")
     free = machine["memory free"]
-    cli.fields(
+    terminal.fields(
         [
             ("cores", str(machine["cores"])),
-            ("memory free", cli.size(free) if free else "not known"),
-            ("disk free", f"{cli.size(machine['disk free'])} at {machine['disk of']}"),
+            ("memory free", terminal.size(free) if free else "not known"),
+            ("disk free", f"{terminal.size(machine['disk free'])} at {machine['disk of']}"),
         ]
     )
     print("\nCaches")
-    cli.fields(
-        [(c["what"], f"{c['models']} models, {cli.size(c['bytes'])} in {c['folder']}") for c in report["caches"]]
+    terminal.fields(
+        [
+            (c["what"], f"{c['models']} models, {terminal.size(c['bytes'])} in {c['folder']}")
+            for c in report["caches"]
+        ]
     )
     print("\nHubs")
-    cli.fields(list(report["hubs"].items()))
+    terminal.fields(list(report["hubs"].items()))
     if report["switches"]:
         print("\nEnvironment variables that count here")
-        cli.fields(list(report["switches"].items()))
+        terminal.fields(list(report["switches"].items()))
     print("\nProblems")
     print("\n".join(f"  {p}" for p in report["problems"]) or "  none found")

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from zoo import cli
+from zoo import terminal
 
 EPILOG = f"""\
 examples:
@@ -19,7 +19,7 @@ exit codes:
   0    done
   1    data or model went wrong
   2    the command line makes no sense
-{cli.STOPPED}"""
+{terminal.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,21 +44,21 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     arguments = parser().parse_args(argv)
-    return cli.run(lambda: _main(arguments), as_json=arguments.json)
+    return terminal.run(lambda: _main(arguments), as_json=arguments.json)
 
 
 def _main(arguments: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     from zoo.finetune.config import split_names
-    from zoo.finetune.saved import Saved
+    from zoo.finetune.trained_model import Saved
 
-    with cli.notes():
+    with terminal.notes():
         saved = Saved(arguments.run, arguments.task)
         split = saved.read(arguments.data, arguments.split, split_names(arguments.languages), scored=True)
         found = saved.judge(split)
     scores, lost = found.scores, dict(split.features.lost)
     if arguments.json:
-        cli.print_json(
+        terminal.print_json(
             {
                 "task": saved.task.name,
                 "split": split.name,
@@ -73,7 +73,7 @@ def _main(arguments: argparse.Namespace) -> int:
         return 0
     names = list(next(iter(scores.rows.values())))
     rows = [(row, *(f"{held[n]:.2f}" if n in held else "" for n in names)) for row, held in scores.rows.items()]
-    cli.table(rows, (f"{saved.task.name}, {split.name}", *names), right=range(1, len(names) + 1))
+    terminal.table(rows, (f"{saved.task.name}, {split.name}", *names), right=range(1, len(names) + 1))
     print(f"{len(split.examples)} examples; {scores.metric} {scores.value:.2f}")
     for kind, count in lost.items():
         print(f"gold lost to truncation or alignment, counted as missed: {count} {kind}")

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from zoo import cli, files
+from zoo import files, terminal
 from zoo.files import user_path
 
 EPILOG = f"""\
@@ -21,7 +21,7 @@ exit codes:
   0    done
   1    data or model went wrong
   2    the command line makes no sense
-{cli.STOPPED}"""
+{terminal.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,17 +47,17 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     arguments = parser().parse_args(argv)
-    return cli.run(lambda: _main(arguments))
+    return terminal.run(lambda: _main(arguments))
 
 
 def _main(arguments: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     from zoo.finetune.config import split_names
-    from zoo.finetune.saved import Saved
+    from zoo.finetune.trained_model import Saved
 
     out = user_path(arguments.out)
     files.probe_file(out, replace=arguments.overwrite)
-    with cli.notes():
+    with terminal.notes():
         saved = Saved(arguments.run, arguments.task)
         split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
         answers = saved.predict(split, out, arguments.overwrite)

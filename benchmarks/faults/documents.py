@@ -68,7 +68,7 @@ def read_certificate(folder: Path) -> object:
 
 
 def runs() -> list[Files]:
-    """run.json, metrics.jsonl and state.json of a run."""
+    """run.json, metrics.jsonl and checkpoints.json of a run."""
     scores = {"metric": "accuracy", "row": "all", "rows": 9, "value": 50.0, "scores": {"all": {"accuracy": 50.0}}}
     run = {"format": 1, "status": "finished", "config": {"task": "sst2", "max_length": 9}, "notes": [],
            "best_update": 3, "results": {"dev": scores}}  # fmt: skip
@@ -83,11 +83,11 @@ def runs() -> list[Files]:
 
 def read_run(folder: Path) -> object:
     """What `--resume` reads of a run's folder."""
-    from zoo.finetune import folder as disk
-    from zoo.finetune import state
+    from zoo.finetune import checkpoints
+    from zoo.finetune import run_folder as disk
 
     record = getattr(disk, "read_run", disk.read_json)(folder / "run.json")  # older checkouts are tried, too
-    return record, disk.read_metrics(folder / "metrics.jsonl"), state.about(folder)
+    return record, disk.read_metrics(folder / "metrics.jsonl"), checkpoints.about(folder)
 
 
 def tasks() -> list[Files]:
@@ -101,7 +101,7 @@ def tasks() -> list[Files]:
 
 def read_task(folder: Path) -> object:
     """The task of a trained model, as `evaluate` and the pipelines read it."""
-    from zoo.finetune.folder import read_task as read
+    from zoo.finetune.run_folder import read_task as read
     from zoo.inference.deployed import read_settings
 
     return read(folder), read_settings(folder)

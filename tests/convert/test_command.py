@@ -97,7 +97,7 @@ def test_dry_run_of_all_counts_only_ready_families(command) -> None:  # type: ig
 def test_sizes_unlike_the_card_are_said(snapshot: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     from dataclasses import replace
 
-    from zoo.convert.run import different_from_card
+    from zoo.convert.to_paddle import different_from_card
 
     card = replace(registry.find(XLMR), config={"hidden_size": 768, "vocab_size": 400})
     said = different_from_card({"hidden_size": 32, "vocab_size": 400}, card)

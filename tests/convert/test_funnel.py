@@ -11,7 +11,7 @@ import pytest
 
 import zoo
 from tests.convert.conftest import Make, config_of
-from tests.convert.test_back import digests
+from tests.convert.test_to_upstream import digests
 from zoo.convert.certificate import Certificate
 from zoo.errors import UsageError
 

@@ -18,9 +18,9 @@ import pytest
 import zoo
 from tests.convert.conftest import config_of
 from zoo.checkpoint import open_checkpoint
-from zoo.convert.back import export
 from zoo.convert.certificate import Certificate
-from zoo.convert.run import convert
+from zoo.convert.to_paddle import convert
+from zoo.convert.to_upstream import export
 from zoo.errors import ConfigError, KeyRuleError
 
 torch = pytest.importorskip("torch")

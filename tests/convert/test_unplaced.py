@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.convert.conftest import Make, config_of
-from tests.convert.test_back import digests
 from tests.convert.test_keys import today
-from tests.convert.test_run import BERT, XLMR, broken
+from tests.convert.test_to_paddle import BERT, XLMR, broken
+from tests.convert.test_to_upstream import digests
 from zoo.checkpoint import open_checkpoint, write_safetensors
 from zoo.checkpoint.rules import TensorInfo
 from zoo.convert.certificate import Certificate

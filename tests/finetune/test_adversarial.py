@@ -13,10 +13,10 @@ import pytest
 from tests.finetune.small import SomeRows, small_model
 from zoo.checkpoint import forward
 from zoo.errors import UsageError
-from zoo.finetune import fast
+from zoo.finetune import cpu_speedups
 from zoo.finetune.adversarial import Smart, slope_of, symmetric_divergence
 from zoo.finetune.freezing import freeze_body, train_mode
-from zoo.finetune.regularisers import FGM, RDrop
+from zoo.finetune.second_losses import FGM, RDrop
 from zoo.models.common.base import Model
 from zoo.models.structbert.config import Config
 from zoo.models.structbert.keymap import KEYMAP
@@ -224,7 +224,7 @@ def test_the_speed_up_changes_no_second_loss(loss: Any, faster: bool, frozen: bo
     train_mode(model)
     batch = {k: paddle.to_tensor(v) for k, v in SomeRows(9).batch(np.arange(9)).items()}
     found = []
-    for speed in (nullcontext(), fast.speed_up(model) if faster else nullcontext()):
+    for speed in (nullcontext(), cpu_speedups.speed_up(model) if faster else nullcontext()):
         paddle.seed(5)
         with speed:
             value = loss(model, batch)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.finetune.small import small_model
 from tests.finetune.test_optimisation import FUNNEL
+from zoo.batching import Padding, eval_batches, padding_of
 from zoo.errors import InputError
 from zoo.finetune.batches import TrainBatches, share
-from zoo.models.common.padding import Padding, eval_batches, padding_of
 from zoo.models.funnel.config import Config as FunnelConfig
 from zoo.models.funnel.model import build as build_funnel
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from tests.finetune.small import SomeRows, bytes_of, run, small_model
+from zoo.batching import Padding
 from zoo.errors import TrainingError, UsageError
 from zoo.finetune.events import Evaluated, Finished, Started, Updated
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings, updates_of
-from zoo.finetune.objective import Objective, objective_of
+from zoo.finetune.losses import Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
-from zoo.models.common.padding import Padding
 
 SETTINGS = {"updates": 12, "batch_size": 8, "lr": 1e-3, "warmup": 2, "save_every": 3}
 

@@ -15,12 +15,12 @@ import pytest
 
 from tests.finetune.conftest import Command
 from tests.finetune.small import SomeRows, small_data, small_folder, small_model
-from zoo.finetune import evaluation, fast
-from zoo.finetune import folder as disk
-from zoo.finetune.folder import read_metrics
+from zoo.finetune import cpu_speedups, evaluation
+from zoo.finetune import run_folder as disk
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
+from zoo.finetune.run_folder import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = {"epochs": 2.0, "batch_size": 8, "lr": 1e-3, "eval_every": 3}
@@ -37,13 +37,13 @@ class Spy:
         self._watch(monkeypatch, Update, "__call__", "update", lambda made, *_: made.model)
         self._watch(monkeypatch, evaluation, "outputs_of", "evaluation", lambda model, *_: model)
         self._watch(monkeypatch, disk, "save_model", "save", lambda folder, model, *_: model)
-        forward = fast.Linear.forward
+        forward = cpu_speedups.Linear.forward
 
         def counted(*arguments: Any) -> Any:
             self.passes += 1
             return forward(*arguments)
 
-        monkeypatch.setattr(fast.Linear, "forward", staticmethod(counted))
+        monkeypatch.setattr(cpu_speedups.Linear, "forward", staticmethod(counted))
 
     def _watch(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, kind: str, model_of: Any) -> None:
         usual = getattr(owner, name)
@@ -51,7 +51,9 @@ class Spy:
         def watched(*arguments: Any, **more: Any) -> Any:
             model, before = model_of(*arguments), self.passes
             linear = model.encoder.layers[0].attention.query
-            patched = "forward" in linear.__dict__ and not paddle.get_flags(fast.STRIDES)[fast.STRIDES]
+            patched = (
+                "forward" in linear.__dict__ and not paddle.get_flags(cpu_speedups.STRIDES)[cpu_speedups.STRIDES]
+            )
             made = usual(*arguments, **more)
             self.seen.append((kind, patched, self.passes > before, model.training))
             return made
@@ -92,7 +94,7 @@ def test_the_command_trains_with_the_speed_up(
 @pytest.mark.parametrize("faster", [True, False])
 def test_a_trained_model_is_as_it_was_and_in_eval_mode(faster: bool) -> None:
     model = small_model()
-    before = paddle.get_flags(fast.STRIDES)
+    before = paddle.get_flags(cpu_speedups.STRIDES)
     modes: list[bool] = []
     settings = LoopSettings(4, 8, lr=1e-3, eval_every=3, fast=faster)
     optimiser = make_optimiser(model, OptimiserSettings(lr=1e-3))
@@ -104,7 +106,7 @@ def test_a_trained_model_is_as_it_was_and_in_eval_mode(faster: bool) -> None:
     train(model, SomeRows(), optimiser, settings, evaluate=evaluate)
     assert modes == [False, False] and not any(layer.training for layer in model.sublayers(include_self=True))
     assert not any("forward" in layer.__dict__ for layer in model.sublayers())
-    assert paddle.get_flags(fast.STRIDES) == before
+    assert paddle.get_flags(cpu_speedups.STRIDES) == before
 
 
 def test_evaluations_and_checkpoints_do_not_change_the_numbers(tmp_path: Path) -> None:

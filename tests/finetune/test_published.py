@@ -17,7 +17,7 @@ from tests.finetune.networks import WORDS
 from tests.finetune.test_real_data import record, squad
 from zoo.errors import UsageError
 from zoo.finetune.config import FinetuneConfig
-from zoo.finetune.job import load_model, network_options, objective_for, split_of, task_of
+from zoo.finetune.setup import load_model, network_options, objective_for, split_of, task_of
 
 Command = Callable[..., tuple[int, str, str]]
 

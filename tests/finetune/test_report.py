@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from zoo.finetune import plots
-from zoo.finetune.outcome import merge
 from zoo.finetune.plots import Plots, font_for
 from zoo.finetune.recipes import Published, Settled, settle
 from zoo.finetune.report import Estimate, compare, page, summary
+from zoo.finetune.result import merge
 from zoo.tasks import find
 
 PAPER = Published("accuracy", 95.1, "dev", "the paper")

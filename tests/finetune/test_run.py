@@ -193,7 +193,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
 ) -> None:
     """Stopped in the middle of an update, behind a checkpoint; weights, scores and metrics are as without it."""
     from zoo.finetune.events import Updated
-    from zoo.finetune.watch import Watch
+    from zoo.finetune.progress import Watch
 
     words = ("--task", "sst2", "--model", english, "--data", sst2, *QUICK, "--max-steps", "6")
     assert finetune(*words, "--out", tmp_path / "whole")[0] == 0

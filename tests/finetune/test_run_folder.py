@@ -16,9 +16,9 @@ import pytest
 from tests.finetune.conftest import Command
 from zoo import files
 from zoo.errors import ZooError
-from zoo.finetune import folder as disk
 from zoo.finetune import run, trackers
-from zoo.finetune.watch import Watch
+from zoo.finetune import run_folder as disk
+from zoo.finetune.progress import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--epochs", "1", "--batch-size", "4", "--lr", "1e-3")

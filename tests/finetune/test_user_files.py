@@ -115,7 +115,7 @@ def test_one_file_for_a_named_data_set(finetune: Command, evaluate: Command, tin
 def test_the_held_out_part_is_drawn_by_the_seed(tmp_path: Path) -> None:
     from zoo.finetune.config import FinetuneConfig
     from zoo.finetune.data import read_data
-    from zoo.finetune.job import task_of
+    from zoo.finetune.setup import task_of
 
     file = table(tmp_path / "all.csv", [(f"text {n}", str(n % 2)) for n in range(200)])
     held = []
@@ -131,7 +131,7 @@ def test_the_held_out_part_is_drawn_by_the_seed(tmp_path: Path) -> None:
 def test_nothing_trained_scores_the_file(tmp_path: Path) -> None:
     from zoo.finetune.config import FinetuneConfig
     from zoo.finetune.data import read_data
-    from zoo.finetune.job import task_of
+    from zoo.finetune.setup import task_of
 
     file = tmp_path / "reviews.tsv"
     file.write_text("sentence\tlabel\na\t1\nb\t0\n", "utf-8")

@@ -10,11 +10,11 @@ import numpy as np
 import paddle
 
 from tests.finetune.small import SomeRows, small_model
+from zoo.batching import eval_batches, padding_of
 from zoo.finetune import parallel
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
-from zoo.models.common.padding import eval_batches, padding_of
 
 
 def outcome(folder: Path) -> dict[str, np.ndarray]:

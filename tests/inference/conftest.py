@@ -11,7 +11,7 @@ import pytest
 import zoo
 from tests.finetune.networks import network
 from zoo import tasks
-from zoo.finetune.folder import save_model
+from zoo.finetune.run_folder import save_model
 from zoo.inference.pipelines.base import Pipeline
 from zoo.tasks import Task
 from zoo.tasks.classification import Classification

@@ -15,7 +15,7 @@ from tests.inference import small
 from zoo import tasks
 from zoo.errors import UsageError
 from zoo.finetune.config import FinetuneConfig
-from zoo.finetune.job import load_model
+from zoo.finetune.setup import load_model
 from zoo.inference.pipelines.base import softmax
 from zoo.inference.pipelines.fill_mask import largest
 

@@ -17,8 +17,8 @@ from tests.inference.conftest import Answer
 from tests.inference.test_pipelines import GOOD, TEXTS, same
 from zoo import metrics, tasks
 from zoo.errors import InputError, UsageError
-from zoo.finetune.job import split_of
-from zoo.finetune.saved import Saved
+from zoo.finetune.setup import split_of
+from zoo.finetune.trained_model import Saved
 from zoo.inference.pipelines.base import softmax
 from zoo.inference.pipelines.ner import SPLITS, tagging_of
 from zoo.tasks.classification import TextExample

@@ -16,9 +16,9 @@ import pytest
 import zoo
 from tests.tokenization import tiny
 from zoo.errors import CheckpointError
+from zoo.export.run import export
 from zoo.inference import engines
 from zoo.inference.deployed import deploy
-from zoo.inference.export import export
 from zoo.models.common.base import Model, Origin
 from zoo.tokenization import load_tokenizer
 from zoo.tokenization.sentence import SentencePiece

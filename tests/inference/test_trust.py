@@ -15,8 +15,8 @@ from tests.inference import small
 from tests.inference.networks import batch, tiny
 from zoo import doctor, env
 from zoo.__main__ import main
-from zoo.export import main as export
-from zoo.inference import cache, equality, trust, verdicts
+from zoo.export.__main__ import main as export
+from zoo.inference import cache, output_check, trust, verdicts
 from zoo.inference.deployed import deploy
 from zoo.inference.engines import build, choose, compile, missing, module_of
 from zoo.inference.engines.eager import Eager
@@ -88,8 +88,8 @@ def test_the_verdict_is_kept_with_the_network(
     engine: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked: list[Any] = []
-    real = equality.compare
-    monkeypatch.setattr(equality, "compare", lambda *given: asked.append(1) or real(*given))
+    real = output_check.compare
+    monkeypatch.setattr(output_check, "compare", lambda *given: asked.append(1) or real(*given))
     for _ in range(3):
         assert compile(tiny(), engine, "bf16").precision == "bf16"
     assert len(asked) == 1 and "wrong numbers" not in caplog.text
@@ -106,7 +106,7 @@ def test_the_verdict_is_kept_with_the_network(
 
 
 def test_float32_is_not_compared(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(equality, "compare", lambda *given: pytest.fail("compared"))
+    monkeypatch.setattr(output_check, "compare", lambda *given: pytest.fail("compared"))
     assert compile(tiny(), engine, "fp32").precision == "fp32"
     assert compile(tiny(), "eager").precision == "fp32"
 
@@ -145,8 +145,8 @@ def test_an_export_is_compared_where_it_is_opened(
     words = [str(tmp_path / "model"), "--to", engine, "--precision", "bf16", "--out", str(tmp_path / "out")]
     assert export(words) == 0
     asked: list[Any] = []
-    real = equality.compare
-    monkeypatch.setattr(equality, "compare", lambda *given: asked.append(1) or real(*given))
+    real = output_check.compare
+    monkeypatch.setattr(output_check, "compare", lambda *given: asked.append(1) or real(*given))
     for _ in range(2):
         assert deploy(tmp_path / "out").engine.precision == "bf16"
     assert len(asked) == 1

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import zoo
 from zoo.convert.certificate import Certificate
-from zoo.convert.run import convert
+from zoo.convert.to_paddle import convert
 from zoo.errors import CheckpointError, ConfigError, KeyRuleError, UsageError
 from zoo.loading import saved_head
 from zoo.models.common.base import Model

@@ -11,8 +11,8 @@ import torch
 
 from tests.finetune.small import small_model
 from zoo.errors import InputError
-from zoo.finetune.job import smoothed
-from zoo.finetune.objective import SECOND_LOSSES
+from zoo.finetune.losses import SECOND_LOSSES
+from zoo.finetune.setup import smoothed
 from zoo.models.common.base import Model
 from zoo.models.common.embeddings import Embedding, padded_positions
 from zoo.models.common.layers import additive_mask

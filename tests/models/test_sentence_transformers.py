@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from sentence_folders import OLD, WIDTH, dense, folder, old_pooling, pooling, vectors, write
 
 import zoo
-from zoo.convert.back import export
-from zoo.convert.run import convert
+from zoo.convert.to_paddle import convert
+from zoo.convert.to_upstream import export
 from zoo.errors import CheckpointError, ConfigError, InputError, NotYetError, UsageError
 from zoo.models.common.sentence_transformers import layers
 from zoo.models.common.sentence_transformers.encoder import hide_prompt
@@ -239,7 +239,7 @@ def test_pipelines_give_what_encode_gives(tmp_path: Path, engine: str) -> None:
 
 
 def test_an_export_knows_prompts(tmp_path: Path) -> None:
-    from zoo.inference.export import export as deploy
+    from zoo.export.run import export as deploy
 
     folder(tmp_path / "m", FORMS["dense"], {**PROMPTS, "similarity_fn_name": "dot"})
     deploy(tmp_path / "m", tmp_path / "out", to="paddle")

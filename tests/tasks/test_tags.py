@@ -13,9 +13,9 @@ from tests.tasks.oracle import outputs_of
 from tests.tasks.small import tokenizer
 from zoo import metrics, tasks
 from zoo.errors import InputError, UsageError
-from zoo.tasks.own import own
 from zoo.tasks.schemes import reading_of, scheme_of
 from zoo.tasks.tagging import TaggedExample
+from zoo.tasks.user_tasks import own
 from zoo.tokenization import Tokenizer
 
 # Two persons side by side, a place of two words, a person of one: the same in every scheme.

@@ -12,7 +12,7 @@ import pytest
 
 from zoo import tasks
 from zoo.errors import InputError, UsageError, ZooError
-from zoo.tasks.own import own
+from zoo.tasks.user_tasks import own
 
 ROWS = [("good film", "pos"), ("bad film", "neg"), ("so, so", "pos"), ("no fun", "neg")]
 

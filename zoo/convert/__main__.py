@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zoo import cli, signals
+from zoo import signals, terminal
 from zoo.convert import plan
 from zoo.convert.plan import FORMATS, Job, Planned
 from zoo.errors import UsageError, ZooError
@@ -35,7 +35,7 @@ exit codes:
   1    a file is missing, damaged or not what config.json says, or the disk is full; nothing was published for it
   2    the command line makes no sense, or there is no such model
   3    --verify found a difference; nothing was published for it
-{cli.STOPPED}When several models fail for different reasons the code is 1.
+{terminal.STOPPED}When several models fail for different reasons the code is 1.
 """
 
 
@@ -86,7 +86,7 @@ def _positive(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     arguments = parser().parse_args(argv)
-    return cli.run(lambda: _main(arguments), as_json=arguments.json)
+    return terminal.run(lambda: _main(arguments), as_json=arguments.json)
 
 
 def _main(arguments: argparse.Namespace) -> int:
@@ -108,10 +108,10 @@ def runner(to: str, verify: bool) -> Callable[[Job], dict[str, Any]]:
     """What converts one model; imports only what this direction needs."""
     check = load_verify() if verify else None
     if to == "paddle":
-        from zoo.convert.run import convert
+        from zoo.convert.to_paddle import convert
 
         return lambda job: _row(convert(job.name, job.target, verify=check))
-    from zoo.convert.back import export
+    from zoo.convert.to_upstream import export
 
     return lambda job: _row(export(job.name, job.target, to, verify=check))
 
@@ -175,7 +175,7 @@ def _say(row: Mapping[str, Any]) -> None:
         print(f"error: {row['name']}: {error['message']}{hint}", file=sys.stderr, flush=True)
         return
     verified = ", equal to the original" if row["verified"] else ", not compared with the original (--verify)"
-    figures = f"{row['tensors']} tensors, {cli.size(row['bytes'])}, {row['seconds']} s"
+    figures = f"{row['tensors']} tensors, {terminal.size(row['bytes'])}, {row['seconds']} s"
     print(f"{row['name']}: {row['status']}: {row['target']} ({figures}{verified})", flush=True)
 
 
@@ -219,7 +219,7 @@ def _report(results: Sequence[Mapping[str, Any]], arguments: argparse.Namespace)
     listed = plan.not_yet() if arguments.all else []
     if arguments.json:
         waiting = [{"family": f.name, "reason": f.not_yet} for f in listed]
-        cli.print_json({"models": list(results), "not_yet": waiting})
+        terminal.print_json({"models": list(results), "not_yet": waiting})
     else:
         _say_not_yet(listed)
     codes = {r["exit_code"] for r in results if r["status"] == "failed"}
@@ -238,7 +238,7 @@ def _show(rows: Sequence[Planned], arguments: argparse.Namespace) -> int:
     listed = plan.not_yet() if arguments.all else []
     if arguments.json:
         waiting = [{"family": f.name, "reason": f.not_yet} for f in listed]
-        cli.print_json(
+        terminal.print_json(
             {"models": [vars(r) for r in rows], "fetch": fetch, "disk": disk, "free": free, "not_yet": waiting}
         )
     else:
@@ -247,17 +247,18 @@ def _show(rows: Sequence[Planned], arguments: argparse.Namespace) -> int:
             (
                 r.name,
                 r.licence,
-                *(cli.size(n) if n else "-" for n in (r.fetch, r.cached, r.memory, r.disk)),
+                *(terminal.size(n) if n else "-" for n in (r.fetch, r.cached, r.memory, r.disk)),
                 r.state,
             )
             for r in rows
         ]
-        cli.table(cells, header, right=(2, 3, 4, 5))
+        terminal.table(cells, header, right=(2, 3, 4, 5))
         for row in rows:
             print(f"{row.name} -> {row.target}" if not row.error else f"{row.name}: {row.error}")
         _say_not_yet(listed)
         short = " This is not enough." if free < fetch + disk else ""
-        print(f"to fetch {cli.size(fetch)}, to write {cli.size(disk)}; {cli.size(free)} are free.{short}")
+        sizes = [terminal.size(count) for count in (fetch, disk, free)]
+        print("to fetch {}, to write {}; {} are free.{}".format(*sizes, short))
     return 1 if any(r.error for r in rows) else 0
 
 

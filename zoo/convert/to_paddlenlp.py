@@ -15,11 +15,11 @@ from zoo.cards import Architecture
 from zoo.checkpoint import Checkpoint, backward, write_pdparams
 from zoo.checkpoint.dialect import Dialect
 from zoo.checkpoint.rules import KEPT, NETWORK, Plan, Step, group_of
-from zoo.cli import Progress
 from zoo.errors import ConfigError, NotYetError
 from zoo.files import quote
 from zoo.keys import kept, listed
 from zoo.paddlenlp import PADDLENLP, VERSION, dialect_of
+from zoo.terminal import Progress
 
 PDPARAMS = "model_state.pdparams"
 SENTENCE_ORDER = "unused.seq_relationship."

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from zoo.finetune.child_tuning import ChildTuningAdamW as ChildTuningAdamW
     from zoo.finetune.config import FinetuneConfig as FinetuneConfig
-    from zoo.finetune.outcome import Result as Result
     from zoo.finetune.recipes import settle as settle
+    from zoo.finetune.result import Result as Result
     from zoo.finetune.run import finetune as finetune
     from zoo.finetune.suites import finetune_suite as finetune_suite
 
 _HOMES = {
     "ChildTuningAdamW": "zoo.finetune.child_tuning",
     "FinetuneConfig": "zoo.finetune.config",
-    "Result": "zoo.finetune.outcome",
+    "Result": "zoo.finetune.result",
     "finetune": "zoo.finetune.run",
     "finetune_suite": "zoo.finetune.suites",
     "settle": "zoo.finetune.recipes",

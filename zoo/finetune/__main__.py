@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo import cli
+from zoo import terminal
 from zoo.errors import UsageError
 from zoo.finetune.config import DEFAULTS, FIELDS, choices, flags, near, wrong
 
@@ -36,7 +36,7 @@ exit codes:
   0    finished
   1    data, model or training went wrong; nothing was written when it was the data
   2    the command line makes no sense
-{cli.STOPPED}--resume goes on from the newest checkpoint, after a kill too.
+{terminal.STOPPED}--resume goes on from the newest checkpoint, after a kill too.
 """
 
 
@@ -69,7 +69,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     given = [_spelled(word) for word in (sys.argv[1:] if argv is None else argv)]
-    return cli.run(lambda: _main(given))
+    return terminal.run(lambda: _main(given))
 
 
 def _spelled(word: str) -> str:
@@ -96,7 +96,7 @@ def _main(argv: Sequence[str]) -> int:
         return _suite(values, resume)
     from zoo.finetune.run import finetune
 
-    with cli.notes():
+    with terminal.notes():
         result = finetune(settled, resume=resume)
     if _first():
         print(result.summary)
@@ -108,7 +108,7 @@ def _suite(values: dict[str, Any], resume: bool) -> int:
     """GLUE or CLUE."""
     from zoo.finetune.suites import finetune_suite, show
 
-    with cli.notes():
+    with terminal.notes():
         result = finetune_suite(values.pop("task"), values, "flag", resume)
     if _first():
         show(result)
@@ -160,13 +160,13 @@ def _list() -> int:
     for name in tasks.names():
         task = tasks.find(name)
         rows.append((name, task.title, task.head, ", ".join(task.metrics), flagship.get(name, "")))
-    cli.table(rows, ("task", "data set", "head", "metrics", "flagship recipe with"), optional=(1, 3))
+    terminal.table(rows, ("task", "data set", "head", "metrics", "flagship recipe with"), optional=(1, 3))
     return 0
 
 
 def _show(settled: Settled) -> int:
     rows = [(k, str(v), settled.sources[k]) for k, v in settled.config.to_dict().items()]
-    cli.table(rows, ("option", "value", "from"))
+    terminal.table(rows, ("option", "value", "from"))
     for published in settled.recipe.published if settled.recipe else ():
         note = f" ({published.note})" if published.note else ""
         print(f"published: {published.metric} {published.score:g} on {published.split}: {published.source}{note}")

@@ -13,11 +13,11 @@ from zoo.errors import InputError, UsageError
 from zoo.files import clean, user_path
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.evaluation import with_gold
-from zoo.finetune.folder import data_files, sha256
+from zoo.finetune.run_folder import data_files, sha256
 from zoo.tasks import Example, Task
 from zoo.tasks.base import HELD_OUT
-from zoo.tasks.own import listed
 from zoo.tasks.user_files import is_own
+from zoo.tasks.user_tasks import listed
 
 log = logging.getLogger("zoo")
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import paddle
 
+from zoo.batching import eval_batches, padding_of
 from zoo.finetune import parallel
-from zoo.finetune.objective import counted, objective_of
+from zoo.finetune.losses import counted, objective_of
 from zoo.models.common.base import Model
-from zoo.models.common.padding import eval_batches, padding_of
 from zoo.tasks import Example, Features, Scores, Task
 from zoo.tasks.labels import NO_GOLD
 from zoo.tasks.running import BUDGET, FIELDS, rows_of

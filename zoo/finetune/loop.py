@@ -13,16 +13,16 @@ import paddle
 from paddle.optimizer import Optimizer
 
 from zoo import signals
+from zoo.batching import Padding, padding_of
 from zoo.errors import CheckpointError, UsageError
-from zoo.finetune import fast, parallel, state
+from zoo.finetune import checkpoints, cpu_speedups, parallel
 from zoo.finetune.batches import Rows
 from zoo.finetune.events import Evaluated, Event, Finished, Saved, Scores, Started
 from zoo.finetune.freezing import train_mode
 from zoo.finetune.loop_settings import LoopSettings
-from zoo.finetune.objective import Objective, objective_of
+from zoo.finetune.losses import Objective, objective_of
 from zoo.finetune.update import Update
 from zoo.models.common.base import Model
-from zoo.models.common.padding import Padding, padding_of
 
 
 @dataclass
@@ -136,7 +136,7 @@ class _Loop:
     def _train(self) -> tuple[bool, bool]:
         """Makes updates until an evaluation or a checkpoint is due; says which. The model is in eval mode then."""
         on_cpu = paddle.get_device().startswith("cpu")
-        with fast.speed_up(self.model) if self.settings.fast and on_cpu else nullcontext():
+        with cpu_speedups.speed_up(self.model) if self.settings.fast and on_cpu else nullcontext():
             train_mode(self.model)
             try:
                 since = time.perf_counter()
@@ -192,7 +192,7 @@ class _Loop:
             about = {"settings": asdict(self.settings), "rows": len(self.rows.lengths), **asdict(self.progress)}
             update, keep = self.progress.update, self.settings.keep
             with signals.deferred():  # with the removal of the older ones
-                target = state.save(folder, update, self.model, self.optimiser, about, keep)
+                target = checkpoints.save(folder, update, self.model, self.optimiser, about, keep)
             self.tell(Saved(self.progress.update, target))
         parallel.wait()
 
@@ -202,10 +202,10 @@ class _Loop:
         Raises:
             UsageError: it was made with other settings or other data.
         """
-        checkpoint = state.newest(self.folder) if self.folder is not None else None
+        checkpoint = checkpoints.newest(self.folder) if self.folder is not None else None
         if checkpoint is None:
             return
-        about = state.about(checkpoint)
+        about = checkpoints.about(checkpoint)
         now = {**asdict(self.settings), "rows": len(self.rows.lengths)}
         try:
             before = {**about.pop("settings"), "rows": about.pop("rows")}
@@ -220,6 +220,6 @@ class _Loop:
                 f"The run in '{checkpoint}' was started with other settings: {listed}.",
                 "Resume with the same ones, or start a run in another folder.",
             )
-        state.restore(checkpoint, self.model, self.optimiser)
+        checkpoints.restore(checkpoint, self.model, self.optimiser)
         if self.update.scaler is not None and self.progress.scaler:
             self.update.scaler.load_state_dict(self.progress.scaler)

@@ -94,7 +94,7 @@ class Settled:
 def _check_task(name: str) -> None:
     """Raises UsageError for a name that is neither a task nor a kind of one; imported late, `--help` is instant."""
     from zoo import tasks
-    from zoo.tasks.own import KINDS
+    from zoo.tasks.user_tasks import KINDS
 
     if name in SUITES:
         raise UsageError(f"{name} is several tasks, not one.", f"--task {name} --model MODEL runs them all.")

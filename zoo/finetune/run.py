@@ -11,15 +11,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from zoo import cli, files, signals
+from zoo import files, signals, terminal
 from zoo.errors import UsageError, ZooError
 from zoo.files import user_path
-from zoo.finetune import folder as disk
-from zoo.finetune import parallel, start, state
+from zoo.finetune import checkpoints, checks, parallel
+from zoo.finetune import run_folder as disk
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
 from zoo.finetune.data import Data, read_data, source_of_path
 from zoo.finetune.evaluation import Judgement, Split, confusion, judge
-from zoo.finetune.job import (
+from zoo.finetune.loop import train
+from zoo.finetune.losses import Objective
+from zoo.finetune.plots import MOST_CLASSES
+from zoo.finetune.progress import Watch
+from zoo.finetune.recipes import Settled, find, settle
+from zoo.finetune.result import Result, draw, merge, verdict
+from zoo.finetune.setup import (
     generate_options,
     load_model,
     loop_settings,
@@ -29,13 +35,7 @@ from zoo.finetune.job import (
     split_of,
     task_of,
 )
-from zoo.finetune.loop import train
-from zoo.finetune.objective import Objective
-from zoo.finetune.outcome import Result, draw, merge, verdict
-from zoo.finetune.plots import MOST_CLASSES
-from zoo.finetune.recipes import Settled, find, settle
 from zoo.finetune.trackers import Trackers
-from zoo.finetune.watch import Watch
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks import Task
@@ -58,13 +58,13 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
     """
     settled = _settled(config, options)
     config = settled.config
-    start.check_trackers(config.tracker_names)
+    checks.check_trackers(config.tracker_names)
     task, source = task_of(config), source_of_path(config.data)
-    start.check(config, task)
+    checks.check(config, task)
     out = user_path(config.out or f"runs/{run_name(config)}")
     parallel.start()
     with _held(out):
-        before = start.goes_on(out, config, resume)
+        before = checks.goes_on(out, config, resume)
         parallel.wait()  # before the first process writes there
         data = read_data(task, source, config)
         names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
@@ -126,7 +126,7 @@ class Run:
     def run(self) -> dict[str, Any]:
         """Trains, evaluates the best model, writes the folder; gives what run.json has."""
         began = time.time()
-        with cli.status("loading the model and the data"):
+        with terminal.status("loading the model and the data"):
             model = load_model(self.config, self.task, self.seed)
             self.generate = generate_options(self.config, self.task, model)
             splits = {name: self._split(name, model) for name in self.data.splits if name != "test"}
@@ -208,7 +208,7 @@ class Run:
         start = _newest_update(self.place) if self.resume else 0
         headline = settings.best.removeprefix("-")
         with (
-            cli.Progress(f"{self.config.task}, seed {self.seed}", settings.updates, lambda n: f"{n:,}") as bar,
+            terminal.Progress(f"{self.config.task}, seed {self.seed}", settings.updates, lambda n: f"{n:,}") as bar,
             Trackers(self.config.tracker_names if self.first else (), self.place, run_name(self.config),
                      {**self.config.to_dict(), "seed": self.seed}) as trackers,
         ):  # fmt: skip
@@ -266,7 +266,7 @@ class Run:
                 found, split = self.best, splits["dev"]
             else:
                 split = splits.get(name) or self._split(name, model)
-                with cli.status(f"evaluating the best model on {name}"):
+                with terminal.status(f"evaluating the best model on {name}"):
                     task, _ = disk.read_task(self.place / "best")
                     found = judge(model, self.task if name == "dev" else task, split, options=self.generate)
             splits[name] = split
@@ -301,7 +301,7 @@ class Run:
         draw(self.place, record, self.settled, self.task, lengths)
         with signals.deferred():
             files.write_json(self.place / "run.json", record, replace=True)
-            state.clear(self.place / "checkpoints")
+            checkpoints.clear(self.place / "checkpoints")
 
 
 def _lost(splits: Mapping[str, Split]) -> list[str]:
@@ -315,5 +315,5 @@ def _lost(splits: Mapping[str, Split]) -> list[str]:
 
 
 def _newest_update(place: Path) -> int:
-    found = state.newest(place / "checkpoints")
+    found = checkpoints.newest(place / "checkpoints")
     return int(found.name.rpartition("-")[2]) if found else 0

@@ -8,18 +8,18 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from zoo import cli, files
+from zoo import files, terminal
 from zoo.errors import UsageError
 from zoo.files import user_path
 from zoo.finetune import parallel
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.data import source_of_path
-from zoo.finetune.folder import FORMAT
-from zoo.finetune.job import run_name, task_of
-from zoo.finetune.outcome import Result
 from zoo.finetune.recipes import SUITES, find, settle
 from zoo.finetune.report import Estimate, compare, summary
+from zoo.finetune.result import Result
 from zoo.finetune.run import finetune
+from zoo.finetune.run_folder import FORMAT
+from zoo.finetune.setup import run_name, task_of
 
 AVERAGE = "average"
 
@@ -88,5 +88,5 @@ def show(result: SuiteResult) -> None:
     for task, value in result.scores.items():
         metric = next(iter(result.results[task].scores["dev"]["all"])) if task != AVERAGE else ""
         rows.append((task, metric, f"{value:.2f}"))
-    cli.table(rows, ("task", "metric", "dev"), right=(2,))
+    terminal.table(rows, ("task", "metric", "dev"), right=(2,))
     print(result.summary)

@@ -10,16 +10,16 @@ from typing import Any
 import paddle
 from paddle.optimizer import Optimizer
 
+from zoo.batching import Padding
 from zoo.errors import TrainingError, UsageError
-from zoo.finetune import diagnosis, parallel
+from zoo.finetune import nan_search, parallel
 from zoo.finetune.batches import Batch, Rows, TrainBatches, share
 from zoo.finetune.events import Updated
 from zoo.finetune.loop_settings import LoopSettings, Precision
-from zoo.finetune.objective import Objective, Tensors
+from zoo.finetune.losses import Objective, Tensors
 from zoo.finetune.optimisation import clip, gradient_norm, lr_factor
-from zoo.finetune.random_state import OPTIMISER, seed_update
+from zoo.finetune.seeding import OPTIMISER, seed_update
 from zoo.models.common.base import Model
-from zoo.models.common.padding import Padding
 
 SKIPPED = 50  # updates in a row that loss scaling may throw away
 
@@ -115,7 +115,7 @@ class Update:
 
     def _stop(self, update: int, loss: float, norm: float, chosen: list[Any], parts: list[Batch]) -> None:
         seed_update(self.settings.seed, update, self.rank)
-        place = diagnosis.where(self.model, map(_tensors, parts), self.objective.loss)
+        place = nan_search.where(self.model, map(_tensors, parts), self.objective.loss)
         numbers = ", ".join(str(n) for batch in chosen for n in batch[:8])
         more = ", ..." if any(len(batch) > 8 for batch in chosen) else ""
         raise TrainingError(

@@ -11,12 +11,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoo.cli import Progress, size
 from zoo.errors import HubError
 from zoo.files import parse_json
 from zoo.hub.files import RemoteFile, difference, disk_errors, foreign
 from zoo.hub.meter import Broken, Meter
 from zoo.hub.transport import Unreachable, open_url, read, shown
+from zoo.terminal import Progress, size
 
 TRIES = 4  # in a row that brought nothing
 PAUSE = 1.0  # seconds before the second try, doubled each time

@@ -1,4 +1,4 @@
-"""Named entities: the table of data sets. Any other file of CoNLL's form: zoo.tasks.own."""
+"""Named entities: the table of data sets. Any other file of CoNLL's form: zoo.tasks.user_tasks."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from zoo import cli
+from zoo import terminal
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def pipeline(
     deployed = deploy(model, _head(name, found.heads, model), engine, precision)
     _check_head(name, found.heads, deployed.task, deployed.name)
     made = found(deployed, **options)
-    cli.note(deployed.summary)
+    terminal.note(deployed.summary)
     return made
 
 

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from zoo import files
-from zoo.cli import Progress
+from zoo.batching import padding_of
 from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
 from zoo.inference.engines.base import side_by_side
+from zoo.inference.pipelines.custom import FamiliarTokenizer, Network, answer_of, is_single
 from zoo.inference.pipelines.files import items_of, write_answers
 from zoo.inference.pipelines.items import example_of, whole
-from zoo.inference.pipelines.own import FamiliarTokenizer, Network, answer_of, is_single
-from zoo.models.common.padding import padding_of
 from zoo.tasks.classification import Classification, TextExample
 from zoo.tasks.features import Features, Ragged, join
+from zoo.terminal import Progress
 from zoo.tokenization import Tokenizer
 
 WINDOW = 4096  # items that are read, sorted by length and answered together
@@ -45,7 +45,7 @@ class Pipeline:
     Calls keep nothing, so threads may share a pipeline.
 
     A `postprocess` that takes the outputs alone makes them steps of one item, without batches, as in transformers:
-    `preprocess` gives what `predict` takes, and that what `postprocess` takes; see zoo/inference/pipelines/own.py.
+    `preprocess` gives what `predict` takes, and that what `postprocess` takes; see pipelines/custom.py.
 
     Args:
         deployed: a network that is ready to answer.

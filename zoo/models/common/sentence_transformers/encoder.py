@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import paddle
 
+from zoo.batching import padding_of
 from zoo.errors import InputError, UsageError
 from zoo.models.common.base import TaskModel
-from zoo.models.common.padding import padding_of
 from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.models.common.sentence_transformers.head import Embedding
 from zoo.models.common.sentence_transformers.layers import PROMPT

@@ -14,10 +14,10 @@ from zoo import tasks
 from zoo.errors import InputError, UsageError
 from zoo.tasks import Task
 from zoo.tasks.classification import Classification
-from zoo.tasks.own import own
 from zoo.tasks.qa import QA
 from zoo.tasks.tagging import Tagging
 from zoo.tasks.text2text import Text2Text
+from zoo.tasks.user_tasks import own
 from zoo.tokenization import Tokenizer
 from zoo.tokenization.writing import WritingTokenizer
 

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from zoo import tasks
-from zoo.cli import Progress
 from zoo.errors import InputError, UsageError
 from zoo.finetune.data import source_of_path
 from zoo.finetune.evaluation import Judgement, Split, judge, outputs_of, with_gold
-from zoo.finetune.folder import model_folder, read_task
-from zoo.finetune.job import split_of
+from zoo.finetune.run_folder import model_folder, read_task
+from zoo.finetune.setup import split_of
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks.base import published
 from zoo.tasks.running import with_labels_of
 from zoo.tasks.user_files import file_of_split, is_own
+from zoo.terminal import Progress
 
 log = logging.getLogger("zoo")
 

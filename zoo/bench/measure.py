@@ -1,6 +1,6 @@
 """Latency, throughput and memory of a model over batch x length x precision x engine; see `python -m zoo.bench`.
 
-Every cell of the grid runs in processes of its own (zoo/inference/bench/cell.py), which share the cores, so that
+Every cell of the grid runs in processes of its own (zoo/bench/cell.py), which share the cores, so that
 memory is the cell's alone and one that runs out of it ends nothing else.
 """
 
@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from zoo import env, files
+from zoo.bench.peers import PEERS, installed
+from zoo.bench.peers import PRECISIONS as PEER_PRECISIONS
+from zoo.bench.worker import OutOfMemoryError, Worker
 from zoo.errors import UsageError, ZooError, to_install
-from zoo.inference.bench.peers import PEERS, installed
-from zoo.inference.bench.peers import PRECISIONS as PEER_PRECISIONS
-from zoo.inference.bench.worker import OutOfMemoryError, Worker
 
-CELL = "zoo.inference.bench.cell"
+CELL = "zoo.bench.cell"
 SECONDS = 20.0  # of a cell; slow ones are called less often
 SHARE = 0.9  # of the free memory that a cell may take
 AUTO = "auto"
@@ -263,7 +263,7 @@ def write(folder: Path, grid: Grid, rows: Sequence[Row], tell: Tell) -> list[Pat
     """bench.csv, bench.json and, where matplotlib is installed, bench.png."""
     import csv
 
-    from zoo.inference.bench.plot import plot
+    from zoo.bench.plot import plot
 
     names = ["bench.csv", "bench.json"]
     with files.publish(folder, last="bench.json", add=True) as work:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.errors import UsageError
-from zoo.finetune import folder as disk
+from zoo.finetune import run_folder as disk
 from zoo.finetune import trackers
 from zoo.finetune.config import FinetuneConfig
-from zoo.finetune.job import best_of, network_options, search_options
+from zoo.finetune.setup import best_of, network_options, search_options
 from zoo.finetune.update import check_precision
 from zoo.metrics import extra
 from zoo.tasks import Task

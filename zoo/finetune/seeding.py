@@ -7,7 +7,7 @@ import random
 import numpy as np
 import paddle
 
-from zoo.finetune import fast
+from zoo.finetune import cpu_speedups
 
 OPTIMISER = 1 << 20  # a stream of its own, the same on every process
 
@@ -24,4 +24,4 @@ def seed_update(seed: int, update: int, stream: int = 0) -> None:
     random.seed(int(words[0]))
     np.random.seed(words[1])
     paddle.seed(int(words[2]))
-    fast.seed(int(words[3]))
+    cpu_speedups.seed(int(words[3]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.inference.bench import Row
+    from zoo.bench.measure import Row
 
 STYLES = {"fp32": "-", "bf16": "--", "int8": ":"}
 

@@ -13,6 +13,7 @@ from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
 from zoo import tasks
+from zoo.batching import padding_of
 from zoo.errors import UsageError
 from zoo.finetune import parallel
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
@@ -20,16 +21,15 @@ from zoo.finetune.config import FinetuneConfig, near, pairs
 from zoo.finetune.evaluation import Split
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop_settings import LoopSettings, updates_of
-from zoo.finetune.objective import COUNTS_PADDING, Objective, objective_of
+from zoo.finetune.losses import COUNTS_PADDING, Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.generation.options import Options
 from zoo.models.common.losses import IGNORED
-from zoo.models.common.padding import padding_of
 from zoo.tasks import Example, Task
-from zoo.tasks.own import KINDS, own
 from zoo.tasks.running import ends_of, features_of
+from zoo.tasks.user_tasks import KINDS, own
 
 SAVES = 20  # checkpoints of a run, at least
 QA_HEADS = ("qa", "qa-beam")

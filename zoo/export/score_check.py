@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from zoo import tasks
-from zoo.cli import Progress
+from zoo.batching import eval_batches, padding_of
 from zoo.errors import InputError, UsageError
 from zoo.files import user_path
 from zoo.models.common.base import Model
-from zoo.models.common.padding import eval_batches, padding_of
 from zoo.tasks import Example, Features, Task
 from zoo.tasks.base import Source
 from zoo.tasks.running import BUDGET, FIELDS, features_of, in_order, rows_of, with_labels_of
+from zoo.terminal import Progress
 
 BUDGETS = {"fp32": 0.1, "bf16": 0.3, "int8": 1.0}  # points of the metric that an export may cost
 CALIBRATION = 300  # rows

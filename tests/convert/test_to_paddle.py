@@ -172,7 +172,7 @@ def test_full_disk(snapshot: Make, tmp_path: Path, command, monkeypatch: pytest.
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("zoo.convert.run.stream_tensors", full)
+    monkeypatch.setattr("zoo.convert.to_paddle.stream_tensors", full)
     code, _, err = command(snapshot(XLMR), "--out", tmp_path / "out")
     assert code == 1 and "is full" in err and "--out" in err
     assert [p.name for p in tmp_path.iterdir()] == []

@@ -18,7 +18,7 @@ import pytest
 
 from tests.finetune.small import SomeRows, bytes_of, run, small_model
 from zoo.errors import CheckpointError, UsageError
-from zoo.finetune import state
+from zoo.finetune import checkpoints
 from zoo.finetune.events import Saved, Updated
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings
@@ -107,7 +107,7 @@ def test_killed_at_random_updates_it_ends_in_the_same_bytes(tmp_path: Path) -> N
 def test_a_full_disk_costs_one_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"settings": SETTINGS}
     whole, _ = run(options, None)
-    real = state._write
+    real = checkpoints._write
 
     def full(path: Path, arrays: Any) -> None:
         if "00000009" in str(path) and path.name == "optimiser.safetensors":
@@ -115,12 +115,12 @@ def test_a_full_disk_costs_one_interval(tmp_path: Path, monkeypatch: pytest.Monk
             raise OSError(28, "No space left on device")
         real(path, arrays)
 
-    monkeypatch.setattr(state, "_write", full)
+    monkeypatch.setattr(checkpoints, "_write", full)
     with pytest.raises(CheckpointError, match=r"update 9 .*is full") as error:
         run(options, tmp_path)
     assert "step-00000006" in str(error.value)
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["step-00000003", "step-00000006"]
-    monkeypatch.setattr(state, "_write", real)
+    monkeypatch.setattr(checkpoints, "_write", real)
     resumed, later = run(options, tmp_path, resume=True)
     assert later[0].update == 6 and bytes_of(resumed) == bytes_of(whole)
 

@@ -16,14 +16,15 @@ from typing import Any
 
 from zoo import __version__, env, files, tasks
 from zoo.errors import GuardError, UsageError
+from zoo.export import quantise
+from zoo.export.score_check import BUDGETS, Gate, Trade, read_gate
 from zoo.files import user_path
-from zoo.inference import equality, quantise
+from zoo.inference import output_check
 from zoo.inference.deployed import EXPORT_FILE, FORMAT, TASK_FILE, model_folder, read_settings
 from zoo.inference.engines import GENERATION, Choice, module_of, open_graph, refusal, versions
 from zoo.inference.engines.base import arrays
 from zoo.inference.engines.eager import Eager
-from zoo.inference.equality import Difference
-from zoo.inference.guard import BUDGETS, Gate, Trade, read_gate
+from zoo.inference.output_check import Difference
 from zoo.inference.static import Graph
 from zoo.loading import TASKS, load, saved_head
 from zoo.models.common.base import Model
@@ -73,7 +74,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Guarding:
-    """The data of a gate; see `zoo.inference.guard.read_gate`.
+    """The data of a gate; see `zoo.export.score_check.read_gate`.
 
     Attributes:
         data: folder or file; empty for no gate.
@@ -189,8 +190,8 @@ def _write(model: Model, work: Path, choice: Choice, report: Report, gate: Gate 
         return _write_int8(model, work, report, gate, calibrate)
     graph = _module(model, choice).write(model, work)
     run = open_graph(graph, choice, model)
-    report.differences = equality.compare(model, run)
-    equality.check(report.differences, choice.precision)
+    report.differences = output_check.compare(model, run)
+    output_check.check(report.differences, choice.precision)
     if gate is not None:
         _before(gate, model)
         after = gate.judge(run, choice.precision, choice.engine, _bytes(work))
@@ -209,7 +210,7 @@ def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate:
         exact = Choice(QUANTISES, "fp32", "")
         graph = _module(model, exact).write(model, folder)
         run = open_graph(graph, exact, model)
-        equality.check(equality.compare(model, run), "fp32")
+        output_check.check(output_check.compare(model, run), "fp32")
         _before(gate, model)
         rounds = env.computes_bf16() and not refusal(model, QUANTISES, "bf16")
         usual = replace(exact, precision="bf16" if rounds else "fp32")
@@ -218,7 +219,7 @@ def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate:
         def judge(rung: quantise.Rung, place: Path) -> float:
             made = open_graph(replace(graph, folder=place), Choice(QUANTISES, "int8", ""), model)
             trade = gate.judge(made, "int8", QUANTISES, _bytes(place), rung.name)
-            report.differences = equality.compare(model, made)
+            report.differences = output_check.compare(model, made)
             return trade.value
 
         given = [arrays(row, graph.inputs) for row in rows]

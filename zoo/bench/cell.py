@@ -1,4 +1,4 @@
-"""One engine with batches of one shape, in a process of its own: `python -m zoo.inference.bench.cell`.
+"""One engine with batches of one shape, in a process of its own: `python -m zoo.bench.cell`.
 
 Legend of shapes: B batch, T tokens, N choices.
 """
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.inference.bench.peers import PEERS, open_peer
-from zoo.inference.bench.worker import Message, Run, limit_memory, peak_memory, serve
+from zoo.bench.peers import PEERS, open_peer
+from zoo.bench.worker import Message, Run, limit_memory, peak_memory, serve
 
 WARMUP = 2  # calls that are not timed: the first one of a shape makes its kernels
 CHOICES = 2  # N of multiple-choice

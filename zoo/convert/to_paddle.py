@@ -20,7 +20,6 @@ from zoo import configs, env, files, hub, registry
 from zoo.cards import Architecture, Card
 from zoo.checkpoint import Checkpoint, open_checkpoint
 from zoo.checkpoint import stream as stream_tensors
-from zoo.cli import Progress, size
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, FileStamp, Written, stamp
 from zoo.convert.placing import Placed, check_aliases, place
@@ -28,6 +27,7 @@ from zoo.convert.plan import current
 from zoo.errors import CheckpointError, UsageError
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS
 from zoo.paddlenlp import LEGACY, TORCH
+from zoo.terminal import Progress, size
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")

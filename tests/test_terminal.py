@@ -16,7 +16,7 @@ import pytest
 
 import zoo
 from tests.hub_server import HubServer
-from zoo import cli, env, hub, registry
+from zoo import env, hub, registry, terminal
 from zoo.__main__ import main
 from zoo.errors import HubError, UsageError
 
@@ -193,30 +193,30 @@ def test_run_turns_errors_into_exit_codes(capsys: pytest.CaptureFixture[str]) ->
     def fails(error: BaseException) -> int:
         raise error
 
-    assert cli.run(lambda: None) == 0 and cli.run(lambda: 3) == 3
-    assert cli.run(lambda: fails(HubError("no", "do this"))) == 1
+    assert terminal.run(lambda: None) == 0 and terminal.run(lambda: 3) == 3
+    assert terminal.run(lambda: fails(HubError("no", "do this"))) == 1
     assert capsys.readouterr().err == "error: no\ndo this\n"
-    assert cli.run(lambda: fails(UsageError("no"))) == 2
-    assert cli.run(lambda: fails(KeyboardInterrupt())) == 130
-    assert cli.run(lambda: fails(HubError("no", "do this")), as_json=True) == 1
+    assert terminal.run(lambda: fails(UsageError("no"))) == 2
+    assert terminal.run(lambda: fails(KeyboardInterrupt())) == 130
+    assert terminal.run(lambda: fails(HubError("no", "do this")), as_json=True) == 1
     out = capsys.readouterr().out
     assert json.loads(out) == {"error": {"type": "HubError", "message": "no", "hint": "do this"}}
     with pytest.raises(ZeroDivisionError):
-        cli.run(lambda: 1 // 0)
+        terminal.run(lambda: 1 // 0)
 
 
 def test_progress_in_a_log_is_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    with cli.Progress("model.bin", 2_000_000) as progress:
+    with terminal.Progress("model.bin", 2_000_000) as progress:
         for _ in range(1000):
             progress.add(2000)
     assert capsys.readouterr().err == "model.bin: 2 kB of 2 MB\nmodel.bin: 2 MB of 2 MB\n"
-    with cli.Progress("model.bin", 0):
+    with terminal.Progress("model.bin", 0):
         pass
     assert capsys.readouterr().err == "", "nothing came, so there is nothing to say"
 
 
 def test_sizes_for_people() -> None:
-    assert [cli.size(n) for n in (0, 999, 1000, 524_000_000, 2_240_000_000)] == [
+    assert [terminal.size(n) for n in (0, 999, 1000, 524_000_000, 2_240_000_000)] == [
         "0 B",
         "999 B",
         "1 kB",
@@ -310,15 +310,15 @@ def test_offline_switches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_error_reaches_the_terminal_without_what_it_obeys(capsys: pytest.CaptureFixture[str]) -> None:
-    from zoo import cli
+    from zoo import terminal
     from zoo.errors import UsageError
 
     def fail() -> int:
         raise UsageError("a\x1b[31mb\u202ec\ud800d", "first\nsecond\x07")
 
-    assert cli.run(fail) == 2
+    assert terminal.run(fail) == 2
     assert capsys.readouterr().err == "error: a\\x1b[31mb\\u202ec\\ud800d\nfirst\nsecond\\x07\n"
-    assert cli.run(fail, as_json=True) == 2
+    assert terminal.run(fail, as_json=True) == 2
     printed = capsys.readouterr().out
     assert json.loads(printed)["error"]["message"] == "a\x1b[31mb\u202ec\ud800d"
     assert all(c.isprintable() or c == "\n" for c in printed)
@@ -327,8 +327,8 @@ def test_an_error_reaches_the_terminal_without_what_it_obeys(capsys: pytest.Capt
 def test_a_note_is_without_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
     import logging
 
-    from zoo import cli
+    from zoo import terminal
 
-    with cli.notes():
+    with terminal.notes():
         logging.getLogger("zoo").warning("%s is odd", "a\x1b[31m\u202e")
     assert capsys.readouterr().err == "note: a\\x1b[31m\\u202e is odd\n"

@@ -11,8 +11,8 @@ import pytest
 
 import zoo
 from zoo.errors import UsageError
-from zoo.finetune.job import smoothed
-from zoo.finetune.regularisers import FGM, RDrop
+from zoo.finetune.second_losses import FGM, RDrop
+from zoo.finetune.setup import smoothed
 from zoo.models.common.base import Model
 
 Command = Callable[..., tuple[int, str, str]]

@@ -19,7 +19,7 @@ import pytest
 import zoo
 from tests.inference import small
 from tests.inference.networks import tiny
-from zoo.export import main
+from zoo.export.__main__ import main
 from zoo.inference.engines import missing, module_of
 
 no_onnx = pytest.mark.skipif(sys.version_info >= (3, 13), reason="paddle2onnx has no wheel for Python 3.13")

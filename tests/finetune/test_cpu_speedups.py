@@ -13,7 +13,7 @@ from paddle.nn import functional as F
 
 from tests.finetune.small import SomeRows, small_model
 from tests.finetune.test_optimisation import FUNNEL
-from zoo.finetune import fast
+from zoo.finetune import cpu_speedups
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings
@@ -47,7 +47,7 @@ def test_loss_and_gradients_are_the_plain_ones(task: str, activation: str) -> No
         p.set_value(p + 0.1 * paddle.randn(p.shape))
     batch = {k: paddle.to_tensor(v) for k, v in SomeRows(9, task=task).batch(np.arange(9)).items()}
     plain = numbers(model, batch)
-    with fast.speed_up(model):
+    with cpu_speedups.speed_up(model):
         alike(plain, numbers(model, batch))
     again = numbers(model, batch)
     assert all(np.array_equal(again[name], plain[name]) for name in plain)
@@ -61,26 +61,26 @@ def test_funnel_too() -> None:
     batch = {k: paddle.to_tensor(v) for k, v in SomeRows(6, task="qa", shortest=8).batch(np.arange(6)).items()}
     batch["labels"] = (batch["input_ids"] > 20).astype("int64")
     plain = numbers(model, batch)
-    with fast.speed_up(model):
+    with cpu_speedups.speed_up(model):
         alike(plain, numbers(model, batch))
 
 
 def test_it_is_taken_back() -> None:
     model = small_model()
-    before = paddle.get_flags(fast.STRIDES)
+    before = paddle.get_flags(cpu_speedups.STRIDES)
     state = [copy.copy(layer.__dict__) for layer in model.sublayers()]
-    with pytest.raises(KeyError), fast.speed_up(model):
+    with pytest.raises(KeyError), cpu_speedups.speed_up(model):
         assert "forward" in model.classification.output.__dict__
         raise KeyError
-    assert paddle.get_flags(fast.STRIDES) == before
+    assert paddle.get_flags(cpu_speedups.STRIDES) == before
     assert [layer.__dict__ for layer in model.sublayers()] == state
     assert model.encoder.layers[0].feed_forward.activation is F.gelu
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.003])
 def test_dropout_has_its_rate_and_scale(rate: float) -> None:
-    fast.seed(1)
-    values = fast.mask([400, 1001], rate).numpy()
+    cpu_speedups.seed(1)
+    values = cpu_speedups.mask([400, 1001], rate).numpy()
     assert set(np.unique(values)) == {0.0, np.float32(1 / (1 - round(rate * 65536) / 65536))}
     assert abs((values == 0).mean() - rate) < 5 * (rate / values.size) ** 0.5
     assert abs(values.mean() - 1) < 0.01
@@ -91,11 +91,11 @@ def test_dropout_has_its_rate_and_scale(rate: float) -> None:
 def test_dropout_is_seeded_and_off_in_eval() -> None:
     model = small_model()
     batch = {k: paddle.to_tensor(v) for k, v in SomeRows(4).batch(np.arange(4)).items()}
-    with fast.speed_up(model):
+    with cpu_speedups.speed_up(model):
         model.train()
-        fast.seed(3)
+        cpu_speedups.seed(3)
         first, second = model(**batch).loss.item(), model(**batch).loss.item()
-        fast.seed(3)
+        cpu_speedups.seed(3)
         assert first == model(**batch).loss.item() != second
         model.eval()
         assert model(**batch).loss.item() == model(**batch).loss.item()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from zoo import cli
+from zoo import terminal
 from zoo.errors import GuardError
 
 EPILOG = f"""\
@@ -33,7 +33,7 @@ exit codes:
   1    data or model went wrong
   2    the command line makes no sense
   3    a difference above the tolerance, or more points lost than --budget; nothing was written
-{cli.STOPPED}"""
+{terminal.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,14 +75,14 @@ def _points(text: str) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     arguments = parser().parse_args(argv)
-    return cli.run(lambda: _main(arguments), as_json=arguments.json)
+    return terminal.run(lambda: _main(arguments), as_json=arguments.json)
 
 
 def _main(arguments: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     try:
         with _stdout_is_stderr():
-            from zoo.inference.export import Guarding, export
+            from zoo.export.run import Guarding, export
 
             languages = tuple(part.strip() for part in arguments.languages.split(",") if part.strip())
             guarding = Guarding(
@@ -99,10 +99,10 @@ def _main(arguments: argparse.Namespace) -> int:
             _show(error.report or {})
             raise
         what = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
-        cli.print_json({"error": what, **(error.report or {})})
+        terminal.print_json({"error": what, **(error.report or {})})
         return error.exit_code
     if arguments.json:
-        cli.print_json(report.to_dict())
+        terminal.print_json(report.to_dict())
         return 0
     _show(report.to_dict())
     print(_network(report))
@@ -146,13 +146,13 @@ def _show(report: Mapping[str, Any]) -> None:
             trade["recipe"],
             f"{trade['value']:.2f}",
             f"{trade['difference']:+.2f}",
-            cli.size(trade["bytes"]),
+            terminal.size(trade["bytes"]),
             f"{trade['ms']:.2f}",
         )
         for trade in report["trades"]
     ]
     metric = report["trades"][0]["metric"]
-    cli.table(rows, ("precision", "engine", "recipe", metric, "points", "size", "ms/row"), right=(3, 4, 5, 6))
+    terminal.table(rows, ("precision", "engine", "recipe", metric, "points", "size", "ms/row"), right=(3, 4, 5, 6))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from tests.inference.networks import WORDS, tiny
-from zoo import bench as command
+from zoo.bench import __main__ as command
+from zoo.bench.cell import random_batch, timed
+from zoo.bench.measure import Grid, Row, _row, _shares, measure
+from zoo.bench.plot import plot
+from zoo.bench.worker import OUT_OF_MEMORY, OutOfMemoryError, Worker
 from zoo.errors import UsageError
-from zoo.inference.bench import Grid, Row, _row, _shares, measure
-from zoo.inference.bench.cell import random_batch, timed
-from zoo.inference.bench.plot import plot
-from zoo.inference.bench.worker import OUT_OF_MEMORY, OutOfMemoryError, Worker
 from zoo.models.common.base import Origin
 
 
@@ -38,7 +38,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_help_is_instant() -> None:
     """No framework is imported for it."""
-    code = "import sys, zoo.bench; zoo.bench.parser(); print({'paddle', 'torch', 'numpy'} & set(sys.modules))"
+    code = (
+        "import sys, zoo.bench.__main__ as bench; bench.parser();"
+        "print({'paddle', 'torch', 'numpy'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
@@ -136,7 +139,7 @@ def test_bad_number_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> str:
     """A module for `Worker` with a function `start`."""
     (tmp_path / "a_child.py").write_text(
-        f"from zoo.inference.bench.worker import serve\nimport os, signal\n{code}\nserve(start)\n", "utf-8"
+        f"from zoo.bench.worker import serve\nimport os, signal\n{code}\nserve(start)\n", "utf-8"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return "a_child"

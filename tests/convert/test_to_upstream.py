@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.convert.conftest import Make, config_of
-from tests.convert.test_run import BERT, FORMS, HEADS, XLMR
+from tests.convert.test_to_paddle import BERT, FORMS, HEADS, XLMR
 from zoo.checkpoint import open_checkpoint
 
 

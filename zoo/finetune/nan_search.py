@@ -8,7 +8,7 @@ from typing import Any
 import paddle
 from paddle import Tensor, nn
 
-from zoo.finetune.objective import Loss, Tensors
+from zoo.finetune.losses import Loss, Tensors
 from zoo.models.common.base import Model
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo import files
-from zoo.finetune import folder as disk
+from zoo.finetune import run_folder as disk
 from zoo.finetune.plots import Plots
 from zoo.finetune.recipes import Settled, same_model
 from zoo.finetune.report import Comparison, Estimate, compare, page, summary

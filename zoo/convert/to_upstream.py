@@ -21,16 +21,16 @@ from zoo.cards import Architecture
 from zoo.checkpoint import Checkpoint, backward, narrow, open_checkpoint, write_safetensors, write_torch
 from zoo.checkpoint.rules import NETWORK, KeyMap, Plan, TensorInfo, group_of
 from zoo.checkpoint.shapes import source_shapes
-from zoo.cli import Progress
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
 from zoo.convert.placing import network
 from zoo.convert.plan import keymap_for
-from zoo.convert.run import WEIGHTS, Result, Verify, companions, convert, guard
+from zoo.convert.to_paddle import WEIGHTS, Result, Verify, companions, convert, guard
 from zoo.convert.to_paddlenlp import spoken, write
 from zoo.errors import CheckpointError, NotYetError, UsageError
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS, kept, listed, source_keys
 from zoo.paddlenlp import PADDLENLP, TORCH, VERSION, dialect_of
+from zoo.terminal import Progress
 
 log = logging.getLogger("zoo")
 
@@ -87,7 +87,7 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
         verify: compares the conversion on the way with the original; a converted folder has no original to compare.
 
     Raises:
-        ZooError: as `zoo.convert.run.convert`; UsageError for a target that holds something else.
+        ZooError: as `zoo.convert.to_paddle.convert`; UsageError for a target that holds something else.
     """
     started = time.monotonic()
     guard(target)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from time import monotonic
 
-from zoo.cli import Progress
 from zoo.finetune.events import Evaluated, Event, Finished, Saved, Started, Updated
-from zoo.finetune.folder import Metrics
+from zoo.finetune.run_folder import Metrics
 from zoo.finetune.trackers import Trackers
+from zoo.terminal import Progress
 
 SMOOTH = 0.95  # of the loss and the rate that the progress bar shows
 

@@ -11,7 +11,7 @@ from paddle import Tensor
 
 from zoo.errors import UsageError
 from zoo.finetune.adversarial import Smart
-from zoo.finetune.regularisers import FGM, RDrop
+from zoo.finetune.second_losses import FGM, RDrop
 from zoo.models.common.base import Model
 from zoo.models.common.losses import IGNORED
 from zoo.models.common.seq2seq import Seq2Seq

@@ -15,11 +15,13 @@ from tests.convert.conftest import Make, snapshot
 from tests.inference import small
 from tests.inference.test_static import tiny
 from zoo.errors import CheckpointError, GuardError
-from zoo.export import main
-from zoo.inference import equality, export, quantise
+from zoo.export import quantise
+from zoo.export import run as export
+from zoo.export.__main__ import main
+from zoo.export.score_check import read_gate
+from zoo.inference import output_check
 from zoo.inference.deployed import deploy
 from zoo.inference.engines.eager import Eager
-from zoo.inference.guard import read_gate
 from zoo.loading import load
 
 pytest.importorskip("openvino")
@@ -197,11 +199,11 @@ def test_generation(snapshot: Make, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_nan_is_a_difference() -> None:
-    found = {"logits": equality.Difference(float("nan"), 1.0, "1 x 1")}
+    found = {"logits": output_check.Difference(float("nan"), 1.0, "1 x 1")}
     for precision in ("fp32", "bf16"):
         with pytest.raises(GuardError, match="nan"):
-            equality.check(found, precision)
-    equality.check({"end_index": equality.Difference(3, 4, "1 x 16")}, "bf16")
+            output_check.check(found, precision)
+    output_check.check({"end_index": output_check.Difference(3, 4, "1 x 16")}, "bf16")
 
 
 @pytest.mark.parametrize(("task", "precision"), [("multiple-choice", "fp32"), ("qa-beam", "bf16")])
@@ -210,8 +212,8 @@ def test_funnel(tmp_path: Path, task: str, precision: str) -> None:
 
     model = tiny({"architectures": ["FunnelModel"]}, "relative_shift", task)
     choice = Choice("paddle", precision, "")
-    found = equality.compare(model, open_graph(module_of("paddle").write(model, tmp_path), choice, model))
-    equality.check(found, precision)
+    found = output_check.compare(model, open_graph(module_of("paddle").write(model, tmp_path), choice, model))
+    output_check.check(found, precision)
     assert found and all(one.scale > 0 for one in found.values())
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from zoo import cli, files
+from zoo import files, terminal
 from zoo.files import user_path
 
 EPILOG = f"""\
@@ -22,7 +22,7 @@ exit codes:
   0    done
   1    the model went wrong, or a cell of the table has no numbers
   2    the command line makes no sense
-{cli.STOPPED}"""
+{terminal.STOPPED}"""
 HEADER = ("engine", "precision", "batch", "length", "p50 ms", "p95 ms", "p99 ms", "rows/s", "tokens/s", "peak MB")
 
 
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--engine", default=(), type=_names, metavar="A,B", help="see below")
     made.add_argument("--processes", default=1, type=int, metavar="N", help="instances that share the cores (1)")
     made.add_argument("--rounds", default=30, type=int, metavar="N", help="calls of each, for at most 20 s (30)")
-    made.add_argument("--out", metavar="DIR", help="write bench.csv, bench.json and bench.png there")
+    made.add_argument("--out", metavar="DIR", help="write measure.csv, measure.json and measure.png there")
     made.add_argument("--json", action="store_true", help="print everything as JSON")
     return made
 
@@ -49,13 +49,13 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 1 when a cell has no numbers."""
     arguments = parser().parse_args(argv)
-    return cli.run(lambda: _main(arguments), as_json=arguments.json)
+    return terminal.run(lambda: _main(arguments), as_json=arguments.json)
 
 
 def _main(arguments: argparse.Namespace) -> int:
-    from zoo.inference import bench
+    from zoo.bench import measure
 
-    grid = bench.Grid(
+    grid = measure.Grid(
         arguments.model,
         arguments.batch,
         arguments.length,
@@ -68,18 +68,18 @@ def _main(arguments: argparse.Namespace) -> int:
     if out:
         files.probe(out, last="bench.json")  # before minutes of measuring
     rows = []
-    with cli.Progress("zoo.bench", 0, lambda n: f"{n} cells") as progress:
-        for row in bench.measure(grid, cli.note):
+    with terminal.Progress("zoo.bench", 0, lambda n: f"{n} cells") as progress:
+        for row in measure.measure(grid, terminal.note):
             rows.append(row)
             progress.note = f"{row.engine} {row.precision}, {row.batch} x {row.length}"
             progress.add(1)
     if arguments.json:
-        cli.print_json(bench.document(grid, rows))
+        terminal.print_json(measure.document(grid, rows))
     else:
-        cli.table([_cells(asdict(row)) for row in rows], HEADER, right=range(2, len(HEADER)))
+        terminal.table([_cells(asdict(row)) for row in rows], HEADER, right=range(2, len(HEADER)))
     if out:
-        for path in bench.write(out, grid, rows, cli.note):
-            cli.note(str(path))
+        for path in measure.write(out, grid, rows, terminal.note):
+            terminal.note(str(path))
     return int(any(row.error for row in rows))
 
 
