@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from zoo import cli, files
+from zoo.files import user_path
 
 EPILOG = f"""\
 examples:
@@ -65,7 +64,7 @@ def _main(arguments: argparse.Namespace) -> int:
         arguments.processes,
         arguments.rounds,
     )
-    out = Path(os.path.expanduser(arguments.out)) if arguments.out else None
+    out = user_path(arguments.out) if arguments.out else None
     if out:
         files.probe(out, last="bench.json")  # before minutes of measuring
     rows = []

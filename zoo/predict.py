@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 from zoo import cli, files
+from zoo.files import user_path
 
 EPILOG = f"""\
 examples:
@@ -56,7 +55,7 @@ def _main(arguments: argparse.Namespace) -> int:
     from zoo.finetune.config import split_names
     from zoo.finetune.saved import Saved
 
-    out = Path(os.path.expanduser(arguments.out))
+    out = user_path(arguments.out)
     files.probe_file(out, replace=arguments.overwrite)
     with cli.notes():
         saved = Saved(arguments.run, arguments.task)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from zoo.cards import Card, Family
 from zoo.checkpoint.rules import KeyMap
 from zoo.convert.certificate import Certificate, rules_version
 from zoo.errors import UnknownModelError, UsageError, ZooError
+from zoo.files import user_path
 from zoo.paddlenlp import TORCH, table
 
 WILD = "*?["
@@ -106,7 +106,7 @@ def jobs_of(names: Sequence[str], to: str, out: Path | None, several: bool) -> l
 def _target(name: str, to: str, out: Path | None, several: bool) -> Path:
     asked = hub.refer(name)
     label = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
-    here = Path(os.path.expanduser(asked.name)).resolve().name  # of a run the run's name, not best/
+    here = user_path(asked.name).resolve().name  # of a run the run's name, not best/
     folder = hub.folder_name(label if asked.folder is None else here)
     if out is not None:
         return out / folder if several else out

@@ -1,7 +1,7 @@
 """Files: what strangers wrote is read within bounds, and what we write never replaces anything of theirs."""
 
 from zoo.files.disk import explained, lock, parents, real_folder
-from zoo.files.names import is_name
+from zoo.files.names import is_name, user_path
 from zoo.files.quoting import clean, printable, quote
 from zoo.files.reading import (
     Fields,
@@ -49,6 +49,7 @@ __all__ = [
     "remove",
     "scratch",
     "sha256",
+    "user_path",
     "write_file",
     "write_json",
 ]

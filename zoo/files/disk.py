@@ -58,6 +58,18 @@ def _touches(path: Path, target: Path) -> bool:
     return path == target or path in target.parents or target.parent in path.parents
 
 
+def real_file(target: str | os.PathLike[str]) -> Path:
+    """Gives the absolute path behind the name of a file; a link is followed and stays.
+
+    Raises:
+        UsageError: it is no name at all.
+    """
+    given = os.fspath(target)
+    if "\0" in given or not given:
+        raise UsageError(f"{quote(given, 200)} is no name of a file.", "Give another name.")
+    return Path(os.path.realpath(os.path.expanduser(given)))
+
+
 def real_folder(target: str | os.PathLike[str]) -> Path:
     """Gives the absolute folder behind a name; a link to a folder is followed and stays.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 LONGEST = 255  # bytes that Linux, macOS and Windows allow
 
 
@@ -19,3 +22,14 @@ def is_name(value: object) -> bool:
         and not any(sign in value for sign in "/\\:")
         and len(value.encode()) <= LONGEST
     )
+
+
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """Gives the path that a user typed, with his home for a leading "~".
+
+    What is no name, or names a user who is not there, stays as it is: whoever opens it says that it is not there.
+    """
+    try:
+        return Path(os.path.expanduser(text))
+    except ValueError:  # a zero byte
+        return Path(text)

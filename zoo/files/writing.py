@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from zoo import signals
 from zoo.errors import UsageError
-from zoo.files.disk import explained, lock, parents, real_folder, room_of, short_name, sync
+from zoo.files.disk import explained, lock, parents, real_file, real_folder, room_of, short_name, sync
 from zoo.files.quoting import quote
 from zoo.files.reading import Fields, read_object
 
@@ -119,7 +119,7 @@ def new_file(file: str | os.PathLike[str], *, replace: bool = False) -> Iterator
         UsageError: there is a file already (without `replace`), a folder or device, or it may not be written.
         DiskError: the disk is full.
     """
-    path = Path(os.path.realpath(os.path.expanduser(os.fspath(file))))
+    path = real_file(file)
     with explained(path), parents(path):
         _refuse_file(path, replace)
         with lock(path), _scratch(path) as scratch:
@@ -144,7 +144,7 @@ def write_file(file: str | os.PathLike[str], *, replace: bool = False, mode: str
 
 def probe_file(file: str | os.PathLike[str], *, replace: bool = False) -> None:
     """Raises at once what `new_file` would raise, as far as that can be known before there is anything to write."""
-    path = Path(os.path.realpath(os.path.expanduser(os.fspath(file))))
+    path = real_file(file)
     with explained(path), parents(path, keep=False):
         _refuse_file(path, replace)
         with _scratch(path, tidy=False):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import InputError, UsageError
-from zoo.files import clean
+from zoo.files import clean, user_path
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.evaluation import with_gold
 from zoo.finetune.folder import data_files, sha256
@@ -46,7 +45,7 @@ def source_of_path(data: str) -> str | Path:
     """
     if not data:
         return "hub"
-    path = Path(os.path.expanduser(data))
+    path = user_path(data)
     if not path.exists():
         raise UsageError(f"--data: there is no '{data}'.", "Give a folder or a file, or leave it out for the Hub.")
     return path

@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo import __version__, env, files, tasks
 from zoo.errors import UsageError
-from zoo.files import Fields, parse_json, quote, read_object, read_text
+from zoo.files import Fields, parse_json, quote, read_object, read_text, user_path
 from zoo.models.common.base import Model
 from zoo.tasks import Task, saved
 
@@ -148,7 +148,7 @@ def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
 
 def model_folder(path: str) -> Path:
     """The folder with the model, from that of a run or of the model itself."""
-    folder = Path(os.path.expanduser(path))
+    folder = user_path(path)
     return folder / "best" if (folder / "best" / TASK_FILE).is_file() else folder
 
 
@@ -171,7 +171,7 @@ def data_files(task: Task, source: str | Path, split: str, languages: Sequence[s
     """The local files that `Task.read` reads for a split."""
     if source == "hub":
         return
-    path = Path(os.path.expanduser(source))
+    path = user_path(source)
     if not path.is_dir():
         yield path
         return

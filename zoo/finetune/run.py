@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 from zoo import cli, files, signals
 from zoo.errors import UsageError, ZooError
+from zoo.files import user_path
 from zoo.finetune import folder as disk
 from zoo.finetune import parallel, start, state
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
@@ -61,7 +61,7 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
     start.check_trackers(config.tracker_names)
     task, source = task_of(config), source_of_path(config.data)
     start.check(config, task)
-    out = Path(os.path.expanduser(config.out or f"runs/{run_name(config)}"))
+    out = user_path(config.out or f"runs/{run_name(config)}")
     parallel.start()
     with _held(out):
         before = start.goes_on(out, config, resume)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from zoo import cli, files
 from zoo.errors import UsageError
+from zoo.files import user_path
 from zoo.finetune import parallel
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.data import source_of_path
@@ -57,11 +57,9 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
         raise UsageError(
             f"--task {name} trains one model on several tasks, each by its own recipe.", "Say --model."
         )
-    out = Path(
-        os.path.expanduser(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}")
-    )
+    out = user_path(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}")
     settled = {task: settle({**given, "task": task, "out": str(out / task)}, by) for task in SUITES[name]}
-    if given.get("data") and Path(os.path.expanduser(given["data"])).is_file():
+    if given.get("data") and user_path(given["data"]).is_file():
         raise UsageError(
             f"--task {name} reads several data sets, and '{given['data']}' is a file.", "Give a folder."
         )

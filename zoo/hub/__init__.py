@@ -24,7 +24,7 @@ from pathlib import Path
 from zoo import env, registry
 from zoo.cards import Card, Source
 from zoo.errors import HubError, UnknownModelError
-from zoo.files import quote
+from zoo.files import quote, user_path
 from zoo.hub.names import usable
 from zoo.hub.transport import Missing, Unreachable
 
@@ -133,10 +133,7 @@ def _repository(text: str) -> bool:
 
 
 def _folder(text: str, revision: str | None) -> Reference:
-    try:
-        path = Path(os.path.expanduser(text))
-    except RuntimeError:  # the home of somebody who is not there
-        path = Path(text)
+    path = user_path(text)
     if revision:
         raise UnknownModelError(
             f"'{text}' is a folder; it has no revision '{revision}'.", "Leave the revision out."

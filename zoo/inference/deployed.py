@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError, UsageError, to_install
-from zoo.files import Fields, clean, is_name, quote, read_object, sha256
+from zoo.files import Fields, clean, is_name, quote, read_object, sha256, user_path
 from zoo.inference import cache, trust
 from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, choose, missing, open_graph
 from zoo.inference.static import Graph
@@ -137,7 +137,7 @@ def _check_task(what: str, own: str | None, asked: str) -> None:
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
     """The folder with the model: best/ of a run's folder, else the path itself."""
-    folder = Path(os.path.expanduser(path))
+    folder = user_path(path)
     return folder / "best" if (folder / "best" / TASK_FILE).is_file() else folder
 
 

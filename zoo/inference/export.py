@@ -16,6 +16,7 @@ from typing import Any
 
 from zoo import __version__, env, files, tasks
 from zoo.errors import GuardError, UsageError
+from zoo.files import user_path
 from zoo.inference import equality, quantise
 from zoo.inference.deployed import EXPORT_FILE, FORMAT, TASK_FILE, model_folder, read_settings
 from zoo.inference.engines import GENERATION, Choice, module_of, open_graph, refusal, versions
@@ -117,7 +118,7 @@ def export(
     """
     guarding = guarding or Guarding()
     files.probe(out, last=EXPORT_FILE)
-    out = Path(os.path.expanduser(out))
+    out = user_path(out)
     _check(to, precision, guarding, out)
     model, settings = _load(source, guarding.task)
     choice = Choice(ENGINES[to], precision, "to be exported")

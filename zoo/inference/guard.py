@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 from zoo import tasks
 from zoo.cli import Progress
 from zoo.errors import InputError, UsageError
+from zoo.files import user_path
 from zoo.models.common.base import Model
 from zoo.models.common.padding import eval_batches, padding_of
 from zoo.tasks import Example, Features, Task
@@ -211,7 +211,7 @@ def existing(data: str, flag: str) -> str | Path:
     """
     if data == "hub":
         return data
-    path = Path(os.path.expanduser(data))
+    path = user_path(data)
     if not path.exists():
         raise UsageError(f"{flag}: there is no '{data}'.", "Give a folder or a file, or hub.")
     return path

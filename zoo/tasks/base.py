@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from zoo.errors import InputError, UsageError
-from zoo.files import clean, quote, write_file
+from zoo.files import clean, quote, user_path, write_file
 from zoo.tasks.features import Features, join
 from zoo.tasks.formats import READERS
 from zoo.tasks.hub import Hub, hub_rows
@@ -129,7 +128,7 @@ class Task(ABC):
         if not isinstance(source, (str, Path)):
             yield "", self.open(tuple(map(Path, source)), split)
             return
-        path = Path(os.path.expanduser(source))
+        path = user_path(source)
         if not path.is_dir():
             yield language_of(path, self.languages), self.open((path,), split)
             return
@@ -185,7 +184,7 @@ class Task(ABC):
     def _from(self, source: Source, split: str, languages: Sequence[str]) -> str:
         """What was read, for a sentence."""
         if isinstance(source, (str, Path)):
-            folder = Path(os.path.expanduser(source))
+            folder = user_path(source)
             found = self.paths(folder, split, languages) if folder.is_dir() else [("", (folder,))]
             source = [file for _, files in found for file in files]
         return " and ".join(f"'{s}'" for s in source)

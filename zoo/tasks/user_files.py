@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError, UsageError
-from zoo.files import clean, quote
+from zoo.files import clean, quote, user_path
 from zoo.tasks.base import Task
 from zoo.tasks.formats import DELIMITERS, READERS, delimiter_of, is_squad
 
@@ -45,11 +44,11 @@ def files_of(data: str | Path | Mapping[str, str | Path]) -> dict[str, Path]:
         UsageError: a folder has several files for a split.
     """
     if isinstance(data, Mapping):
-        files = {split: Path(os.path.expanduser(file)).absolute() for split, file in data.items()}
+        files = {split: user_path(file).absolute() for split, file in data.items()}
         if not files:
             raise UsageError("No file is named.", "Give {'train': 'train.csv', 'dev': 'dev.csv'}.")
         return files
-    folder = Path(os.path.expanduser(data)).absolute()
+    folder = user_path(data).absolute()
     if folder.is_file():
         return {"train": folder}
     if not folder.is_dir():
@@ -88,8 +87,8 @@ def file_of_split(task: Task, data: str, split: str) -> Path:
     Raises:
         InputError: there is none.
     """
-    if data and Path(os.path.expanduser(data)).is_file():
-        return Path(os.path.expanduser(data))
+    if data and user_path(data).is_file():
+        return user_path(data)
     files = files_of(data) if data else {name: Path(str(file)) for name, file in task.files.items()}
     if split not in files:
         raise InputError(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import InputError, UsageError, ZooError
+from zoo.files import user_path
 from zoo.tasks.base import published
 from zoo.tasks.rows import lines
 
@@ -24,7 +25,7 @@ def items_of(file: str | os.PathLike[str]) -> Iterator[Any]:
         InputError: the file cannot be read, or a line is not JSON; names the line.
         UsageError: another kind of file.
     """
-    path = Path(os.path.expanduser(file))
+    path = user_path(file)
     kind = Path(path.name.removesuffix(".gz")).suffix
     if kind not in SUFFIXES:
         raise UsageError(f"'{path}' is no file of items.", f"One item a line, as {' or '.join(SUFFIXES)}.")
@@ -53,7 +54,7 @@ def write_answers(file: str | os.PathLike[str], answers: Iterable[Any], overwrit
             count += 1
             yield json.dumps(answer, ensure_ascii=False, default=plain)
 
-    published(Path(os.path.expanduser(file)), counted(), overwrite)
+    published(user_path(file), counted(), overwrite)
     return count
 
 
