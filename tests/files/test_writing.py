@@ -300,3 +300,13 @@ def test_removing_takes_what_a_killed_process_left(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
     files.remove(target)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_is_none(tmp_path: Path) -> None:
+    assert files.user_path("~/x") == Path.home() / "x"
+    assert files.user_path("~nobody-at-all/x") == Path("~nobody-at-all/x")
+    assert str(files.user_path("~\0")) == "~\0"  # whoever opens it says so
+    for bad in ("", "a\0b"):
+        for write in (files.probe_file, lambda name: files.write_json(name, {})):
+            with pytest.raises(UsageError, match="no name of a file"):
+                write(bad)

@@ -162,5 +162,5 @@ def _packages() -> tuple[Any, Any]:
         import openvino
     except ImportError:
         raise UsageError("int8 needs nncf and openvino.", to_install("int8")) from None
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # its own set_log_level changes handlers of others
     return nncf, openvino
