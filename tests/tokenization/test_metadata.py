@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 
 from tests.tokenization import tiny
 from tests.tokenization.tiny import write_json
@@ -225,3 +226,18 @@ print("paddle" in sys.modules, type(made["input_ids"]).__name__)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "ndarray"]
+
+
+def test_a_tokenizer_json_means_the_library_and_a_vocabulary_alone_means_bert(tmp_path: Path) -> None:
+    """They differ on the last sigma of a word and on private-use characters."""
+    alone = tiny.bert(tmp_path / "alone")
+    (alone / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nα\nσ\nς\n##σ\n##ς\n", "utf-8")
+    both = tiny.with_document(Path(shutil.copytree(alone, tmp_path / "both")), ())
+    texts = ["ΑΣ", "ΑΣ ΑΣΣ Σ", "α\ue000σ", "α\U0002b820"]
+    assert load_tokenizer(alone).tokenize("ΑΣ") == ["α", "##ς"]
+    assert load_tokenizer(alone).tokenize("α\ue000σ") == ["[UNK]"]
+    theirs = tokenizers.Tokenizer.from_file(str(both / "tokenizer.json"))
+    ours = load_tokenizer(both)
+    for text in texts:
+        assert ours.tokenize(text) == theirs.encode(text, add_special_tokens=False).tokens
+    assert ours.tokenize("ΑΣ") == ["α", "##σ"]

@@ -165,7 +165,8 @@ def _wordpiece(file: Path, rules: Rules, settings: Settings, lower: bool) -> Fas
         raise CheckpointError(f"'{file}' has no {quote(unk)}.", "Is it the vocabulary of this model?")
     lower, chinese = settings.flags.get("do_lower_case", lower), settings.flags.get("tokenize_chinese_chars", True)
     added = _with_roles(rules, settings, vocab)
-    return wordpiece(vocab, added, file, unk, lower, settings.flags.get("strip_accents"), chinese)
+    strip = settings.flags.get("strip_accents")
+    return wordpiece(vocab, added, file, unk, lower, strip, chinese, as_bert=not settings.document)
 
 
 def _bytes(folder: Path, rules: Rules, settings: Settings) -> Fast:

@@ -1,7 +1,8 @@
 """BERT's WordPiece on the `tokenizers` library, and the characters on which the library and BERT disagree.
 
-The library's tables are those of an old Unicode, it drops private-use characters, which BERT keeps, leaves some
-ideographs of extension E uncut, and lower-cases every sigma alike. A text with such a character is given a
+A folder with a tokenizer.json means the library, as transformers reads it. A vocab.txt alone means BERT. The
+library's tables are those of an old Unicode, it drops private-use characters, which BERT keeps, leaves some
+ideographs of extension E uncut, and lower-cases every sigma alike. A text with such a character is then given a
 stand-in for it, character by character so that offsets stay right, that the library treats as BERT treats the
 original. Vocabularies do not hold these characters, and neither do they hold the stand-ins.
 """
@@ -90,8 +91,9 @@ def wordpiece(
     lower: bool = True,
     strip: bool | None = None,
     chinese: bool = True,
+    as_bert: bool = True,
 ) -> Fast:
-    """BERT's rules over a vocabulary.
+    """Builds BERT's rules over a vocabulary.
 
     Args:
         vocab: token -> id, line by line of vocab.txt.
@@ -101,6 +103,7 @@ def wordpiece(
         lower: lower-case.
         strip: remove accents; as `lower` says when None.
         chinese: cut around every ideograph.
+        as_bert: BERT's rules also where the library's differ.
 
     Raises:
         CheckpointError: an added token would get another id than its file says.
@@ -112,5 +115,7 @@ def wordpiece(
     inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     inner.decoder = decoders.WordPiece(prefix="##", cleanup=False)
     add_tokens(inner, added)
+    if not as_bert:
+        return Fast(inner, file)
     whole = [token.content for token in added]
     return Fast(inner, file, StandIns(vocab, lower, lower if strip is None else strip, whole))
