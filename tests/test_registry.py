@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo import registry
+from zoo import published, registry
 from zoo.cards import Card
 from zoo.errors import ConfigError, NotYetError, UnknownModelError
+from zoo.finetune.recipes import recipes
 from zoo.models import FAMILIES
 
 CARDS = [card for family in registry.families() for card in family.cards]
@@ -50,7 +51,7 @@ def test_a_card_is_complete(card: Card) -> None:
         assert re.fullmatch(r"[0-9a-f]{40}|", source.revision)
         assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in source.sha256.values())
     for score in card.scores:
-        assert score.published_in and score.metric and score.split and 0 < score.value <= 100
+        assert score.source and score.metric and score.split and 0 < score.value <= 100
     json.dumps(asdict(card))
 
 
@@ -114,18 +115,27 @@ def test_the_number_of_parameters_of_vecos_encoder_decoder(layers: int, total: i
 
 
 def test_published_means_agree_with_their_rows() -> None:
-    def rows(name: str, task: str, published_in: str) -> list[float]:
-        found = [s for s in zoo.info(name).scores if re.fullmatch(task + r"/\w\w", s.task)]
-        return [s.value for s in found if published_in in s.published_in]
+    def rows(name: str, task: str, metric: str, source: str) -> list[float]:
+        found = [s for s in zoo.info(name).scores if s.language and (s.task, s.metric) == (task, metric)]
+        return [s.value for s in found if source in s.source]
 
-    paper = rows("infoxlm-base", "XNLI", "InfoXLM paper")
+    paper = rows("infoxlm-base", "xnli", "accuracy", "InfoXLM paper")
     assert len(paper) == 15 and sum(paper) / 15 == pytest.approx(76.5, abs=0.05)
-    fairseq = rows("xlmr-large", "XNLI", "fairseq")
+    fairseq = rows("xlmr-large", "xnli-translate-train", "accuracy", "fairseq")
     assert len(fairseq) == 15 and sum(fairseq) / 15 == pytest.approx(83.6, abs=0.05)
-    tatoeba = rows("infoxlm-base", "Tatoeba/en", "infoxlm_paddle")
-    assert len(tatoeba) == 14 and sum(tatoeba) / 14 == pytest.approx(80.6, abs=0.05)
-    mlqa = [s.value for s in zoo.info("xlmr-large").scores if s.task.startswith("MLQA/") and s.metric == "F1"]
+    for metric, mean in (("en->x", 80.61), ("x->en", 77.79)):
+        tatoeba = rows("infoxlm-base", "tatoeba-14", metric, "InfoXLM for Paddle")
+        assert len(tatoeba) == 14 and sum(tatoeba) / 14 == pytest.approx(mean, abs=0.05)
+    mlqa = rows("xlmr-large", "mlqa", "f1", "fairseq")
     assert sum(mlqa) / 7 == pytest.approx(70.7, abs=0.05)
+
+
+def test_a_published_score_stands_once() -> None:
+    keys = [(s.model, s.task, s.language, s.metric, s.split, s.source, s.note) for s in published.scores()]
+    assert len(set(keys)) == len(keys)
+    known = {recipe.name for recipe in recipes()}
+    assert {name for score in published.scores() for name in score.recipes} <= known
+    assert all(re.fullmatch(r"[\w.-]+(/[\w.-]+)?", score.model) for score in published.scores())
 
 
 def test_wildcards_know_names_tails_aliases_and_families() -> None:

@@ -106,7 +106,12 @@ def _weights(card: Card) -> str:
 def _plain(card: Card) -> dict[str, object]:
     """A card as JSON, with what its family adds."""
     family = registry.family(card.family)
-    return {**asdict(card), "paper": family.paper, "not_yet": family.not_yet}
+    return {
+        **asdict(card),
+        "scores": [asdict(s) for s in card.scores],
+        "paper": family.paper,
+        "not_yet": family.not_yet,
+    }
 
 
 def _info(card: Card, as_json: bool) -> None:
@@ -118,7 +123,10 @@ def _info(card: Card, as_json: bool) -> None:
     terminal.fields(_facts(card, family))
     if card.scores:
         print("\nPublished scores")
-        rows = [(s.task, s.metric, f"{s.value:g}", s.split, s.published_in, s.note) for s in card.scores]
+        rows = [
+            ("/".join(filter(None, (s.task, s.language))), s.metric, f"{s.value:g}", s.split, s.source, s.note)
+            for s in card.scores
+        ]
         terminal.table(rows, ("task", "metric", "score", "split", "published in", "note"), right=(2,), fold=(4, 5))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from zoo.published import Score, of_model
+
 
 @dataclass(frozen=True)
 class Source:
@@ -26,18 +28,6 @@ class Source:
     files: tuple[str, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
     size: int = 0
-
-
-@dataclass(frozen=True)
-class Score:
-    """A published number: what was measured, on which split, and where it was published."""
-
-    task: str
-    metric: str
-    value: float
-    split: str
-    published_in: str
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,8 +56,12 @@ class Card:
     sources: tuple[Source, ...]
     heads: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
-    scores: tuple[Score, ...] = ()
     checked: str = ""
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """Gives the published scores of this checkpoint."""
+        return of_model(self.name)
 
 
 @dataclass(frozen=True)
@@ -105,15 +99,3 @@ class Family:
     model_types: tuple[str, ...]
     cards: tuple[Card, ...]
     not_yet: str = ""
-
-
-def scores(
-    published_in: str, split: str, metric: str, values: Mapping[str, float], note: str = ""
-) -> tuple[Score, ...]:
-    """A table of published numbers: task -> value."""
-    return tuple(Score(task, metric, value, split, published_in, note) for task, value in values.items())
-
-
-def per_language(task: str, languages: str, values: str) -> dict[str, float]:
-    """A row of a table as it is printed: ("XNLI", "en fr", "89.1 85.1") -> {"XNLI/en": 89.1, "XNLI/fr": 85.1}."""
-    return {f"{task}/{lang}": float(v) for lang, v in zip(languages.split(), values.split(), strict=True)}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zoo import registry
+from zoo import published, registry
 from zoo.errors import UsageError
 from zoo.files import Fields, clean, quote, read_text
 from zoo.finetune.config import DEFAULTS, FinetuneConfig, checked, near
@@ -155,11 +155,24 @@ def same_model(one: str, other: str) -> bool:
 def recipes() -> tuple[Recipe, ...]:
     """Every recipe of the zoo, by name."""
     files = sorted(resources.files("zoo").joinpath("recipes").iterdir(), key=lambda file: file.name)
-    return tuple(
-        parse(file.read_text("utf-8"), file.name.removesuffix(".toml"))
-        for file in files
-        if file.name.endswith(".toml")
-    )
+    names = [file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")]
+    texts = [file.read_text("utf-8") for file in files if file.name.endswith(".toml")]
+    return tuple(_with_published(parse(text, name)) for text, name in zip(texts, names, strict=True))
+
+
+def _with_published(recipe: Recipe) -> Recipe:
+    """Adds the scores of zoo/published.csv; an average of a suite stands beside those of its tasks."""
+    rows = published.of_recipe(recipe.name)
+    found = []
+    for row in rows:
+        if row.language:
+            continue
+        same = (row.metric, row.split, row.source)
+        languages = {r.language: r.value for r in rows if r.language and (r.metric, r.split, r.source) == same}
+        own = row.task == recipe.task
+        metric, note = (row.metric, row.note) if own else (f"{row.task}-{row.metric}", f"{row.task}, not this task")
+        found.append(Published(metric, row.value, row.split, row.source, note, own and row.comparable, languages))
+    return replace(recipe, published=tuple(found))
 
 
 def read(name: str) -> Recipe:

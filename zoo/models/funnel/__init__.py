@@ -1,6 +1,6 @@
 """Funnel-Transformer: cards of the ten published checkpoints."""
 
-from zoo.cards import Architecture, Card, Family, Score, Source
+from zoo.cards import Architecture, Card, Family, Source
 
 HEADS = {
     "Model": None,
@@ -18,19 +18,14 @@ CHECKED = (
     "equal it for every option of config.json and every head. The published weights were not opened: sizes come "
     "from the Hub's config pages, the number of parameters from building the network."
 )
-FIGURES = "laiguokun/Funnel-Transformer, figures"
-BY_EYE = "read off a figure, within 0.1"
-PAPER = "Funnel-Transformer paper (arXiv 2006.03236)"
-SEED = "a Paddle reproduction (PaddleNLP, Funnel)"
-ON_V2 = "of the model that was trained on SQuAD 2.0"
 
-# name: block sizes, block repeats, (d_model, heads, d_inner), GLUE mean, SQuAD 2.0 F1, RACE
+# name: block sizes, block repeats, (d_model, heads, d_inner)
 SIZES = {
-    "small": ((4, 4, 4), (1, 1, 1), (768, 12, 3072), 87.0, 85.5, 76.2),
-    "medium": ((6, 3, 3), (1, 2, 2), (768, 12, 3072), 87.8, 87.0, 78.8),
-    "intermediate": ((6, 6, 6), (1, 1, 1), (768, 12, 3072), 88.3, 87.7, 79.7),
-    "large": ((8, 8, 8), (1, 1, 1), (1024, 16, 4096), 89.7, 89.8, 85.2),
-    "xlarge": ((10, 10, 10), (1, 1, 1), (1024, 16, 4096), 90.0, 90.4, 85.7),
+    "small": ((4, 4, 4), (1, 1, 1), (768, 12, 3072)),
+    "medium": ((6, 3, 3), (1, 2, 2), (768, 12, 3072)),
+    "intermediate": ((6, 6, 6), (1, 1, 1), (768, 12, 3072)),
+    "large": ((8, 8, 8), (1, 1, 1), (1024, 16, 4096)),
+    "xlarge": ((10, 10, 10), (1, 1, 1), (1024, 16, 4096)),
 }
 # name: parameters, megabytes of the weight file, commit
 FILES = {
@@ -45,28 +40,11 @@ FILES = {
     "xlarge": (468_021_248, 1870, "a57ed38432204c958ec9df4b8fc999176d10005e"),
     "xlarge-base": (440_723_456, 1760, "5efaa39740d551ebf123c67230e739420439e765"),
 }
-XLARGE_SCORES = (
-    Score("qnli", "accuracy", 95.1, "dev", PAPER, "table 3"),
-    Score("squad1", "F1", 94.7, "dev", PAPER, "table 5"),
-    Score("squad1", "EM", 89.0, "dev", PAPER, "table 5"),
-    Score("squad2", "F1", 90.4, "dev", PAPER, "table 5"),
-    Score("squad2", "EM", 87.6, "dev", PAPER, "table 5"),
-    Score("qnli", "accuracy", 95.149, "dev", SEED),
-    Score("squad1", "F1", 94.73, "dev", SEED, ON_V2),
-    Score("squad1", "EM", 88.81, "dev", SEED, ON_V2),
-    Score("squad2", "F1", 90.12, "dev", SEED),
-    Score("squad2", "EM", 87.21, "dev", SEED),
-)
 
 
 def _card(name: str) -> Card:
-    blocks, repeats, (width, heads, inner), glue, squad2, race = SIZES[name.removesuffix("-base")]
+    blocks, repeats, (width, heads, inner) = SIZES[name.removesuffix("-base")]
     parameters, megabytes, commit = FILES[name]
-    figures = (
-        Score("GLUE", "mean", glue, "dev", FIGURES, BY_EYE),
-        Score("squad2", "F1", squad2, "dev", FIGURES, BY_EYE),
-        Score("RACE", "accuracy", race, "dev", FIGURES, BY_EYE),
-    )
     return Card(
         name=f"funnel-transformer/{name}",
         family="funnel",
@@ -86,7 +64,6 @@ def _card(name: str) -> Card:
         licence="Apache-2.0",
         sources=(Source("hub", f"funnel-transformer/{name}", commit, size=megabytes * 10**6),),
         aliases=(f"funnel-{name}",),
-        scores=(*figures, *(XLARGE_SCORES if name == "xlarge" else ())),
         checked=CHECKED,
     )
 

@@ -1,19 +1,11 @@
 """PALM: cards of the published checkpoints. SOFA's PALM and PALM 2.0 are two different networks."""
 
-from zoo.cards import Architecture, Card, Family, Score, Source
+from zoo.cards import Architecture, Card, Family, Source
 
 ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
 MODELSCOPE_LICENCE = "not established"
 FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages and code."
-SOFA = "AliceMind, SOFA tutorial"
-PAPER = "PALM paper (arXiv 2004.07159), by way of Papers with Code"
 # task: BLEU-1, BLEU-4, ROUGE-L
-SOFA_TABLE = {
-    "dureader-qg": (58.63, 39.82, 60.27),
-    "dureader-robust": (55.60, 35.53, 56.61),
-    "lcsts": (32.96, 17.16, 32.93),
-}
-PAPER_TABLE = {"cnn-dailymail": (44.30, 21.12, 41.41), "gigaword": (39.45, 20.37, 36.75)}
 
 
 def _palm2(kind: str) -> Card:
@@ -63,11 +55,6 @@ CARDS = (
         ),
         heads=("generation", "mlm"),
         aliases=("palm.ch.base", "palm-ch-base", "chinese-palm-base"),
-        scores=tuple(
-            Score(task, metric, value, "not named", SOFA)
-            for task, row in SOFA_TABLE.items()
-            for metric, value in zip(("BLEU-1", "BLEU-4", "ROUGE-L"), row, strict=True)
-        ),
         checked=f"{FROM_PAGES} The sizes are the defaults of the published code; they give the published 217M. The "
         "network was proven at this size with random weights.",
     ),
@@ -82,11 +69,6 @@ CARDS = (
         sources=(),
         heads=("generation",),
         aliases=("palm.en.base",),
-        scores=tuple(
-            Score(task, metric, value, "test", PAPER, "of the paper's model, which has a pointer network")
-            for task, row in PAPER_TABLE.items()
-            for metric, value in zip(("ROUGE-1", "ROUGE-2", "ROUGE-L"), row, strict=True)
-        ),
         checked="Published on Google Drive only (id 1mSp-4KfBwGKUAdWiW-ctOR9Qgi0a-w9B): fetch it by hand.",
     ),
     *map(

