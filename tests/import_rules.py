@@ -103,7 +103,11 @@ TABLE = (
         "zoo/models/palm/v2/*", packages=FRAMEWORKS, parts="zoo.errors zoo.files zoo.models.common zoo.models.palm"
     ),
     Row("zoo/models/veco/config.py", parts="zoo.errors zoo.files zoo.checkpoint.rules zoo.models.common"),
-    Row("zoo/models/*", packages=FRAMEWORKS, parts="zoo.errors zoo.files zoo.env zoo.models.common {here}"),
+    Row(
+        "zoo/models/*",
+        packages=FRAMEWORKS,
+        parts="zoo.errors zoo.files zoo.env zoo.batching zoo.models.common {here}",
+    ),
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
@@ -157,7 +161,7 @@ TABLE = (
     Row("zoo/bench/__init__.py"),
     Row("zoo/bench/__main__.py", parts="zoo.terminal zoo.files zoo.bench.measure"),
     Row("zoo/bench/plot.py", packages="matplotlib", parts="zoo.bench.measure"),
-    Row("zoo/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env"),
+    Row("zoo/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env zoo.registry"),
     Row("zoo/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference zoo.bench"),
     # What the doctor knows of engines without importing one.
     Row("zoo/inference/kinds.py"),

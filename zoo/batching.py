@@ -14,9 +14,8 @@ class Padding:
     """How wide a batch is: the longest row, `spare` slots more, rounded up to a multiple.
 
     Attributes:
-        multiple, spare: for Funnel 2^(blocks - 1) and one less. What Funnel gives for real tokens depends on how
-            much padding follows, but from this width on no more: batches of any composition then give the same
-            numbers as padding to the largest length does.
+        multiple, spare: of a network whose numbers depend on how much padding follows, such that from this width on
+            they do no more: batches of any composition then give the same numbers.
         least: pads at least to this many tokens (a recipe's fixed width).
     """
 
@@ -30,10 +29,8 @@ class Padding:
 
 
 def padding_of(model: Any) -> Padding:
-    """The rule of a model's family; `model` is whatever has its config."""
-    blocks = getattr(model.config, "block_sizes", None)  # Funnel
-    step = 2 ** (len(blocks) - 1) if blocks else 1
-    return Padding(step, step - 1)
+    """Gives how a network wants its batches padded, as its config says; `model` is whatever has the config."""
+    return getattr(model.config, "padding", Padding())
 
 
 def eval_batches(

@@ -89,6 +89,7 @@ class Family:
 
     Attributes:
         model_types: config.json's `model_type` values it answers to when `architectures` is absent.
+        transformers_types: model_type -> the one under which transformers runs the same network.
         not_yet: why its models cannot be loaded yet; empty once they can.
     """
 
@@ -98,4 +99,5 @@ class Family:
     architectures: tuple[Architecture, ...]
     model_types: tuple[str, ...]
     cards: tuple[Card, ...]
+    transformers_types: Mapping[str, str] = field(default_factory=dict)
     not_yet: str = ""

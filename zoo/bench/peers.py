@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import env
+from zoo import env, registry
 from zoo.errors import UsageError
 
 PEERS = ("torch", "torch-compile")
@@ -22,7 +22,6 @@ CLASSES = {
     "qa": "AutoModelForQuestionAnswering",
     "multiple-choice": "AutoModelForMultipleChoice",
 }
-MODEL_TYPES = {"sbert": "bert", "structbert": "bert", "veco": "xlm-roberta"}  # the same network by another name
 Call = Callable[[Mapping[str, np.ndarray]], object]
 
 
@@ -48,7 +47,7 @@ def open_peer(name: str, precision: str, config: Mapping[str, Any], task: str | 
 
     torch.set_num_threads(env.threads())
     kind = str(config.get("model_type", ""))
-    kind = MODEL_TYPES.get(kind, kind)
+    kind = {k: v for family in registry.families() for k, v in family.transformers_types.items()}.get(kind, kind)
     if kind not in transformers.CONFIG_MAPPING:
         raise UsageError(f"transformers has no network of the kind '{kind}'.", "Leave torch out of --engine.")
     left_out = ("model_type", "architectures", "zoo", "torch_dtype", "dtype", "transformers_version")

@@ -41,8 +41,6 @@ BY_ONNX = ("openvino", "onnxruntime")
 REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], str], ...] = (
     (BY_ONNX, PRECISIONS, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle"),
     (BY_ONNX, PRECISIONS, lambda model: weight_bytes(model) >= ONNX_LIMIT, "its weights take over ONNX's 2 GB"),
-    # its graph makes angles of positions, and has them to float32's last bit
-    (("openvino",), ("bf16",), lambda model: _has_layers_of("funnel", model), "bf16 would round Funnel's angles"),
 )
 FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
 
@@ -106,9 +104,12 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
     kind = ENGINES[engine]
     if lacks := missing(engine):
         return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
-    for refused, precisions, is_so, reason in REFUSED:
-        if engine in refused and _precision(engine, precision) in precisions and is_so(model):
-            return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
+    settled = _precision(engine, precision)
+    reasons = [
+        why for engines, kinds, is_so, why in REFUSED if engine in engines and settled in kinds and is_so(model)
+    ]
+    for reason in (*reasons, *_refused_by_layers(model, engine, settled)):
+        return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
     if precision not in ("auto", *kind.precisions):
         able = [name for name in FASTEST if precision in ENGINES[name].precisions]
         return UsageError(
@@ -118,9 +119,11 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
     return None
 
 
-def _has_layers_of(family: str, model: Model) -> bool:
-    layers = model.sublayers(include_self=True)
-    return any(type(layer).__module__.startswith(f"zoo.models.{family}") for layer in layers)
+def _refused_by_layers(model: Model, engine: str, precision: str) -> list[str]:
+    """Why layers of a network do not compute in an engine and precision, as their classes say in `REFUSALS`."""
+    kinds = {type(layer) for layer in model.sublayers(include_self=True)}
+    said = (getattr(kind, "REFUSALS", {}).get((engine, precision)) for kind in kinds)
+    return [reason for reason in said if reason]
 
 
 def _check(name: str, value: str, known: tuple[str, ...]) -> None:

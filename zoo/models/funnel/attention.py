@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import paddle
 from paddle import Tensor, nn
@@ -44,6 +45,9 @@ class Relation:
 
 class Geometry(nn.Layer):
     """Makes relations. The sines and cosines get dropout, as in the original."""
+
+    # A graph makes angles of positions, and has them to float32's last bit.
+    REFUSALS: ClassVar[dict[tuple[str, str], str]] = {("openvino", "bf16"): "bf16 would round Funnel's angles"}
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any, ClassVar
 
+from zoo.batching import Padding
 from zoo.errors import ConfigError
 from zoo.files import quote
 from zoo.models.common.config import HEADS, INNER, LAYERS, ROWS, SHARE, SPREAD, WIDTH, ModelConfig, Ranges
@@ -103,6 +104,12 @@ class Config(ModelConfig):
     def to_dict(self) -> dict[str, Any]:
         """config.json's content: what was read, with today's fields on top."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in super().to_dict().items()}
+
+    @property
+    def padding(self) -> Padding:
+        """Gives how batches are padded: behind 2^(blocks - 1) - 1 slots more padding changes nothing."""
+        step = 2 ** (len(self.block_sizes) - 1)
+        return Padding(step, step - 1)
 
     @property
     def hidden_size(self) -> int:

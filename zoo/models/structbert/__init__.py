@@ -163,5 +163,6 @@ FAMILY = Family(
         for suffix, task in HEADS.items()
     ),
     model_types=("bert", "sbert", "structbert"),
+    transformers_types={"sbert": "bert", "structbert": "bert"},
     cards=CARDS,
 )

@@ -79,5 +79,6 @@ FAMILY = Family(
         Architecture("VecoForConditionalGeneration", "zoo.models.veco", "generation", fairseq=("veco_large",)),
     ),
     model_types=("veco",),
+    transformers_types={"veco": "xlm-roberta"},
     cards=CARDS,
 )
