@@ -12,7 +12,7 @@ from tokenizers import normalizers
 from conversion import fairseq
 from conversion.cases import lines
 from conversion.reference import Reference
-from zoo.loading import read_about
+from zoo.model_folder import ModelFolder
 from zoo.models.common.sentence_transformers.files import text_rules
 
 LANGUAGE = "en"  # of the lines, where a tokenizer asks
@@ -33,7 +33,7 @@ def encode(folder: Path, texts: list[str]) -> list[list[int]]:
     """Ids of each text by our tokenizer; nothing when the folder has no tokenizer."""
     if not has_tokenizer(folder):
         return []
-    about = read_about(folder)
+    about = ModelFolder.read(folder)
     tokenizer = about.module("tokenizer").load(folder, about.config)
     options = {"language": LANGUAGE} if hasattr(tokenizer, "languages") else {}
     rows = tokenizer(texts, truncation=False, padding=False, **options)["input_ids"]

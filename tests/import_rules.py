@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-LIGHT = "zoo.errors zoo.cards zoo.published zoo.files zoo.signals"
+LIGHT = "zoo.errors zoo.cards zoo.published zoo.mark zoo.files zoo.signals"
 FRAMEWORKS = "paddle numpy"
 
 
@@ -47,12 +47,14 @@ TABLE = (
     Row("zoo/checkpoint/rules.py", parts="zoo.errors zoo.files"),
     Row("zoo/checkpoint/shapes.py", parts="zoo.errors zoo.files zoo.checkpoint.rules"),
     Row("zoo/checkpoint/dialect.py", parts="zoo.checkpoint.rules"),
+    Row("zoo/mark.py", parts="zoo.errors zoo.files"),
     Row("zoo/registry.py", parts=f"{LIGHT} zoo.models"),
     Row("zoo/paddlenlp.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint.dialect zoo.checkpoint.rules"),
     Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.paddlenlp zoo.checkpoint"),
     # Which key table reads a file and which head it has, for loading and converting alike.
     Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),
     Row("zoo/weights.py", packages="numpy", parts=f"{LIGHT} zoo.keys zoo.checkpoint"),
+    Row("zoo/model_folder.py", parts=f"{LIGHT} zoo.configs zoo.registry zoo.keys zoo.checkpoint zoo.models"),
     # `env` starts paddle's threads, `terminal` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
     Row("zoo/terminal.py", packages="rich", parts="zoo.errors zoo.files zoo.signals"),
@@ -111,14 +113,15 @@ TABLE = (
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.weights zoo.env zoo.hub zoo.checkpoint"
-        " zoo.models zoo.tokenization",
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.model_folder zoo.keys zoo.weights zoo.env zoo.hub"
+        " zoo.checkpoint zoo.models zoo.tokenization",
     ),
     # Commands. `convert` never sees finetune or tasks, and finetune never convert.
     Row(
         "zoo/convert/*",
         packages="numpy filelock rich",
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.keys zoo.paddlenlp zoo.env zoo.terminal zoo.hub zoo.checkpoint"
+        parts=f"{LIGHT} zoo.registry zoo.configs zoo.model_folder zoo.keys zoo.paddlenlp zoo.env zoo.terminal"
+        " zoo.hub zoo.checkpoint"
         " zoo.models zoo.tokenization zoo.loading zoo.convert zoo.__version__ conversion",
     ),
     Row(

@@ -10,10 +10,10 @@ from zoo import paddlenlp, registry
 from zoo.checkpoint import open_checkpoint
 from zoo.errors import ConfigError
 from zoo.files import Fields, is_name, quote, read_object
+from zoo.mark import KEY, Mark
 
 ADAPTER = "adapter_config.json"
 FAIRSEQ = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
-_PLAIN = (str, int, float, type(None))  # values of a head's options
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def read(folder: Path) -> dict[str, Any]:
             raise ConfigError(f"{quote(str(folder), 200)} has no config.json.", "Give the folder of a model.")
         file = folder / paddlenlp.LEGACY
     content = read_object(file, error=ConfigError)
-    if "zoo" not in content and paddlenlp.is_paddlenlp(content):
+    if KEY not in content and paddlenlp.is_paddlenlp(content):
         content = paddlenlp.translated(content)
     content = _checked(content, file)
     home = str(content.get("encoder_pth") or "").rstrip("/").rpartition("/")[2]
@@ -58,14 +58,7 @@ def _checked(content: dict[str, Any], file: Path) -> dict[str, Any]:
     about.items("architectures", None, str, 16)
     about.text("model_type", None, 200)
     about.text("encoder_pth", None, 4_096)
-    mark = about.below("zoo")
-    mark.whole("format", None)
-    if "zoo" in content and not (mark.text("family", "", 200) and mark.text("architecture", "", 200)):
-        raise ConfigError(f"{mark.source} names no family or no architecture.", "Convert the model again.")
-    mark.text("task", None, 200)
-    options = mark.object("options", {})
-    if bad := [name for name, value in options.items() if not (name.isidentifier() and isinstance(value, _PLAIN))]:
-        raise ConfigError(f"{mark.source} has the option {quote(bad[0])} of its head, which no head has.")
+    Mark.of(content, quote(str(file), 200))
     return content
 
 

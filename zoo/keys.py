@@ -14,6 +14,7 @@ from zoo.checkpoint.rules import KEPT, NETWORK, KeyMap, Plan, Shape, Step, group
 from zoo.checkpoint.shapes import source_shapes
 from zoo.errors import CheckpointError, KeyRuleError, UsageError
 from zoo.files import clean, parse_json, quote
+from zoo.mark import Mark
 from zoo.paddlenlp import PADDLENLP, TORCH, VERSION, dialect_of, table
 
 SHOWN = 4  # names that a message lists
@@ -133,13 +134,13 @@ class Source:
         return cls(checkpoint, keymap, shapes, heads_of(keymap, shapes), architecture.task, form)
 
     @classmethod
-    def converted(cls, checkpoint: Checkpoint, mark: Mapping[str, Any], architecture: Architecture) -> Source:
+    def converted(cls, checkpoint: Checkpoint, mark: Mark, architecture: Architecture) -> Source:
         """A file that a conversion or `Model.save` wrote.
 
         Args:
-            mark: the "zoo" object of its config.json.
+            mark: in its config.json.
         """
-        own, names = mark.get("task"), checkpoint.infos
+        own, names = mark.task, checkpoint.infos
         group = f"{group_of(own)}."
         mine = tuple(name for name in names if name.startswith(group))
         heads: dict[str, tuple[str, ...]] = {own: mine} if own and mine else {}

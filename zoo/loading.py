@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import paddle
 
-from zoo import configs, hub, keys, registry, signals
-from zoo.cards import Architecture, Card, Family
-from zoo.checkpoint import Checkpoint, open_checkpoint
+from zoo import hub, keys, registry, signals
+from zoo.cards import Architecture, Card
+from zoo.checkpoint import open_checkpoint
 from zoo.checkpoint.rules import NETWORK, KeyMap, Shape, group_of
-from zoo.errors import ConfigError, UsageError
+from zoo.errors import UsageError
 from zoo.keys import Source
+from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
 from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
 from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
@@ -83,7 +83,7 @@ def load(
         raise UsageError(f"dtype='{dtype}' is not one of {', '.join(DTYPES)}.")
     place = _place(device)
     folder, card = _find(name_or_path, revision)
-    about = read_about(folder)
+    about = ModelFolder.read(folder)
     with open_checkpoint(folder) as checkpoint:
         source = about.source(checkpoint)
         task, own, options = _task(task, about, options, source)
@@ -125,13 +125,13 @@ def saved_head(
     Raises:
         ZooError: as `load`, of the name, config.json and the weights.
     """
-    about = read_about(_find(name_or_path, revision)[0])
-    with open_checkpoint(about.folder) as checkpoint:
+    about = ModelFolder.read(_find(name_or_path, revision)[0])
+    with open_checkpoint(about.path) as checkpoint:
         source = about.source(checkpoint)
-    if about.own_task in among and about.own_task in source.heads:
-        return about.own_task
+    if about.task in among and about.task in source.heads:
+        return about.task
     found = next((task for task in among if task in source.heads), None)
-    return found or ("embedding" if about.embeds else source.saved())
+    return found or ("embedding" if _embeds(about) else source.saved())
 
 
 def outline(folder: Path) -> Model:
@@ -140,9 +140,9 @@ def outline(folder: Path) -> Model:
     Raises:
         ConfigError, CheckpointError: config.json is not there, damaged, or not ours.
     """
-    about = read_about(folder)
+    about = ModelFolder.read(folder)
     with _lazily():
-        model = about.build(about.config, about.own_task, **_options(about, about.own_task))
+        model = about.build(about.config, about.task, **_options(about, about.task))
     model.origin = Origin(about.family.name, about.architecture.name, about.architecture.module, folder, None)
     model.eval()
     return model
@@ -150,7 +150,7 @@ def outline(folder: Path) -> Model:
 
 def check_head(folder: Path, task: str) -> None:
     """Raises what `load` would raise of a head whose files lie beside the network's; see `Head.apart`."""
-    about = read_about(folder)
+    about = ModelFolder.read(folder)
     with _lazily():
         model = about.build(about.config, task, **_options(about, task))
     found = {name: array.shape for name, array in _apart(model, folder).items()}
@@ -184,71 +184,6 @@ def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[st
     return {n: shape for n, shape in shapes.items() if n.startswith(network) or n.partition(".")[0] in groups}
 
 
-@dataclass(frozen=True)
-class About:
-    """What a folder's config.json says: who runs it and with which sizes.
-
-    Attributes:
-        mark: the "zoo" object of a converted folder; empty for an upstream one.
-    """
-
-    folder: Path
-    family: Family
-    architecture: Architecture
-    config: Any
-    mark: Mapping[str, Any]
-
-    def module(self, name: str) -> ModuleType:
-        """config, model, keymap or tokenizer of the architecture."""
-        return import_module(f"{self.architecture.module}.{name}")
-
-    @property
-    def build(self) -> Callable[..., Model]:
-        """The architecture's `build`."""
-        return self.module("model").build
-
-    @property
-    def own_task(self) -> str | None:
-        """The head that config.json names."""
-        return self.mark.get("task") if self.mark else self.architecture.task
-
-    @property
-    def embeds(self) -> bool:
-        """Whether the folder is one of sentence-transformers, whose config.json knows nothing of its head."""
-        bare = self.own_task is None or (not self.mark and self.own_task == "mlm")
-        return bare and is_sentence_folder(self.folder)
-
-    def source(self, checkpoint: Checkpoint) -> Source:
-        """The folder's weight file by its keys."""
-        if self.mark:
-            return Source.converted(checkpoint, self.mark, self.architecture)
-        return Source.upstream(checkpoint, self.config.source, self.architecture)
-
-    def with_head(self, task: str | None) -> About:
-        """The same, if its class were the one with this head; a family may look at it ("has a decoder")."""
-        architecture = self.architecture if task is None else registry.with_head(self.architecture, task)
-        if architecture is self.architecture:
-            return self
-        config = replace(self.config, source={**self.config.source, "architectures": [architecture.name]})
-        return replace(self, architecture=architecture, config=config)
-
-
-def read_about(folder: Path) -> About:
-    """Reads a folder's config.json, or what stands for it; see `zoo.configs`.
-
-    Raises:
-        ConfigError: there is none, it is damaged, or no family runs its network.
-    """
-    content = configs.read(folder)
-    family, architecture = registry.family_of(content)
-    mark = content.get("zoo") or {}
-    if mark.get("format", 1) != 1:
-        raise ConfigError(f"'{folder}' is of format {mark['format']}; this zoo reads format 1.", "Update the zoo.")
-    named = {"architectures": [architecture.name]} if mark else {}  # the class that the conversion found
-    config = import_module(f"{architecture.module}.config").Config.from_dict({**content, **named})
-    return About(folder, family, architecture, config, mark)
-
-
 def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[Path, Card | None]:
     """The folder of a model; a copy that was converted before comes first."""
     asked = hub.refer(name_or_path, revision)
@@ -261,7 +196,7 @@ def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[P
 
 
 def _task(
-    task: str | None, about: About, options: dict[str, Any], source: Source
+    task: str | None, about: ModelFolder, options: dict[str, Any], source: Source
 ) -> tuple[str | None, str | None, dict[str, Any]]:
     """The head to load, the head the files have, and the first one's arguments.
 
@@ -271,21 +206,27 @@ def _task(
     if task not in (None, "encoder", *TASKS):
         raise UsageError(f"task='{task}' is not one of {', '.join(TASKS)}, encoder.")
     if task is None:
-        own = "embedding" if about.embeds else source.saved()
+        own = "embedding" if _embeds(about) else source.saved()
         task = None if own == "mlm" and not source.is_saved else own
     else:
-        own = about.own_task if task in source.heads else source.nearest()
+        own = about.task if task in source.heads else source.nearest()
     if task == "encoder":
         task = None
     return task, own, {**_options(about, task), **options}
 
 
-def _options(about: About, task: str | None) -> dict[str, Any]:
+def _embeds(about: ModelFolder) -> bool:
+    """Whether the folder is one of sentence-transformers, whose config.json knows nothing of its head."""
+    bare = about.task is None or (not about.mark and about.task == "mlm")
+    return bare and is_sentence_folder(about.path)
+
+
+def _options(about: ModelFolder, task: str | None) -> dict[str, Any]:
     """The arguments of a head that the folder has for it."""
-    stored = dict(about.mark.get("options", {})) if task == about.own_task else {}
-    if task == "embedding" and is_sentence_folder(about.folder):
+    stored = dict(about.options) if task == about.task else {}
+    if task == "embedding" and is_sentence_folder(about.path):
         # Older conversions also said in config.json what these files say of the pooling.
-        stored = {k: v for k, v in stored.items() if k == "layer"} | {"sentence": SentenceModel.read(about.folder)}
+        stored = {k: v for k, v in stored.items() if k == "layer"} | {"sentence": SentenceModel.read(about.path)}
     return stored
 
 
@@ -318,7 +259,7 @@ def _hint(task: str | None, labels_given: bool, expected: Mapping[str, Shape], f
     return f"The file's head has {found[name][0]} classes: labels={found[name][0]}, or their names."
 
 
-def _with_labels(about: About, labels: Sequence[str] | int | None) -> Any:
+def _with_labels(about: ModelFolder, labels: Sequence[str] | int | None) -> Any:
     if labels is None:
         return about.config
     if isinstance(labels, str):
@@ -350,7 +291,7 @@ def _fresh(
     return (*pooler, *head)
 
 
-def _computed(about: About, expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> tuple[str, ...]:
+def _computed(about: ModelFolder, expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> tuple[str, ...]:
     """The tensors that the file lacks and the network computes; see `KeyMap.optional`."""
     keymap: KeyMap = about.module("keymap").KEYMAP
     return tuple(name for name in keymap.optional if name in expected and name not in found)

@@ -10,6 +10,7 @@ from importlib import import_module
 from zoo.cards import Architecture, Card, Family
 from zoo.errors import ConfigError, NotYetError, UnknownModelError
 from zoo.files import clean, quote
+from zoo.mark import Mark
 from zoo.models import FAMILIES
 
 
@@ -138,14 +139,10 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
         ConfigError: no family knows the architecture, or the file names none.
         NotYetError: the family is listed, but its models cannot be run yet.
     """
-    mark = config.get("zoo")
-    classes = config.get("architectures")
-    named = [mark.get("architecture")] if isinstance(mark, Mapping) else []
-    named = named or (list(classes) if isinstance(classes, list | tuple) else [])
-    if named:
-        found = _by_class(named, mark.get("family") if isinstance(mark, Mapping) else None)
-    else:
-        found = _by_model_type(config)
+    mark, classes = Mark.of(config), config.get("architectures")
+    named: list[object] = list(classes) if isinstance(classes, list | tuple) else []
+    named = [mark.architecture] if mark else named
+    found = _by_class(named, mark.family if mark else None) if named else _by_model_type(config)
     if found is None:
         given = f"architecture {quote(named[0])}" if named else f"model_type {quote(config.get('model_type'))}"
         known = ", ".join(f.title for f in families() if not f.not_yet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class Placed:
     Attributes:
         architecture: upstream's class of this network with the head that the weights have.
         task: that head; None for none, or where the tensors of the head fit several.
-        embedding: the task of a folder of sentence-transformers, whose head has files of its own.
+        embeds: the folder is one of sentence-transformers, whose head has files of its own.
         form: who wrote the file, see `zoo.keys`.
         keymap: the table, the head's rules first.
         written: the tensors of the converted file, in order.
@@ -38,8 +38,13 @@ class Placed:
     keymap: KeyMap
     plan: Plan
     written: tuple[TensorInfo, ...]
-    embedding: Mapping[str, Any] = field(default_factory=dict)
+    embeds: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> str | None:
+        """The head of the converted folder."""
+        return "embedding" if self.embeds else self.task
 
 
 def place(config: Mapping[str, Any], architecture: Architecture, folder: Path, checkpoint: Checkpoint) -> Placed:
@@ -52,10 +57,10 @@ def place(config: Mapping[str, Any], architecture: Architecture, folder: Path, c
         KeyRuleError: a part of the network without a rule, or tensors that are not config.json's network.
         CheckpointError: an adapter, or a file without tensors.
     """
-    embedding = _embedding(architecture, folder)
+    embeds = _embeds(architecture, folder)
     source = Source.upstream(checkpoint, config, architecture)
     named, certain = architecture, len(source.trained) < 2 or source.nearest() == source.own
-    if not embedding and certain and (head := source.nearest()) is not None:
+    if not embeds and certain and (head := source.nearest()) is not None:
         architecture = registry.with_head(architecture, head)
     keymap = source.keymap.prefer(architecture.task)
     plan = keymap.plan(source.shapes)
@@ -72,7 +77,7 @@ def place(config: Mapping[str, Any], architecture: Architecture, folder: Path, c
         expected.pop(name, None)
     check_shapes(plan, source.shapes, expected | {n: s for n, s in names.items() if _is_kept(n, measured)})
     notes = tuple(_notes(source, named, architecture, task, plan))
-    return Placed(architecture, task, source.form, keymap, plan, written, embedding, notes)
+    return Placed(architecture, task, source.form, keymap, plan, written, embeds, notes)
 
 
 def _is_kept(name: str, task: str | None) -> bool:
@@ -102,8 +107,8 @@ def _fitting(architecture: Architecture, config: Mapping[str, Any], names: Mappi
     return architecture
 
 
-def _embedding(architecture: Architecture, folder: Path) -> dict[str, Any]:
-    """The head of a folder of sentence-transformers, which config.json does not know; other files say the rest.
+def _embeds(architecture: Architecture, folder: Path) -> bool:
+    """Whether the head is that of sentence-transformers, which config.json does not know; other files do.
 
     Raises:
         NotYetError: a module that the zoo does not have.
@@ -113,9 +118,9 @@ def _embedding(architecture: Architecture, folder: Path) -> dict[str, Any]:
     from zoo.models.common.sentence_transformers.description import is_sentence_folder
 
     if architecture.task not in (None, "mlm") or not is_sentence_folder(folder):
-        return {}
+        return False
     check_head(folder, "embedding")
-    return {"task": "embedding"}
+    return True
 
 
 def _notes(

@@ -14,6 +14,7 @@ from zoo.checkpoint.rules import KeyMap
 from zoo.convert.certificate import Certificate, rules_version
 from zoo.errors import UnknownModelError, UsageError, ZooError
 from zoo.files import user_path
+from zoo.mark import Mark
 from zoo.paddlenlp import TORCH, table
 
 WILD = "*?["
@@ -172,20 +173,20 @@ def current(target: Path, verify: bool) -> Certificate | None:
     old = Certificate.read(target)
     if old is None or (verify and not old.verified):
         return None
-    mark = {"family": old.family, "architecture": old.architecture}
+    mark = Mark(old.family, old.architecture)
     if old.rules != rules_version(keymap_for(mark, old.source.get("form", TORCH))):
         return None
     weights = target / old.weights.name
     return old if weights.is_file() and weights.stat().st_size == old.weights.size else None
 
 
-def keymap_for(mark: Mapping[str, object], form: str = TORCH) -> KeyMap:
-    """The key table behind the "zoo" object of a converted folder's config.json.
+def keymap_for(mark: Mark, form: str = TORCH) -> KeyMap:
+    """The key table behind the mark of a converted folder.
 
     Args:
         form: whose keys, see `zoo.keys`.
     """
-    _, architecture = registry.family_of({"zoo": mark})
+    _, architecture = registry.family_of(mark.put({}))
     return table(architecture, form).prefer(architecture.task)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo import configs, env, files, hub, registry
-from zoo.cards import Architecture, Card
+from zoo import env, files, hub
+from zoo.cards import Card
 from zoo.checkpoint import Checkpoint, open_checkpoint
 from zoo.checkpoint import stream as stream_tensors
 from zoo.convert import certificate as certificates
@@ -26,6 +26,8 @@ from zoo.convert.placing import Placed, check_aliases, place
 from zoo.convert.plan import current
 from zoo.errors import CheckpointError, UsageError
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS
+from zoo.mark import Mark
+from zoo.model_folder import ModelFolder
 from zoo.paddlenlp import LEGACY, TORCH
 from zoo.terminal import Progress, size
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
@@ -54,13 +56,17 @@ class Upstream:
     """A published folder, opened and understood."""
 
     snapshot: hub.Snapshot
-    config: Mapping[str, Any]
-    family: str
-    architecture: Architecture
+    model: ModelFolder
 
     @property
     def name(self) -> str:
+        """What a user called it."""
         return self.snapshot.name
+
+    @property
+    def family(self) -> str:
+        """Of its card, else of config.json: InfoXLM's files use XLM-R's class names."""
+        return self.snapshot.card.family if self.snapshot.card else self.model.family.name
 
     @property
     def files(self) -> list[Path]:
@@ -87,14 +93,12 @@ def understand(snapshot: hub.Snapshot) -> Upstream:
         UsageError: the folder is a converted one.
         ConfigError, NotYetError: no family runs it, or not yet.
     """
-    config = configs.read(snapshot.path)
-    if "zoo" in config:
+    model = ModelFolder.read(snapshot.path)
+    if model.mark:
         raise UsageError(
             f"'{snapshot.name}' is converted already.", f"Load it as it is: zoo.load('{snapshot.name}')."
         )
-    family, architecture = registry.family_of(config)
-    card = snapshot.card
-    return Upstream(snapshot, config, card.family if card else family.name, architecture)
+    return Upstream(snapshot, model)
 
 
 def different_from_card(config: Mapping[str, Any], card: Card | None) -> tuple[str, ...]:
@@ -152,13 +156,13 @@ def convert(name: str, target: Path, *, verify: Verify | None = None, stream: An
         with files.publish(target) as folder, open_checkpoint(source) as checkpoint:
             if old := finished(upstream, target, verify is not None):
                 raise _DoneByAnother(old)
-            placed = place(upstream.config, upstream.architecture, upstream.snapshot.path, checkpoint)
+            placed = place(upstream.model.content, upstream.model.architecture, upstream.snapshot.path, checkpoint)
             if verify is not None and placed.form != TORCH:
                 raise UsageError(
                     f"'{upstream.name}' is PaddleNLP's; --verify compares with a torch original.",
                     "Leave --verify out. In a checkout, `make test-paddlenlp` compares with PaddleNLP.",
                 )
-            notes = (*different_from_card(upstream.config, upstream.snapshot.card), *placed.notes)
+            notes = (*different_from_card(upstream.model.content, upstream.snapshot.card), *placed.notes)
             for note in notes:
                 log.warning("%s: %s", upstream.name, note)
             done = _write(upstream, placed, checkpoint, folder, notes, stream)
@@ -225,14 +229,8 @@ def _write(
     check_aliases(placed.plan, checkpoint)
     with Progress(f"converting {upstream.name}", total, stream=stream) as progress:
         done = stream_tensors(placed.plan, checkpoint, folder / WEIGHTS, metadata, progress.add)
-    mark = {
-        "format": certificates.FORMAT,
-        "family": upstream.family,
-        "architecture": placed.architecture.name,
-        "task": placed.task,
-        **placed.embedding,
-    }
-    text = json.dumps({**upstream.config, "zoo": mark}, indent=2, ensure_ascii=False)
+    mark = Mark(upstream.family, placed.architecture.name, placed.head)
+    text = json.dumps(mark.put(upstream.model.content), indent=2, ensure_ascii=False)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     for path in (p for p in upstream.files if p.name not in CONFIGS or p.parent != upstream.snapshot.path):
         copy = folder / path.relative_to(upstream.snapshot.path)
@@ -245,7 +243,7 @@ def _write(
         name=upstream.name,
         family=upstream.family,
         architecture=placed.architecture.name,
-        task=mark["task"],  # type: ignore[arg-type]
+        task=mark.task,
         source=origin if placed.form == TORCH else {**origin, "form": placed.form},
         files=(
             *(_stamp_in(upstream.snapshot.path, p, done.sha256[p.name]) for p in checkpoint.files),

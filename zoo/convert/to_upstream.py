@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import configs, env, files, hub, registry
-from zoo.cards import Architecture
+from zoo import configs, env, files, hub
 from zoo.checkpoint import Checkpoint, backward, narrow, open_checkpoint, write_safetensors, write_torch
 from zoo.checkpoint.rules import NETWORK, KeyMap, Plan, TensorInfo, group_of
 from zoo.checkpoint.shapes import source_shapes
@@ -28,7 +27,10 @@ from zoo.convert.plan import keymap_for
 from zoo.convert.to_paddle import WEIGHTS, Result, Verify, companions, convert, guard
 from zoo.convert.to_paddlenlp import spoken, write
 from zoo.errors import CheckpointError, NotYetError, UsageError
+from zoo.files import quote
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS, kept, listed, source_keys
+from zoo.mark import KEY, Mark
+from zoo.model_folder import ModelFolder
 from zoo.paddlenlp import PADDLENLP, TORCH, VERSION, dialect_of
 from zoo.terminal import Progress
 
@@ -40,24 +42,19 @@ class Converted:
     """A converted folder, understood."""
 
     name: str
-    folder: Path
-    config: Mapping[str, Any]
-    architecture: Architecture
+    model: ModelFolder
+    mark: Mark
     keymap: KeyMap
 
     @property
-    def mark(self) -> Mapping[str, Any]:
-        return self.config["zoo"]
+    def folder(self) -> Path:
+        """Where it is."""
+        return self.model.path
 
     @property
     def task(self) -> str | None:
         """The head of the weights."""
-        return self.mark.get("task")
-
-    @property
-    def upstream_config(self) -> dict[str, Any]:
-        """config.json as it was published."""
-        return {k: v for k, v in self.config.items() if k != "zoo"}
+        return self.mark.task
 
 
 @dataclass(frozen=True)
@@ -71,10 +68,11 @@ class Exported:
 
 def understand(name: str, folder: Path, to: str) -> Converted:
     """Reads a converted folder's config.json and finds the key table of the library it is written for."""
-    config = configs.read(folder)
-    _, architecture = registry.family_of(config)
-    form = to if dialect_of(architecture.module, architecture.name) else TORCH
-    return Converted(name, folder, config, architecture, keymap_for(config["zoo"], form))
+    model = ModelFolder.read(folder)
+    if model.mark is None:
+        raise UsageError(f"'{folder}' is not a converted folder.", f"zoo convert {quote(name, 200)}")
+    form = to if dialect_of(model.architecture.module, model.architecture.name) else TORCH
+    return Converted(name, model, model.mark, keymap_for(model.mark, form))
 
 
 def export(name: str, target: Path, to: str, *, verify: Verify | None = None, stream: Any = None) -> Result:
@@ -122,13 +120,13 @@ def _describe_vectors(source: Converted, out: Path) -> None:
     """Writes sentence-transformers' files for a model that makes vectors and whose folder has none of them."""
     from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
 
-    known, width = source.mark.get("options", {}), source.config.get("hidden_size", 768)
+    known, width = source.mark.options, source.model.content.get("hidden_size", 768)
     if known.get("layer") is not None:
         raise NotYetError(
             f"The vectors are made of the states of layer {known['layer']}; sentence-transformers has the last.",
             "Load it with another layer=, or with none, and save it.",
         )
-    if source.mark.get("task") == "embedding" and not is_sentence_folder(out):
+    if source.task == "embedding" and not is_sentence_folder(out):
         SentenceModel.plain(known.get("pooling", "mean"), known.get("normalize", True), width).write(out)
 
 
@@ -137,7 +135,7 @@ def _converted(name: str) -> Path | None:
     asked = hub.refer(name)
     label = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
     folder = asked.folder or hub.model_dir(label)
-    return folder if (folder / "config.json").is_file() and "zoo" in configs.read(folder) else None
+    return folder if (folder / "config.json").is_file() and KEY in configs.read(folder) else None
 
 
 def _note(to: str) -> str:
@@ -162,7 +160,7 @@ def _same_bytes(one: Path, other: Path) -> bool:
 def _check_whole(source: Converted, checkpoint: Checkpoint) -> None:
     """Raises CheckpointError for a converted file that lacks tensors of its network."""
     names = checkpoint.infos
-    expected = network(source.architecture, source.config, names, source.task)
+    expected = network(source.model.architecture, source.model.content, names, source.task)
     missing = [n for n in expected if n not in names and n not in source.keymap.optional]
     if missing:
         raise CheckpointError(
@@ -177,9 +175,9 @@ def _certify(source: Converted, checkpoint: Checkpoint, done: Exported, to: str)
     origin = known.source if known else {"kind": "folder", "id": source.folder.name, "revision": ""}
     return Certificate(
         name=known.name if known else source.name,
-        family=source.mark["family"],
-        architecture=source.mark["architecture"],
-        task=source.mark.get("task"),
+        family=source.mark.family,
+        architecture=source.mark.architecture,
+        task=source.task,
         source=origin,
         files=(stamp(source.folder / WEIGHTS),),
         rules=certificates.rules_version(source.keymap),
@@ -244,7 +242,7 @@ def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: A
             write_safetensors(file, infos, arrays(), {"format": "pt"})
         else:
             write_torch(file, infos, arrays())
-    config = {k: v for k, v in source.upstream_config.items() if k != VERSION}
+    config = {k: v for k, v in source.model.upstream_config.items() if k != VERSION}
     if encoder := config.pop("encoder_config", None):  # it came from a sub-folder
         _write_config(out / Path(config["encoder_pth"]).name, encoder)
     _write_config(out, config)
@@ -264,7 +262,7 @@ def _notes(source: Converted, checkpoint: Checkpoint) -> Iterator[str]:
 
 def _write_paddlenlp(source: Converted, checkpoint: Checkpoint, out: Path, stream: Any) -> Exported:
     """model_state.pdparams and config.json under PaddleNLP's names."""
-    what = spoken(source.architecture, source.task, source.upstream_config, checkpoint.infos)
+    what = spoken(source.model.architecture, source.task, source.model.upstream_config, checkpoint.infos)
     file, plan = write(source.name, what, checkpoint, out, stream)
     _write_config(out, what.config)
     return Exported(file, plan, what.notes)

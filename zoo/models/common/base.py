@@ -20,6 +20,7 @@ from zoo.cards import Card
 from zoo.checkpoint import write_safetensors
 from zoo.checkpoint.rules import TensorInfo, group_of
 from zoo.errors import InputError, UsageError
+from zoo.mark import Mark
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head, MultipleChoice, make_head
 from zoo.models.common.outputs import Output
@@ -28,7 +29,6 @@ from zoo.models.common.weights import disk_names
 from zoo.tokenization import Tokenizer
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
-FORMAT = 1  # of the "zoo" object in config.json
 ELEMENT = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
 
 
@@ -139,15 +139,9 @@ class Model(nn.Layer):
 
     def _description(self, origin: Origin) -> dict[str, Any]:
         """config.json, with the "zoo" object that says which head the weights have."""
-        mark: dict[str, Any] = {
-            "format": FORMAT,
-            "family": origin.family,
-            "architecture": origin.architecture,
-            "task": self.task,
-        }
-        if isinstance(self, TaskModel) and self.head.options:
-            mark["options"] = self.head.options
-        return {**self.config.to_dict(), "architectures": [origin.architecture], "zoo": mark}
+        options = self.head.options if isinstance(self, TaskModel) else {}
+        mark = Mark(origin.family, origin.architecture, self.task, options)
+        return mark.put({**self.config.to_dict(), "architectures": [origin.architecture]})
 
     def _origin(self) -> Origin:
         if self.origin is None:
