@@ -157,7 +157,7 @@ TABLE = (
     Row("zoo/predict.py", parts="zoo.terminal zoo.errors zoo.files zoo.finetune"),
     Row(
         "zoo/finetune/*",
-        packages=FRAMEWORKS,
+        packages=f"{FRAMEWORKS} jinja2 scipy",
         parts=f"{LIGHT} zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.loading"
         " zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
     ),
@@ -165,7 +165,7 @@ TABLE = (
     Row("zoo/bench/__main__.py", parts="zoo.terminal zoo.files zoo.bench.measure"),
     Row("zoo/bench/plot.py", packages="matplotlib", parts="zoo.bench.measure"),
     Row("zoo/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env zoo.registry"),
-    Row("zoo/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference zoo.bench"),
+    Row("zoo/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference zoo.tasks.saved zoo.bench"),
     # What the doctor knows of engines without importing one.
     Row("zoo/inference/kinds.py"),
     Row("zoo/inference/verdicts.py", parts="zoo.errors zoo.env zoo.files zoo.inference.kinds"),

@@ -20,7 +20,7 @@ from zoo.export import quantise
 from zoo.export.score_check import BUDGETS, Gate, Trade, read_gate
 from zoo.files import user_path
 from zoo.inference import output_check
-from zoo.inference.deployed import EXPORT_FILE, FORMAT, TASK_FILE, model_folder, read_settings
+from zoo.inference.deployed import EXPORT_FILE, FORMAT, read_settings
 from zoo.inference.engines import GENERATION, Choice, module_of, open_graph, refusal, versions
 from zoo.inference.engines.base import arrays
 from zoo.inference.engines.eager import Eager
@@ -29,6 +29,7 @@ from zoo.inference.static import Graph
 from zoo.loading import TASKS, load, saved_head
 from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
+from zoo.tasks.saved import TASK_FILE, model_folder
 
 ENGINES = {"paddle": "paddle", "onnx": "onnxruntime", "openvino": "openvino"}  # of a format
 QUANTISES = "openvino"

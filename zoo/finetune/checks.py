@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from zoo.errors import UsageError
@@ -31,6 +32,9 @@ def check(config: FinetuneConfig, task: Task) -> None:
     if config.loss and config.label_smoothing:
         raise UsageError("--loss and --label_smoothing do not go together.", "Leave one out.")
     extra.check(task.head, task.metrics)
+    if config.seeds > 1:
+        with extra.extra():
+            import_module("scipy.stats")  # for the interval over the seeds
 
 
 def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> bool:

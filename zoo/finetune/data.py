@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from zoo.errors import InputError, UsageError
-from zoo.files import clean, user_path
+from zoo.files import clean, sha256, user_path
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.evaluation import with_gold
-from zoo.finetune.run_folder import data_files, sha256
+from zoo.finetune.run_folder import data_files
 from zoo.tasks import Example, Task
 from zoo.tasks.base import HELD_OUT
 from zoo.tasks.user_files import is_own

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -15,9 +14,9 @@ from zoo.errors import UsageError
 from zoo.files import Fields, parse_json, quote, read_object, read_text, user_path
 from zoo.models.common.base import Model
 from zoo.tasks import Task, saved
+from zoo.tasks.saved import TASK_FILE
 
 FORMAT = 1
-TASK_FILE = "task.json"
 NEEDED = {"update": ("loss",), "evaluation": ("scores",)}  # kind of a line in metrics.jsonl -> its fields
 MAX_RECORD, MAX_METRICS = 64 << 20, 256 << 20  # bytes of run.json and of metrics.jsonl
 
@@ -144,27 +143,6 @@ def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:
     return tasks.from_dict(content.get("task") or {}), {
         k: v for k, v in content.items() if k not in ("format", "task")
     }
-
-
-def model_folder(path: str) -> Path:
-    """The folder with the model, from that of a run or of the model itself."""
-    folder = user_path(path)
-    return folder / "best" if (folder / "best" / TASK_FILE).is_file() else folder
-
-
-def sha256(file: Path) -> str:
-    """Of a file's bytes."""
-    with open(file, "rb") as stream:
-        return (
-            hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _old(stream)
-        )
-
-
-def _old(stream: Any) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def data_files(task: Task, source: str | Path, split: str, languages: Sequence[str]) -> Iterator[Path]:

@@ -10,12 +10,13 @@ from zoo import tasks
 from zoo.errors import InputError, UsageError
 from zoo.finetune.data import source_of_path
 from zoo.finetune.evaluation import Judgement, Split, judge, outputs_of, with_gold
-from zoo.finetune.run_folder import model_folder, read_task
+from zoo.finetune.run_folder import read_task
 from zoo.finetune.setup import split_of
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks.base import published
 from zoo.tasks.running import with_labels_of
+from zoo.tasks.saved import model_folder
 from zoo.tasks.user_files import file_of_split, is_own
 from zoo.terminal import Progress
 

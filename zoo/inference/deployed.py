@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError, UsageError, to_install
-from zoo.files import Fields, clean, is_name, quote, read_object, sha256, user_path
+from zoo.files import Fields, clean, is_name, quote, read_object, sha256
 from zoo.inference import cache, trust
 from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, choose, missing, open_graph
 from zoo.inference.static import Graph
@@ -18,10 +18,10 @@ from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.tasks import saved
+from zoo.tasks.saved import TASK_FILE, model_folder
 from zoo.tokenization import Tokenizer
 
 FORMAT = 1  # of the two files
-TASK_FILE = "task.json"
 EXPORT_FILE = "export.json"
 
 
@@ -133,12 +133,6 @@ def _check_task(what: str, own: str | None, asked: str) -> None:
         raise UsageError(
             f"{what} has {f'the head {clean(own)}' if own else 'no head'}; the head '{asked}' was asked for."
         )
-
-
-def model_folder(path: str | os.PathLike[str]) -> Path:
-    """The folder with the model: best/ of a run's folder, else the path itself."""
-    folder = user_path(path)
-    return folder / "best" if (folder / "best" / TASK_FILE).is_file() else folder
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""task.json: the task of a trained model and its options, read as a file from a stranger."""
+"""Reads task.json, the task of a trained model and its options, as a file from a stranger."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -9,10 +10,17 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from zoo.errors import UsageError
-from zoo.files import Fields, quote, read_object
+from zoo.files import Fields, quote, read_object, user_path
 
 FORMAT = 1
+TASK_FILE, BEST = "task.json", "best"
 SMALLEST, LARGEST = -1_000, 1 << 20  # of a task's whole numbers: lengths, strides, the label that is passed over
+
+
+def model_folder(path: str | os.PathLike[str]) -> Path:
+    """Gives the folder with the model: best/ of the folder of a run, else the path itself."""
+    folder = user_path(path)
+    return folder / BEST if (folder / BEST / TASK_FILE).is_file() else folder
 
 
 def read_settings(file: Path) -> dict[str, Any]:
