@@ -22,7 +22,7 @@ import paddle
 import zoo
 from zoo import tasks, terminal
 from zoo.errors import GuardError
-from zoo.export.run import Guarding, export
+from zoo.export.run import ScoreCheck, export
 from zoo.export.score_check import Gate, read_gate
 from zoo.finetune import FinetuneConfig, finetune
 from zoo.inference.deployed import deploy, read_settings
@@ -116,7 +116,7 @@ def exports(data: Path, run: Path, work: Path) -> Iterator[Path]:
         out = work / f"{to}-{precision}"
         try:
             if not out.is_dir():
-                export(run, out, to, precision, Guarding(str(data)))
+                export(run, out, to, precision, ScoreCheck(str(data)))
             yield out
         except GuardError as error:  # an export that loses too much is a result too
             print(f"{to} {precision} is refused. {error}")

@@ -10,7 +10,7 @@ from zoo import env, terminal
 from zoo.inference import verdicts
 from zoo.inference.kinds import ENGINES, missing, versions
 
-SWITCHES = (
+ENVIRONMENT_VARIABLES = (
     "ZOO_HOME",
     "ZOO_OFFLINE",
     "HF_HOME",
@@ -22,7 +22,7 @@ SWITCHES = (
     "MODELSCOPE_DOMAIN",
     "OMP_NUM_THREADS",
 )
-COMPILED = "compiled"  # folder of zoo/inference/cache.py
+COMPILED_FOLDER = "compiled"  # folder of zoo/inference/cache.py
 PROBE_SECONDS = 2.0
 
 
@@ -51,13 +51,13 @@ def run(*, online: bool = False, verify: bool = False, as_json: bool = False) ->
 
 def clear_compiled() -> None:
     """Deletes the compiled networks; each is made again when it is next used."""
-    shutil.rmtree(env.home() / COMPILED, ignore_errors=True)
+    shutil.rmtree(env.home() / COMPILED_FOLDER, ignore_errors=True)
 
 
 def _caches() -> dict[str, Path]:
     return {
         "converted models": env.home() / "models",
-        "compiled networks": env.home() / COMPILED,
+        "compiled networks": env.home() / COMPILED_FOLDER,
         "downloads": env.home() / "downloads",
         "Hugging Face cache": env.hub_cache(),
     }
@@ -65,7 +65,7 @@ def _caches() -> dict[str, Path]:
 
 def _engines() -> list[dict[str, str]]:
     """What runs networks here: version or what is missing, and what is known of its bf16 on this processor."""
-    known = list(verdicts.all_of(env.home() / COMPILED))
+    known = list(verdicts.all_of(env.home() / COMPILED_FOLDER))
     found = []
     for name, kind in ENGINES.items():
         lacks = missing(name)
@@ -100,7 +100,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _switches() -> dict[str, str]:
-    return {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}
+    return {name: os.environ[name] for name in ENVIRONMENT_VARIABLES if os.environ.get(name)}
 
 
 def _cache(title: str, folder: Path) -> dict[str, object]:

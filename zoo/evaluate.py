@@ -50,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(arguments: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     from zoo.finetune.config import split_names
-    from zoo.finetune.trained_model import Saved
+    from zoo.finetune.trained_model import TrainedModel
 
     with terminal.notes():
-        saved = Saved(arguments.run, arguments.task)
+        saved = TrainedModel(arguments.run, arguments.task)
         split = saved.read(arguments.data, arguments.split, split_names(arguments.languages), scored=True)
         found = saved.judge(split)
     scores, lost = found.scores, dict(split.features.lost)

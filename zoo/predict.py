@@ -53,12 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(arguments: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     from zoo.finetune.config import split_names
-    from zoo.finetune.trained_model import Saved
+    from zoo.finetune.trained_model import TrainedModel
 
     out = user_path(arguments.out)
     files.probe_file(out, replace=arguments.overwrite)
     with terminal.notes():
-        saved = Saved(arguments.run, arguments.task)
+        saved = TrainedModel(arguments.run, arguments.task)
         split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
         answers = saved.predict(split, out, arguments.overwrite)
     print(f"{len(answers)} answers: {out}")

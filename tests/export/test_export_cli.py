@@ -57,7 +57,7 @@ def test_an_export_opens_without_the_model(
     assert main([*words, "--budget", "2", "--json"]) == 0
     report = printed(capsys)
     assert report["guard"]["before"] == 100 and report["guard"]["passed"]
-    assert [t["engine"] for t in report["trades"]] == ["eager", export.ENGINES[to]]
+    assert [t["engine"] for t in report["trades"]] == ["eager", export.ENGINE_OF_FORMAT[to]]
     assert not list(out.glob("*.safetensors"))
     opened = deploy(out)
     assert (opened.task, opened.choice.precision) == ("classification", precision)
@@ -102,7 +102,7 @@ def test_int8_of_funnel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     np.testing.assert_allclose(opened.engine(batch)["logits"], Eager(load(run))(batch)["logits"], atol=0.5)
 
 
-def clipped(nncf: Any, rung: quantise.Rung) -> Any:
+def clipped(nncf: Any, rung: quantise.LadderStep) -> Any:
     """Activations cut off at their middle: a quantisation that cannot work."""
     from nncf.quantization import range_estimator as ranges
 
@@ -117,7 +117,11 @@ def test_a_quantisation_that_lost_everything_is_refused(
 ) -> None:
     pytest.importorskip("nncf")
     monkeypatch.setattr(quantise, "_advanced", clipped)
-    monkeypatch.setattr(quantise, "LADDER", (quantise.Rung("plain"), quantise.Rung("1/4 kept", kept=0.25)))
+    monkeypatch.setattr(
+        quantise,
+        "RECIPE_LADDER",
+        (quantise.LadderStep("plain"), quantise.LadderStep("1/4 kept", kept=0.25)),
+    )
     out = tmp_path / "out"
     words = [str(run), "--to", "openvino", "--precision", "int8", "--out", str(out)]
     assert main([*words, "--guard", str(run.parent / "data")]) == 3
@@ -152,7 +156,7 @@ def test_the_layer_that_is_wrong_is_found(run: Path, tmp_path: Path) -> None:
             nncf.Dataset(rows),
             model_type=nncf.ModelType.TRANSFORMER,
             ignored_scope=nncf.IgnoredScope(names=[n for n in names if n != wrong]),
-            advanced_parameters=clipped(nncf, quantise.Rung("")),
+            advanced_parameters=clipped(nncf, quantise.LadderStep("")),
         )
         assert quantise.sensitive(core.read_model(tmp_path / "model.xml"), made, rows)[0] == wrong
 

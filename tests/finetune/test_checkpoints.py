@@ -19,7 +19,7 @@ import pytest
 from tests.finetune.small import SomeRows, bytes_of, run, small_model
 from zoo.errors import CheckpointError, UsageError
 from zoo.finetune import checkpoints
-from zoo.finetune.events import Saved, Updated
+from zoo.finetune.events import CheckpointSaved, Updated
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
@@ -29,7 +29,7 @@ SETTINGS = {"updates": 12, "batch_size": 8, "lr": 1e-3, "warmup": 2, "save_every
 
 def test_checkpoints_and_how_many_stay(tmp_path: Path) -> None:
     _, events = run({"settings": SETTINGS}, tmp_path)
-    assert [e.update for e in events if isinstance(e, Saved)] == [3, 6, 9, 12]
+    assert [e.update for e in events if isinstance(e, CheckpointSaved)] == [3, 6, 9, 12]
     assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-00000009", "step-00000012"]
     assert not list(tmp_path.glob(".*"))  # nothing else lies around
     files = sorted(p.name for p in (tmp_path / "step-00000012").iterdir() if not p.name.startswith("."))

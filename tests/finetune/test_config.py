@@ -12,7 +12,7 @@ import pytest
 
 from zoo import tasks
 from zoo.errors import UsageError, ZooError
-from zoo.finetune.config import DEFAULTS, FIELDS, FinetuneConfig
+from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig
 from zoo.finetune.recipes import SUITES, Recipe, parse, read, recipes, settle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,15 +20,15 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 def test_fewer_than_forty_options() -> None:
-    assert len(FIELDS) + len(("show", "resume")) < 40
+    assert len(FIELD_NAMES) + len(("show", "resume")) < 40
 
 
 def test_every_field_is_explained(finetune: Command) -> None:
     code, out, _ = finetune("--help")
     assert code == 0
-    for name in FIELDS:
+    for name in FIELD_NAMES:
         assert f"--{name} " in out
-    assert all(f"\n        {name}: " in (FinetuneConfig.__doc__ or "") for name in FIELDS)
+    assert all(f"\n        {name}: " in (FinetuneConfig.__doc__ or "") for name in FIELD_NAMES)
 
 
 def test_help_is_quick_and_imports_no_framework() -> None:

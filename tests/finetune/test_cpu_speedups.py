@@ -67,12 +67,12 @@ def test_funnel_too() -> None:
 
 def test_it_is_taken_back() -> None:
     model = small_model()
-    before = paddle.get_flags(cpu_speedups.STRIDES)
+    before = paddle.get_flags(cpu_speedups.STRIDE_FLAG)
     state = [copy.copy(layer.__dict__) for layer in model.sublayers()]
     with pytest.raises(KeyError), cpu_speedups.speed_up(model):
         assert "forward" in model.classification.output.__dict__
         raise KeyError
-    assert paddle.get_flags(cpu_speedups.STRIDES) == before
+    assert paddle.get_flags(cpu_speedups.STRIDE_FLAG) == before
     assert [layer.__dict__ for layer in model.sublayers()] == state
     assert model.encoder.layers[0].feed_forward.activation is F.gelu
 

@@ -52,7 +52,8 @@ class Spy:
             model, before = model_of(*arguments), self.passes
             linear = model.encoder.layers[0].attention.query
             patched = (
-                "forward" in linear.__dict__ and not paddle.get_flags(cpu_speedups.STRIDES)[cpu_speedups.STRIDES]
+                "forward" in linear.__dict__
+                and not paddle.get_flags(cpu_speedups.STRIDE_FLAG)[cpu_speedups.STRIDE_FLAG]
             )
             made = usual(*arguments, **more)
             self.seen.append((kind, patched, self.passes > before, model.training))
@@ -94,7 +95,7 @@ def test_the_command_trains_with_the_speed_up(
 @pytest.mark.parametrize("faster", [True, False])
 def test_a_trained_model_is_as_it_was_and_in_eval_mode(faster: bool) -> None:
     model = small_model()
-    before = paddle.get_flags(cpu_speedups.STRIDES)
+    before = paddle.get_flags(cpu_speedups.STRIDE_FLAG)
     modes: list[bool] = []
     settings = LoopSettings(4, 8, lr=1e-3, eval_every=3, fast=faster)
     optimiser = make_optimiser(model, OptimiserSettings(lr=1e-3))
@@ -106,7 +107,7 @@ def test_a_trained_model_is_as_it_was_and_in_eval_mode(faster: bool) -> None:
     train(model, SomeRows(), optimiser, settings, evaluate=evaluate)
     assert modes == [False, False] and not any(layer.training for layer in model.sublayers(include_self=True))
     assert not any("forward" in layer.__dict__ for layer in model.sublayers())
-    assert paddle.get_flags(cpu_speedups.STRIDES) == before
+    assert paddle.get_flags(cpu_speedups.STRIDE_FLAG) == before
 
 
 def test_evaluations_and_checkpoints_do_not_change_the_numbers(tmp_path: Path) -> None:

@@ -193,23 +193,23 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
 ) -> None:
     """Stopped in the middle of an update, behind a checkpoint; weights, scores and metrics are as without it."""
     from zoo.finetune.events import Updated
-    from zoo.finetune.progress import Watch
+    from zoo.finetune.progress import ProgressReporter
 
     words = ("--task", "sst2", "--model", english, "--data", sst2, *QUICK, "--max-steps", "6")
     assert finetune(*words, "--out", tmp_path / "whole")[0] == 0
-    usual = Watch.__call__
+    usual = ProgressReporter.__call__
 
-    def stop(self: Watch, event: object) -> None:
+    def stop(self: ProgressReporter, event: object) -> None:
         if isinstance(event, Updated) and event.update == 5:
             raise KeyboardInterrupt
         usual(self, event)  # type: ignore[arg-type]
 
     out = tmp_path / "stopped"
-    monkeypatch.setattr(Watch, "__call__", stop)
+    monkeypatch.setattr(ProgressReporter, "__call__", stop)
     code, _, err = finetune(*words, "--out", out)
     assert code == 130 and err.endswith("stopped\n")
     assert record(out)["status"] == "stopped"
-    monkeypatch.setattr(Watch, "__call__", usual)
+    monkeypatch.setattr(ProgressReporter, "__call__", usual)
     code, _, err = finetune(*words, "--out", out, "--resume")
     assert code == 0, err
     whole = tmp_path / "whole"

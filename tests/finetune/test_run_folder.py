@@ -18,7 +18,7 @@ from zoo import files
 from zoo.errors import ZooError
 from zoo.finetune import run, trackers
 from zoo.finetune import run_folder as disk
-from zoo.finetune.progress import Watch
+from zoo.finetune.progress import ProgressReporter
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--epochs", "1", "--batch-size", "4", "--lr", "1e-3")
@@ -150,19 +150,19 @@ def test_a_start_that_failed_is_not_in_the_way(
 def test_a_run_that_has_trained_stays(
     finetune: Command, little: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = Watch.__call__
+    usual = ProgressReporter.__call__
 
-    def stop(self: Watch, event: Any) -> None:
+    def stop(self: ProgressReporter, event: Any) -> None:
         usual(self, event)
         if getattr(event, "update", 0) == 2:
             raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr(Watch, "__call__", stop)
+    monkeypatch.setattr(ProgressReporter, "__call__", stop)
     with pytest.raises(RuntimeError):
         finetune(*words(little, reviews, tmp_path / "run"))
     record = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))
     assert record["status"] == "failed" and record["error"] == "a mistake of ours"
-    monkeypatch.setattr(Watch, "__call__", usual)
+    monkeypatch.setattr(ProgressReporter, "__call__", usual)
     code, _, err = finetune(*words(little, reviews, tmp_path / "run"))
     assert code == 2 and "--resume" in err
     assert finetune(*words(little, reviews, tmp_path / "run"), "--resume")[0] == 0

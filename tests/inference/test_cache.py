@@ -103,7 +103,7 @@ def test_code_of_ones_own_layers_counts(tmp_path: Path, monkeypatch: pytest.Monk
 def test_damaged_entry_is_made_again(damage: str) -> None:
     before = logits(tiny())
     entry = entries()[0]
-    weights, about = entry / "model.pdiparams", entry / cache.ABOUT
+    weights, about = entry / "model.pdiparams", entry / cache.GRAPH_FILE
     if damage == "cut":
         weights.write_bytes(weights.read_bytes()[:-8])
     elif damage == "changed":
@@ -213,7 +213,7 @@ def test_the_disk_of_the_cache_is_full(caplog: pytest.LogCaptureFixture, monkeyp
         return real(path, *given, **options)
 
     monkeypatch.setattr(Path, "write_text", write_text)
-    for stop in ("target", "model.json", cache.ABOUT, ".zoo-files.json.new"):
+    for stop in ("target", "model.json", cache.GRAPH_FILE, ".zoo-files.json.new"):
         stops.append(stop)
         caplog.clear()
         answered(caplog, "is full; nothing was published. The network is compiled at every start")
@@ -248,7 +248,7 @@ def test_a_file_of_somebody_elses_stays(caplog: pytest.LogCaptureFixture) -> Non
     np.testing.assert_array_equal(logits(tiny()), before)
 
 
-@pytest.mark.parametrize("name", [cache.ABOUT, ".zoo-files.json"])
+@pytest.mark.parametrize("name", [cache.GRAPH_FILE, ".zoo-files.json"])
 @pytest.mark.parametrize("content", ["", '{"format": 1, "files": {"/etc/passwd": 3}}', "[" * 100_000])
 def test_lists_that_are_damaged(name: str, content: str, caplog: pytest.LogCaptureFixture) -> None:
     before = logits(tiny())
@@ -260,7 +260,7 @@ def test_lists_that_are_damaged(name: str, content: str, caplog: pytest.LogCaptu
 
 
 def test_a_lock_that_is_never_free(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "PATIENCE", 0.1)
+    monkeypatch.setattr(cache, "WAIT_SECONDS", 0.1)
     monkeypatch.setattr("zoo.files.disk.PATIENCE", 0.1)
     key = cache.key_of(tiny(), "paddle", versions("paddle"))
     cache.folder().mkdir(parents=True)
@@ -286,7 +286,7 @@ def test_a_cache_for_reading_only(
 
 def test_what_killed_processes_left_goes_by_age(tmp_path: Path) -> None:
     cache.folder().mkdir(parents=True)
-    key, long_ago = "0123456789abcdef" * 2, time.time() - cache.LEFT - 60
+    key, long_ago = "0123456789abcdef" * 2, time.time() - cache.LEFTOVER_SECONDS - 60
     folders = [f".{key}.zoo-tmp-abc", f".{key}.tmp", f".{key}.old", f".{key}.zoo-tmp-new"]
     strange = [".mine.tmp", f"{key}.tmp", "notes", f".{key}.backup", f".{key}x.tmp"]
     locks = [f".{key}.lock", f".{key}.compile", f".{key}.compile.zoo-lock"]
@@ -344,14 +344,14 @@ def test_failed_write_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unused_entries_go() -> None:
     logits(tiny())
-    old, long_ago = entries()[0], time.time() - cache.UNUSED - 60
+    old, long_ago = entries()[0], time.time() - cache.UNUSED_SECONDS - 60
     logits(tiny(seed=4))
     assert old in entries()
-    os.utime(old / cache.ABOUT, (long_ago, long_ago))
+    os.utime(old / cache.GRAPH_FILE, (long_ago, long_ago))
     logits(tiny())  # opened, so it is used
     logits(tiny(seed=5))
     assert old in entries()
-    os.utime(old / cache.ABOUT, (long_ago, long_ago))
+    os.utime(old / cache.GRAPH_FILE, (long_ago, long_ago))
     logits(tiny(seed=6))
     assert old not in entries() and len(entries()) == 3
 

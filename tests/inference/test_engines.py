@@ -235,14 +235,14 @@ def test_batches_side_by_side(graphs: dict[str, Graph], monkeypatch: pytest.Monk
     for name, graph in graphs.items():
         engine = module_of(name).open_graph(graph, "fp32")
         wanted = [engine(one)["logits"] for one in given]
-        with base.side_by_side(engine, base.MANY) as threads, ThreadPoolExecutor(threads + 1) as pool:
+        with base.side_by_side(engine, base.MANY_BATCHES) as threads, ThreadPoolExecutor(threads + 1) as pool:
             assert threads == (2 if name == "openvino" else 1)
             check(list(pool.map(lambda one, e=engine: e(one)["logits"], given)), wanted, name)
         check([engine(one)["logits"] for one in given], wanted, name)
-        with base.side_by_side(engine, base.MANY - 1) as threads:
+        with base.side_by_side(engine, base.MANY_BATCHES - 1) as threads:
             assert threads == 1
         monkeypatch.setattr(env, "threads", lambda: 1)
-        with base.side_by_side(engine, base.MANY) as threads:
+        with base.side_by_side(engine, base.MANY_BATCHES) as threads:
             assert threads == 1
         monkeypatch.setattr(env, "threads", lambda: 2)
 
@@ -262,8 +262,8 @@ def test_the_environment_is_as_before(graphs: dict[str, Graph], monkeypatch: pyt
 def test_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     trimmed: list[int] = []
     monkeypatch.setattr(base, "_malloc_trim", lambda: trimmed.append)
-    turns = base.Turns("one")
-    for n in range(base.TRIM * 2):
+    turns = base.CallPool("one")
+    for n in range(base.CALLS_PER_TRIM * 2):
         with pytest.raises(InputError), turns() as thing:  # an error lets the next one in
             assert thing == "one"
             raise InputError(str(n))

@@ -18,7 +18,7 @@ from tests.inference.test_pipelines import GOOD, TEXTS, same
 from zoo import metrics, tasks
 from zoo.errors import InputError, UsageError
 from zoo.finetune.setup import split_of
-from zoo.finetune.trained_model import Saved
+from zoo.finetune.trained_model import TrainedModel
 from zoo.inference.pipelines.base import softmax
 from zoo.inference.pipelines.ner import SPLITS, tagging_of
 from zoo.tasks.classification import TextExample
@@ -31,7 +31,7 @@ Folders = Callable[[str], Path]
 
 def predicted(folder: Path, examples: Sequence[Any], out: Path) -> tuple[Any, list[Any]]:
     """The task, and the answers of `python -m zoo.predict`."""
-    saved = Saved(str(folder))
+    saved = TrainedModel(str(folder))
     split = split_of("test", list(examples), saved.task, saved.model, saved.options)
     return saved.task, saved.predict(split, out)
 

@@ -105,7 +105,7 @@ def test_a_window_of_bad_items_only(answering: Answer) -> None:
 def test_order_over_windows(kind: str, answering: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = answering(kind)
     alone = [pipe(text) for text in TEXTS]
-    monkeypatch.setattr(base, "WINDOW", 7)
+    monkeypatch.setattr(base, "WINDOW_ITEMS", 7)
     assert same(pipe(TEXTS), alone)
     seen: list[str] = []
     lazy = pipe(seen.append(t) or t for t in TEXTS)  # type: ignore[func-returns-value]
@@ -118,14 +118,14 @@ def test_a_bad_item_of_a_long_list_is_found_before_anything_is_computed(
     answering: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipe = answering("classification")
-    monkeypatch.setattr(base, "WINDOW", 4)
+    monkeypatch.setattr(base, "WINDOW_ITEMS", 4)
     monkeypatch.setattr(pipe, "predict", lambda batch, **options: pytest.fail("it computed"))
     with pytest.raises(InputError, match=r"^Item 9 is None"):
         pipe([*TEXTS[:9], None])
 
 
 def test_windows_are_small_where_items_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "CHARACTERS", 100)
+    monkeypatch.setattr(base, "WINDOW_CHARACTERS", 100)
     items = ["a" * 60, ("b" * 30, "c" * 30), {"text": "d" * 101}, "e", None]
     assert list(windows(items)) == [items[:2], items[2:3], items[3:]]
 
@@ -233,7 +233,7 @@ def waste(lengths: list[int]) -> float:
     """Share of padding in what a pipeline computes."""
     padded = 0
     for window in windows(lengths):
-        padded += sum(len(rows) * window[rows[0]] for rows in by_length(window, base.TOKENS))
+        padded += sum(len(rows) * window[rows[0]] for rows in by_length(window, base.BATCH_TOKENS))
     return 1 - sum(lengths) / padded
 
 
@@ -258,7 +258,7 @@ def xnli(shared: Path) -> tuple[list[str], ...]:
 
 
 def test_files(answering: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "WINDOW", 8)
+    monkeypatch.setattr(base, "WINDOW_ITEMS", 8)
     pipe, source, target = answering("pairs"), tmp_path / "in.txt", tmp_path / "out.jsonl"
     source.write_text("".join(f"{text}\n" for text in TEXTS), "utf-8")
     assert pipe.map_file(source, target) == len(TEXTS)
@@ -296,8 +296,8 @@ def test_a_bar_on_a_terminal_only(answering: Answer, monkeypatch: pytest.MonkeyP
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(base, "PATIENCE", 0)
-    monkeypatch.setattr(base, "WINDOW", 8)
+    monkeypatch.setattr(base, "SECONDS_BEFORE_BAR", 0)
+    monkeypatch.setattr(base, "WINDOW_ITEMS", 8)
     for stream, shown in ((Screen(), True), (io.StringIO(), False)):
         monkeypatch.setattr("sys.stderr", stream)
         for _ in answering("ner")(iter(TEXTS)):
@@ -317,7 +317,7 @@ class Tracked(str):
 
 
 def test_few_items_are_held(answering: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "WINDOW", 8)
+    monkeypatch.setattr(base, "WINDOW_ITEMS", 8)
     alive: weakref.WeakSet[Tracked] = weakref.WeakSet()
 
     def source() -> Iterator[Tracked]:

@@ -15,8 +15,8 @@ import numpy as np
 from zoo.bench.peers import PEERS, open_peer
 from zoo.bench.worker import Message, Run, limit_memory, peak_memory, serve
 
-WARMUP = 2  # calls that are not timed: the first one of a shape makes its kernels
-CHOICES = 2  # N of multiple-choice
+WARMUP_CALLS = 2  # calls that are not timed: the first one of a shape makes its kernels
+CHOICES_PER_ROW = 2  # N of multiple-choice
 LEAST_ID = 5  # below are special tokens
 
 
@@ -34,7 +34,7 @@ def start(job: Message) -> tuple[Message, Run]:
     if not job.get("batch"):
         return network, lambda message: {}
     batch = random_batch(network, job["batch"], job["length"])
-    for _ in range(WARMUP):
+    for _ in range(WARMUP_CALLS):
         call(batch)
     return network, lambda message: timed(call, batch, message["rounds"], message["seconds"])
 
@@ -52,7 +52,7 @@ def timed(call: Callable[[Any], object], batch: Any, rounds: int, seconds: float
 
 def random_batch(network: Mapping[str, Any], batch: int, length: int) -> dict[str, np.ndarray]:
     """Ids [B, T] ([B, N, T] for multiple-choice), nothing padded."""
-    shape = (batch, CHOICES, length) if network["task"] == "multiple-choice" else (batch, length)
+    shape = (batch, CHOICES_PER_ROW, length) if network["task"] == "multiple-choice" else (batch, length)
     words = network["vocabulary"]
     ids = np.random.default_rng(0).integers(min(LEAST_ID, words - 1), words, shape)
     arrays = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}

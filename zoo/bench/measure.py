@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from zoo import env, files
+from zoo.bench.peers import PEER_PRECISIONS as PEER_PRECISIONS
 from zoo.bench.peers import PEERS, installed
-from zoo.bench.peers import PRECISIONS as PEER_PRECISIONS
 from zoo.bench.worker import OutOfMemoryError, Worker
 from zoo.errors import UsageError, ZooError, to_install
 
-CELL = "zoo.bench.cell"
-SECONDS = 20.0  # of a cell; slow ones are called less often
-SHARE = 0.9  # of the free memory that a cell may take
+CELL_MODULE = "zoo.bench.cell"
+SECONDS_PER_CELL = 20.0  # of a cell; slow ones are called less often
+MEMORY_SHARE = 0.9  # of the free memory that a cell may take
 AUTO = "auto"
 Tell = Callable[[str], None]
 
@@ -151,7 +151,7 @@ def _networks(grid: Grid, tell: Tell) -> dict[str, dict[str, Any]]:
 
 
 def _about(grid: Grid, engine: str) -> dict[str, Any]:
-    with Worker(CELL, _job(grid, engine, AUTO)) as worker:
+    with Worker(CELL_MODULE, _job(grid, engine, AUTO)) as worker:
         return worker.about
 
 
@@ -195,7 +195,7 @@ def _halving(
 
 
 def _job(grid: Grid, engine: str, precision: str) -> dict[str, Any]:
-    memory = grid.memory or int(SHARE * env.memory()) // grid.processes
+    memory = grid.memory or int(MEMORY_SHARE * env.memory()) // grid.processes
     return {"model": grid.model, "engine": engine, "precision": precision, "memory": memory, "cores": None}
 
 
@@ -213,7 +213,7 @@ def _run(grid: Grid, job: dict[str, Any], cores: list[list[int]]) -> list[dict[s
         workers = [
             stack.enter_context(
                 Worker(
-                    CELL,
+                    CELL_MODULE,
                     {**job, "cores": None if alone else share},
                     None if alone else {"OMP_NUM_THREADS": str(len(share))},
                 )
@@ -223,7 +223,7 @@ def _run(grid: Grid, job: dict[str, Any], cores: list[list[int]]) -> list[dict[s
         for worker in workers:
             _ = worker.about  # ready
         for worker in workers:
-            worker.tell({"rounds": grid.rounds, "seconds": SECONDS})
+            worker.tell({"rounds": grid.rounds, "seconds": SECONDS_PER_CELL})
         return [worker.answer() for worker in workers]
 
 

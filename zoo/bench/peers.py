@@ -12,10 +12,10 @@ from zoo import env, registry
 from zoo.errors import UsageError
 
 PEERS = ("torch", "torch-compile")
-PRECISIONS = ("fp32", "bf16")
+PEER_PRECISIONS = ("fp32", "bf16")
 PACKAGES = ("torch", "transformers")
 # Of a head; any other runs as the bare encoder, which differs by less than its speed can be measured.
-CLASSES = {
+TORCH_CLASSES = {
     "mlm": "AutoModelForMaskedLM",
     "classification": "AutoModelForSequenceClassification",
     "tagging": "AutoModelForTokenClassification",
@@ -52,7 +52,7 @@ def open_peer(name: str, precision: str, config: Mapping[str, Any], task: str | 
         raise UsageError(f"transformers has no network of the kind '{kind}'.", "Leave torch out of --engine.")
     left_out = ("model_type", "architectures", "zoo", "torch_dtype", "dtype", "transformers_version")
     known = {key: value for key, value in config.items() if key not in left_out}
-    made = getattr(transformers, CLASSES.get(task or "", "AutoModel"))
+    made = getattr(transformers, TORCH_CLASSES.get(task or "", "AutoModel"))
     model = made.from_config(transformers.AutoConfig.for_model(kind, **known)).eval()
     model = model.to(torch.bfloat16 if precision == "bf16" else torch.float32)
     if name == "torch-compile":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoo.bench.measure import Row
 
-STYLES = {"fp32": "-", "bf16": "--", "int8": ":"}
+LINE_STYLES = {"fp32": "-", "bf16": "--", "int8": ":"}
 
 
 def plot(path: Path, title: str, rows: Sequence[Row]) -> Path:
@@ -36,7 +36,11 @@ def plot(path: Path, title: str, rows: Sequence[Row]) -> Path:
                 (row for row in shown if (row.engine, row.precision) == pair and row.length == length),
                 key=lambda row: row.batch,
             )
-            line = {"color": f"C{engines.index(pair[0])}", "linestyle": STYLES[pair[1]], "label": " ".join(pair)}
+            line = {
+                "color": f"C{engines.index(pair[0])}",
+                "linestyle": LINE_STYLES[pair[1]],
+                "label": " ".join(pair),
+            }
             x = [row.batch for row in own]
             top.plot(x, [row.tokens_per_s for row in own], marker="o", markersize=3, **line)
             bottom.plot(x, [row.p50_ms for row in own], marker="o", markersize=3, **line)

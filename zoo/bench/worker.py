@@ -30,7 +30,7 @@ Run = Callable[[Message], Message]
 OUT_OF_MEMORY = re.compile(
     r"bad.?alloc|alloc\w*\W+\w*\W*memory|out of memory|not enough memory|resourceexhausted", re.I
 )
-ROOT = Path(__file__).resolve().parents[3]
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 class OutOfMemoryError(RuntimeError):
@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(self, module: str, job: Message, environ: Mapping[str, str] | None = None) -> None:
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
         self._child = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,

@@ -15,7 +15,7 @@ from zoo.checkpoint.rules import KeyMap, Plan, TensorInfo
 from zoo.errors import CheckpointError
 from zoo.files import Fields, is_name, quote, read_object, sha256
 
-NAME = "certificate.json"
+CERTIFICATE_FILE = "certificate.json"
 T = TypeVar("T")
 NOT_VERIFIED = "not verified"
 FORMAT = 1
@@ -85,7 +85,7 @@ class Certificate:
 
     def write(self, folder: Path) -> None:
         text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False)
-        (folder / NAME).write_text(text + "\n", encoding="utf-8")
+        (folder / CERTIFICATE_FILE).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Certificate | None:
@@ -94,7 +94,7 @@ class Certificate:
         Raises:
             CheckpointError: the file is not a certificate of this version of the zoo.
         """
-        path = folder / NAME
+        path = folder / CERTIFICATE_FILE
         if not path.is_file():
             return None
         about = Fields(read_object(path), quote(str(path), 200))

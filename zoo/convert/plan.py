@@ -17,11 +17,11 @@ from zoo.files import user_path
 from zoo.mark import Mark
 from zoo.paddlenlp import TORCH, table
 
-WILD = "*?["
+WILDCARD_SIGNS = "*?["
 FORMATS = ("paddle", "torch", "paddlenlp")
 WEIGHT_ENDINGS = (".safetensors", ".bin", ".pt", ".pdparams")
 # A process with paddle in it, before it holds a tensor.
-PROCESS = 500_000_000
+PROCESS_BYTES = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def names_of(given: Sequence[str], everything: bool) -> list[str]:
         return [card.name for cards in ready for card in cards if card.sources]  # the others are fetched by hand
     names: list[str] = []
     for name in given:
-        names += _expand(name) if any(c in name for c in WILD) and not Path(name).exists() else [name]
+        names += _expand(name) if any(c in name for c in WILDCARD_SIGNS) and not Path(name).exists() else [name]
     for name in names:
         _require_ready(name)
     return list(dict.fromkeys(names))
@@ -155,8 +155,8 @@ def memory_needed(config: Mapping[str, object], weights: int, verify: bool) -> i
     vocab, hidden = (int(str(config.get(k, 0))) for k in ("vocab_size", "hidden_size"))
     largest = vocab * hidden * 4 or weights // 4
     if not verify:
-        return PROCESS + 2 * largest
-    return PROCESS + largest + 2 * weights + 3 * 512 * vocab * 4
+        return PROCESS_BYTES + 2 * largest
+    return PROCESS_BYTES + largest + 2 * weights + 3 * 512 * vocab * 4
 
 
 def is_done(target: Path, sizes: Mapping[str, int], verify: bool) -> bool:

@@ -35,8 +35,8 @@ from zoo.tokenization.load import FILES as TOKENIZER_FILES
 log = logging.getLogger("zoo")
 
 WEIGHTS = "model.safetensors"
-CONFIGS = ("config.json", LEGACY)
-COMMIT = re.compile(r"[0-9a-f]{40}")
+CONFIG_FILES = ("config.json", LEGACY)
+COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
 Verify = Callable[..., Mapping[str, Any]]
 
 
@@ -71,7 +71,7 @@ class Upstream:
     @property
     def files(self) -> list[Path]:
         """config.json and the small files beside it; the weight files come from the checkpoint."""
-        names = (*CONFIGS, *companions(self.snapshot.path))
+        names = (*CONFIG_FILES, *companions(self.snapshot.path))
         return [self.snapshot.path / n for n in names if (self.snapshot.path / n).is_file()]
 
 
@@ -125,7 +125,7 @@ def finished(upstream: Upstream, target: Path, verify: bool) -> Certificate | No
 
 def finished_at_commit(name: str, target: Path, verify: bool) -> Certificate | None:
     """As `finished`, for a name that is pinned to a commit: a commit never changes, so nobody is asked."""
-    sources = {(s.id, s.revision) for s in hub.refer(name).sources if COMMIT.fullmatch(s.revision)}
+    sources = {(s.id, s.revision) for s in hub.refer(name).sources if COMMIT_PATTERN.fullmatch(s.revision)}
     old = current(target, verify) if sources else None
     return old if old and (old.source["id"], old.source["revision"]) in sources else None
 
@@ -205,7 +205,7 @@ def guard(target: Path) -> None:
         UsageError: the target holds something else.
     """
     if target.is_file() or (
-        target.is_dir() and any(target.iterdir()) and not (target / certificates.NAME).is_file()
+        target.is_dir() and any(target.iterdir()) and not (target / certificates.CERTIFICATE_FILE).is_file()
     ):
         raise UsageError(f"'{target}' holds files that are not of a conversion; they stay.", "Give another --out.")
 
@@ -232,7 +232,7 @@ def _write(
     mark = Mark(upstream.family, placed.architecture.name, placed.head)
     text = json.dumps(mark.put(upstream.model.content), indent=2, ensure_ascii=False)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
-    for path in (p for p in upstream.files if p.name not in CONFIGS or p.parent != upstream.snapshot.path):
+    for path in (p for p in upstream.files if p.name not in CONFIG_FILES or p.parent != upstream.snapshot.path):
         copy = folder / path.relative_to(upstream.snapshot.path)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)

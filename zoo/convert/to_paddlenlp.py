@@ -23,7 +23,7 @@ from zoo.terminal import Progress
 
 PDPARAMS = "model_state.pdparams"
 SENTENCE_ORDER = "unused.seq_relationship."
-LABELLED = ("classification", "tagging")
+HEADS_WITH_LABELS = ("classification", "tagging")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _config(
     own = {f.name: getattr(made, f.name) for f in fields(made) if f.name not in ("labels", "source")}
     sizes = {k: list(v) if isinstance(v, tuple) else v for k, v in own.items() if v is not None}
     written = {**sizes, **config, "architectures": [name], "model_type": dialect.model_type, "dtype": "float32"}
-    if task in LABELLED:
+    if task in HEADS_WITH_LABELS:
         written.pop("num_labels", None)
         written["id2label"] = {str(n): label for n, label in enumerate(made.labels)}
         written["label2id"] = {label: n for n, label in enumerate(made.labels)}

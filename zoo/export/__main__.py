@@ -82,10 +82,10 @@ def _main(arguments: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     try:
         with _stdout_is_stderr():
-            from zoo.export.run import Guarding, export
+            from zoo.export.run import ScoreCheck, export
 
             languages = tuple(part.strip() for part in arguments.languages.split(",") if part.strip())
-            guarding = Guarding(
+            guarding = ScoreCheck(
                 arguments.guard,
                 arguments.task,
                 arguments.split,

@@ -18,11 +18,11 @@ from zoo.errors import UsageError, to_install
 from zoo.inference.engines.openvino import save_model
 
 Rows = Sequence[Mapping[str, np.ndarray]]
-PROBES = 32  # rows on which the error of single layers is measured
+PROBE_ROWS = 32  # rows on which the error of single layers is measured
 
 
 @dataclass(frozen=True)
-class Rung:
+class LadderStep:
     """One recipe.
 
     Attributes:
@@ -39,20 +39,24 @@ class Rung:
     kept: float = 0.0
 
 
-LADDER = (
-    Rung("plain"),
-    Rung("SmoothQuant 0.5", smooth=0.5),
-    Rung("full bias correction", fast=False),
-    Rung("1/10 of the layers kept", kept=0.1),
-    Rung("1/4 of the layers kept", kept=0.25),
-    Rung("1/2 of the layers kept", kept=0.5),
+RECIPE_LADDER = (
+    LadderStep("plain"),
+    LadderStep("SmoothQuant 0.5", smooth=0.5),
+    LadderStep("full bias correction", fast=False),
+    LadderStep("1/10 of the layers kept", kept=0.1),
+    LadderStep("1/4 of the layers kept", kept=0.25),
+    LadderStep("1/2 of the layers kept", kept=0.5),
 )
 
 
 def climb(
-    source: Path, folder: Path, rows: Rows, judge: Callable[[Rung, Path], float], enough: Callable[[float], bool]
+    source: Path,
+    folder: Path,
+    rows: Rows,
+    judge: Callable[[LadderStep, Path], float],
+    enough: Callable[[float], bool],
 ) -> Path | None:
-    """Tries the recipes of LADDER until one is good enough.
+    """Tries the recipes of RECIPE_LADDER until one is good enough.
 
     The recipes that keep layers build on the best of those before them.
 
@@ -71,14 +75,14 @@ def climb(
     """
     nncf, openvino = _packages()
     core = openvino.Core()
-    tried: list[tuple[float, Rung, Path]] = []
-    for number, rung in enumerate(LADDER):
+    tried: list[tuple[float, LadderStep, Path]] = []
+    for number, rung in enumerate(RECIPE_LADDER):
         model, ignored = core.read_model(source), []
         if rung.kept and tried:
             _, best, place = max(tried, key=lambda one: one[0])
-            order = sensitive(core.read_model(source), core.read_model(place / "model.xml"), rows[:PROBES])
+            order = sensitive(core.read_model(source), core.read_model(place / "model.xml"), rows[:PROBE_ROWS])
             ignored = order[: max(1, round(rung.kept * len(order)))]
-            rung = Rung(f"{rung.name} ({len(ignored)} of {len(order)})", best.smooth, best.fast, rung.kept)
+            rung = LadderStep(f"{rung.name} ({len(ignored)} of {len(order)})", best.smooth, best.fast, rung.kept)
         place = folder / f"int8-{number}"
         place.mkdir()
         made = _quantised(nncf, model, rows, rung, ignored)
@@ -134,7 +138,7 @@ def _tapped(model: Any, taps: Sequence[tuple[str, int]]) -> Any:
     return model
 
 
-def _quantised(nncf: Any, model: Any, rows: Rows, rung: Rung, ignored: Sequence[str]) -> Any:
+def _quantised(nncf: Any, model: Any, rows: Rows, rung: LadderStep, ignored: Sequence[str]) -> Any:
     return nncf.quantize(
         model,
         nncf.Dataset([dict(row) for row in rows]),
@@ -147,7 +151,7 @@ def _quantised(nncf: Any, model: Any, rows: Rows, rung: Rung, ignored: Sequence[
     )
 
 
-def _advanced(nncf: Any, rung: Rung) -> Any:
+def _advanced(nncf: Any, rung: LadderStep) -> Any:
     from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
 
     return nncf.AdvancedQuantizationParameters(

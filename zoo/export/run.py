@@ -17,11 +17,11 @@ from typing import Any
 from zoo import __version__, env, files, tasks
 from zoo.errors import GuardError, UsageError
 from zoo.export import quantise
-from zoo.export.score_check import BUDGETS, Gate, Trade, read_gate
+from zoo.export.score_check import SCORE_BUDGETS, Gate, ScoreCost, read_gate
 from zoo.files import user_path
 from zoo.inference import output_check
 from zoo.inference.deployed import EXPORT_FILE, FORMAT, read_settings
-from zoo.inference.engines import GENERATION, Choice, module_of, open_graph, refusal, versions
+from zoo.inference.engines import DECODER_MODULE, Choice, module_of, open_graph, refusal, versions
 from zoo.inference.engines.base import arrays
 from zoo.inference.engines.eager import Eager
 from zoo.inference.output_check import Difference
@@ -31,9 +31,9 @@ from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.tasks.saved import TASK_FILE, model_folder
 
-ENGINES = {"paddle": "paddle", "onnx": "onnxruntime", "openvino": "openvino"}  # of a format
-QUANTISES = "openvino"
-FREE = ("embedding", "generation")  # heads that need no weights of their own
+ENGINE_OF_FORMAT = {"paddle": "paddle", "onnx": "onnxruntime", "openvino": "openvino"}  # of a format
+INT8_FORMAT = "openvino"
+HEADS_WITHOUT_WEIGHTS = ("embedding", "generation")  # heads that need no weights of their own
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Report:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     differences: dict[str, Difference] = field(default_factory=dict)
-    trades: list[Trade] = field(default_factory=list)
+    trades: list[ScoreCost] = field(default_factory=list)
     guard: dict[str, Any] | None = None
     folder: Path | None = None
 
@@ -74,7 +74,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Guarding:
+class ScoreCheck:
     """The data of a gate; see `zoo.export.score_check.read_gate`.
 
     Attributes:
@@ -96,7 +96,7 @@ def export(
     out: str | os.PathLike[str],
     to: str = "paddle",
     precision: str = "fp32",
-    guarding: Guarding | None = None,
+    guarding: ScoreCheck | None = None,
 ) -> Report:
     """Writes a folder that `zoo.pipeline` opens; it appears finished or not at all.
 
@@ -118,18 +118,18 @@ def export(
         GuardError: an output differs from the eager model's by more than its tolerance, or the metric falls by
             more than the budget. Its `report` has what was measured. Nothing was written.
     """
-    guarding = guarding or Guarding()
+    guarding = guarding or ScoreCheck()
     files.probe(out, last=EXPORT_FILE)
     out = user_path(out)
     _check(to, precision, guarding, out)
     model, settings = _load(source, guarding.task)
-    choice = Choice(ENGINES[to], precision, "to be exported")
+    choice = Choice(ENGINE_OF_FORMAT[to], precision, "to be exported")
     if reason := refusal(model, choice.engine, "fp32" if precision == "int8" else precision):
         raise reason
     report = Report(choice.engine, precision, model.task)
     gate = None
     if guarding.data:
-        budget = BUDGETS[precision] if guarding.budget is None else guarding.budget
+        budget = SCORE_BUDGETS[precision] if guarding.budget is None else guarding.budget
         task = guarding.task if guarding.task not in (*TASKS, "encoder") else ""
         gate = read_gate(model, settings, guarding.data, budget, task, guarding.split, guarding.languages)
         report.trades = gate.trades
@@ -145,12 +145,12 @@ def export(
     return report
 
 
-def _check(to: str, precision: str, guarding: Guarding, out: Path) -> None:
-    for flag, given, known in (("--to", to, ENGINES), ("--precision", precision, BUDGETS)):
+def _check(to: str, precision: str, guarding: ScoreCheck, out: Path) -> None:
+    for flag, given, known in (("--to", to, ENGINE_OF_FORMAT), ("--precision", precision, SCORE_BUDGETS)):
         if given not in known:
             raise UsageError(f"{flag} {given} is unknown.", f"One of {', '.join(known)}.")
-    if precision == "int8" and to != QUANTISES:
-        raise UsageError(f"int8 runs in OpenVINO, not in {to}.", f"--to {QUANTISES}")
+    if precision == "int8" and to != INT8_FORMAT:
+        raise UsageError(f"int8 runs in OpenVINO, not in {to}.", f"--to {INT8_FORMAT}")
     if precision == "int8" and not guarding.data:
         raise UsageError(
             "int8 can lose everything without a sign, so it needs data to be judged on.", "--guard DATA"
@@ -172,7 +172,7 @@ def _load(source: str | os.PathLike[str], task: str) -> tuple[Model, dict[str, A
     head = None if settings else saved_head(place)  # `zoo.load` alone would leave the head of an mlm away
     if task and not settings:
         head = task if task in (*TASKS, "encoder") else tasks.find(task).head
-        if head not in (saved := saved_head(place, among=(head,)), "encoder", *FREE):
+        if head not in (saved := saved_head(place, among=(head,)), "encoder", *HEADS_WITHOUT_WEIGHTS):
             raise UsageError(
                 f"'{source}' has {f'the head {saved}' if saved else 'no head'}; a new '{head}' would know nothing.",
                 f"Train it first: python -m zoo.finetune --task {task} --model {source}",
@@ -208,18 +208,18 @@ def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate:
     with TemporaryDirectory(dir=work.parent) as scratch:
         folder = Path(scratch, "fp32")
         folder.mkdir()
-        exact = Choice(QUANTISES, "fp32", "")
+        exact = Choice(INT8_FORMAT, "fp32", "")
         graph = _module(model, exact).write(model, folder)
         run = open_graph(graph, exact, model)
         output_check.check(output_check.compare(model, run), "fp32")
         _before(gate, model)
-        rounds = env.computes_bf16() and not refusal(model, QUANTISES, "bf16")
+        rounds = env.computes_bf16() and not refusal(model, INT8_FORMAT, "bf16")
         usual = replace(exact, precision="bf16" if rounds else "fp32")
         gate.judge(open_graph(graph, usual, model), usual.precision, usual.engine, _bytes(folder))
 
-        def judge(rung: quantise.Rung, place: Path) -> float:
-            made = open_graph(replace(graph, folder=place), Choice(QUANTISES, "int8", ""), model)
-            trade = gate.judge(made, "int8", QUANTISES, _bytes(place), rung.name)
+        def judge(rung: quantise.LadderStep, place: Path) -> float:
+            made = open_graph(replace(graph, folder=place), Choice(INT8_FORMAT, "int8", ""), model)
+            trade = gate.judge(made, "int8", INT8_FORMAT, _bytes(place), rung.name)
             report.differences = output_check.compare(model, made)
             return trade.value
 
@@ -242,14 +242,14 @@ def _before(gate: Gate, model: Model) -> None:
 
 
 def _module(model: Model, choice: Choice) -> Any:
-    return module_of(GENERATION if isinstance(model, Seq2Seq) else choice.engine)
+    return module_of(DECODER_MODULE if isinstance(model, Seq2Seq) else choice.engine)
 
 
 def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
-def _outcome(gate: Gate, after: Trade, calibration: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _outcome(gate: Gate, after: ScoreCost, calibration: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return {
         "task": gate.task.name,
         "split": gate.split,

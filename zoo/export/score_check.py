@@ -20,12 +20,12 @@ from zoo.tasks.base import Source
 from zoo.tasks.running import BUDGET, FIELDS, features_of, in_order, rows_of, with_labels_of
 from zoo.terminal import Progress
 
-BUDGETS = {"fp32": 0.1, "bf16": 0.3, "int8": 1.0}  # points of the metric that an export may cost
-CALIBRATION = 300  # rows
+SCORE_BUDGETS = {"fp32": 0.1, "bf16": 0.3, "int8": 1.0}  # points of the metric that an export may cost
+CALIBRATION_ROWS = 300  # rows
 
 
 @dataclass(frozen=True)
-class Trade:
+class ScoreCost:
     """A line of the table: what an engine and precision give, and what they cost.
 
     Attributes:
@@ -66,7 +66,7 @@ class Gate:
     options: Mapping[str, Any]
     max_length: int | None
     budget: float
-    trades: list[Trade] = field(default_factory=list)
+    trades: list[ScoreCost] = field(default_factory=list)
 
     @property
     def before(self) -> float:
@@ -77,7 +77,7 @@ class Gate:
         """Whether a metric is within the budget."""
         return self.before - value <= self.budget + 1e-9
 
-    def judge(self, run: Any, precision: str, engine: str, size: int, recipe: str = "") -> Trade:
+    def judge(self, run: Any, precision: str, engine: str, size: int, recipe: str = "") -> ScoreCost:
         """Scores a candidate and adds it to the table.
 
         Args:
@@ -91,7 +91,7 @@ class Gate:
         ms = 1000 * seconds / len(self.features)
         metrics = scores.rows[scores.row]
         gap = scores.value - first
-        trade = Trade(precision, engine, recipe, scores.metric, scores.value, gap, size, round(ms, 3), metrics)
+        trade = ScoreCost(precision, engine, recipe, scores.metric, scores.value, gap, size, round(ms, 3), metrics)
         self.trades.append(trade)
         return trade
 
@@ -134,14 +134,14 @@ class Gate:
             )
         source = existing(file, "--calibrate") if file else self.source
         found = list(self.task.read(source, "train"))
-        step = max(1, len(found) // CALIBRATION)
-        chosen = found[::step][:CALIBRATION]
+        step = max(1, len(found) // CALIBRATION_ROWS)
+        chosen = found[::step][:CALIBRATION_ROWS]
         rows = features_of(chosen, self.task, self.model.tokenizer, self.model.config, self.max_length)
         taken = {self.features.columns["input_ids"][n].tobytes() for n in range(len(self.features))}
         padding = padding_of(self.model)
         kept = [
             {k: v for k, v in rows.batch([n], padding.width(int(rows.lengths[n]))).items() if k != "labels"}
-            for n in range(min(len(rows), CALIBRATION))
+            for n in range(min(len(rows), CALIBRATION_ROWS))
             if rows.columns["input_ids"][n].tobytes() not in taken
         ]
         if not kept:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import terminal
 from zoo.errors import UsageError
-from zoo.finetune.config import DEFAULTS, FIELDS, choices, flags, near, wrong
+from zoo.finetune.config import DEFAULTS, FIELD_NAMES, choices, flags, near, wrong
 
 if TYPE_CHECKING:
     from zoo.finetune.recipes import Settled
@@ -130,8 +130,8 @@ def _parsed(argv: Sequence[str]) -> dict[str, Any]:
     """
     for word in argv:
         name = word.partition("=")[0].removeprefix("--")
-        if word.startswith("--") and name not in (*FIELDS, "show", "resume", "help"):
-            raise UsageError(f"There is no option {word.partition('=')[0]}.", near(name, FIELDS))
+        if word.startswith("--") and name not in (*FIELD_NAMES, "show", "resume", "help"):
+            raise UsageError(f"There is no option {word.partition('=')[0]}.", near(name, FIELD_NAMES))
     try:
         return dict(parser().parse_args(argv, defaults=False).as_dict())
     except argparse.ArgumentError as error:
@@ -143,7 +143,7 @@ def _said(argv: Sequence[str], error: str) -> str:
     words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for flag, value in zip(words, [*words[1:], ""], strict=True):
         name = flag.removeprefix("--")
-        if name not in FIELDS or not flag.startswith("--"):
+        if name not in FIELD_NAMES or not flag.startswith("--"):
             continue
         if f'"{name}"' in error:
             hint = near(value, choices(name)) if choices(name) else ""

@@ -10,7 +10,7 @@ import numpy as np
 from zoo.errors import InputError
 
 Batch = dict[str, np.ndarray]
-GROUP = 50  # batches that are sorted by length together
+BATCHES_PER_GROUP = 50  # batches that are sorted by length together
 
 
 class Rows(Protocol):
@@ -66,7 +66,9 @@ class TrainBatches:
         random = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch])))
         order, size = random.permutation(len(self.lengths)), self.batch_size
         if self.grouped:
-            groups = [order[at : at + GROUP * size] for at in range(0, len(order), GROUP * size)]
+            groups = [
+                order[at : at + BATCHES_PER_GROUP * size] for at in range(0, len(order), BATCHES_PER_GROUP * size)
+            ]
             order = np.concatenate([g[np.argsort(-self.lengths[g], kind="stable")] for g in groups])
         batches = [order[at : at + size] for at in range(0, len(order), size)]
         full = len(order) // size

@@ -21,8 +21,8 @@ from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError, DiskError, UsageError
 from zoo.files import Fields, quote, read_object
 
-NAME = re.compile(r"step-(\d+)")
-MASK = "mask"  # of Child-Tuning, beside the moments
+CHECKPOINT_NAME = re.compile(r"step-(\d+)")
+MASK_PREFIX = "mask"  # of Child-Tuning, beside the moments
 
 
 def save(
@@ -116,7 +116,7 @@ def restore(checkpoint: Path, model: nn.Layer, optimiser: Optimizer) -> None:
     for name, kinds in moments.items():
         auto = parameters[name].name
         for kind, array in kinds.items():
-            if kind == MASK:
+            if kind == MASK_PREFIX:
                 masks[auto] = paddle.to_tensor(array)
             else:
                 optimiser._accumulators[kind][auto].set_value(array)
@@ -126,7 +126,11 @@ def restore(checkpoint: Path, model: nn.Layer, optimiser: Optimizer) -> None:
 
 def _all(folder: Path) -> list[Path]:
     """Finished checkpoints, oldest first."""
-    found = [p for p in folder.glob("step-*") if NAME.fullmatch(p.name) and p.is_dir()] if folder.is_dir() else []
+    found = (
+        [p for p in folder.glob("step-*") if CHECKPOINT_NAME.fullmatch(p.name) and p.is_dir()]
+        if folder.is_dir()
+        else []
+    )
     return sorted(found, key=lambda p: int(p.name[5:]))
 
 
@@ -137,7 +141,7 @@ def _moments(model: nn.Layer, optimiser: Optimizer) -> dict[str, np.ndarray]:
     for kind, table in optimiser._accumulators.items():
         kept.update({f"{names[auto]}/{kind}": tensor for auto, tensor in table.items()})
     masks = getattr(optimiser, "gradient_mask", {})
-    kept.update({f"{names[auto]}/{MASK}": tensor for auto, tensor in masks.items()})
+    kept.update({f"{names[auto]}/{MASK_PREFIX}": tensor for auto, tensor in masks.items()})
     return {name: tensor.numpy() for name, tensor in kept.items()}
 
 

@@ -17,8 +17,8 @@ from paddle.optimizer import AdamW
 
 from zoo.errors import UsageError
 
-MODES = ("ChildTuning-F", "ChildTuning-D", None)
-LAYERS = re.compile(r"(^|\.)(layers|blocks)\.\d")
+TUNING_MODES = ("ChildTuning-F", "ChildTuning-D", None)
+LAYER_NAME = re.compile(r"(^|\.)(layers|blocks)\.\d")
 
 
 class ChildTuningAdamW(AdamW):
@@ -51,7 +51,7 @@ class ChildTuningAdamW(AdamW):
         grad_clip: Any = None,
         apply_decay_param_fun: Callable[[str], bool] | None = None,
     ) -> None:
-        if mode not in MODES:
+        if mode not in TUNING_MODES:
             raise UsageError(f"mode={mode!r} is unknown.", "One of 'ChildTuning-F', 'ChildTuning-D', None.")
         if not 0.0 < reserve_p <= 1.0:
             raise UsageError(f"reserve_p={reserve_p} must be above 0 and at most 1.")
@@ -140,7 +140,7 @@ def fisher_mask(
     Returns:
         paddle's parameter name -> mask of 0 and 1, as `set_gradient_mask` takes it.
     """
-    layers = {n: p for n, p in model.named_parameters() if LAYERS.search(n) and not p.stop_gradient}
+    layers = {n: p for n, p in model.named_parameters() if LAYER_NAME.search(n) and not p.stop_gradient}
     if not layers:
         raise UsageError("ChildTuning-D masks the layers of an encoder, and this model trains none.")
     fisher = {name: np.zeros(p.shape, np.float32) for name, p in layers.items()}

@@ -110,10 +110,10 @@ class FinetuneConfig:
 
     def __post_init__(self) -> None:
         """Raises UsageError for a number outside its range; names the option."""
-        for name, (low, high) in RANGES.items():
+        for name, (low, high) in FIELD_RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                wanted = f"from {low:g} to {high:g}" if high != INF else f"{low:g} or more"
+                wanted = f"from {low:g} to {high:g}" if high != NO_LIMIT else f"{low:g} or more"
                 raise UsageError(f"{name}={value:g} does not work: it must be {wanted}.")
         for name in ("columns", "network", "generate"):
             pairs(getattr(self, name), name)
@@ -146,26 +146,26 @@ class FinetuneConfig:
         return split_names(self.languages)
 
 
-INF = float("inf")
-TINY = 1e-12
+NO_LIMIT = float("inf")
+SMALLEST_POSITIVE = 1e-12
 EXAMPLES = {
     "columns": "text=review,label=stars",
     "network": "head=qa-beam",
     "generate": "num_beams=5,length_penalty=0.6",
 }
-RANGES: Mapping[str, tuple[float, float]] = {
-    **dict.fromkeys(("train_rows", "max_length", "target_length", "max_steps"), (0, INF)),
-    **dict.fromkeys(("eval_every", "patience", "warmup", "weight_decay", "clip"), (0, INF)),
-    **dict.fromkeys(("batch_size", "accumulate", "seeds"), (1, INF)),
+FIELD_RANGES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("train_rows", "max_length", "target_length", "max_steps"), (0, NO_LIMIT)),
+    **dict.fromkeys(("eval_every", "patience", "warmup", "weight_decay", "clip"), (0, NO_LIMIT)),
+    **dict.fromkeys(("batch_size", "accumulate", "seeds"), (1, NO_LIMIT)),
     "lr": (0, 1),
-    "label_smoothing": (0, 1 - TINY),
-    "doc_stride": (-INF, INF),
-    **dict.fromkeys(("layer_decay", "reserve_p"), (TINY, 1)),
-    "dropout": (-1, 1 - TINY),
-    "epochs": (0, INF),
+    "label_smoothing": (0, 1 - SMALLEST_POSITIVE),
+    "doc_stride": (-NO_LIMIT, NO_LIMIT),
+    **dict.fromkeys(("layer_decay", "reserve_p"), (SMALLEST_POSITIVE, 1)),
+    "dropout": (-1, 1 - SMALLEST_POSITIVE),
+    "epochs": (0, NO_LIMIT),
     "seed": (0, 2**31 - 1),
 }
-FIELDS = tuple(field.name for field in dataclasses.fields(FinetuneConfig))
+FIELD_NAMES = tuple(field.name for field in dataclasses.fields(FinetuneConfig))
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -233,8 +233,8 @@ def checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     import argparse
 
     for name in values:
-        if name not in FIELDS:
-            raise UsageError(f"{where}: there is no option {quote(name)}.", near(name, FIELDS))
+        if name not in FIELD_NAMES:
+            raise UsageError(f"{where}: there is no option {quote(name)}.", near(name, FIELD_NAMES))
     try:
         return flags().parse_object(dict(values), defaults=False).as_dict()
     except argparse.ArgumentError:

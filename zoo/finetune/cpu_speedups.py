@@ -25,9 +25,9 @@ from paddle.autograd import PyLayer
 from paddle.base import core
 from paddle.nn import functional as F
 
-STRIDES = "FLAGS_use_stride_kernel"
-ROOT_HALF, DENSITY = 0.5**0.5, (2.0 * np.pi) ** -0.5
-STEPS = 1 << 16  # of a dropout rate
+STRIDE_FLAG = "FLAGS_use_stride_kernel"
+ROOT_HALF, NORMAL_DENSITY = 0.5**0.5, (2.0 * np.pi) ** -0.5
+DROPOUT_STEPS = 1 << 16  # of a dropout rate
 
 _masks = np.random.SFC64(0)
 
@@ -46,9 +46,9 @@ def speed_up(model: nn.Layer) -> Iterator[None]:
     numbers that `seed` decides and `paddle.seed` does not. Gradients are the plain ones but for rounding.
     """
     keep_memory()
-    before = paddle.get_flags(STRIDES)
+    before = paddle.get_flags(STRIDE_FLAG)
     patched = [layer for layer in model.sublayers(include_self=True) if _patch(layer)]
-    paddle.set_flags({STRIDES: False})
+    paddle.set_flags({STRIDE_FLAG: False})
     try:
         yield
     finally:
@@ -119,8 +119,8 @@ def mask(shape: list[int], rate: float) -> Tensor:
     """0 with the probability `rate`, else 1 / (1 - rate). Returns float32 of the shape."""
     size = int(np.prod(shape))
     drawn = np.asarray(_masks.random_raw(-(-size // 4))).view(np.uint16)[:size]
-    dropped = round(rate * STEPS)
-    values = np.multiply(drawn >= dropped, np.float32(STEPS / (STEPS - dropped)), dtype=np.float32)
+    dropped = round(rate * DROPOUT_STEPS)
+    values = np.multiply(drawn >= dropped, np.float32(DROPOUT_STEPS / (DROPOUT_STEPS - dropped)), dtype=np.float32)
     return core.eager.Tensor(values.reshape(shape), core.CPUPlace(), False, True, "mask", True)  # not copied
 
 
@@ -159,7 +159,7 @@ class GELU(PyLayer):
     def backward(ctx: Any, *args: Any) -> Any:
         (grad,) = args
         x, below = ctx.saved_tensor()
-        density = paddle.scale(paddle.exp(paddle.scale(x * x, -0.5)), DENSITY)
+        density = paddle.scale(paddle.exp(paddle.scale(x * x, -0.5)), NORMAL_DENSITY)
         return grad * (below + x * density)
 
 

@@ -51,7 +51,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class Saved:
+class CheckpointSaved:
     """A checkpoint is on disk."""
 
     update: int
@@ -66,4 +66,4 @@ class Finished:
     reason: str
 
 
-Event = Started | Updated | Evaluated | Saved | Finished
+Event = Started | Updated | Evaluated | CheckpointSaved | Finished

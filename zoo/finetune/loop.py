@@ -17,7 +17,7 @@ from zoo.batching import Padding, padding_of
 from zoo.errors import CheckpointError, UsageError
 from zoo.finetune import checkpoints, cpu_speedups, parallel
 from zoo.finetune.batches import Rows
-from zoo.finetune.events import Evaluated, Event, Finished, Saved, Scores, Started
+from zoo.finetune.events import CheckpointSaved, Evaluated, Event, Finished, Scores, Started
 from zoo.finetune.freezing import train_mode
 from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.losses import Objective, objective_of
@@ -193,7 +193,7 @@ class _Loop:
             update, keep = self.progress.update, self.settings.keep
             with signals.deferred():  # with the removal of the older ones
                 target = checkpoints.save(folder, update, self.model, self.optimiser, about, keep)
-            self.tell(Saved(self.progress.update, target))
+            self.tell(CheckpointSaved(self.progress.update, target))
         parallel.wait()
 
     def restore(self) -> None:

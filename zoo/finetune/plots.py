@@ -12,7 +12,7 @@ from zoo.finetune.recipes import Published
 from zoo.tasks.scores import AVERAGE, GAP
 
 MOST_CLASSES = 30  # of a confusion matrix that can still be read
-STYLE: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False}
+PLOT_STYLE: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False}
 BLUE, ORANGE, GREY = "#3465a4", "#ce5c00", "#888888"
 
 
@@ -35,7 +35,7 @@ class Plots:
     def _draw(self, name: str, draw: Callable[[Any], None], size: tuple[float, float] = (8, 4)) -> None:
         from matplotlib import pyplot, rc_context
 
-        style: Any = {"font.family": [*self.font, "DejaVu Sans"], **STYLE}
+        style: Any = {"font.family": [*self.font, "DejaVu Sans"], **PLOT_STYLE}
         with rc_context(style):
             figure, axes = pyplot.subplots(figsize=size, layout="constrained")
             draw(axes)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from time import monotonic
 
-from zoo.finetune.events import Evaluated, Event, Finished, Saved, Started, Updated
+from zoo.finetune.events import CheckpointSaved, Evaluated, Event, Finished, Started, Updated
 from zoo.finetune.run_folder import Metrics
 from zoo.finetune.trackers import Trackers
 from zoo.terminal import Progress
 
-SMOOTH = 0.95  # of the loss and the rate that the progress bar shows
+SMOOTHING = 0.95  # of the loss and the rate that the progress bar shows
 
 
-class Watch:
+class ProgressReporter:
     """Passes the events of a run on.
 
     Args:
@@ -38,7 +38,7 @@ class Watch:
             self._updated(event)
         elif isinstance(event, Evaluated):
             self._evaluated(event)
-        elif isinstance(event, Saved):
+        elif isinstance(event, CheckpointSaved):
             self.metrics.add("checkpoint", event.update, folder=event.folder.name)
         elif isinstance(event, Finished):
             self.metrics.add("finished", event.update, reason=event.reason)
@@ -46,8 +46,8 @@ class Watch:
     def _updated(self, event: Updated) -> None:
         rate = event.rows / event.seconds if event.seconds else 0.0
         first = not self.rate
-        self.loss = event.loss if first else SMOOTH * self.loss + (1 - SMOOTH) * event.loss
-        self.rate = rate if first else SMOOTH * self.rate + (1 - SMOOTH) * rate
+        self.loss = event.loss if first else SMOOTHING * self.loss + (1 - SMOOTHING) * event.loss
+        self.rate = rate if first else SMOOTHING * self.rate + (1 - SMOOTHING) * rate
         values = {
             "loss": event.loss,
             "lr": event.lr,

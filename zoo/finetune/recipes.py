@@ -25,7 +25,7 @@ SUITES = {  # tasks that are run together; GLUE without WNLI, as in the papers
     "clue": ("afqmc", "tnews", "iflytek", "cmnli", "ocnli", "cluewsc", "csl"),
 }
 MAX_RECIPE = 1 << 20  # bytes
-TABLES = ("flagship", "settings", "published")
+RECIPE_TABLES = ("flagship", "settings", "published")
 
 
 @dataclass(frozen=True)
@@ -210,9 +210,10 @@ def parse(text: str, name: str, where: str = "") -> Recipe:
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise UsageError(f"{where} is not TOML: {clean(str(error), 120)}.") from None
     for key in content:
-        if key not in TABLES:
+        if key not in RECIPE_TABLES:
             raise UsageError(
-                f"{where}: {quote(key)} is not one of {', '.join(TABLES)}.", "Options stand below [settings]."
+                f"{where}: {quote(key)} is not one of {', '.join(RECIPE_TABLES)}.",
+                "Options stand below [settings].",
             )
     about = Fields(content, where, UsageError)
     settings = checked(about.object("settings", {}), where)

@@ -22,7 +22,7 @@ from zoo.finetune.evaluation import Judgement, Split, confusion, judge
 from zoo.finetune.loop import train
 from zoo.finetune.losses import Objective
 from zoo.finetune.plots import MOST_CLASSES
-from zoo.finetune.progress import Watch
+from zoo.finetune.progress import ProgressReporter
 from zoo.finetune.recipes import Settled, find, settle
 from zoo.finetune.result import Result, draw, merge, verdict
 from zoo.finetune.setup import (
@@ -120,7 +120,7 @@ class Run:
         self.first = parallel.rank() == 0
         self.last: Judgement | None = None
         self.best: Judgement | None = None
-        self.watch: Watch | None = None
+        self.watch: ProgressReporter | None = None
         self.generate: dict[str, Any] = {}
 
     def run(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class Run:
                      {**self.config.to_dict(), "seed": self.seed}) as trackers,
         ):  # fmt: skip
             metrics = disk.Metrics(self.place / "metrics.jsonl", start) if self.first else None
-            self.watch = Watch(bar, metrics, trackers, headline) if metrics else None
+            self.watch = ProgressReporter(bar, metrics, trackers, headline) if metrics else None
             ended = train(
                 model,
                 splits["train"].features,

@@ -17,7 +17,7 @@ from zoo.tasks import Task, saved
 from zoo.tasks.saved import TASK_FILE
 
 FORMAT = 1
-NEEDED = {"update": ("loss",), "evaluation": ("scores",)}  # kind of a line in metrics.jsonl -> its fields
+FIELDS_OF_KIND = {"update": ("loss",), "evaluation": ("scores",)}  # kind of a line in metrics.jsonl -> its fields
 MAX_RECORD, MAX_METRICS = 64 << 20, 256 << 20  # bytes of run.json and of metrics.jsonl
 
 
@@ -111,7 +111,7 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
         about.whole("update", 0, 0, 1 << 53)
         about.number("loss", None)
         about.below("scores")
-        if not {"kind", "update", *NEEDED.get(about.text("kind", ""), ())} <= values.keys():
+        if not {"kind", "update", *FIELDS_OF_KIND.get(about.text("kind", ""), ())} <= values.keys():
             raise UsageError(f"{where} is not what a run writes.", "Remove the line.")
         found.append(values)
     return found

@@ -13,7 +13,7 @@ from zoo.finetune.adversarial import slope_of, symmetric_divergence
 from zoo.models.common.base import TaskModel
 from zoo.models.common.losses import IGNORED
 
-HEADS = ("classification", "multiple-choice", "tagging")
+HEADS_WITH_LOGITS = ("classification", "multiple-choice", "tagging")
 
 
 @dataclass(frozen=True)
@@ -61,5 +61,7 @@ class FGM:
 
 
 def _check(model: TaskModel, name: str) -> None:
-    if model.task not in HEADS:
-        raise UsageError(f"--loss {name} has no meaning for the head '{model.task}'.", f"{', '.join(HEADS)}.")
+    if model.task not in HEADS_WITH_LOGITS:
+        raise UsageError(
+            f"--loss {name} has no meaning for the head '{model.task}'.", f"{', '.join(HEADS_WITH_LOGITS)}."
+        )

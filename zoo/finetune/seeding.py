@@ -9,7 +9,7 @@ import paddle
 
 from zoo.finetune import cpu_speedups
 
-OPTIMISER = 1 << 20  # a stream of its own, the same on every process
+OPTIMISER_STREAM = 1 << 20  # a stream of its own, the same on every process
 
 
 def seed_update(seed: int, update: int, stream: int = 0) -> None:
@@ -18,7 +18,7 @@ def seed_update(seed: int, update: int, stream: int = 0) -> None:
     Args:
         seed: of the run.
         update: the update that comes.
-        stream: another number gives other random numbers: the process, or OPTIMISER.
+        stream: another number gives other random numbers: the process, or OPTIMISER_STREAM.
     """
     words = np.random.SeedSequence([seed, update, stream]).generate_state(4)
     random.seed(int(words[0]))

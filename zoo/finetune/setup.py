@@ -31,9 +31,9 @@ from zoo.tasks import Example, Task
 from zoo.tasks.running import ends_of, features_of
 from zoo.tasks.user_tasks import KINDS, own
 
-SAVES = 20  # checkpoints of a run, at least
+CHECKPOINTS_PER_RUN = 20  # checkpoints of a run, at least
 QA_HEADS = ("qa", "qa-beam")
-NETWORK = {  # options of --network, and the heads they go with
+NETWORK_OPTIONS = {  # options of --network, and the heads they go with
     "head": ("qa",),
     "keep_decoder_layers": ("generation",),
     **dict.fromkeys(("layer", "pooling", "normalize"), ("embedding",)),
@@ -115,9 +115,9 @@ def network_options(config: FinetuneConfig, task: Task) -> dict[str, Any]:
     """
     found = pairs(config.network, "network")
     for name, value in found.items():
-        if task.head not in NETWORK.get(name, ()):
-            usual = [option for option, heads in NETWORK.items() if task.head in heads]
-            hint = near(name, NETWORK) or f"It has {', '.join(usual) or 'none'}."
+        if task.head not in NETWORK_OPTIONS.get(name, ()):
+            usual = [option for option, heads in NETWORK_OPTIONS.items() if task.head in heads]
+            hint = near(name, NETWORK_OPTIONS) or f"It has {', '.join(usual) or 'none'}."
             raise UsageError(f"--network: the head {task.head} of {task.name} has no option '{name}'.", hint)
         if name == "head" and value not in QA_HEADS:
             raise UsageError(f"--network: head={value} does not fit {task.name}.", f"One of {', '.join(QA_HEADS)}.")
@@ -173,7 +173,7 @@ def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> L
         precision=config.precision,
         seed=seed,
         eval_every=config.eval_every,
-        save_every=0 if config.eval_every else min(-(-updates // SAVES), _epoch(config, rows)),
+        save_every=0 if config.eval_every else min(-(-updates // CHECKPOINTS_PER_RUN), _epoch(config, rows)),
         best=best_of(config, task),
         patience=config.patience,
     )

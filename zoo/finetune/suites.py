@@ -21,7 +21,7 @@ from zoo.finetune.run import finetune
 from zoo.finetune.run_folder import FORMAT
 from zoo.finetune.setup import run_name, task_of
 
-AVERAGE = "average"
+AVERAGE_ROW = "average"
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
     results = {task: finetune(each, resume=resume) for task, each in settled.items()}
     # From the rows of each run, never from a rounded line.
     scores = {task: next(iter(result.scores["dev"]["all"].values())) for task, result in results.items()}
-    scores[AVERAGE] = fmean(scores.values())
-    recipe, ours = find(name, given["model"]), Estimate((scores[AVERAGE],), 0)
+    scores[AVERAGE_ROW] = fmean(scores.values())
+    recipe, ours = find(name, given["model"]), Estimate((scores[AVERAGE_ROW],), 0)
     compared = [compare(p, "dev", ours, True) for p in recipe.published] if recipe else []
-    line = summary(f"{AVERAGE} of {name}", "dev", ours, compared)
+    line = summary(f"{AVERAGE_ROW} of {name}", "dev", ours, compared)
     if parallel.rank() == 0:
         content: dict[str, Any] = {"format": FORMAT, "suite": name, "scores": scores, "summary": line}
         content["comparisons"] = [asdict(c) for c in compared]
@@ -86,7 +86,7 @@ def show(result: SuiteResult) -> None:
     """Prints the table and the line below it."""
     rows = []
     for task, value in result.scores.items():
-        metric = next(iter(result.results[task].scores["dev"]["all"])) if task != AVERAGE else ""
+        metric = next(iter(result.results[task].scores["dev"]["all"])) if task != AVERAGE_ROW else ""
         rows.append((task, metric, f"{value:.2f}"))
     terminal.table(rows, ("task", "metric", "dev"), right=(2,))
     print(result.summary)

@@ -15,7 +15,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.files import clean
 from zoo.finetune.config import near
 
-EXPERIMENT = "zoo"
+EXPERIMENT_NAME = "zoo"
 
 
 class Tracker(Protocol):
@@ -55,8 +55,8 @@ class MLflow:
         tracking = self.library()
         uri = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow").resolve().as_uri()
         self.client = tracking.MlflowClient(tracking_uri=uri)
-        found = self.client.get_experiment_by_name(EXPERIMENT)
-        experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT)
+        found = self.client.get_experiment_by_name(EXPERIMENT_NAME)
+        experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT_NAME)
         self.run = self.client.create_run(experiment, run_name=name).info.run_id
         for key, value in config.items():
             self.client.log_param(self.run, key, value)
@@ -86,7 +86,7 @@ class Aim:
             Path(place).mkdir(parents=True, exist_ok=True)
         self.run = aim.Run(
             repo=place,
-            experiment=EXPERIMENT,
+            experiment=EXPERIMENT_NAME,
             log_system_params=False,
             system_tracking_interval=None,
             capture_terminal_logs=False,

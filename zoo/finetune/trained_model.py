@@ -23,7 +23,7 @@ from zoo.terminal import Progress
 log = logging.getLogger("zoo")
 
 
-class Saved:
+class TrainedModel:
     """The best model of a run, with its task.
 
     Args:

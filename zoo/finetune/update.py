@@ -18,10 +18,10 @@ from zoo.finetune.events import Updated
 from zoo.finetune.loop_settings import LoopSettings, Precision
 from zoo.finetune.losses import Objective, Tensors
 from zoo.finetune.optimisation import clip, gradient_norm, lr_factor
-from zoo.finetune.seeding import OPTIMISER, seed_update
+from zoo.finetune.seeding import OPTIMISER_STREAM, seed_update
 from zoo.models.common.base import Model
 
-SKIPPED = 50  # updates in a row that loss scaling may throw away
+MAX_SKIPPED = 50  # updates in a row that loss scaling may throw away
 
 
 class Update:
@@ -100,11 +100,11 @@ class Update:
         norm = gradient_norm(self.trained)
         scaled_away = self.scaler is not None and math.isfinite(loss) and not math.isfinite(norm)
         self.skipped = self.skipped + 1 if scaled_away else 0
-        if not (math.isfinite(loss) and (math.isfinite(norm) or scaled_away)) or self.skipped > SKIPPED:
+        if not (math.isfinite(loss) and (math.isfinite(norm) or scaled_away)) or self.skipped > MAX_SKIPPED:
             self._stop(update, loss, norm, chosen, parts)
         if settings.clip and math.isfinite(norm):
             clip(self.trained, norm, settings.clip)
-        seed_update(settings.seed, update, OPTIMISER)
+        seed_update(settings.seed, update, OPTIMISER_STREAM)
         if self.scaler is None:
             self.optimiser.step()
         else:

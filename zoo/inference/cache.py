@@ -35,16 +35,18 @@ from zoo.models.common.base import Model, TaskModel
 log = logging.getLogger("zoo")
 
 FORMAT = 1
-ABOUT = "graph.json"  # written last, and part of every entry
-UNUSED = 30 * 86400  # seconds after which an entry that nobody opened goes
-LEFT = 86400  # seconds after which what a killed process left goes
-PATIENCE = 60.0  # seconds to wait for another process that compiles the same
+GRAPH_FILE = "graph.json"  # written last, and part of every entry
+UNUSED_SECONDS = 30 * 86400  # seconds after which an entry that nobody opened goes
+LEFTOVER_SECONDS = 86400  # seconds after which what a killed process left goes
+WAIT_SECONDS = 60.0  # seconds to wait for another process that compiles the same
 # Names in the cache: entries, what belongs to exports, and what is temporary (today's, and of older versions).
-ENTRY = re.compile("[0-9a-f]{32}")
-LEFTOVER = re.compile(r"\.[0-9a-f]{32}(\.compile)?(\.zoo-tmp-.+|\.zoo-lock|\.tmp|\.old|\.lock|)")
-KEPT = re.compile(rf"{ENTRY.pattern}|\.export-{ENTRY.pattern}|{LEFTOVER.pattern}")
-OURS = re.compile(r"(model|source|step)\.(json|pdiparams|onnx|xml|bin)|graph\.json|\.zoo-files\.json(\.new)?")
-CODE = ("models", "inference")  # folders of the zoo that decide what a graph is
+KEY_PATTERN = re.compile("[0-9a-f]{32}")
+LEFTOVER_PATTERN = re.compile(r"\.[0-9a-f]{32}(\.compile)?(\.zoo-tmp-.+|\.zoo-lock|\.tmp|\.old|\.lock|)")
+CACHE_PATTERN = re.compile(rf"{KEY_PATTERN.pattern}|\.export-{KEY_PATTERN.pattern}|{LEFTOVER_PATTERN.pattern}")
+GRAPH_PATTERN = re.compile(
+    r"(model|source|step)\.(json|pdiparams|onnx|xml|bin)|graph\.json|\.zoo-files\.json(\.new)?"
+)
+CODE_FOLDERS = ("models", "inference")  # folders of the zoo that decide what a graph is
 
 
 def folder() -> Path:
@@ -89,11 +91,11 @@ def graph_of(
 def _kept(target: Path, model: Model, write: Callable[[Any, Path], Graph]) -> tuple[Graph, bool]:
     """A new entry, and whether another process made it meanwhile."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with files.lock(target.with_name(f"{target.name}.compile"), longest=PATIENCE):
+    with files.lock(target.with_name(f"{target.name}.compile"), longest=WAIT_SECONDS):
         if found := _read(target):
             return found, True
         _clear(target)
-        with files.publish(target, last=ABOUT) as work:
+        with files.publish(target, last=GRAPH_FILE) as work:
             made = write(model, work)
             content = {
                 "format": FORMAT,
@@ -101,7 +103,7 @@ def _kept(target: Path, model: Model, write: Callable[[Any, Path], Graph]) -> tu
                 "outputs": made.outputs,
                 "files": {file.name: _state(file) for file in sorted(work.iterdir())},
             }
-            (work / ABOUT).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+            (work / GRAPH_FILE).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     _remove_unused(target)
     return replace(made, folder=target), False
 
@@ -163,7 +165,7 @@ def _tensor_digest(tensor: Tensor) -> str:
 @lru_cache(maxsize=1)
 def _code() -> str:
     root = Path(__file__).parents[1]
-    return _files_digest(file for name in CODE for file in sorted((root / name).rglob("*.py")))
+    return _files_digest(file for name in CODE_FOLDERS for file in sorted((root / name).rglob("*.py")))
 
 
 def _foreign_code(model: Model) -> list[str]:
@@ -184,7 +186,7 @@ def _files_digest(files: Iterable[Path]) -> str:
 def _read(entry: Path) -> Graph | None:
     """An entry that is whole, or None."""
     try:
-        about = Fields(read_object(entry / ABOUT), quote(str(entry / ABOUT), 200))
+        about = Fields(read_object(entry / GRAPH_FILE), quote(str(entry / GRAPH_FILE), 200))
         states = about.object("files", {})
         whole = about.whole("format", 0) == FORMAT and all(
             is_name(name) and _is_as_it_was(entry / name, state) for name, state in states.items()
@@ -210,7 +212,7 @@ def _is_as_it_was(file: Path, state: dict[str, Any]) -> bool:
 
 def _touch(entry: Path) -> None:
     try:
-        os.utime(entry / ABOUT)
+        os.utime(entry / GRAPH_FILE)
     except OSError:  # another user's, or read-only
         log.debug("%s cannot be touched", entry)
 
@@ -219,7 +221,7 @@ def _clear(entry: Path) -> None:
     """Removes a damaged entry: of a folder that bears a key, the files that bear the names of ours."""
     if entry.is_dir() and not entry.is_symlink():
         for file in entry.iterdir():
-            if OURS.fullmatch(file.name):
+            if GRAPH_PATTERN.fullmatch(file.name):
                 file.unlink()
 
 
@@ -228,13 +230,13 @@ def _remove_unused(kept: Path) -> None:
     now = time.time()
     for path in kept.parent.iterdir():
         try:
-            about = path / ABOUT if ENTRY.fullmatch(path.name) else path
-            old = LEFT if LEFTOVER.fullmatch(path.name) else UNUSED
-            if path == kept or not KEPT.fullmatch(path.name) or now - about.lstat().st_mtime <= old:
+            about = path / GRAPH_FILE if KEY_PATTERN.fullmatch(path.name) else path
+            old = LEFTOVER_SECONDS if LEFTOVER_PATTERN.fullmatch(path.name) else UNUSED_SECONDS
+            if path == kept or not CACHE_PATTERN.fullmatch(path.name) or now - about.lstat().st_mtime <= old:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-            elif LEFTOVER.fullmatch(path.name) and path.is_file():
+            elif LEFTOVER_PATTERN.fullmatch(path.name) and path.is_file():
                 path.unlink()
         except OSError as error:
             log.debug("%s stays: %s", path, error)

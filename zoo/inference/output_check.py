@@ -19,15 +19,15 @@ from zoo.models.common.base import Model
 from zoo.models.common.generation import Eager as EagerDecoder
 from zoo.models.common.seq2seq import Seq2Seq
 
-SHAPES = ((1, 1), (2, 5), (3, 16), (1, 33), (4, 128))  # B x T
-FEW = ((2, 6), (3, 17))  # when there is little time
+CHECKED_SHAPES = ((1, 1), (2, 5), (3, 16), (1, 33), (4, 128))  # B x T
+FEW_SHAPES = ((2, 6), (3, 17))  # when there is little time
 FIRST_ID = 5  # those before it are special tokens
-STEPS = 4  # of a decoder
+DECODER_STEPS = 4  # of a decoder
 # The beams of qa-beam: which come first is the question there, and padding of no chance has no order.
-BEAMS = ("start_index", "end_index", "end_scores")
+BEAM_OUTPUTS = ("start_index", "end_index", "end_scores")
 BEAM_TOKENS = 16
-ABSOLUTE = {"fp32": 1e-4}
-RELATIVE = {"bf16": 0.05}  # of the output's largest value: seven bits of mantissa over all layers
+ABSOLUTE_TOLERANCE = {"fp32": 1e-4}
+RELATIVE_TOLERANCE = {"bf16": 0.05}  # of the output's largest value: seven bits of mantissa over all layers
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Difference:
 
 
 def compare(
-    model: Model, run: Any, shapes: Sequence[tuple[int, int]] = SHAPES, exact: Any = None
+    model: Model, run: Any, shapes: Sequence[tuple[int, int]] = CHECKED_SHAPES, exact: Any = None
 ) -> dict[str, Difference]:
     """The largest difference of every output.
 
@@ -85,9 +85,15 @@ def check(found: Mapping[str, Difference], precision: str) -> None:
     int8 has none: what it costs is for the gate to say.
     """
     for name, one in found.items():
-        if precision not in (*ABSOLUTE, *RELATIVE) or (precision in RELATIVE and name in BEAMS):
+        if precision not in (*ABSOLUTE_TOLERANCE, *RELATIVE_TOLERANCE) or (
+            precision in RELATIVE_TOLERANCE and name in BEAM_OUTPUTS
+        ):
             continue
-        allowed = ABSOLUTE[precision] if precision in ABSOLUTE else RELATIVE[precision] * one.scale
+        allowed = (
+            ABSOLUTE_TOLERANCE[precision]
+            if precision in ABSOLUTE_TOLERANCE
+            else RELATIVE_TOLERANCE[precision] * one.scale
+        )
         if not one.largest <= allowed:
             raise GuardError(
                 f"'{name}' differs from the eager model's by {one.largest:.3g} at {one.at}; "
@@ -138,11 +144,11 @@ def _decoded(
     for rows, length in _shapes(model, shapes):
         batch = batch_of(model, rows, length)
         given = (batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
-        ids = random.integers(FIRST_ID, model.config.vocab_size, (STEPS, rows, 1))
+        ids = random.integers(FIRST_ID, model.config.vocab_size, (DECODER_STEPS, rows, 1))
         with paddle.no_grad():
             sessions = [engine.encode(*given) for engine in (exact or EagerDecoder(model), run)]
             scores = [session.start(ids[0]) for session in sessions]
-            for step in range(STEPS):
+            for step in range(DECODER_STEPS):
                 expected, got = (found.numpy() for found in scores)
                 yield "logits", f"{rows} x {length}, step {step}", expected, got
                 scores = [session.step(ids[step], np.zeros((rows, 1), np.int64)) for session in sessions]

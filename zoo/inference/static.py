@@ -29,9 +29,9 @@ from zoo.models.common.outputs import NOT_COMPUTED, Output
 
 env.use_all_cores()
 
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-BARE = ("last_hidden_state", "pooler_output")
-HEAD = (
+GRAPH_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+ENCODER_OUTPUTS = ("last_hidden_state", "pooler_output")
+HEAD_OUTPUTS = (
     "logits",
     "start_logits",
     "end_logits",
@@ -75,14 +75,14 @@ class Plain(nn.Layer):
 
 
 def fields(output: Output, task: str | None) -> dict[str, Tensor]:
-    """What a graph returns of a model's output, in the order of HEAD or, without a head, of BARE."""
-    values = {name: getattr(output, name) for name in (HEAD if task else BARE)}
+    """Gives what a graph returns of a model's output, in the order of HEAD_OUTPUTS or ENCODER_OUTPUTS."""
+    values = {name: getattr(output, name) for name in (HEAD_OUTPUTS if task else ENCODER_OUTPUTS)}
     return {name: value for name, value in values.items() if value is not NOT_COMPUTED}
 
 
 def inputs_of(model: Model) -> tuple[str, ...]:
     """Names of a graph's inputs. A model that knows one type of token only has no token_type_ids."""
-    return INPUTS if model.config.token_types > 1 else INPUTS[:2]
+    return GRAPH_INPUTS if model.config.token_types > 1 else GRAPH_INPUTS[:2]
 
 
 def outputs_of(model: Model) -> tuple[str, ...]:

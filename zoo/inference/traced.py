@@ -14,8 +14,16 @@ from typing import Any
 import paddle
 from paddle import nn
 
-BYTES = {"0.t_f32": 4, "0.t_f64": 8, "0.t_i64": 8, "0.t_i32": 4, "0.t_f16": 2, "0.t_bf16": 2, "0.t_bool": 1}
-SOURCE = 1 << 18  # bytes: more than the code of any layer
+BYTES_PER_ELEMENT = {
+    "0.t_f32": 4,
+    "0.t_f64": 8,
+    "0.t_i64": 8,
+    "0.t_i32": 4,
+    "0.t_f16": 2,
+    "0.t_bf16": 2,
+    "0.t_bool": 1,
+}
+MAX_SOURCE_BYTES = 1 << 18  # bytes: more than the code of any layer
 
 
 def save_traced(layer: nn.Layer, specs: Sequence[Any], stem: Path, outputs: Sequence[str]) -> None:
@@ -53,7 +61,7 @@ def _check_temporary() -> None:
     """Raises OSError where a temporary file cannot be written. Paddle writes a layer's code, made static, to such
     files; where it cannot it traces the code as it is, and what comes out fails or is another graph."""
     with tempfile.NamedTemporaryFile() as stream:
-        stream.write(bytes(SOURCE))
+        stream.write(bytes(MAX_SOURCE_BYTES))
         stream.flush()
 
 
@@ -69,5 +77,5 @@ def _weight_bytes(program: Mapping[str, Any]) -> int:
         if op["#"] == "p":
             kind, shape = op["O"]["TT"]["D"][0]["#"], op["O"]["TT"]["D"][1]
             varints = sum(max(1, -(-size.bit_length() // 7)) for size in shape)
-            total += 22 + len(shape) + varints + math.prod(shape) * BYTES[kind]
+            total += 22 + len(shape) + varints + math.prod(shape) * BYTES_PER_ELEMENT[kind]
     return total

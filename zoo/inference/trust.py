@@ -63,13 +63,15 @@ def opened(
 def compared(run: Any, choice: Choice, model: Model, exact: Any = None) -> Verdict:
     """A few rows in reduced precision beside float32; of the indices of beams there is nothing to compare."""
     # A processor without bfloat16 simulates it, half a second for each token; a beam needs the longer rows.
-    shapes = output_check.FEW if env.computes_bf16() or model.task == "qa-beam" else output_check.FEW[:1]
+    shapes = (
+        output_check.FEW_SHAPES if env.computes_bf16() or model.task == "qa-beam" else output_check.FEW_SHAPES[:1]
+    )
     try:
         found = output_check.compare(model, run, shapes, exact)
     except RuntimeError as error:
         log.debug("%s in %s fails: %s", choice.engine, choice.precision, error)
         return Verdict(choice.engine, choice.precision, math.nan, math.nan)
-    counted = [one for name, one in found.items() if name not in output_check.BEAMS]
+    counted = [one for name, one in found.items() if name not in output_check.BEAM_OUTPUTS]
     cosine = min((one.cosine for one in counted), key=_nan_first(1))
     largest = max((one.largest / max(one.scale, 1e-6) for one in counted), key=_nan_first(-1))
     return Verdict(choice.engine, choice.precision, cosine, largest)

@@ -17,8 +17,8 @@ log = logging.getLogger("zoo")
 
 # What is right is far within: bfloat16 has 8 bits, and over the layers of an encoder its cosine stays above 0.999.
 # What was reported wrong, of OpenVINO 2026.4 on processors with avx512_bf16 and without AMX, has 0.28 to 0.65.
-COSINE = 0.99  # to float32, at least
-LARGEST = 0.1  # difference, at most, as a share of float32's largest value
+LEAST_COSINE = 0.99  # to float32, at least
+LARGEST_DIFFERENCE = 0.1  # difference, at most, as a share of float32's largest value
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Verdict:
     @property
     def trusted(self) -> bool:
         """Whether it may be used; what is no number may not."""
-        return self.cosine >= COSINE and self.largest <= LARGEST
+        return self.cosine >= LEAST_COSINE and self.largest <= LARGEST_DIFFERENCE
 
     def __str__(self) -> str:
         return f"cosine {self.cosine:.4f}, largest difference {self.largest:.1%} of the largest value"

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-GENERATION = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
+DECODER_MODULE = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
 PRECISIONS = ("fp32", "bf16", "int8")
 BY_ONNX = ("openvino", "onnxruntime")
 # Engines and precisions, which networks they cannot run, and why. `auto` passes over them.
@@ -159,7 +159,7 @@ def build(model: Model, choice: Choice) -> tuple[Any, Choice, str]:
     start = time.perf_counter()
     if choice.engine == "eager":
         return _eager(model), choice, "as it is"
-    module = module_of(GENERATION if isinstance(model, Seq2Seq) else choice.engine)
+    module = module_of(DECODER_MODULE if isinstance(model, Seq2Seq) else choice.engine)
     try:
         with cache.graph_of(model, choice.engine, versions(choice.engine), module.write) as (graph, found):
 
@@ -185,5 +185,5 @@ def open_graph(graph: Graph, choice: Choice, model: Model) -> Any:
         UsageError: a file of the graph is not there.
     """
     if isinstance(model, Seq2Seq):
-        return module_of(GENERATION).open_graph(graph, choice.precision, model)
+        return module_of(DECODER_MODULE).open_graph(graph, choice.precision, model)
     return module_of(choice.engine).open_graph(graph, choice.precision)

@@ -17,8 +17,8 @@ import numpy as np
 from zoo.errors import InputError
 
 IDS, TYPES = "input_ids", "token_type_ids"
-TRIM = 50  # calls after which memory goes back
-MANY = 32  # batches that are worth compiling a second time for
+CALLS_PER_TRIM = 50  # calls after which memory goes back
+MANY_BATCHES = 32  # batches that are worth compiling a second time for
 Thing = TypeVar("Thing")
 
 
@@ -61,7 +61,7 @@ class Streams(Protocol):
 
 def side_by_side(engine: Any, batches: int) -> AbstractContextManager[int]:
     """How many threads should call an engine to compute so many batches; within the context."""
-    return engine.side_by_side() if batches >= MANY and isinstance(engine, Streams) else nullcontext(1)
+    return engine.side_by_side() if batches >= MANY_BATCHES and isinstance(engine, Streams) else nullcontext(1)
 
 
 def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -81,11 +81,11 @@ def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str
     return found
 
 
-class Turns(Generic[Thing]):
+class CallPool(Generic[Thing]):
     """What the calls of an engine take in turns: a call gets one that is free, or waits.
 
-    Every TRIM calls, what was freed goes back to the system: buffers of ever new sizes leave holes, and the process
-    would grow by them. See benchmarks/shapes.py.
+    Every CALLS_PER_TRIM calls, what was freed goes back to the system: buffers of ever new sizes leave holes, and
+    the process would grow by them. See benchmarks/shapes.py.
     """
 
     def __init__(self, *things: Thing) -> None:
@@ -101,7 +101,7 @@ class Turns(Generic[Thing]):
             yield thing
         finally:
             self._calls += 1
-            if self._calls % TRIM == 0 and (trim := _malloc_trim()):
+            if self._calls % CALLS_PER_TRIM == 0 and (trim := _malloc_trim()):
                 trim(0)
             self._free.put(thing)
 

@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 
 from zoo import env
-from zoo.inference.engines.base import Turns, arrays
+from zoo.inference.engines.base import CallPool, arrays
 from zoo.inference.static import evaluating, fields, inputs_of, outputs_of
 from zoo.models.common.base import Model
 
@@ -24,7 +24,7 @@ class Eager:
         self.model = model
         self.inputs = inputs_of(model)
         self.outputs = outputs_of(model)
-        self._turns = Turns(model)
+        self._turns = CallPool(model)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from zoo import env
-from zoo.inference.engines.base import Turns, arrays
+from zoo.inference.engines.base import CallPool, arrays
 from zoo.inference.static import Graph, inputs_of, outputs_of, write_onnx
 from zoo.models.common.base import Model
 
 FILES = ("model.onnx",)
-ERRORS = 3  # paddle2onnx leaves constants behind, and each would be named in a warning
+ERROR_LEVEL = 3  # paddle2onnx leaves constants behind, and each would be named in a warning
 
 
 def write(model: Model, folder: Path) -> Graph:
@@ -42,11 +42,11 @@ class OnnxRuntime:
         self.precision = precision
         self.inputs, self.outputs = graph.inputs, graph.outputs
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = ERRORS
+        options.log_severity_level = ERROR_LEVEL
         options.intra_op_num_threads = env.threads()
         file = str(graph.folder / FILES[0])
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        self._turns = Turns(session)
+        self._turns = CallPool(session)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)

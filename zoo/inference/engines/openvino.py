@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from zoo import env
-from zoo.inference.engines.base import Turns, arrays
+from zoo.inference.engines.base import CallPool, arrays
 from zoo.inference.static import Graph, inputs_of, outputs_of, write_onnx
 from zoo.inference.traced import full
 from zoo.models.common.base import Model
@@ -21,10 +21,10 @@ from zoo.models.common.base import Model
 FILES = ("model.xml", "model.bin")
 # Kernels that are kept for shapes seen before, by OpenVINO and by its oneDNN: by default so many that memory grows
 # for hundreds of shapes. Snippets, in float32, keep something of every shape for ever. benchmarks/shapes.py
-KERNELS = 50
-PRIMITIVES = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-STREAMS = 2  # calls side by side
-HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}  # int8: what is not quantised; see `open_graph`
+CACHED_KERNELS = 50
+PRIMITIVE_CACHE = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+PARALLEL_CALLS = 2  # calls side by side
+PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}  # int8: what is not quantised; see `open_graph`
 
 
 def write(model: Model, folder: Path) -> Graph:
@@ -116,7 +116,7 @@ class OpenVINO:
         self.inputs, self.outputs = graph.inputs, graph.outputs
         self._graph = openvino.Core().read_model(graph.folder / FILES[0])
         self._alone = self._requests(1)
-        self._beside: Turns[Any] | None = None
+        self._beside: CallPool[Any] | None = None
         self._guests, self._lock = 0, Lock()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -133,7 +133,7 @@ class OpenVINO:
         With half of the cores each, two batches take less time than one after the other on all of them, as small
         products do not keep all cores busy. A call alone would be slower.
         """
-        streams = min(STREAMS, env.threads())
+        streams = min(PARALLEL_CALLS, env.threads())
         if streams == 1:
             yield 1
             return
@@ -146,23 +146,25 @@ class OpenVINO:
             with self._lock:
                 self._guests -= 1
 
-    def _requests(self, streams: int) -> Turns[Any]:
+    def _requests(self, streams: int) -> CallPool[Any]:
         """Compiles the graph for so many calls at a time."""
         import openvino
 
         waves = any(op.get_type_name() in ("Sin", "Cos") for op in self._graph.get_ops())
-        hint = HINTS[self.precision] if env.computes_bf16() and not waves else "f32"  # bf16 would round the angles
+        hint = (
+            PRECISION_HINTS[self.precision] if env.computes_bf16() and not waves else "f32"
+        )  # bf16 would round the angles
         options = {
             "INFERENCE_PRECISION_HINT": hint,
             "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
-            "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
+            "CPU_RUNTIME_CACHE_CAPACITY": CACHED_KERNELS,
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": env.threads(),
             **({"SNIPPETS_MODE": "DISABLE"} if hint == "f32" else {}),
         }
         with _few_primitives():
             compiled = openvino.Core().compile_model(self._graph, "CPU", options)
-        return Turns(*(compiled.create_infer_request() for _ in range(streams)))
+        return CallPool(*(compiled.create_infer_request() for _ in range(streams)))
 
 
 open_graph = OpenVINO
@@ -170,11 +172,11 @@ open_graph = OpenVINO
 
 @contextmanager
 def _few_primitives() -> Iterator[None]:
-    """While it lasts, the environment asks oneDNN, which reads it once, to keep KERNELS primitives, not 1024."""
-    before = os.environ.get(PRIMITIVES)
-    os.environ.setdefault(PRIMITIVES, str(KERNELS))
+    """Asks oneDNN by the environment, which it reads once, to keep CACHED_KERNELS primitives and not 1024."""
+    before = os.environ.get(PRIMITIVE_CACHE)
+    os.environ.setdefault(PRIMITIVE_CACHE, str(CACHED_KERNELS))
     try:
         yield
     finally:
         if before is None:
-            os.environ.pop(PRIMITIVES, None)
+            os.environ.pop(PRIMITIVE_CACHE, None)

@@ -12,14 +12,14 @@ from paddle import inference
 
 from zoo import env
 from zoo.errors import UsageError
-from zoo.inference.engines.base import Turns, arrays
+from zoo.inference.engines.base import CallPool, arrays
 from zoo.inference.static import Graph, trace
 
 PRECISIONS = ("fp32", "bf16")
 FILES = ("model.json", "model.pdiparams")
 GPU_POOL = 256  # MB that are asked for at once
 # oneDNN packs all weights for every new shape of the inputs, and keeps them for so many shapes, in so many bytes.
-SHAPES, PACKED = 10, 2 << 30
+CACHED_SHAPES, PACKED_BYTES = 10, 2 << 30
 
 write = trace
 
@@ -44,7 +44,7 @@ class PaddleInference:
         self.inputs = tuple(made.get_input_names())
         self.outputs = graph.outputs
         self._names = tuple(made.get_output_names())
-        self._turns = Turns(made)
+        self._turns = CallPool(made)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = arrays(batch, self.inputs)
@@ -63,8 +63,8 @@ def predictor(stem: Path, precision: str, capacity: int | None = None) -> Any:
         stem: the files' path without their suffixes.
         precision: "fp32" or "bf16".
         capacity: shapes of the inputs that oneDNN keeps its kernels and packed weights for, by default as many as
-            PACKED allows. With 0 all shapes share them, under keys that join the sizes without a mark between:
-            shapes of 12 x 9 and 1 x 29 have one key, and the second one fails (paddle 3.3.1).
+            PACKED_BYTES allows. With 0 all shapes share them, under keys that join the sizes without a mark: shapes
+            of 12 x 9 and 1 x 29 have one key, and the second one fails (paddle 3.3.1).
 
     Raises:
         UsageError: an unknown precision, or a file that is not there.
@@ -84,7 +84,7 @@ def predictor(stem: Path, precision: str, capacity: int | None = None) -> Any:
     config.disable_gpu()
     config.enable_mkldnn()
     if capacity is None:
-        capacity = min(SHAPES, max(1, PACKED // Path(files[1]).stat().st_size))
+        capacity = min(CACHED_SHAPES, max(1, PACKED_BYTES // Path(files[1]).stat().st_size))
     config.set_mkldnn_cache_capacity(capacity)
     config.set_cpu_math_library_num_threads(env.use_all_cores())
     if precision == "bf16":

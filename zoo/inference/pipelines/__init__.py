@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from zoo.inference.pipelines.base import Pipeline
     from zoo.models.common.base import Model
 
-HERE = "zoo.inference.pipelines"
+PACKAGE = "zoo.inference.pipelines"
 PIPELINES: dict[str, str | type[Pipeline]] = {
-    "classification": f"{HERE}.classification:TextClassification",
-    "ner": f"{HERE}.ner:Ner",
-    "qa": f"{HERE}.qa:QuestionAnswering",
-    "fill-mask": f"{HERE}.fill_mask:FillMask",
-    "embeddings": f"{HERE}.embeddings:Embeddings",
-    "zero-shot": f"{HERE}.zero_shot:ZeroShot",
-    "text2text": f"{HERE}.text2text:Text2Text",
+    "classification": f"{PACKAGE}.classification:TextClassification",
+    "ner": f"{PACKAGE}.ner:Ner",
+    "qa": f"{PACKAGE}.qa:QuestionAnswering",
+    "fill-mask": f"{PACKAGE}.fill_mask:FillMask",
+    "embeddings": f"{PACKAGE}.embeddings:Embeddings",
+    "zero-shot": f"{PACKAGE}.zero_shot:ZeroShot",
+    "text2text": f"{PACKAGE}.text2text:Text2Text",
 }
 # What transformers calls them, and the zoo's names of heads.
 ALIASES = {
@@ -38,7 +38,7 @@ ALIASES = {
     "text2text-generation": "text2text",
     "generation": "text2text",
 }
-FREE = "embedding"  # the one head without parameters: any encoder can have it
+FREE_HEAD = "embedding"  # the one head without parameters: any encoder can have it
 
 
 def register(name: str, pipeline: type[Pipeline]) -> None:
@@ -103,7 +103,7 @@ def _head(task: str, heads: tuple[str, ...], model: str | os.PathLike[str] | Mod
     if not heads or isinstance(model, Model) or (model_folder(model) / EXPORT_FILE).is_file():
         return None  # the one it has
     folder = model_folder(model)
-    head = FREE if FREE in heads else saved_head(folder if folder.is_dir() else model, among=heads)
+    head = FREE_HEAD if FREE_HEAD in heads else saved_head(folder if folder.is_dir() else model, among=heads)
     _check_head(task, heads, head, str(model))
     return head
 

@@ -26,13 +26,16 @@ from zoo.tasks.features import Features, Ragged, join
 from zoo.terminal import Progress
 from zoo.tokenization import Tokenizer
 
-WINDOW = 4096  # items that are read, sorted by length and answered together
-CHARACTERS = 1 << 22  # of a window, for items that are long
-TOKENS = 2048  # of a batch, padding included
-WASTE, LEAST = 0.1, 512  # a batch of so many tokens takes no row that makes more than this share of it padding
-PATIENCE = 2.0  # seconds without a progress bar
+WINDOW_ITEMS = 4096  # items that are read, sorted by length and answered together
+WINDOW_CHARACTERS = 1 << 22  # of a window, for items that are long
+BATCH_TOKENS = 2048  # of a batch, padding included
+PADDING_SHARE, SMALL_BATCH_TOKENS = (
+    0.1,
+    512,
+)  # a batch of so many tokens takes no row that makes more than this share of it padding
+SECONDS_BEFORE_BAR = 2.0  # seconds without a progress bar
 ON_ERROR = ("raise", "return")
-TEXTS = Classification(name="texts", metrics=())
+TEXT_TASK = Classification(name="texts", metrics=())
 
 Outputs = Mapping[str, Sequence[Any]]
 Tell = Callable[[float], None]  # hears what share is done
@@ -65,7 +68,7 @@ class Pipeline:
     heads: tuple[str, ...] = ()
     pairs: bool = False
     defaults: Mapping[str, Any] = {"max_length": None}
-    tokens: int = TOKENS
+    tokens: int = BATCH_TOKENS
 
     def __init__(self, deployed: Deployed, **options: Any) -> None:
         self.deployed = deployed
@@ -123,7 +126,7 @@ class Pipeline:
         for pair in (False, True):
             chosen = [n for n, example in enumerate(examples) if (example.pair is not None) == pair]
             if chosen:
-                parts.append(TEXTS.encode([examples[n] for n in chosen], self.tokenizer, max_length))
+                parts.append(TEXT_TASK.encode([examples[n] for n in chosen], self.tokenizer, max_length))
                 order += chosen
         return replace(join(parts), sample=np.array(order))
 
@@ -159,7 +162,7 @@ class Pipeline:
         if on_error not in ON_ERROR:
             raise UsageError(f"on_error={on_error!r} does not exist.", f"One of {', '.join(ON_ERROR)}.")
         if isinstance(items, list):
-            if on_error == "raise" and len(items) > WINDOW:
+            if on_error == "raise" and len(items) > WINDOW_ITEMS:
                 for n, item in enumerate(items):
                     self._read(item, n, on_error, options)
             return list(self._answers(items, on_error, options, len(items)))
@@ -272,7 +275,7 @@ class _Meter:
         self.bar: Progress | None = None
 
     def to(self, done: int) -> None:
-        if self.bar is None and time.monotonic() - self.begin > PATIENCE and sys.stderr.isatty():
+        if self.bar is None and time.monotonic() - self.begin > SECONDS_BEFORE_BAR and sys.stderr.isatty():
             self.bar = self.stack.enter_context(Progress(self.label, self.total, lambda n: f"{n:,}"))
         if self.bar is not None:
             self.bar.to(done)
@@ -287,13 +290,13 @@ def _refused(error: InputError, number: int, on_error: str) -> InputError:
 
 
 def windows(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """Items in runs of at most WINDOW, fewer when they are long."""
+    """Items in runs of at most WINDOW_ITEMS, fewer when they are long."""
     window: list[Any] = []
     size = 0
     for item in items:
         window.append(item)
         size += _characters(item)
-        if len(window) == WINDOW or size > CHARACTERS:
+        if len(window) == WINDOW_ITEMS or size > WINDOW_CHARACTERS:
             yield window
             window, size = [], 0
     if window:
@@ -322,7 +325,7 @@ def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
     for n in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
         longest = lengths[batch[0]] if batch else 0
         size = longest * (len(batch) + 1)
-        wasteful = size - real - lengths[n] > WASTE * size and longest * len(batch) >= LEAST
+        wasteful = size - real - lengths[n] > PADDING_SHARE * size and longest * len(batch) >= SMALL_BATCH_TOKENS
         if batch and (size > tokens or wasteful):
             yield batch
             batch, real = [], 0

@@ -19,13 +19,13 @@ from zoo.tasks.features import Features
 
 log = logging.getLogger("zoo")
 
-FUNCTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+SCORE_FUNCTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "softmax": softmax,
     "sigmoid": sigmoid,
     "none": lambda logits: logits,
 }
 OF_TYPE = {"regression": "none", "multi_label_classification": "sigmoid"}  # a problem_type's function
-MODULES = {"Identity": "none", "Sigmoid": "sigmoid", "Softmax": "softmax"}  # of torch.nn
+TORCH_FUNCTIONS = {"Identity": "none", "Sigmoid": "sigmoid", "Softmax": "softmax"}  # of torch.nn
 
 
 class TextClassification(Pipeline):
@@ -60,13 +60,15 @@ class TextClassification(Pipeline):
 
     def _function(self, asked: Any) -> Callable[[np.ndarray], np.ndarray]:
         name = self.function if asked is None else asked
-        if not isinstance(name, str) or name.lower() not in FUNCTIONS:
-            raise UsageError(f"function_to_apply={asked!r} does not exist.", f"One of {', '.join(FUNCTIONS)}.")
-        return FUNCTIONS[name.lower()]
+        if not isinstance(name, str) or name.lower() not in SCORE_FUNCTIONS:
+            raise UsageError(
+                f"function_to_apply={asked!r} does not exist.", f"One of {', '.join(SCORE_FUNCTIONS)}."
+            )
+        return SCORE_FUNCTIONS[name.lower()]
 
 
 def function_of(deployed: Deployed) -> str:
-    """Names what makes scores of a network's logits, a key of FUNCTIONS.
+    """Names what makes scores of a network's logits, a key of SCORE_FUNCTIONS.
 
     As in transformers regression has none, several labels at once and a single label have the sigmoid, all others
     the softmax; a config.json may name another, as for the CrossEncoder of sentence-transformers.
@@ -86,7 +88,7 @@ def _named(config: Mapping[str, Any]) -> str:
     path = path or config.get("sbert_ce_default_activation_function")
     if not path:
         return ""
-    if (found := MODULES.get(str(path).rpartition(".")[2])) is None:
+    if (found := TORCH_FUNCTIONS.get(str(path).rpartition(".")[2])) is None:
         log.warning("config.json has the activation %s, which is not known: the usual one is taken.", quote(path))
     return found or ""
 

@@ -17,7 +17,7 @@ from zoo.tokenization import Tokenizer
 if TYPE_CHECKING:
     from zoo.inference.pipelines.base import Pipeline
 
-SPELLED: Mapping[str, Any] = {"do_not_truncate": False, "do_not_pad": False, "longest": True, "pt": "pd"}
+TRANSFORMERS_WORDS: Mapping[str, Any] = {"do_not_truncate": False, "do_not_pad": False, "longest": True, "pt": "pd"}
 
 
 def is_single(pipeline: type[Pipeline]) -> bool:
@@ -111,4 +111,6 @@ class FamiliarTokenizer:
         if not add_special_tokens:
             raise UsageError("add_special_tokens=False does not exist here.", "tokenizer.tokenize(text)")
         words = {"truncation": truncation, "padding": padding, "return_tensors": return_tensors}
-        return self._inner(text, text_pair, **{k: SPELLED.get(str(v), v) for k, v in words.items()}, **options)
+        return self._inner(
+            text, text_pair, **{k: TRANSFORMERS_WORDS.get(str(v), v) for k, v in words.items()}, **options
+        )

@@ -9,12 +9,12 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.inference.deployed import Deployed
-from zoo.inference.pipelines.base import TOKENS, Outputs, Pipeline, softmax
+from zoo.inference.pipelines.base import BATCH_TOKENS, Outputs, Pipeline, softmax
 from zoo.inference.pipelines.items import whole
 from zoo.tasks.classification import TextExample
 from zoo.tasks.features import Features, Ragged
 
-SCORES = 1 << 26  # numbers that the network gives for a batch: 256 MB
+MAX_BATCH_SCORES = 1 << 26  # numbers that the network gives for a batch: 256 MB
 
 
 class FillMask(Pipeline):
@@ -34,7 +34,7 @@ class FillMask(Pipeline):
     def __init__(self, deployed: Deployed, **options: Any) -> None:
         super().__init__(deployed, **options)
         self.mask = self.tokenizer.specials.get("mask", "[MASK]")
-        self.tokens = max(1, min(TOKENS, SCORES // self.config.vocab_size))
+        self.tokens = max(1, min(BATCH_TOKENS, MAX_BATCH_SCORES // self.config.vocab_size))
 
     def preprocess(self, item: Any, **options: Any) -> TextExample:
         example: TextExample = super().preprocess(item, **options)

@@ -18,7 +18,7 @@ from zoo.tasks.schemes import OUTSIDE, scheme_of
 from zoo.tasks.tagging import TaggedExample, Tagging
 from zoo.tasks.words import SPLITS, Span
 
-SHARED = 32  # pieces that two rows of a long text share, when the task does not say
+SHARED_PIECES = 32  # pieces that two rows of a long text share, when the task does not say
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def tagging_of(deployed: Deployed) -> Tagging:
         labels = deployed.config.labels
         limit = deployed.tokenizer.max_length or 512
         task = Tagging(name="entities", labels=labels, scheme=scheme_of(labels), metrics=(), max_length=limit)
-    return task if task.stride is not None else replace(task, stride=SHARED)
+    return task if task.stride is not None else replace(task, stride=SHARED_PIECES)
 
 
 def _scores(logits: Sequence[np.ndarray], features: Features, examples: Sequence[Sentence]) -> list[np.ndarray]:

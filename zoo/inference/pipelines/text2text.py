@@ -12,8 +12,8 @@ from zoo.models.common.generation.options import Options
 from zoo.tasks.classification import TextExample
 from zoo.tasks.features import Features
 
-TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_ids")
-GENERATE = (*Options.__dataclass_fields__, *TOKENS)
+TOKEN_OPTIONS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_ids")
+GENERATE_OPTIONS = (*Options.__dataclass_fields__, *TOKEN_OPTIONS)
 
 
 class Text2Text(Pipeline):
@@ -26,7 +26,7 @@ class Text2Text(Pipeline):
     """
 
     heads = ("generation",)
-    defaults = dict.fromkeys(("source_language", "target_language", *GENERATE))
+    defaults = dict.fromkeys(("source_language", "target_language", *GENERATE_OPTIONS))
 
     def encode(self, examples: Sequence[TextExample], **options: Any) -> Features:
         language = options["source_language"]
@@ -43,7 +43,7 @@ class Text2Text(Pipeline):
             tokenizer: Any = self.tokenizer
             token = tokenizer.language_id(options["target_language"])
             chosen |= {"bos_token_id": token, "eos_token_id": token}
-        chosen |= {name: options[name] for name in GENERATE if options[name] is not None}
+        chosen |= {name: options[name] for name in GENERATE_OPTIONS if options[name] is not None}
         made = self.engine.generate(**batch, **chosen)
         rows = [
             (sequence[:length], float(score))

@@ -17,7 +17,7 @@ from zoo.inference.pipelines.classification import by_example
 from zoo.tasks.classification import TextExample
 from zoo.tasks.features import Features
 
-AGAINST = re.compile("contra|no[tn]?[ _-]?entail")  # how the label of contradiction begins
+CONTRADICTION_LABEL = re.compile("contra|no[tn]?[ _-]?entail")  # how the label of contradiction begins
 
 
 class ZeroShot(Pipeline):
@@ -48,7 +48,7 @@ class ZeroShot(Pipeline):
         lowered = [label.lower() for label in labels]
         self.entailed = next((n for n, label in enumerate(lowered) if label.startswith("entail")), -1)
         others = [n for n in range(len(labels)) if n != self.entailed]
-        against = others if len(others) == 1 else [n for n in others if AGAINST.match(lowered[n])]
+        against = others if len(others) == 1 else [n for n in others if CONTRADICTION_LABEL.match(lowered[n])]
         if self.entailed < 0 or len(against) != 1:
             raise UsageError(
                 f"Zero-shot needs a model with the labels entailment and contradiction; this one has "

@@ -43,7 +43,7 @@ class Relation:
     mask: Tensor | None
 
 
-class Geometry(nn.Layer):
+class RelationMaker(nn.Layer):
     """Makes relations. The sines and cosines get dropout, as in the original."""
 
     # A graph makes angles of positions, and has them to float32's last bit.

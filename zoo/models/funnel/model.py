@@ -16,7 +16,7 @@ from zoo.models.common.embeddings import Embedding, check_inputs
 from zoo.models.common.heads import Head, QuestionAnswering, Tagging
 from zoo.models.common.layers import ACTIVATIONS, check_ids, linear
 from zoo.models.common.outputs import NOT_COMPUTED, Output
-from zoo.models.funnel.attention import SEGMENTS, Geometry, Relation, RelativeAttention
+from zoo.models.funnel.attention import SEGMENTS, Relation, RelationMaker, RelativeAttention
 from zoo.models.funnel.config import Config
 from zoo.models.funnel.heads import Classification, Discriminator, MaskedLM, MultipleChoice, QuestionAnsweringBeam
 from zoo.models.funnel.pooling import Axis, pooled, stretched
@@ -78,7 +78,7 @@ class Decoder(nn.Layer):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.geometry = Geometry(config)
+        self.geometry = RelationMaker(config)
         self.layers = nn.LayerList([FunnelLayer(config) for _ in range(config.num_decoder_layers)])
 
     def forward(self, short: Tensor, full: Tensor, axis: Axis) -> list[Tensor]:
@@ -104,7 +104,7 @@ class FunnelBase(Model):
         super().__init__(config)
         self.settings = config
         self.embeddings = Embeddings(config)
-        self.geometry = Geometry(config)
+        self.geometry = RelationMaker(config)
         self.blocks = nn.LayerList(
             [nn.LayerList([FunnelLayer(config) for _ in range(size)]) for size in config.block_sizes]
         )
