@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from zoo.version import __version__
+
 TYPE_CHECKING = False  # type checkers know the name; importing it from typing would triple the time of this module
 if TYPE_CHECKING:
     from typing import Any
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from zoo.registry import info as info
     from zoo.registry import list_models as list_models
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "info", "list_models", "load", "pipeline"]
 
 _HOMES = {

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from zoo import __version__, env, files, tasks
+from zoo import env, files, tasks
 from zoo.errors import GuardError, UsageError
 from zoo.export import quantise
 from zoo.export.score_check import SCORE_BUDGETS, Gate, ScoreCost, read_gate
@@ -30,6 +30,7 @@ from zoo.loading import TASKS, load, saved_head
 from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.tasks.saved import TASK_FILE, model_folder
+from zoo.version import __version__
 
 ENGINE_OF_FORMAT = {"paddle": "paddle", "onnx": "onnxruntime", "openvino": "openvino"}  # of a format
 INT8_FORMAT = "openvino"

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo import __version__, env, files, tasks
+from zoo import env, files, tasks
 from zoo.errors import UsageError
 from zoo.files import Fields, parse_json, quote, read_object, read_text, user_path
 from zoo.models.common.base import Model
 from zoo.tasks import Task, saved
 from zoo.tasks.saved import TASK_FILE
+from zoo.version import __version__
 
 FORMAT = 1
 FIELDS_OF_KIND = {"update": ("loss",), "evaluation": ("scores",)}  # kind of a line in metrics.jsonl -> its fields

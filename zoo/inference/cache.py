@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 from paddle import Tensor
 
-from zoo import __version__, env, files
+from zoo import env, files
 from zoo.errors import DiskError, ZooError
 from zoo.files import Fields, clean, is_name, quote, read_object
 from zoo.inference.static import Graph
 from zoo.models.common.base import Model, TaskModel
+from zoo.version import __version__
 
 log = logging.getLogger("zoo")
 

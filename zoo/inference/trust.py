@@ -7,16 +7,14 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoo import env
 from zoo.inference import output_check, verdicts
+from zoo.inference.choice import Choice
 from zoo.inference.kinds import ENGINES, versions
 from zoo.inference.verdicts import Verdict
 from zoo.models.common.base import Model
-
-if TYPE_CHECKING:
-    from zoo.inference.engines import Choice
 
 log = logging.getLogger("zoo")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from zoo import env
 from zoo.errors import DiskError, UsageError, to_install
 from zoo.inference import cache, trust
+from zoo.inference.choice import Choice
 from zoo.inference.engines.base import Engine
 from zoo.inference.kinds import ENGINES, Kind, missing, versions
 from zoo.inference.static import ONNX_LIMIT, Graph, weight_bytes
@@ -45,21 +46,6 @@ REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], 
 FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
 
 log = logging.getLogger("zoo")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What runs a network, and why, in one line."""
-
-    engine: str
-    precision: str
-    why: str
-
-    def __str__(self) -> str:
-        kind = ENGINES[self.engine]
-        threads = env.threads()
-        release = versions(self.engine)[kind.packages[0]]
-        return f"{kind.title} {release}, {self.precision}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def module_of(engine: str) -> ModuleType:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import paddle
@@ -12,15 +12,28 @@ import paddle
 from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
 from zoo.models.common.outputs import Output
+from zoo.tasks.features import Features
 from zoo.tokenization import Tokenizer
-
-if TYPE_CHECKING:
-    from zoo.inference.pipelines.base import Pipeline
 
 TRANSFORMERS_WORDS: Mapping[str, Any] = {"do_not_truncate": False, "do_not_pad": False, "longest": True, "pt": "pd"}
 
 
-def is_single(pipeline: type[Pipeline]) -> bool:
+class Steps(Protocol):
+    """The steps of a pipeline that are used here; see pipelines/base.py."""
+
+    defaults: Mapping[str, Any]
+
+    def features(self, examples: Sequence[Any], options: Mapping[str, Any]) -> Features:
+        """Gives the token ids of some examples."""
+
+    def predict(self, batch: dict[str, np.ndarray], **options: Any) -> Any:
+        """Gives what the network says of a batch."""
+
+    def postprocess(self, *outputs: Any, **options: Any) -> Any:
+        """Gives the answer."""
+
+
+def is_single(pipeline: type[Steps]) -> bool:
     """True when `postprocess` takes the outputs alone, and so the steps are those of one item."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     needed = [
@@ -31,7 +44,7 @@ def is_single(pipeline: type[Pipeline]) -> bool:
     return len(needed) == 2  # self, outputs
 
 
-def answer_of(pipe: Pipeline, given: Any, options: Mapping[str, Any]) -> Any:
+def answer_of(pipe: Steps, given: Any, options: Mapping[str, Any]) -> Any:
     """The answer to one item; an InputError when it turned out to have none.
 
     Args:
