@@ -69,8 +69,8 @@ def write_folders(root: Path) -> tuple[Path, Path]:
     from zoo import registry
     from zoo.checkpoint import backward, write_safetensors
     from zoo.checkpoint.rules import TensorInfo
-    from zoo.loading import layout
     from zoo.models.xlmr.keymap import KEYMAP
+    from zoo.outline import layout
 
     ours, theirs = root / "zoo", root / "transformers"
     _, architecture = registry.family_of(CONFIG)

@@ -112,9 +112,14 @@ TABLE = (
         parts="zoo.errors zoo.files zoo.env zoo.batching zoo.models.common {here}",
     ),
     Row(
+        "zoo/outline.py",
+        packages=FRAMEWORKS,
+        parts=f"{LIGHT} zoo.model_folder zoo.checkpoint zoo.models",
+    ),
+    Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.model_folder zoo.keys zoo.weights zoo.env zoo.hub"
+        parts=f"{LIGHT} zoo.registry zoo.outline zoo.model_folder zoo.keys zoo.weights zoo.env zoo.hub"
         " zoo.checkpoint zoo.models zoo.tokenization",
     ),
     # Commands. `convert` never sees finetune or tasks, and finetune never convert.
@@ -123,7 +128,7 @@ TABLE = (
         packages="numpy filelock rich",
         parts=f"{LIGHT} zoo.registry zoo.configs zoo.model_folder zoo.keys zoo.paddlenlp zoo.env zoo.terminal"
         " zoo.hub zoo.checkpoint"
-        " zoo.models zoo.tokenization zoo.loading zoo.convert zoo.version conversion",
+        " zoo.models zoo.tokenization zoo.loading zoo.outline zoo.convert zoo.version conversion",
     ),
     Row(
         "zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.files zoo.metrics"
@@ -152,14 +157,14 @@ TABLE = (
     Row(
         "zoo/export/*",
         packages="numpy nncf openvino",
-        parts=f"{LIGHT} zoo.env zoo.terminal zoo.hub zoo.models zoo.loading zoo.batching zoo.tasks zoo.inference"
-        " zoo.export zoo.version",
+        parts=f"{LIGHT} zoo.env zoo.terminal zoo.hub zoo.models zoo.loading zoo.outline zoo.batching"
+        " zoo.tasks zoo.inference zoo.export",
     ),
     Row("zoo/predict.py", parts="zoo.terminal zoo.errors zoo.files zoo.finetune"),
     Row(
         "zoo/finetune/*",
         packages=f"{FRAMEWORKS} jinja2 scipy",
-        parts=f"{LIGHT} zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.loading"
+        parts=f"{LIGHT} zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.outline"
         " zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
     ),
     Row("zoo/bench/__init__.py"),
@@ -174,7 +179,7 @@ TABLE = (
     Row(
         "zoo/inference/*",
         packages=f"{FRAMEWORKS} filelock paddle2onnx nncf openvino onnxruntime",
-        parts=f"{LIGHT} zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.loading"
+        parts=f"{LIGHT} zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.outline"
         " zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.inference",
     ),
     # Not in the wheel. The proof may use everything; the others only what a user can.

@@ -1,12 +1,18 @@
-"""How wide a batch is padded, and which rows of an evaluation come together."""
+"""Cuts rows and items into batches: how wide they are padded, and which of them come together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+WINDOW_ITEMS = 4096  # items that are read, sorted by length and answered together
+WINDOW_CHARACTERS = 1 << 22  # of a window, for items that are long
+BATCH_TOKENS = 2048  # of a batch, padding included
+# A batch of so many tokens takes no row that makes more than this share of it padding.
+SMALL_BATCH_TOKENS, PADDING_SHARE = 512, 0.1
 
 
 @dataclass(frozen=True)
@@ -58,3 +64,49 @@ def eval_batches(
             yield order[at : at + size]
         at += size
         number += 1
+
+
+def windows(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """Items in runs of at most WINDOW_ITEMS, fewer when they are long."""
+    window: list[Any] = []
+    size = 0
+    for item in items:
+        window.append(item)
+        size += _characters(item)
+        if len(window) == WINDOW_ITEMS or size > WINDOW_CHARACTERS:
+            yield window
+            window, size = [], 0
+    if window:
+        yield window
+
+
+def _characters(item: Any) -> int:
+    if isinstance(item, str):
+        return len(item)
+    parts = item.values() if isinstance(item, Mapping) else item if isinstance(item, tuple) else ()
+    return sum(map(_characters, parts))
+
+
+def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    """Cuts rows into batches of similar length, the longest first.
+
+    Args:
+        lengths: tokens of each row.
+        tokens: most tokens of a batch, padding included; a longer row is a batch of its own.
+
+    Yields:
+        The numbers of the rows of a batch, its longest row first; each row once.
+    """
+    batch: list[int] = []
+    real = 0  # tokens that are not padding
+    for n in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
+        longest = lengths[batch[0]] if batch else 0
+        size = longest * (len(batch) + 1)
+        wasteful = size - real - lengths[n] > PADDING_SHARE * size and longest * len(batch) >= SMALL_BATCH_TOKENS
+        if batch and (size > tokens or wasteful):
+            yield batch
+            batch, real = [], 0
+        batch.append(n)
+        real += lengths[n]
+    if batch:
+        yield batch

@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paddle
 
-from zoo import hub, keys, registry, signals
-from zoo.cards import Architecture, Card
+from zoo import hub, keys, registry
+from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
-from zoo.checkpoint.rules import NETWORK, KeyMap, Shape, group_of
+from zoo.checkpoint.rules import KeyMap, Shape, group_of
 from zoo.errors import UsageError
 from zoo.keys import Source
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
-from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
 from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
+from zoo.outline import TASKS, apart_from_weights, embeds, lazily, options_of
 from zoo.weights import Weights
 
 log = logging.getLogger("zoo")
-
-TASKS = (
-    "mlm",
-    "classification",
-    "tagging",
-    "qa",
-    "multiple-choice",
-    "embedding",
-    "discriminator",
-    "qa-beam",
-    "generation",
-)
 
 
 def load(
@@ -92,9 +77,9 @@ def load(
         config = _with_labels(about, labels)
         weights = Weights.of(source, task, own)
         pooler = any(name.startswith(POOLER) for name in weights.shapes)
-        with _lazily():
+        with lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
-        weights = weights.pick(model.picks).beside(_apart(model, folder))
+        weights = weights.pick(model.picks).beside(apart_from_weights(model, folder))
         tensors = disk_names(model)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
@@ -131,57 +116,7 @@ def saved_head(
     if about.task in among and about.task in source.heads:
         return about.task
     found = next((task for task in among if task in source.heads), None)
-    return found or ("embedding" if _embeds(about) else source.saved())
-
-
-def outline(folder: Path) -> Model:
-    """The network of a folder that `Model.save` described, in eval mode and without its weights: config, tokenizer.
-
-    Raises:
-        ConfigError, CheckpointError: config.json is not there, damaged, or not ours.
-    """
-    about = ModelFolder.read(folder)
-    with _lazily():
-        model = about.build(about.config, about.task, **_options(about, about.task))
-    model.origin = Origin(about.family.name, about.architecture.name, about.architecture.module, folder, None)
-    model.eval()
-    return model
-
-
-def check_head(folder: Path, task: str) -> None:
-    """Raises what `load` would raise of a head whose files lie beside the network's; see `Head.apart`."""
-    about = ModelFolder.read(folder)
-    with _lazily():
-        model = about.build(about.config, task, **_options(about, task))
-    found = {name: array.shape for name, array in _apart(model, folder).items()}
-    start = f"{group_of(task)}."
-    expected = {name: tuple(t.shape) for name, t in disk_names(model).items() if name.startswith(start)}
-    check_names(expected, found, (), (), str(folder))
-
-
-def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[str]) -> dict[str, Shape]:
-    """Names and shapes of the tensors of an architecture, as in a converted file. Allocates nothing.
-
-    Args:
-        architecture: from `zoo.registry.family_of`.
-        config: config.json.
-        groups: first parts of the names of the wanted heads ("mlm", ...), and "encoder.pooler" for the optional
-            pooler: what `zoo.models.common.weights.groups_of` says of a file's names. `unused` is passed over.
-
-    Raises:
-        ConfigError: config.json describes a network the zoo does not implement.
-    """
-    module = import_module(f"{architecture.module}.model")
-    made = import_module(f"{architecture.module}.config").Config.from_dict(config)
-    shapes: dict[str, Shape] = {}
-    with _lazily():
-        bare = module.build(made, None, pooler=POOLER[:-1] in groups)
-        shapes |= {name: tuple(t.shape) for name, t in disk_names(bare).items()}
-        for task in (t for t in TASKS if group_of(t) in groups):
-            names = disk_names(module.build(made, task))
-            shapes |= {n: tuple(t.shape) for n, t in names.items() if n.startswith(f"{group_of(task)}.")}
-    network = tuple(NETWORK)
-    return {n: shape for n, shape in shapes.items() if n.startswith(network) or n.partition(".")[0] in groups}
+    return found or ("embedding" if embeds(about) else source.saved())
 
 
 def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[Path, Card | None]:
@@ -206,35 +141,13 @@ def _task(
     if task not in (None, "encoder", *TASKS):
         raise UsageError(f"task='{task}' is not one of {', '.join(TASKS)}, encoder.")
     if task is None:
-        own = "embedding" if _embeds(about) else source.saved()
+        own = "embedding" if embeds(about) else source.saved()
         task = None if own == "mlm" and not source.is_saved else own
     else:
         own = about.task if task in source.heads else source.nearest()
     if task == "encoder":
         task = None
-    return task, own, {**_options(about, task), **options}
-
-
-def _embeds(about: ModelFolder) -> bool:
-    """Whether the folder is one of sentence-transformers, whose config.json knows nothing of its head."""
-    bare = about.task is None or (not about.mark and about.task == "mlm")
-    return bare and is_sentence_folder(about.path)
-
-
-def _options(about: ModelFolder, task: str | None) -> dict[str, Any]:
-    """The arguments of a head that the folder has for it."""
-    stored = dict(about.options) if task == about.task else {}
-    if task == "embedding" and is_sentence_folder(about.path):
-        # Older conversions also said in config.json what these files say of the pooling.
-        stored = {k: v for k, v in stored.items() if k == "layer"} | {"sentence": SentenceModel.read(about.path)}
-    return stored
-
-
-def _apart(model: Model, folder: Path) -> dict[str, np.ndarray]:
-    """The tensors that a head keeps in files of its own, by their names in the model."""
-    if not isinstance(model, TaskModel):
-        return {}
-    return {f"{group_of(model.task)}.{name}": array for name, array in model.head.read(folder).items()}
+    return task, own, {**options_of(about, task), **options}
 
 
 def _tell(name: str, named: str, source: Source, task: str | None, weights: Weights, fresh: Sequence[str]) -> None:
@@ -302,18 +215,6 @@ def _left_out(model: Model, found: Mapping[str, Shape]) -> dict[str, int]:
     network = model.encoder if isinstance(model, TaskModel) else model
     counts = {group: sum(name.startswith(f"{group}.") for name in found) for group in network.leaves_out}
     return {group: count for group, count in counts.items() if count}
-
-
-@contextmanager
-def _lazily() -> Iterator[None]:
-    """Layers made inside hold no memory yet, and are float32 whatever the process's default is."""
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype("float32")
-    try:
-        with signals.deferred(), paddle.LazyGuard():
-            yield
-    finally:
-        paddle.set_default_dtype(before)
 
 
 def _place(device: str | None) -> Any:

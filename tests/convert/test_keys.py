@@ -27,8 +27,8 @@ def read(path: Path) -> tuple[dict[str, object], dict[str, TensorInfo]]:
 def test_every_key_at_true_size(path: Path) -> None:
     from importlib import import_module
 
-    from zoo.loading import layout
     from zoo.models.common.weights import groups_of
+    from zoo.outline import layout
 
     data, infos = read(path)
     _, architecture = registry.family_of(data["config"])  # type: ignore[arg-type]

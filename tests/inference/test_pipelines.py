@@ -19,9 +19,10 @@ import pytest
 
 import zoo
 from tests.inference.conftest import KINDS, Answer
+from zoo.batching import by_length, windows
 from zoo.errors import InputError, UsageError
 from zoo.inference.pipelines import ALIASES, PIPELINES, base, register
-from zoo.inference.pipelines.base import Pipeline, by_length, windows
+from zoo.inference.pipelines.base import Pipeline
 
 TEXTS = [f"{'a good' if n % 3 else 'the worst'} film {'and more ' * (n % 7)}number {n}" for n in range(40)]
 GOOD: dict[str, Any] = {

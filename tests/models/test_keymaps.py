@@ -13,8 +13,8 @@ from zoo.checkpoint import backward, forward
 from zoo.checkpoint.dialect import Dialect
 from zoo.checkpoint.rules import KeyMap
 from zoo.errors import KeyRuleError
-from zoo.loading import layout
 from zoo.models.common.weights import groups_of
+from zoo.outline import layout
 
 FAMILIES = ("xlmr", "structbert")
 

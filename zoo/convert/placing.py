@@ -114,8 +114,8 @@ def _embeds(architecture: Architecture, folder: Path) -> bool:
         NotYetError: a module that the zoo does not have.
         CheckpointError: the weights of a module are damaged, or not those of its config.json.
     """
-    from zoo.loading import check_head
     from zoo.models.common.sentence_transformers.description import is_sentence_folder
+    from zoo.outline import check_head
 
     if architecture.task not in (None, "mlm") or not is_sentence_folder(folder):
         return False
@@ -144,8 +144,8 @@ def _notes(
 
 def _paddle() -> tuple[Any, Any]:
     """What knows a network's tensors. It imports paddle, which takes seconds; a dry run does without."""
-    from zoo.loading import layout
     from zoo.models.common.weights import groups_of
+    from zoo.outline import layout
 
     return layout, groups_of
 

@@ -26,9 +26,10 @@ from zoo.inference.engines.base import arrays
 from zoo.inference.engines.eager import Eager
 from zoo.inference.output_check import Difference
 from zoo.inference.static import Graph
-from zoo.loading import TASKS, load, saved_head
+from zoo.loading import load, saved_head
 from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
+from zoo.outline import TASKS
 from zoo.tasks.saved import TASK_FILE, model_folder
 from zoo.version import __version__
 

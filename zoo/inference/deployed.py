@@ -13,10 +13,11 @@ from zoo.files import Fields, clean, is_name, quote, read_object, sha256
 from zoo.inference import cache, trust
 from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, choose, missing, open_graph
 from zoo.inference.static import Graph
-from zoo.loading import load, outline
+from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.sentence_transformers.description import SentenceModel
+from zoo.outline import outline
 from zoo.tasks import saved
 from zoo.tasks.saved import TASK_FILE, model_folder
 from zoo.tokenization import Tokenizer

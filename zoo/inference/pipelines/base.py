@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zoo import files
-from zoo.batching import padding_of
+from zoo.batching import BATCH_TOKENS, WINDOW_ITEMS, by_length, padding_of, windows
 from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
 from zoo.inference.engines.base import side_by_side
@@ -26,13 +26,6 @@ from zoo.tasks.features import Features, Ragged, join
 from zoo.terminal import Progress
 from zoo.tokenization import Tokenizer
 
-WINDOW_ITEMS = 4096  # items that are read, sorted by length and answered together
-WINDOW_CHARACTERS = 1 << 22  # of a window, for items that are long
-BATCH_TOKENS = 2048  # of a batch, padding included
-PADDING_SHARE, SMALL_BATCH_TOKENS = (
-    0.1,
-    512,
-)  # a batch of so many tokens takes no row that makes more than this share of it padding
 SECONDS_BEFORE_BAR = 2.0  # seconds without a progress bar
 ON_ERROR = ("raise", "return")
 TEXT_TASK = Classification(name="texts", metrics=())
@@ -287,52 +280,6 @@ def _refused(error: InputError, number: int, on_error: str) -> InputError:
     if on_error == "raise":
         raise named from None
     return named
-
-
-def windows(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """Items in runs of at most WINDOW_ITEMS, fewer when they are long."""
-    window: list[Any] = []
-    size = 0
-    for item in items:
-        window.append(item)
-        size += _characters(item)
-        if len(window) == WINDOW_ITEMS or size > WINDOW_CHARACTERS:
-            yield window
-            window, size = [], 0
-    if window:
-        yield window
-
-
-def _characters(item: Any) -> int:
-    if isinstance(item, str):
-        return len(item)
-    parts = item.values() if isinstance(item, Mapping) else item if isinstance(item, tuple) else ()
-    return sum(map(_characters, parts))
-
-
-def by_length(lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
-    """Cuts rows into batches of similar length, the longest first.
-
-    Args:
-        lengths: tokens of each row.
-        tokens: most tokens of a batch, padding included; a longer row is a batch of its own.
-
-    Yields:
-        The numbers of the rows of a batch, its longest row first; each row once.
-    """
-    batch: list[int] = []
-    real = 0  # tokens that are not padding
-    for n in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
-        longest = lengths[batch[0]] if batch else 0
-        size = longest * (len(batch) + 1)
-        wasteful = size - real - lengths[n] > PADDING_SHARE * size and longest * len(batch) >= SMALL_BATCH_TOKENS
-        if batch and (size > tokens or wasteful):
-            yield batch
-            batch, real = [], 0
-        batch.append(n)
-        real += lengths[n]
-    if batch:
-        yield batch
 
 
 def features_of(rows: Mapping[str, Any], tokenizer: Tokenizer) -> Features:

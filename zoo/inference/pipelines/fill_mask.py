@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from zoo.batching import BATCH_TOKENS
 from zoo.errors import InputError
 from zoo.inference.deployed import Deployed
-from zoo.inference.pipelines.base import BATCH_TOKENS, Outputs, Pipeline, softmax
+from zoo.inference.pipelines.base import Outputs, Pipeline, softmax
 from zoo.inference.pipelines.items import whole
 from zoo.tasks.classification import TextExample
 from zoo.tasks.features import Features, Ragged
