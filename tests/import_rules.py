@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-LIGHT = "zoo.version zoo.errors zoo.cards zoo.published zoo.mark zoo.files zoo.signals"
+LIGHT = "zoo.lazy zoo.version zoo.errors zoo.cards zoo.published zoo.mark zoo.files zoo.signals"
 FRAMEWORKS = "paddle numpy"
 
 
@@ -37,7 +37,8 @@ TABLE = (
     # Reading and writing of files, for everything below; locks import late.
     Row("zoo/files/*", packages="filelock", parts="zoo.errors zoo.signals zoo.files"),
     Row("zoo/version.py"),
-    Row("zoo/__init__.py", parts="zoo.version"),
+    Row("zoo/lazy.py"),
+    Row("zoo/__init__.py", parts="zoo.lazy zoo.version"),
     Row("zoo/models/__init__.py"),
     Row("zoo/models/common/__init__.py"),
     Row("zoo/models/*/__init__.py", parts="zoo.cards"),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
+from zoo.lazy import attach
 from zoo.version import __version__
 
 TYPE_CHECKING = False  # type checkers know the name; importing it from typing would triple the time of this module
 if TYPE_CHECKING:
-    from typing import Any
-
     from zoo.inference.pipelines import pipeline as pipeline
     from zoo.loading import load as load
     from zoo.registry import info as info
@@ -25,11 +22,4 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'zoo' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+__getattr__, __dir__ = attach(__name__, _HOMES)

@@ -7,12 +7,10 @@ print(result.summary, result.folder)
 
 from __future__ import annotations
 
-from importlib import import_module
+from zoo.lazy import attach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from zoo.finetune.child_tuning import ChildTuningAdamW as ChildTuningAdamW
     from zoo.finetune.config import FinetuneConfig as FinetuneConfig
     from zoo.finetune.recipes import settle as settle
@@ -31,7 +29,4 @@ _HOMES = {
 __all__ = ["ChildTuningAdamW", "FinetuneConfig", "Result", "finetune", "finetune_suite", "settle"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'zoo.finetune' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__, __dir__ = attach(__name__, _HOMES)

@@ -11,7 +11,8 @@ import numpy as np
 
 from zoo import files
 from zoo.finetune import run_folder as disk
-from zoo.finetune.plots import Plots
+from zoo.finetune.evaluation import Judgement, Split, confusion
+from zoo.finetune.plots import MOST_CLASSES, Plots
 from zoo.finetune.recipes import Settled, same_model
 from zoo.finetune.report import Comparison, Estimate, compare, page, summary
 from zoo.tasks import Task
@@ -66,6 +67,24 @@ def value_of(record: Mapping[str, Any], split: str, metric: str) -> float:
     """A metric of the row that counts."""
     result = record["results"][split]
     return float(result["scores"][result["row"]][metric])
+
+
+def result_of(found: Judgement, split: Split, task: Task) -> dict[str, Any]:
+    """Gives what run.json says of a split: its scores and, of a classifier, how its classes were confused."""
+    scores = found.scores
+    made: dict[str, Any] = {
+        "rows": len(split.examples),
+        "row": scores.row,
+        "metric": scores.metric,
+        "value": scores.value,
+        "scores": scores.rows,
+        "loss": found.loss,
+    }
+    labels = getattr(task, "labels", ())
+    if task.head == "classification" and 1 < len(labels) <= MOST_CLASSES:
+        gold = [example.label for example in split.examples]  # type: ignore[attr-defined]
+        made["confusion"] = confusion(labels, gold, found.answers).tolist()
+    return made
 
 
 def draw(

@@ -18,13 +18,12 @@ from zoo.finetune import checkpoints, checks, parallel
 from zoo.finetune import run_folder as disk
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
 from zoo.finetune.data import Data, read_data, source_of_path
-from zoo.finetune.evaluation import Judgement, Split, confusion, judge
+from zoo.finetune.evaluation import Judgement, Split, judge
 from zoo.finetune.loop import train
 from zoo.finetune.losses import Objective
-from zoo.finetune.plots import MOST_CLASSES
 from zoo.finetune.progress import ProgressReporter
 from zoo.finetune.recipes import Settled, find, settle
-from zoo.finetune.result import Result, draw, merge, verdict
+from zoo.finetune.result import Result, draw, merge, result_of, verdict
 from zoo.finetune.setup import (
     generate_options,
     load_model,
@@ -201,8 +200,6 @@ class Run:
             "processes": parallel.world(),
         }
 
-    # --- training ---
-
     def _train(self, model: Model, splits: Mapping[str, Split], settings: Any, objective: Objective) -> int:
         """Trains; gives the update of the best model."""
         start = _newest_update(self.place) if self.resume else 0
@@ -251,8 +248,6 @@ class Run:
         self.best = self.last
         disk.save_model(self.place / "best", model, self.last.task, self._saved_options(update))
 
-    # --- after it ---
-
     def _judged(self, trained: Model, splits: dict[str, Split], update: int) -> dict[str, Any]:
         """Scores of the best model on every split with gold answers."""
         parallel.wait()
@@ -270,28 +265,12 @@ class Run:
                     task, _ = disk.read_task(self.place / "best")
                     found = judge(model, self.task if name == "dev" else task, split, options=self.generate)
             splits[name] = split
-            results[name] = self._result(found, split)
+            results[name] = result_of(found, split, self.task)
             if self.first:
                 found.task.write_predictions(
                     self.place / "predictions", found.answers, split.examples, name, replace=True
                 )
         return {"results": results, "best_update": update, "notes": [*self.data.notes, *_lost(splits)]}
-
-    def _result(self, found: Judgement, split: Split) -> dict[str, Any]:
-        scores = found.scores
-        made: dict[str, Any] = {
-            "rows": len(split.examples),
-            "row": scores.row,
-            "metric": scores.metric,
-            "value": scores.value,
-            "scores": scores.rows,
-            "loss": found.loss,
-        }
-        labels = getattr(self.task, "labels", ())
-        if self.task.head == "classification" and 1 < len(labels) <= MOST_CLASSES:
-            gold = [example.label for example in split.examples]  # type: ignore[attr-defined]
-            made["confusion"] = confusion(labels, gold, found.answers).tolist()
-        return made
 
     def _report(self, record: dict[str, Any], splits: Mapping[str, Split]) -> None:
         """The plots, report.html and run.json; the checkpoints have served."""
