@@ -106,7 +106,7 @@ def model_folder(size: str, work: Path) -> Path:
 
     if size == "minilm":
         return snapshot()
-    model = paddle_model(size, None, 0)
+    model = paddle_model(size, None, 2)
     model.origin = Origin("structbert", "BertModel", "zoo.models.structbert", snapshot(), None)
     model.save(work / "model")
     return work / "model"
