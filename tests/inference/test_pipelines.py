@@ -19,6 +19,7 @@ import pytest
 
 import zoo
 from tests.inference.conftest import KINDS, Answer
+from zoo import batching
 from zoo.batching import by_length, windows
 from zoo.errors import InputError, UsageError
 from zoo.inference.pipelines import ALIASES, PIPELINES, base, register
@@ -106,7 +107,7 @@ def test_a_window_of_bad_items_only(answering: Answer) -> None:
 def test_order_over_windows(kind: str, answering: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = answering(kind)
     alone = [pipe(text) for text in TEXTS]
-    monkeypatch.setattr(base, "WINDOW_ITEMS", 7)
+    monkeypatch.setattr(batching, "WINDOW_ITEMS", 7)
     assert same(pipe(TEXTS), alone)
     seen: list[str] = []
     lazy = pipe(seen.append(t) or t for t in TEXTS)  # type: ignore[func-returns-value]
@@ -119,14 +120,14 @@ def test_a_bad_item_of_a_long_list_is_found_before_anything_is_computed(
     answering: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipe = answering("classification")
-    monkeypatch.setattr(base, "WINDOW_ITEMS", 4)
+    monkeypatch.setattr(batching, "WINDOW_ITEMS", 4)
     monkeypatch.setattr(pipe, "predict", lambda batch, **options: pytest.fail("it computed"))
     with pytest.raises(InputError, match=r"^Item 9 is None"):
         pipe([*TEXTS[:9], None])
 
 
 def test_windows_are_small_where_items_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "WINDOW_CHARACTERS", 100)
+    monkeypatch.setattr(batching, "WINDOW_CHARACTERS", 100)
     items = ["a" * 60, ("b" * 30, "c" * 30), {"text": "d" * 101}, "e", None]
     assert list(windows(items)) == [items[:2], items[2:3], items[3:]]
 
@@ -259,7 +260,7 @@ def xnli(shared: Path) -> tuple[list[str], ...]:
 
 
 def test_files(answering: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "WINDOW_ITEMS", 8)
+    monkeypatch.setattr(batching, "WINDOW_ITEMS", 8)
     pipe, source, target = answering("pairs"), tmp_path / "in.txt", tmp_path / "out.jsonl"
     source.write_text("".join(f"{text}\n" for text in TEXTS), "utf-8")
     assert pipe.map_file(source, target) == len(TEXTS)
@@ -298,7 +299,7 @@ def test_a_bar_on_a_terminal_only(answering: Answer, monkeypatch: pytest.MonkeyP
             return True
 
     monkeypatch.setattr(base, "SECONDS_BEFORE_BAR", 0)
-    monkeypatch.setattr(base, "WINDOW_ITEMS", 8)
+    monkeypatch.setattr(batching, "WINDOW_ITEMS", 8)
     for stream, shown in ((Screen(), True), (io.StringIO(), False)):
         monkeypatch.setattr("sys.stderr", stream)
         for _ in answering("ner")(iter(TEXTS)):
@@ -318,7 +319,7 @@ class Tracked(str):
 
 
 def test_few_items_are_held(answering: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "WINDOW_ITEMS", 8)
+    monkeypatch.setattr(batching, "WINDOW_ITEMS", 8)
     alive: weakref.WeakSet[Tracked] = weakref.WeakSet()
 
     def source() -> Iterator[Tracked]:

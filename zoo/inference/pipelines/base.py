@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo import files
-from zoo.batching import BATCH_TOKENS, WINDOW_ITEMS, by_length, padding_of, windows
+from zoo import batching, files
+from zoo.batching import BATCH_TOKENS, by_length, padding_of, windows
 from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
 from zoo.inference.engines.base import side_by_side
@@ -155,7 +155,7 @@ class Pipeline:
         if on_error not in ON_ERROR:
             raise UsageError(f"on_error={on_error!r} does not exist.", f"One of {', '.join(ON_ERROR)}.")
         if isinstance(items, list):
-            if on_error == "raise" and len(items) > WINDOW_ITEMS:
+            if on_error == "raise" and len(items) > batching.WINDOW_ITEMS:
                 for n, item in enumerate(items):
                     self._read(item, n, on_error, options)
             return list(self._answers(items, on_error, options, len(items)))
