@@ -95,7 +95,6 @@ class Family:
 
     Attributes:
         model_types: config.json's `model_type` values it answers to when `architectures` is absent.
-        not_yet: why its models cannot be loaded yet; empty once they can.
     """
 
     name: str
@@ -104,7 +103,6 @@ class Family:
     architectures: tuple[Architecture, ...]
     model_types: tuple[str, ...]
     cards: tuple[Card, ...]
-    not_yet: str = ""
 
 
 def scores(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib import import_module
 
 from zoo.cards import Architecture, Card, Family
-from zoo.errors import ConfigError, NotYetError, UnknownModelError
+from zoo.errors import ConfigError, UnknownModelError
 from zoo.files import clean, quote
 from zoo.models import FAMILIES
 
@@ -65,11 +65,17 @@ def _spellings(card: Card) -> list[str]:
     return [n.lower() for n in (*names, *(n.rpartition("/")[2] for n in names), card.family)]
 
 
-def find(name: str) -> Card:
-    """The card with this name or alias, any case.
+def info(name: str) -> Card:
+    """Gives the card with this name or alias, any case.
 
     Raises:
         UnknownModelError: no card has it; the message names the nearest ones.
+
+    Example:
+        >>> import zoo
+        >>> card = zoo.info("xlm-roberta-base")
+        >>> card.name, card.family, card.parameters
+        ('FacebookAI/xlm-roberta-base', 'xlmr', 278043648)
     """
     card = lookup(name)
     if card is None:
@@ -77,11 +83,8 @@ def find(name: str) -> Card:
     return card
 
 
-info = find
-
-
 def lookup(name: str) -> Card | None:
-    """As `find`, but None when there is no such card."""
+    """As `info`, but None when there is no such card."""
     return _by_key().get(name.lower())
 
 
@@ -89,7 +92,7 @@ def suggest(name: str) -> str:
     """The sentence that follows a name nobody knows."""
     near = nearest(name)
     did_you_mean = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return f"{did_you_mean}See `python -m zoo list`. A folder is written './{clean(name)}'."
+    return f"{did_you_mean}See `zoo list`. A folder is written './{clean(name)}'."
 
 
 def nearest(name: str, count: int = 2) -> list[str]:
@@ -114,20 +117,6 @@ def family(name: str) -> Family:
     raise UnknownModelError(f"{quote(name)} is not a family of the zoo.", f"Families: {', '.join(FAMILIES)}.")
 
 
-def require_ready(family: Family, name: str = "") -> None:
-    """Stops before anything is downloaded for a family whose models cannot be run yet.
-
-    Raises:
-        NotYetError: the family is listed only.
-    """
-    if family.not_yet:
-        ready = ", ".join(f.name for f in families() if not f.not_yet)
-        raise NotYetError(
-            f"{name or family.title} cannot be run: {family.not_yet}",
-            f"Families that can be loaded today: {ready}.",
-        )
-
-
 def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
     """Who runs a config.json: by the zoo's own mark, else by `architectures`, else by `model_type`.
 
@@ -136,7 +125,6 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
 
     Raises:
         ConfigError: no family knows the architecture, or the file names none.
-        NotYetError: the family is listed, but its models cannot be run yet.
     """
     mark = config.get("zoo")
     classes = config.get("architectures")
@@ -148,12 +136,11 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
         found = _by_model_type(config)
     if found is None:
         given = f"architecture {quote(named[0])}" if named else f"model_type {quote(config.get('model_type'))}"
-        known = ", ".join(f.title for f in families() if not f.not_yet)
+        known = ", ".join(f.title for f in families())
         raise ConfigError(
             f"config.json names the {given}, which no family of the zoo runs.",
             f"The zoo runs the encoders of {known}, and BERT, RoBERTa and CamemBERT, which are the same networks.",
         )
-    require_ready(found[0])
     return found
 
 

@@ -174,7 +174,7 @@ def _load(source: str | os.PathLike[str], task: str) -> tuple[Model, dict[str, A
         if head not in (saved := saved_head(place, among=(head,)), "encoder", *FREE):
             raise UsageError(
                 f"'{source}' has {f'the head {saved}' if saved else 'no head'}; a new '{head}' would know nothing.",
-                f"Train it first: python -m zoo.finetune --task {task} --model {source}",
+                f"Train it first: zoo finetune --task {task} --model {source}",
             )
     return load(place, task=head), settings
 

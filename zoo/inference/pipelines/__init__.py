@@ -63,7 +63,7 @@ def pipeline(
 
     Args:
         task: a name of PIPELINES or ALIASES, such as "classification".
-        model: a name, a folder (of `zoo.load`, of a finetuning run, of `python -m zoo.export`), a model of
+        model: a name, a folder (of `zoo.load`, of a finetuning run, of `zoo export`), a model of
             `zoo.load`, or what `zoo.inference.deployed.deploy` made of one, which several pipelines may share.
         engine, precision: see `zoo.inference.engines.choose`.
         options: of every call, such as top_k.
@@ -113,5 +113,5 @@ def _check_head(task: str, heads: tuple[str, ...], head: str | None, name: str) 
     if heads and head not in heads:
         raise UsageError(
             f"The pipeline '{task}' needs the head {' or '.join(heads)}; {name} has {head or 'none'}.",
-            "Give a model that was trained for it, such as the folder of a run of `python -m zoo.finetune`.",
+            "Give a model that was trained for it, such as the folder of a run of `zoo finetune`.",
         )
