@@ -71,7 +71,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ((), "usage: zoo VERB"),
         (("exprot", "x"), "error: zoo has no command 'exprot'.\nDid you mean 'export'?"),
         (("nothing-like-it",), "One of list, info, doctor, convert"),
-        (("--verison",), "unrecognized arguments: --verison"),
+        (("--verison",), "There is no option --verison.\nDid you mean '--version'?"),
         (
             ("export", "x", "--out", "y", "--presicion", "int8"),
             "no option --presicion.\nDid you mean '--precision'?",

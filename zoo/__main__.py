@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from zoo import __version__, terminal
+from zoo import __version__, arguments, terminal
 from zoo.errors import UsageError, did_you_mean
 from zoo.files import quote
 
@@ -89,7 +89,7 @@ def _without_a_verb(words: list[str]) -> int:
     if not words:
         made.print_help(sys.stderr)
         return 2
-    made.parse_args(words)
+    made.parse_args(arguments.spelled(words, made))
     raise UsageError("There is no command.", f"One of {', '.join(VERBS)}; see `zoo --help`.")
 
 

@@ -38,8 +38,8 @@ exit codes:
 {terminal.STOPPED}"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
     made = arguments.parser(
         "doctor", "Is this machine ready: versions, engines, memory, disk, caches, hubs.", EPILOG
     )
@@ -47,7 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     made.add_argument("--verify", action="store_true", help="also read every cached weight file again")
     made.add_argument("--clear-compiled", action="store_true", help="first delete the compiled networks")
     made.add_argument("--json", action="store_true", help="machine-readable output")
-    return arguments.run(made, _main, argv)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    return arguments.run(parser(), _main, argv)
 
 
 def _main(given: argparse.Namespace) -> None:

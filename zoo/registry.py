@@ -15,17 +15,36 @@ from zoo.models import FAMILIES
 
 @lru_cache(maxsize=1)
 def families() -> tuple[Family, ...]:
-    """Every family, in the order of `zoo.models.FAMILIES`."""
+    """Gives every family, in the order of `zoo.models.FAMILIES`.
+
+    Example:
+        >>> from zoo import registry
+        >>> [family.name for family in registry.families()][:2]
+        ['xlmr', 'infoxlm']
+    """
     return tuple(import_module(f"zoo.models.{name}").FAMILY for name in FAMILIES)
 
 
 def architectures() -> tuple[Architecture, ...]:
-    """Every class name that a family runs."""
+    """Gives every class name that a family runs.
+
+    Example:
+        >>> from zoo import registry
+        >>> "BertForTokenClassification" in {known.name for known in registry.architectures()}
+        True
+    """
     return tuple(architecture for one in families() for architecture in one.architectures)
 
 
 def with_head(architecture: Architecture, task: str | None) -> Architecture:
-    """What upstream calls the same network with this head; itself where upstream has no such class."""
+    """Gives what upstream calls the same network with this head; itself where upstream has no such class.
+
+    Example:
+        >>> from zoo import registry
+        >>> _, bare = registry.family_of({"architectures": ["XLMRobertaModel"]})
+        >>> registry.with_head(bare, "qa").name
+        'XLMRobertaForQuestionAnswering'
+    """
     if architecture.task == task:
         return architecture
     known = [a for a in architectures() if a.module == architecture.module]
@@ -50,11 +69,16 @@ def _by_key() -> dict[str, Card]:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the cards that match a wildcard pattern, in the order of the families.
+    """Gives the names of the cards that match a wildcard pattern, in the order of the families.
 
     Args:
         pattern: as a shell reads it ("funnel*", "*large*"), any case. Matched against the name, the part of the
             name after its organisation, the aliases and the family.
+
+    Example:
+        >>> import zoo
+        >>> zoo.list_models("*infoxlm*")
+        ['microsoft/infoxlm-base', 'microsoft/infoxlm-large']
     """
     wanted = pattern.lower()
     return [c.name for f in families() for c in f.cards if any(fnmatchcase(k, wanted) for k in _spellings(c))]
@@ -75,7 +99,7 @@ def info(name: str) -> Card:
         >>> import zoo
         >>> card = zoo.info("xlm-roberta-base")
         >>> card.name, card.family, card.parameters
-        ('FacebookAI/xlm-roberta-base', 'xlmr', 278043648)
+        ('FacebookAI/xlm-roberta-base', 'xlmr', 278295186)
     """
     card = lookup(name)
     if card is None:
@@ -84,19 +108,37 @@ def info(name: str) -> Card:
 
 
 def lookup(name: str) -> Card | None:
-    """As `info`, but None when there is no such card."""
+    """Gives the card as `info` does, but None when there is no such card.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.lookup("no-such-model") is None
+        True
+    """
     return _by_key().get(name.lower())
 
 
 def suggest(name: str) -> str:
-    """The sentence that follows a name nobody knows."""
+    """Gives the sentence that follows a name nobody knows.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.suggest("infoxlm-bas").split("?")[0]
+        "Did you mean 'microsoft/infoxlm-base'"
+    """
     near = nearest(name)
     did_you_mean = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
     return f"{did_you_mean}See `zoo list`. A folder is written './{clean(name)}'."
 
 
 def nearest(name: str, count: int = 2) -> list[str]:
-    """Names of the cards that are spelled almost like `name`."""
+    """Gives the names of at most `count` cards that are spelled almost like `name`, the likeliest first.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.nearest("xlm-roberta-bas", 1)
+        ['FacebookAI/xlm-roberta-base']
+    """
     from difflib import get_close_matches
 
     keys = {key: card.name for key, card in _by_key().items()}
@@ -106,10 +148,15 @@ def nearest(name: str, count: int = 2) -> list[str]:
 
 
 def family(name: str) -> Family:
-    """The family with this name.
+    """Gives the family with this name.
 
     Raises:
         UnknownModelError: there is none.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.family("funnel").title
+        'Funnel-Transformer'
     """
     for one in families():
         if one.name == name.lower():
@@ -118,13 +165,19 @@ def family(name: str) -> Family:
 
 
 def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
-    """Who runs a config.json: by the zoo's own mark, else by `architectures`, else by `model_type`.
+    """Finds who runs a config.json: by the zoo's own mark, else by `architectures`, else by `model_type`.
 
     A class name that no family has is an error even when `model_type` is known: some files carry the model type
     of another network, and the class is what the weights were saved from.
 
     Raises:
         ConfigError: no family knows the architecture, or the file names none.
+
+    Example:
+        >>> from zoo import registry
+        >>> family, architecture = registry.family_of({"architectures": ["XLMRobertaForTokenClassification"]})
+        >>> family.name, architecture.task
+        ('xlmr', 'tagging')
     """
     mark = config.get("zoo")
     classes = config.get("architectures")
@@ -145,10 +198,15 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
 
 
 def fairseq(arch: object) -> Architecture:
-    """Who runs a checkpoint of fairseq, by the `--arch` among its training options.
+    """Finds who runs a checkpoint of fairseq, by the `--arch` among its training options.
 
     Raises:
         ConfigError: no family knows it.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.fairseq("veco_large").task
+        'generation'
     """
     known = {name: a for one in families() for a in one.architectures for name in a.fairseq}
     if not isinstance(arch, str) or arch not in known:

@@ -116,6 +116,14 @@ def export(
         DiskError: the disk is full. Nothing was written.
         GuardError: an output differs from the eager model's by more than its tolerance, or the metric falls by
             more than the budget. Its `report` has what was measured. Nothing was written.
+
+    Example:
+        >>> from zoo.export.run import export
+        >>> report = export("all-MiniLM-L6-v2", "minilm-deployed")
+        >>> report.engine, report.outputs
+        ('paddle', ('embeddings',))
+        >>> (report.folder / "export.json").is_file()
+        True
     """
     guarding = guarding or Guarding()
     files.probe(out, last=EXPORT_FILE)

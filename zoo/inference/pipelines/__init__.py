@@ -71,6 +71,13 @@ def pipeline(
     Raises:
         UsageError: no such pipeline or option, or the model has another head.
         ZooError: what `zoo.load` says.
+
+    Example:
+        >>> import zoo
+        >>> embed = zoo.pipeline("embeddings", "all-MiniLM-L6-v2")
+        >>> vectors = embed(["A cat sits on the mat.", "Shares fell."])
+        >>> len(vectors), vectors[0].shape
+        (2, (384,))
     """
     name = ALIASES.get(task, task)
     found = PIPELINES.get(name)
