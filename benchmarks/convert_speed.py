@@ -2,7 +2,7 @@
 
 Interleaved, each a process of its own, files in the page cache, outputs on the same disk:
   ours       zoo.checkpoint.stream: read, check every number, transpose, write, sha256 of the source, fsync
-  command    python -m zoo.convert: the same with paddle's import, the check against its network, the certificate
+  command    zoo convert: the same with paddle's import, the check against its network, the certificate
   copy       cp and cat: what moving the bytes costs at least
   durable    the same with fsync, which ours includes
   usual      torch.load, Layer.set_state_dict, paddle.save (no checks, no sha256, no fsync)

@@ -144,7 +144,7 @@ def measure(card: Card, folder: Path) -> list[dict[str, Any]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--name", default=NAME)
-    card = registry.find(parser.parse_args().name)
+    card = registry.info(parser.parse_args().name)
     torch.set_num_threads(env.use_all_cores())
     with tempfile.TemporaryDirectory(prefix="zoo-compare-") as work:
         rows = measure(card, Path(work))

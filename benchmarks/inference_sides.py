@@ -63,7 +63,7 @@ class Zoo:
 
 
 def quantised(model: Any, pipe: Any, folder: Path) -> Any:
-    """int8 by the first recipe of `python -m zoo.export`, without its gate: the workload measures what that costs.
+    """int8 by the first recipe of `zoo export`, without its gate: the workload measures what that costs.
 
     Args:
         model: the eager network.

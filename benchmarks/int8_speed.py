@@ -1,6 +1,6 @@
 """int8 beside bfloat16 in OpenVINO at BERT-base's size: `python -m benchmarks.int8_speed`
 
-Random weights and ids, so speed only; what int8 costs in score is for the gate of `python -m zoo.export`.
+Random weights and ids, so speed only; what int8 costs in score is for the gate of `zoo export`.
 """
 
 from __future__ import annotations

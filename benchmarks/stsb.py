@@ -107,7 +107,7 @@ def main() -> None:
 
     from zoo import registry
 
-    published = {s.split: s.value for s in registry.find(NAME).scores if s.task == "stsb"}
+    published = {s.split: s.value for s in registry.info(NAME).scores if s.task == "stsb"}
     sides = {"ours": ours(), "torch": original()}
     rows = []
     for split, name in FILES.items():

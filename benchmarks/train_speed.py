@@ -1,6 +1,6 @@
 """Updates per second on a CPU: transformers' Trainer, a torch loop, plain paddle and ours, on the same real rows.
 
-Ours is the command `python -m zoo.finetune`; the others are in train_references.py. Every candidate is a process
+Ours is the command `zoo finetune`; the others are in train_references.py. Every candidate is a process
 that holds its model; they train in turn, one update and then a few that count, so that a busy machine slows all of
 them alike. float32, dropout 0.1, AdamW, clipping at 1, batches of 32 rows. The Trainer runs as its documented
 example does (examples/pytorch/text-classification: padded to 128); the others have the same batches of rows of like
@@ -66,7 +66,7 @@ class Server:
 
 
 class Command:
-    """`python -m zoo.finetune` as a user starts it; it stands still while the others train.
+    """`zoo finetune` as a user starts it; it stands still while the others train.
 
     Its seconds are those of its metrics.jsonl: from the end of one update to that of the next.
     """

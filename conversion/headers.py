@@ -44,7 +44,7 @@ def document(card: Card) -> str:
 
 def main() -> None:
     for name in MODELS:
-        card = registry.find(name)
+        card = registry.info(name)
         if not card.parameters:  # its published sizes are not known
             continue
         path = KEYS / f"{hub.folder_name(card.name)}.json"

@@ -1,7 +1,7 @@
 """Proves conversions at true size and writes conversion/reports: `python -m conversion.prove NAME... | --all`.
 
 For each model: a snapshot in the form of the published file (random weights where the real ones are not on this
-machine), `python -m zoo.convert --verify`, `--to torch`, and a bit-by-bit comparison of what came back.
+machine), `zoo convert --verify`, `--to torch`, and a bit-by-bit comparison of what came back.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def convert(*arguments: str) -> None:
     """
     command = [sys.executable, "-m", "zoo.convert", *arguments]
     if subprocess.run(command, check=False).returncode:
-        raise ParityError(f"`python -m zoo.convert {' '.join(arguments)}` failed.")
+        raise ParityError(f"`zoo convert {' '.join(arguments)}` failed.")
 
 
 def round_trip(before: Path, after: Path, dropped: Collection[str] = ()) -> dict[str, int]:
@@ -81,7 +81,7 @@ def round_trip(before: Path, after: Path, dropped: Collection[str] = ()) -> dict
 def prove(name: str, work: Path) -> dict[str, Any]:
     """Proves one model; returns its report."""
     of, config = VARIANTS.get(name, (name, {}))
-    card = registry.find(of)
+    card = registry.info(of)
     real = published(card)
     source = real or random_snapshot.write(card, work / "upstream", config=config)
     convert(str(source), "--out", str(work / "paddle"), "--verify")

@@ -196,13 +196,13 @@ def _list_wordpieces(path: Path, vocab_size: int) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m conversion.random_snapshot", description=__doc__)
-    parser.add_argument("name", help="a card's name, see `python -m zoo list`")
+    parser.add_argument("name", help="a card's name, see `zoo list`")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--config", type=json.loads, default={}, help="values in place of the card's, as JSON")
     parser.add_argument("--architecture", default="", help="another class name, to have another head")
     arguments = parser.parse_args(argv)
-    card = registry.find(arguments.name)
+    card = registry.info(arguments.name)
     write(card, arguments.out, arguments.seed, arguments.config, arguments.architecture)
     print(f"{arguments.out}: {card.name}, random weights (seed {arguments.seed})")
 

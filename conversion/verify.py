@@ -1,6 +1,6 @@
 """Compares a converted folder with its torch original: every output, every gradient, the tokenizer.
 
-Called by `python -m zoo.convert --verify`, before anything is published. One network is in memory at a time: the
+Called by `zoo convert --verify`, before anything is published. One network is in memory at a time: the
 original's arrays wait on disk while ours runs.
 """
 

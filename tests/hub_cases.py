@@ -150,7 +150,7 @@ def _limits() -> Iterator[None]:
 def _card(url: str) -> Iterator[str]:
     """A card whose only source is the archive."""
     source = Source("archive", f"{url}/archives/tiny.tar.gz")
-    card = replace(registry.find("structbert-en-large"), sources=(source,))
+    card = replace(registry.info("structbert-en-large"), sources=(source,))
     with mock.patch.object(registry, "lookup", lambda name: card if name == "archived" else None):
         yield "archived"
 

@@ -60,8 +60,13 @@ TABLE = (
     # `env` starts paddle's threads, `terminal` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
     Row("zoo/terminal.py", packages="rich", parts="zoo.errors zoo.files zoo.signals"),
+    Row("zoo/arguments.py", parts="zoo.errors zoo.files zoo.terminal"),
     Row("zoo/batching.py", packages="numpy"),
-    Row("zoo/doctor.py", parts="zoo.terminal zoo.env zoo.hub zoo.files zoo.inference.kinds zoo.inference.verdicts"),
+    Row("zoo/listing.py", parts=f"{LIGHT} zoo.arguments zoo.terminal zoo.registry"),
+    Row(
+        "zoo/doctor.py",
+        parts="zoo.arguments zoo.terminal zoo.env zoo.hub zoo.files zoo.inference.kinds zoo.inference.verdicts",
+    ),
     Row("zoo/__main__.py", parts="zoo"),
     # Files in, arrays out.
     Row(
@@ -127,9 +132,8 @@ TABLE = (
     Row(
         "zoo/convert/*",
         packages="numpy filelock rich",
-        parts=f"{LIGHT} zoo.registry zoo.configs zoo.model_folder zoo.keys zoo.paddlenlp zoo.env zoo.terminal"
-        " zoo.hub zoo.checkpoint"
-        " zoo.models zoo.tokenization zoo.loading zoo.outline zoo.convert zoo.version conversion",
+        parts=f"{LIGHT} zoo.arguments zoo.registry zoo.configs zoo.model_folder zoo.keys zoo.paddlenlp zoo.env"
+        " zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.tokenization zoo.loading zoo.outline zoo.convert zoo.version conversion",
     ),
     Row(
         "zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.files zoo.metrics"
@@ -152,24 +156,24 @@ TABLE = (
         parts="zoo.errors zoo.files zoo.signals zoo.finetune.config",
     ),
     Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
-    Row("zoo/evaluate.py", parts="zoo.terminal zoo.errors zoo.files zoo.finetune"),
+    Row("zoo/evaluate.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.finetune"),
     Row("zoo/export/__init__.py"),
-    Row("zoo/export/__main__.py", parts="zoo.terminal zoo.errors zoo.files zoo.export"),
+    Row("zoo/export/__main__.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.export"),
     Row(
         "zoo/export/*",
         packages="numpy nncf openvino",
         parts=f"{LIGHT} zoo.env zoo.terminal zoo.hub zoo.models zoo.loading zoo.outline zoo.batching"
         " zoo.tasks zoo.inference zoo.export",
     ),
-    Row("zoo/predict.py", parts="zoo.terminal zoo.errors zoo.files zoo.finetune"),
+    Row("zoo/predict.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.finetune"),
     Row(
         "zoo/finetune/*",
         packages=f"{FRAMEWORKS} jinja2 scipy",
-        parts=f"{LIGHT} zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.outline"
-        " zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
+        parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
+        " zoo.loading zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
     ),
     Row("zoo/bench/__init__.py"),
-    Row("zoo/bench/__main__.py", parts="zoo.terminal zoo.files zoo.bench.measure"),
+    Row("zoo/bench/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.bench.measure"),
     Row("zoo/bench/plot.py", packages="matplotlib", parts="zoo.bench.measure"),
     Row("zoo/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env zoo.registry"),
     Row("zoo/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference zoo.tasks.saved zoo.bench"),
@@ -180,8 +184,8 @@ TABLE = (
     Row(
         "zoo/inference/*",
         packages=f"{FRAMEWORKS} filelock paddle2onnx nncf openvino onnxruntime",
-        parts=f"{LIGHT} zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.loading zoo.outline"
-        " zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.inference",
+        parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
+        " zoo.loading zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.inference",
     ),
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(

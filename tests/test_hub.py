@@ -285,7 +285,7 @@ def test_offline_uses_what_is_here_and_asks_nobody(
     assert not server.requests
     with pytest.raises(HubError, match=f"org/other is not on this machine, and {switch} is set") as error:
         hub.resolve("org/other")
-    assert "python -m zoo.convert org/other --out DIR" in error.value.hint
+    assert "zoo convert org/other --out DIR" in error.value.hint
 
 
 def test_offline_a_typing_error_still_gets_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from tests.hub_server import HubServer, commit
 from tests.test_hub import CONFIG, TINY, WEIGHTS, leftovers, names, server
 from zoo import env, hub, registry
 from zoo.cards import Source
-from zoo.errors import HubError, NotYetError, UnknownModelError
+from zoo.errors import HubError, UnknownModelError
 
 __all__ = ["server"]  # a fixture
 
@@ -84,7 +84,7 @@ def archived(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> str:
     """A card whose only source is an archive with its files in one folder; returns its name."""
     content = {"tiny/config.json": CONFIG.encode(), "tiny/pytorch_model.bin": os.urandom(9999), "tiny/notes": b"n"}
     url = archive(server, "tiny.tar.gz", content)
-    card = replace(registry.find("structbert-en-large"), sources=(Source("archive", url),))
+    card = replace(registry.info("structbert-en-large"), sources=(Source("archive", url),))
     monkeypatch.setattr(registry, "lookup", lambda name: card if name == "archived" else None)
     return "archived"
 
@@ -146,7 +146,7 @@ def test_a_full_disk_while_writing(server: HubServer, monkeypatch: pytest.Monkey
 
 def test_a_card_by_alias_and_its_second_source(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Source("hub", "org/gone"), Source("modelscope", "iic/tiny")
-    card = replace(registry.find("xlmr-base"), sources=(first, second))
+    card = replace(registry.info("xlmr-base"), sources=(first, second))
     monkeypatch.setattr(registry, "lookup", lambda name: card)
     server.add("iic/tiny", TINY, "modelscope")
     found = hub.resolve("xlmr-base")
@@ -161,7 +161,7 @@ def test_a_card_by_alias_and_its_second_source(server: HubServer, monkeypatch: p
 def test_the_pin_of_a_card_holds_and_can_be_overruled(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     old = server.add("org/tiny@v1", {"config.json": CONFIG, "model.safetensors": b"old"})
     digest = {"model.safetensors": hashlib.sha256(b"old").hexdigest()}
-    card = replace(registry.find("xlmr-base"), sources=(Source("hub", "org/tiny", commit(old), sha256=digest),))
+    card = replace(registry.info("xlmr-base"), sources=(Source("hub", "org/tiny", commit(old), sha256=digest),))
     monkeypatch.setattr(registry, "lookup", lambda name: card)
     assert hub.resolve("xlmr-base").revision == commit(old)
     assert hub.resolve("xlmr-base@main").revision == commit(server.root / "hub/org/tiny")
@@ -169,7 +169,7 @@ def test_the_pin_of_a_card_holds_and_can_be_overruled(server: HubServer, monkeyp
 
 def test_a_pinned_digest_beats_what_the_hub_announces(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     card = replace(
-        registry.find("xlmr-base"), sources=(Source("hub", "org/tiny", sha256={"model.safetensors": "0" * 64}),)
+        registry.info("xlmr-base"), sources=(Source("hub", "org/tiny", sha256={"model.safetensors": "0" * 64}),)
     )
     monkeypatch.setattr(registry, "lookup", lambda name: card)
     with pytest.raises(HubError, match="0000"):
@@ -186,14 +186,6 @@ def test_a_card_without_address_says_so() -> None:
     with pytest.raises(HubError, match="no address") as error:
         hub.plan("palm-en-base")
     assert "Google Drive" in error.value.hint
-
-
-def test_a_family_that_comes_later_is_not_downloaded(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    later = replace(registry.family("veco"), not_yet="not now.")
-    monkeypatch.setattr(registry, "family", lambda name: later)
-    with pytest.raises(NotYetError, match="veco-large cannot be run"):
-        hub.resolve("veco-large")
-    assert not server.requests
 
 
 def test_plan_says_what_would_be_fetched(server: HubServer) -> None:

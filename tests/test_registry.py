@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 import zoo
 from zoo import published, registry
 from zoo.cards import Card
-from zoo.errors import ConfigError, NotYetError, UnknownModelError
+from zoo.errors import ConfigError, UnknownModelError
 from zoo.finetune.recipes import recipes
 from zoo.models import FAMILIES
 
@@ -38,8 +38,8 @@ def count(card: Card, *, pooler: bool, types: int, head: str | None) -> int:
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda c: c.name)
 def test_a_card_is_complete(card: Card) -> None:
-    assert registry.find(card.name) is card
-    assert all(registry.find(alias) is card for alias in card.aliases)
+    assert registry.info(card.name) is card
+    assert all(registry.info(alias) is card for alias in card.aliases)
     assert card.languages and card.licence and card.checked
     assert set(card.heads) <= TASKS
     family = registry.family(card.family)
@@ -227,12 +227,6 @@ def test_who_runs_a_config(config: dict, family: str, architecture: str, task: s
 def test_a_config_that_nobody_runs(config: dict) -> None:
     with pytest.raises(ConfigError, match=r"config\.json"):
         registry.family_of(config)
-
-
-def test_a_family_that_comes_later_says_so() -> None:
-    later = replace(registry.family("palm"), not_yet="the network is not part of this version yet.")
-    with pytest.raises(NotYetError, match="not part of this version yet"):
-        registry.require_ready(later)
 
 
 def test_cards_stand_on_nothing_but_cards() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.finetune.small import small_data, small_folder
 from zoo import files
+from zoo.__main__ import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
 # Sends the signal when a function of a module is called for the n-th time.
@@ -187,15 +188,11 @@ def test_several_conversions(model: Path, tmp_path: Path) -> None:
     stop_at("concurrent.futures._base:result:1", signal.SIGTERM, tmp_path, "zoo.convert.__main__", *words)
 
 
-@pytest.mark.parametrize(
-    "module", ["zoo.__main__", "zoo.convert.__main__", "zoo.finetune.__main__", "zoo.evaluate", "zoo.predict",
-               "zoo.export", "zoo.bench"],
-)  # fmt: skip
-def test_every_help_promises_the_same(module: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from importlib import import_module
-
+@pytest.mark.parametrize("verb", [[], *([verb] for verb in VERBS)], ids=str)
+def test_every_help_promises_the_same(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     from zoo import terminal
+    from zoo.__main__ import main
 
     with pytest.raises(SystemExit):
-        import_module(module).main(["--help"])
+        main([*verb, "--help"])
     assert terminal.STOPPED in capsys.readouterr().out

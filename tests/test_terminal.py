@@ -1,4 +1,4 @@
-"""`python -m zoo` as a user sees it, and the environment that it reports."""
+"""`zoo` as a user sees it, and the environment that it reports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,23 +38,13 @@ def test_list_as_json_holds_whole_cards(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_info_shows_everything_on_the_card(capsys: pytest.CaptureFixture[str]) -> None:
-    card = registry.find("minilm")
+    card = registry.info("minilm")
     assert main(["info", "minilm"]) == 0
     text = capsys.readouterr().out
     for part in (card.name, card.licence, "22,713,216", *card.aliases, card.checked, "82.03", "Spearman"):
         assert part in text
     for source in card.sources:
         assert source.id in text and source.sha256["model.safetensors"] in text
-
-
-def test_info_of_a_family_that_comes_later(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    later = replace(registry.family("veco"), not_yet="the network is not part of this version yet.")
-    monkeypatch.setattr(registry, "family", lambda name: later)
-    assert main(["info", "veco-large"]) == 0
-    text = capsys.readouterr().out
-    assert "not yet" in text and "zoo.load(" not in text
 
 
 @pytest.mark.parametrize(
@@ -163,8 +152,9 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert done.stdout.startswith("name") and done.stderr == ""
 
 
-@pytest.mark.parametrize(("columns", "whole"), [(120, True), (60, False)])
-def test_a_terminal_gets_a_ruled_table_that_fits(columns: int, whole: bool) -> None:
+@pytest.mark.parametrize(("columns", "ruled"), [(120, True), (80, True), (50, False)])
+def test_a_terminal_gets_every_column(columns: int, ruled: bool) -> None:
+    """Beside each other, in lines that are divided at spaces and slashes; or below each other."""
     master, slave = pty.openpty()
     variables = os.environ | {"COLUMNS": str(columns), "TERM": "xterm-256color"}
     with subprocess.Popen([sys.executable, "-m", "zoo", "list", "funnel*"], stdout=slave, env=variables) as process:
@@ -174,8 +164,18 @@ def test_a_terminal_gets_a_ruled_table_that_fits(columns: int, whole: bool) -> N
             content += chunk
     text = re.sub(r"\x1b\[[0-9;]*m", "", content.decode())
     assert process.returncode == 0
-    assert "─" in text and "funnel-transformer/intermediate-base" in text
-    assert ("languages" in text) is whole
+    for said in (
+        "funnel-transformer/",
+        "intermediate-base",
+        "family",
+        "params",
+        "file",
+        "languages",
+        "heads",
+        "en",
+    ):
+        assert said in text
+    assert ("─" in text) is ruled and text.count("languages") == (1 if ruled else 10)
     assert max(len(line) for line in text.split("10 models")[0].splitlines()) <= columns
 
 

@@ -152,6 +152,12 @@ def test_commands(borrowed: Installed, command: tuple[str, ...]) -> None:
     assert borrowed.run(*command) or command[0] == "-c"
 
 
+def test_the_script(borrowed: Installed) -> None:
+    script = borrowed.python.parent / "zoo"
+    assert borrowed.run(str(script), "--version").startswith("zoo ")
+    assert borrowed.run(str(script), "export", "--help").startswith("usage: zoo export ")
+
+
 def test_plan(borrowed: Installed) -> None:
     assert "all-MiniLM-L6-v2" in borrowed.run(*PLAN, codes=(0, 1))
 

@@ -1,156 +1,96 @@
-"""`python -m zoo`: what there is (list, info) and whether this machine is ready (doctor). Imports no framework."""
+"""The command `zoo`: picks the verb and hands over to its module. Imports no framework."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple
 
-from zoo import registry, terminal
-from zoo.cards import Card, Family
-from zoo.errors import UnknownModelError
+from zoo import __version__, arguments, terminal
+from zoo.errors import UsageError, did_you_mean
+from zoo.files import quote
 
-DESCRIPTION = "The pretrained models that the zoo knows, and whether this machine is ready to run them."
+
+class Verb(NamedTuple):
+    """A command: the module that holds it, one line of help, and its function, which takes the words behind it."""
+
+    module: str
+    help: str
+    function: str = "main"
+
+
+VERBS = {
+    "list": Verb("zoo.listing", "the checkpoints that the zoo knows", "list_main"),
+    "info": Verb("zoo.listing", "everything that is known about one checkpoint", "info_main"),
+    "doctor": Verb("zoo.doctor", "is this machine ready: versions, engines, memory, disk, caches, hubs"),
+    "convert": Verb("zoo.convert.__main__", "published checkpoints to Paddle folders, proven; and back"),
+    "finetune": Verb("zoo.finetune.__main__", "train a model with a published recipe, or on your own files"),
+    "evaluate": Verb("zoo.evaluate", "the scores of a finished run on a split or a file"),
+    "predict": Verb("zoo.predict", "the answers of a finished run, file in, file out"),
+    "export": Verb("zoo.export.__main__", "a model as a folder for one engine, its score checked; int8 too"),
+    "bench": Verb("zoo.bench.__main__", "how fast a model runs here, by engine and precision"),
+}
 EXAMPLES = f"""\
 examples:
-  python -m zoo list "*large*"             every card whose name, alias or family matches
-  python -m zoo list --family funnel
-  python -m zoo info xlm-roberta-base      sizes, licence, sources, published scores
-  python -m zoo doctor                     versions, cores, disk, caches
-  python -m zoo.convert --help             bring a checkpoint to Paddle
+  zoo list "*large*"                                      what there is
+  zoo convert all-MiniLM-L6-v2 --out minilm               from PyTorch to Paddle, with a certificate
+  zoo finetune --task classification --data reviews/ --model all-MiniLM-L6-v2 --out runs/reviews
+  zoo evaluate runs/reviews
+  zoo predict runs/reviews --data new.csv --out answers.csv
+  zoo export runs/reviews --out reviews-int8 --to openvino --precision int8 --guard reviews/
+
+`zoo VERB --help` explains a command, and `python -m zoo VERB` is the same one. The names of options may have dashes
+or underscores: --batch-size is --batch_size.
 
 exit codes:
   0    done
-  1    something is missing, or a hub did not answer
+  1    something is missing, damaged or did not answer
   2    the command line makes no sense
+  3    a check on numbers or on a score did not hold; nothing was written
 {terminal.STOPPED}"""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line of `python -m zoo`."""
-    top = argparse.ArgumentParser(
-        "python -m zoo",
-        description=DESCRIPTION,
+    """The command line before the verb: --version and --help."""
+    lines = "\n".join(f"  {verb:<10} {about.help}" for verb, about in VERBS.items())
+    made = argparse.ArgumentParser(
+        "zoo",
+        usage="zoo VERB ... | zoo VERB --help | zoo --version",
+        description=f"Pretrained models for PaddlePaddle whose conversion is proven.\n\nverbs:\n{lines}",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="list | info | doctor")
-    listing = commands.add_parser("list", help="the checkpoints that the zoo knows")
-    listing.add_argument("pattern", nargs="?", default="*", help='a name with wildcards, such as "funnel*"')
-    listing.add_argument("--family", help="only this family")
-    info = commands.add_parser("info", help="everything that is known about one checkpoint")
-    info.add_argument("name", help="name or alias; see `list`")
-    doctor = commands.add_parser(
-        "doctor", help="is this machine ready: versions, cores, memory, disk, caches, hubs"
-    )
-    doctor.add_argument("--online", action="store_true", help="also ask the hubs whether they answer")
-    doctor.add_argument("--verify", action="store_true", help="also read every cached weight file again")
-    doctor.add_argument("--clear-compiled", action="store_true", help="first delete the compiled networks")
-    for command in (listing, info, doctor):
-        command.add_argument("--json", action="store_true", help="machine-readable output")
-    return top
+    made.add_argument("--version", action="version", version=f"zoo {__version__}")
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code."""
-    args = parser().parse_args(argv)
-    return terminal.run(lambda: _command(args), as_json=args.json)
+    """Runs one command and returns its exit code.
+
+    Args:
+        argv: the verb and what follows it; None for the words that this process was started with.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in VERBS:
+        verb = VERBS[words[0]]
+        run: Callable[[Sequence[str]], int] = getattr(import_module(verb.module), verb.function)
+        return run(words[1:])
+    return terminal.run(lambda: _without_a_verb(words))
 
 
-def _command(args: argparse.Namespace) -> int:
-    if args.command == "list":
-        _list(args.pattern, args.family, args.json)
-    elif args.command == "info":
-        _info(registry.info(args.name), args.json)
-    else:
-        from zoo import doctor
-
-        if args.clear_compiled:
-            doctor.clear_compiled()
-        doctor.run(online=args.online, verify=args.verify, as_json=args.json)
-    return 0
-
-
-def _list(pattern: str, family: str | None, as_json: bool) -> None:
-    chosen = registry.family(family) if family else None
-    cards = [registry.info(n) for n in registry.list_models(pattern)]
-    cards = [c for c in cards if chosen is None or c.family == chosen.name]
-    if not cards:
-        where = f" of the family {chosen.name}" if chosen else ""
-        raise UnknownModelError(f"No model{where} matches '{pattern}'.", registry.suggest(pattern))
-    if as_json:
-        terminal.print_json([_plain(c) for c in cards])
-        return
-    rows = [(c.name, c.family, _count(c), _weights(c), c.languages, ", ".join(c.heads), _state(c)) for c in cards]
-    header = ("name", "family", "params", "file", "languages", "heads", "")
-    terminal.table(rows, header, right=(2, 3), fold=(0, 4, 5), optional=(4, 5, 1, 3))
-    print(f"\n{len(cards)} models. Any other repository of the Hub with one of these networks loads as well.")
-
-
-def _state(card: Card) -> str:
-    return "not yet" if registry.family(card.family).not_yet else ""
-
-
-def _count(card: Card) -> str:
-    if not card.parameters:
-        return "-"
-    return f"{card.parameters / 1e6:.4g}M"
-
-
-def _weights(card: Card) -> str:
-    known = [s.size for s in card.sources if s.size]
-    return terminal.size(known[0]) if known else "-"
-
-
-def _plain(card: Card) -> dict[str, object]:
-    """A card as JSON, with what its family adds."""
-    family = registry.family(card.family)
-    return {
-        **asdict(card),
-        "scores": [asdict(s) for s in card.scores],
-        "paper": family.paper,
-        "not_yet": family.not_yet,
-    }
-
-
-def _info(card: Card, as_json: bool) -> None:
-    if as_json:
-        terminal.print_json(_plain(card))
-        return
-    family = registry.family(card.family)
-    print(card.name)
-    terminal.fields(_facts(card, family))
-    if card.scores:
-        print("\nPublished scores")
-        rows = [
-            ("/".join(filter(None, (s.task, s.language))), s.metric, f"{s.value:g}", s.split, s.source, s.note)
-            for s in card.scores
-        ]
-        terminal.table(rows, ("task", "metric", "score", "split", "published in", "note"), right=(2,), fold=(4, 5))
-
-
-def _facts(card: Card, family: Family) -> list[tuple[str, str]]:
-    sizes = ", ".join(f"{k} {v}" for k, v in card.config.items())
-    facts = [
-        ("family", f"{family.title}, {family.paper}"),
-        ("architecture", card.architecture),
-        ("sizes", sizes or "not established"),
-        ("parameters", f"{card.parameters:,}" if card.parameters else "not established"),
-        ("languages", card.languages),
-        ("licence", card.licence),
-        ("heads", ", ".join(card.heads) or "none; any head can be added untrained"),
-        ("also called", ", ".join(card.aliases)),
-    ]
-    for n, source in enumerate(card.sources):
-        pinned = f" @ {source.revision}" if source.revision else ""
-        size = f", {terminal.size(source.size)}" if source.size else ""
-        facts.append(("" if n else "sources", f"{source.kind}: {source.id}{pinned}{size}"))
-        facts += [("", f"  sha256 of {file}: {digest}") for file, digest in source.sha256.items()]
-    facts += [("checked", card.checked), ("not yet", family.not_yet)]
-    if not family.not_yet:
-        facts.append(("use", f'zoo.load("{card.name}")'))
-    return [(name, value) for name, value in facts if value]
+def _without_a_verb(words: list[str]) -> int:
+    if words and not words[0].startswith("-"):
+        hint = did_you_mean(words[0], VERBS.keys()) or f"One of {', '.join(VERBS)}; see `zoo --help`."
+        raise UsageError(f"zoo has no command {quote(words[0])}.", hint)
+    made = parser()
+    if not words:
+        made.print_help(sys.stderr)
+        return 2
+    made.parse_args(arguments.spelled(words, made))
+    raise UsageError("There is no command.", f"One of {', '.join(VERBS)}; see `zoo --help`.")
 
 
 if __name__ == "__main__":

@@ -90,7 +90,6 @@ class Family:
     Attributes:
         model_types: config.json's `model_type` values it answers to when `architectures` is absent.
         transformers_types: model_type -> the one under which transformers runs the same network.
-        not_yet: why its models cannot be loaded yet; empty once they can.
     """
 
     name: str
@@ -100,4 +99,3 @@ class Family:
     model_types: tuple[str, ...]
     cards: tuple[Card, ...]
     transformers_types: Mapping[str, str] = field(default_factory=dict)
-    not_yet: str = ""

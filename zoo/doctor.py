@@ -1,12 +1,15 @@
-"""`python -m zoo doctor`: is this machine ready? Reads metadata and folders; imports no framework."""
+"""`zoo doctor`: is this machine ready? Reads metadata and folders; imports no framework."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from zoo import env, terminal
+from zoo import arguments, env, terminal
 from zoo.inference import verdicts
 from zoo.inference.kinds import ENGINES, missing, versions
 
@@ -24,6 +27,38 @@ ENVIRONMENT_VARIABLES = (
 )
 COMPILED_FOLDER = "compiled"  # folder of zoo/inference/cache.py
 PROBE_SECONDS = 2.0
+EPILOG = f"""\
+examples:
+  zoo doctor
+  zoo doctor --online --json
+
+exit codes:
+  0    the report is printed; what is wrong stands in it, under Problems
+  2    the command line makes no sense
+{terminal.STOPPED}"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = arguments.parser(
+        "doctor", "Is this machine ready: versions, engines, memory, disk, caches, hubs.", EPILOG
+    )
+    made.add_argument("--online", action="store_true", help="also ask the hubs whether they answer")
+    made.add_argument("--verify", action="store_true", help="also read every cached weight file again")
+    made.add_argument("--clear-compiled", action="store_true", help="first delete the compiled networks")
+    made.add_argument("--json", action="store_true", help="machine-readable output")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    return arguments.run(parser(), _main, argv)
+
+
+def _main(given: argparse.Namespace) -> None:
+    if given.clear_compiled:
+        clear_compiled()
+    run(online=given.online, verify=given.verify, as_json=given.json)
 
 
 def run(*, online: bool = False, verify: bool = False, as_json: bool = False) -> None:
@@ -64,12 +99,12 @@ def _caches() -> dict[str, Path]:
 
 
 def _engines() -> list[dict[str, str]]:
-    """What runs networks here: version or what is missing, and what is known of its bf16 on this processor."""
+    """What runs networks here: version or how to install it, and what is known of its bf16 on this processor."""
     known = list(verdicts.all_of(env.home() / COMPILED_FOLDER))
     found = []
     for name, kind in ENGINES.items():
         lacks = missing(name)
-        state = f"not installed: needs {' and '.join(lacks)}" if lacks else versions(name)[kind.packages[0]]
+        state = f"not installed: pip install {' '.join(lacks)}" if lacks else versions(name)[kind.packages[0]]
         bf16 = _bf16([v for v in known if v.engine == name]) if "bf16" in kind.precisions and not lacks else ""
         found.append({"name": name, "title": kind.title, "state": state, "bf16": bf16})
     return found
@@ -198,3 +233,7 @@ def _print(report: dict) -> None:
         terminal.fields(list(report["switches"].items()))
     print("\nProblems")
     print("\n".join(f"  {p}" for p in report["problems"]) or "  none found")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

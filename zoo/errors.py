@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 
 class ZooError(Exception):
     """An error that a user can act on; the commands print it in one paragraph and exit with `exit_code`.
@@ -81,6 +83,24 @@ class InputError(ZooError):
 
 class TrainingError(ZooError):
     """A training run that went wrong: a loss or gradient that is no number. Names update, rows and layer."""
+
+
+def did_you_mean(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
+    """Returns the sentence that follows a misspelt name; empty when nothing is spelled almost like it.
+
+    Args:
+        name: what was typed.
+        known: the names that there are; of a mapping the values are shown.
+
+    Example:
+        >>> did_you_mean("exprot", ["export", "predict"])
+        "Did you mean 'export'?"
+    """
+    from difflib import get_close_matches
+
+    shown = known if isinstance(known, Mapping) else {one: one for one in known}
+    found = get_close_matches(name[:80], shown, n=2, cutoff=0.6)
+    return f"Did you mean {' or '.join(repr(shown[one]) for one in found)}?" if found else ""
 
 
 DISTRIBUTION = "paddle-model-zoo"

@@ -1,4 +1,4 @@
-"""python -m zoo.evaluate: scores of a finished run on a split or a file, with its own head and thresholds."""
+"""zoo evaluate: scores of a finished run on a split or a file, with its own head and thresholds."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from zoo import terminal
+from zoo import arguments, terminal
 
 EPILOG = f"""\
 examples:
-  python -m zoo.evaluate runs/sst2 --data glue/SST-2              the development set
-  python -m zoo.evaluate runs/squad2 --task squad --data squad/   another data set of the same kind
-  python -m zoo.evaluate runs/xnli --split test --languages en,zh
+  zoo evaluate runs/sst2 --data glue/SST-2              the development set
+  zoo evaluate runs/squad2 --task squad --data squad/   another data set of the same kind
+  zoo evaluate runs/xnli --split test --languages en,zh
 
 exit codes:
   0    done
@@ -24,12 +24,8 @@ exit codes:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="python -m zoo.evaluate",
-        description="Scores a finished run. Labels, thresholds and lengths are those that were saved with it.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    said = "Scores a finished run. Labels, thresholds and lengths are those that were saved with it."
+    made = arguments.parser("evaluate", said, EPILOG)
     made.add_argument("run", metavar="RUN", help="folder of a run, or its best/")
     made.add_argument(
         "--data", default="", metavar="PATH", help="folder or file; without it the Hub, or your own files"
@@ -43,21 +39,20 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    arguments = parser().parse_args(argv)
-    return terminal.run(lambda: _main(arguments), as_json=arguments.json)
+    return arguments.run(parser(), _main, argv)
 
 
-def _main(arguments: argparse.Namespace) -> int:
+def _main(given: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     from zoo.finetune.config import split_names
     from zoo.finetune.trained_model import TrainedModel
 
     with terminal.notes():
-        saved = TrainedModel(arguments.run, arguments.task)
-        split = saved.read(arguments.data, arguments.split, split_names(arguments.languages), scored=True)
+        saved = TrainedModel(given.run, given.task)
+        split = saved.read(given.data, given.split, split_names(given.languages), scored=True)
         found = saved.judge(split)
     scores, lost = found.scores, dict(split.features.lost)
-    if arguments.json:
+    if given.json:
         terminal.print_json(
             {
                 "task": saved.task.name,

@@ -63,6 +63,14 @@ def load(
         ConfigError, NotYetError: config.json describes a network the zoo does not implement.
         CheckpointError, KeyRuleError: a weight file that is damaged or does not fit config.json.
         UsageError: an argument that makes no sense, or a head that must be named because its tensors fit several.
+
+    Example:
+        >>> import zoo
+        >>> model = zoo.load("all-MiniLM-L6-v2")
+        >>> model.task, model.config.hidden_size
+        ('embedding', 384)
+        >>> model.encode("A cat sits on the mat.").shape
+        (384,)
     """
     if dtype not in DTYPES:
         raise UsageError(f"dtype='{dtype}' is not one of {', '.join(DTYPES)}.")

@@ -1,4 +1,4 @@
-"""python -m zoo.predict: file in, file out, with the head, labels and thresholds of a finished run."""
+"""zoo predict: file in, file out, with the head, labels and thresholds of a finished run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from zoo import files, terminal
+from zoo import arguments, files, terminal
 from zoo.files import user_path
 
 EPILOG = f"""\
 examples:
-  python -m zoo.predict runs/sst2 --data new.tsv --out answers.tsv
-  python -m zoo.predict runs/mnli --data glue/MNLI --split test --out MNLI-m.tsv     for the benchmark's server
+  zoo predict runs/sst2 --data new.tsv --out answers.tsv
+  zoo predict runs/mnli --data glue/MNLI --split test --out MNLI-m.tsv     for the benchmark's server
 The file is read as the data set's own files are, and written as its server takes answers. A model of tags reads
 plain text too: each line is cut into words or characters, as it was trained.
 
@@ -26,12 +26,8 @@ exit codes:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="python -m zoo.predict",
-        description="Answers of a finished run for a file or a split without gold answers.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    said = "Answers of a finished run for a file or a split without gold answers."
+    made = arguments.parser("predict", said, EPILOG)
     made.add_argument("run", metavar="RUN", help="folder of a run, or its best/")
     made.add_argument(
         "--data", default="", metavar="PATH", help="folder or file; without it the Hub, or your own files"
@@ -46,21 +42,20 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    arguments = parser().parse_args(argv)
-    return terminal.run(lambda: _main(arguments))
+    return arguments.run(parser(), _main, argv)
 
 
-def _main(arguments: argparse.Namespace) -> int:
+def _main(given: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     from zoo.finetune.config import split_names
     from zoo.finetune.trained_model import TrainedModel
 
-    out = user_path(arguments.out)
-    files.probe_file(out, replace=arguments.overwrite)
+    out = user_path(given.out)
+    files.probe_file(out, replace=given.overwrite)
     with terminal.notes():
-        saved = TrainedModel(arguments.run, arguments.task)
-        split = saved.read(arguments.data, arguments.split, split_names(arguments.languages))
-        answers = saved.predict(split, out, arguments.overwrite)
+        saved = TrainedModel(given.run, given.task)
+        split = saved.read(given.data, given.split, split_names(given.languages))
+        answers = saved.predict(split, out, given.overwrite)
     print(f"{len(answers)} answers: {out}")
     return 0
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib import import_module
 
 from zoo.cards import Architecture, Card, Family
-from zoo.errors import ConfigError, NotYetError, UnknownModelError
+from zoo.errors import ConfigError, UnknownModelError
 from zoo.files import clean, quote
 from zoo.mark import Mark
 from zoo.models import FAMILIES
@@ -16,17 +16,36 @@ from zoo.models import FAMILIES
 
 @lru_cache(maxsize=1)
 def families() -> tuple[Family, ...]:
-    """Every family, in the order of `zoo.models.FAMILIES`."""
+    """Gives every family, in the order of `zoo.models.FAMILIES`.
+
+    Example:
+        >>> from zoo import registry
+        >>> [family.name for family in registry.families()][:2]
+        ['xlmr', 'infoxlm']
+    """
     return tuple(import_module(f"zoo.models.{name}").FAMILY for name in FAMILIES)
 
 
 def architectures() -> tuple[Architecture, ...]:
-    """Every class name that a family runs."""
+    """Gives every class name that a family runs.
+
+    Example:
+        >>> from zoo import registry
+        >>> "BertForTokenClassification" in {known.name for known in registry.architectures()}
+        True
+    """
     return tuple(architecture for one in families() for architecture in one.architectures)
 
 
 def with_head(architecture: Architecture, task: str | None) -> Architecture:
-    """What upstream calls the same network with this head; itself where upstream has no such class."""
+    """Gives what upstream calls the same network with this head; itself where upstream has no such class.
+
+    Example:
+        >>> from zoo import registry
+        >>> _, bare = registry.family_of({"architectures": ["XLMRobertaModel"]})
+        >>> registry.with_head(bare, "qa").name
+        'XLMRobertaForQuestionAnswering'
+    """
     if architecture.task == task:
         return architecture
     known = [a for a in architectures() if a.module == architecture.module]
@@ -51,11 +70,16 @@ def _by_key() -> dict[str, Card]:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the cards that match a wildcard pattern, in the order of the families.
+    """Gives the names of the cards that match a wildcard pattern, in the order of the families.
 
     Args:
         pattern: as a shell reads it ("funnel*", "*large*"), any case. Matched against the name, the part of the
             name after its organisation, the aliases and the family.
+
+    Example:
+        >>> import zoo
+        >>> zoo.list_models("*infoxlm*")
+        ['microsoft/infoxlm-base', 'microsoft/infoxlm-large']
     """
     wanted = pattern.lower()
     return [c.name for f in families() for c in f.cards if any(fnmatchcase(k, wanted) for k in _spellings(c))]
@@ -66,11 +90,17 @@ def _spellings(card: Card) -> list[str]:
     return [n.lower() for n in (*names, *(n.rpartition("/")[2] for n in names), card.family)]
 
 
-def find(name: str) -> Card:
-    """The card with this name or alias, any case.
+def info(name: str) -> Card:
+    """Gives the card with this name or alias, any case.
 
     Raises:
         UnknownModelError: no card has it; the message names the nearest ones.
+
+    Example:
+        >>> import zoo
+        >>> card = zoo.info("xlm-roberta-base")
+        >>> card.name, card.family, card.parameters
+        ('FacebookAI/xlm-roberta-base', 'xlmr', 278295186)
     """
     card = lookup(name)
     if card is None:
@@ -78,23 +108,38 @@ def find(name: str) -> Card:
     return card
 
 
-info = find
-
-
 def lookup(name: str) -> Card | None:
-    """As `find`, but None when there is no such card."""
+    """Gives the card as `info` does, but None when there is no such card.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.lookup("no-such-model") is None
+        True
+    """
     return _by_key().get(name.lower())
 
 
 def suggest(name: str) -> str:
-    """The sentence that follows a name nobody knows."""
+    """Gives the sentence that follows a name nobody knows.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.suggest("infoxlm-bas").split("?")[0]
+        "Did you mean 'microsoft/infoxlm-base'"
+    """
     near = nearest(name)
     did_you_mean = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return f"{did_you_mean}See `python -m zoo list`. A folder is written './{clean(name)}'."
+    return f"{did_you_mean}See `zoo list`. A folder is written './{clean(name)}'."
 
 
 def nearest(name: str, count: int = 2) -> list[str]:
-    """Names of the cards that are spelled almost like `name`."""
+    """Gives the names of at most `count` cards that are spelled almost like `name`, the likeliest first.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.nearest("xlm-roberta-bas", 1)
+        ['FacebookAI/xlm-roberta-base']
+    """
     from difflib import get_close_matches
 
     keys = {key: card.name for key, card in _by_key().items()}
@@ -104,10 +149,15 @@ def nearest(name: str, count: int = 2) -> list[str]:
 
 
 def family(name: str) -> Family:
-    """The family with this name.
+    """Gives the family with this name.
 
     Raises:
         UnknownModelError: there is none.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.family("funnel").title
+        'Funnel-Transformer'
     """
     for one in families():
         if one.name == name.lower():
@@ -115,29 +165,20 @@ def family(name: str) -> Family:
     raise UnknownModelError(f"{quote(name)} is not a family of the zoo.", f"Families: {', '.join(FAMILIES)}.")
 
 
-def require_ready(family: Family, name: str = "") -> None:
-    """Stops before anything is downloaded for a family whose models cannot be run yet.
-
-    Raises:
-        NotYetError: the family is listed only.
-    """
-    if family.not_yet:
-        ready = ", ".join(f.name for f in families() if not f.not_yet)
-        raise NotYetError(
-            f"{name or family.title} cannot be run: {family.not_yet}",
-            f"Families that can be loaded today: {ready}.",
-        )
-
-
 def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
-    """Who runs a config.json: by the zoo's own mark, else by `architectures`, else by `model_type`.
+    """Finds who runs a config.json: by the zoo's own mark, else by `architectures`, else by `model_type`.
 
     A class name that no family has is an error even when `model_type` is known: some files carry the model type
     of another network, and the class is what the weights were saved from.
 
     Raises:
         ConfigError: no family knows the architecture, or the file names none.
-        NotYetError: the family is listed, but its models cannot be run yet.
+
+    Example:
+        >>> from zoo import registry
+        >>> family, architecture = registry.family_of({"architectures": ["XLMRobertaForTokenClassification"]})
+        >>> family.name, architecture.task
+        ('xlmr', 'tagging')
     """
     mark, classes = Mark.of(config), config.get("architectures")
     named: list[object] = list(classes) if isinstance(classes, list | tuple) else []
@@ -145,20 +186,24 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
     found = _by_class(named, mark.family if mark else None) if named else _by_model_type(config)
     if found is None:
         given = f"architecture {quote(named[0])}" if named else f"model_type {quote(config.get('model_type'))}"
-        known = ", ".join(f.title for f in families() if not f.not_yet)
+        known = ", ".join(f.title for f in families())
         raise ConfigError(
             f"config.json names the {given}, which no family of the zoo runs.",
             f"The zoo runs the encoders of {known}, and BERT, RoBERTa and CamemBERT, which are the same networks.",
         )
-    require_ready(found[0])
     return found
 
 
 def fairseq(arch: object) -> Architecture:
-    """Who runs a checkpoint of fairseq, by the `--arch` among its training options.
+    """Finds who runs a checkpoint of fairseq, by the `--arch` among its training options.
 
     Raises:
         ConfigError: no family knows it.
+
+    Example:
+        >>> from zoo import registry
+        >>> registry.fairseq("veco_large").task
+        'generation'
     """
     known = {name: a for one in families() for a in one.architectures for name in a.fairseq}
     if not isinstance(arch, str) or arch not in known:

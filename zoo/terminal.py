@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
+from unicodedata import east_asian_width
 
 from zoo import signals
 from zoo.errors import ZooError
@@ -103,51 +104,75 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def table(
-    rows: Sequence[Sequence[str]],
-    header: Sequence[str],
-    *,
-    right: Sequence[int] = (),
-    fold: Sequence[int] = (),
-    optional: Sequence[int] = (),
-) -> None:
-    """Prints a table: ruled on a terminal, aligned text in a pipe.
+def table(rows: Sequence[Sequence[str]], header: Sequence[str], *, right: Sequence[int] = ()) -> None:
+    """Prints a table: aligned text in a pipe, ruled on a terminal, where long cells take several lines.
+
+    On a terminal on which the longest words do not fit side by side, every row is a list of names and values.
 
     Args:
         rows: cells as text.
         header: names of the columns.
         right: columns of numbers.
-        fold: columns that may take several lines on a narrow terminal.
-        optional: columns that a narrow terminal leaves out, in this order.
     """
-    widths = [max(len(row[n]) for row in (header, *rows)) for n in range(len(header))]
-    if sys.stdout.isatty():
-        shown = _fitting(widths, optional)
-        _rich_table(rows, header, shown, right, fold)
+    widths = [max(map(_width, column)) for column in zip(header, *rows, strict=True)]
+    if not sys.stdout.isatty():
+        _print_rows((header, *rows), widths, right)
         return
-    for row in (header, *rows):
+    narrowed = _narrowed(rows, header, widths, shutil.get_terminal_size().columns)
+    if narrowed:
+        _rich_table(rows, header, narrowed, right)
+        return
+    for row in rows:
+        fields([(name, cell) for name, cell in zip(header, row, strict=True) if cell])
+        print()
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: Chinese characters take two."""
+    return len(text) if text.isascii() else sum(1 + (east_asian_width(char) in "WF") for char in text)
+
+
+def _print_rows(rows: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[int]) -> None:
+    for row in rows:
         cells = (
-            f"{c:>{w}}" if n in right else f"{c:<{w}}" for n, (c, w) in enumerate(zip(row, widths, strict=True))
+            " " * (width - _width(cell)) + cell if n in right else cell + " " * (width - _width(cell))
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join(cells).rstrip())
 
 
-def _fitting(widths: Sequence[int], optional: Sequence[int]) -> list[int]:
-    """The columns that fit side by side on the terminal, or all that are not optional."""
-    shown, room = list(range(len(widths))), shutil.get_terminal_size().columns
-    for n in optional:
-        if sum(widths[k] + 2 for k in shown) <= room:
-            break
-        shown.remove(n)
-    return shown
+def _narrowed(
+    rows: Sequence[Sequence[str]], header: Sequence[str], widths: Sequence[int], room: int
+) -> list[int] | None:
+    """Widths of the columns that fit into the room, the widest narrowed first; None when their words do not fit."""
+    columns = zip(header, *rows, strict=True)
+    least = [max(_width(part.rstrip()) for cell in column for part in _parts(cell)) for column in columns]
+    found = list(widths)
+    while sum(found) + 2 * len(found) > room:
+        loose = [n for n, width in enumerate(found) if width > least[n]]
+        if not loose:
+            return None
+        found[max(loose, key=found.__getitem__)] -= 1
+    return found
+
+
+def _parts(cell: str) -> list[str]:
+    """A cell divided where a line may end: behind a space, and behind the / of a name or an address."""
+    return re.split(r"(?<=[ /])(?=[^ /])", cell)
+
+
+def _folded(cell: str, width: int) -> str:
+    """A cell in lines of at most `width` characters."""
+    lines = [""]
+    for part in _parts(cell):
+        if lines[-1] and _width((lines[-1] + part).rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _rich_table(
-    rows: Sequence[Sequence[str]],
-    header: Sequence[str],
-    shown: Sequence[int],
-    right: Sequence[int],
-    fold: Sequence[int],
+    rows: Sequence[Sequence[str]], header: Sequence[str], widths: Sequence[int], right: Sequence[int]
 ) -> None:
     from rich import box
     from rich.console import Console
@@ -155,12 +180,10 @@ def _rich_table(
     from rich.text import Text
 
     ruled = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    for n in shown:
-        ruled.add_column(
-            header[n], justify="right" if n in right else "left", overflow="fold", no_wrap=n not in fold
-        )
+    for n, (name, width) in enumerate(zip(header, widths, strict=True)):
+        ruled.add_column(_folded(name, width), justify="right" if n in right else "left", no_wrap=True)
     for row in rows:
-        ruled.add_row(*(Text(row[n]) for n in shown))
+        ruled.add_row(*(Text(_folded(cell, width)) for cell, width in zip(row, widths, strict=True)))
     Console().print(ruled)
 
 

@@ -1,4 +1,4 @@
-"""python -m zoo.bench: cells in processes of their own, halved batches, peers, files."""
+"""zoo bench: cells in processes of their own, halved batches, peers, files."""
 
 from __future__ import annotations
 

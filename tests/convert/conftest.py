@@ -57,7 +57,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Make:
     def make(name: str, architecture: str = "", form: Any = None, **config: object) -> Path:
         key = (name, architecture, form, json.dumps(config))
         if key not in made:
-            card = registry.find(name)
+            card = registry.info(name)
             sizes = next((s for s in (TINY_FUNNEL, TINY_BART) if s.keys() <= card.config.keys()), TINY)
             sizes = TINY | TINY_PALM if card.family == "palm" else sizes
             folder = tmp_path_factory.mktemp("upstream") / "snapshot"

@@ -84,12 +84,11 @@ def test_default_target_is_where_load_looks(minilm_snapshot: Path, command) -> N
     assert model.task == "embedding"
 
 
-def test_dry_run_of_all_counts_only_ready_families(command) -> None:  # type: ignore[no-untyped-def]
+def test_dry_run_of_all_counts_what_has_an_address(command) -> None:  # type: ignore[no-untyped-def]
     code, out, _ = command("--all", "--dry-run", "--json")
     plan = json.loads(out)
-    ready = [c.name for f in registry.families() if not f.not_yet for c in f.cards if c.sources]
+    ready = [c.name for f in registry.families() for c in f.cards if c.sources]
     assert [m["name"] for m in plan["models"]] == ready
-    assert {n["family"] for n in plan["not_yet"]} == {f.name for f in registry.families() if f.not_yet}
     unreachable = {m["name"] for m in plan["models"] if m["error"]}
     assert code == 1 and XLMR in unreachable and MINILM not in unreachable  # no network here, but the package
 
@@ -99,7 +98,7 @@ def test_sizes_unlike_the_card_are_said(snapshot: Make, tmp_path: Path, caplog: 
 
     from zoo.convert.to_paddle import different_from_card
 
-    card = replace(registry.find(XLMR), config={"hidden_size": 768, "vocab_size": 400})
+    card = replace(registry.info(XLMR), config={"hidden_size": 768, "vocab_size": 400})
     said = different_from_card({"hidden_size": 32, "vocab_size": 400}, card)
     assert len(said) == 1 and "hidden_size=32" in said[0] and "768" in said[0]
 

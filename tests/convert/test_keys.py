@@ -51,7 +51,7 @@ def today(key: str) -> str:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_sizes_are_those_of_the_card(path: Path) -> None:
     data, infos = read(path)
-    card = registry.find(str(data["name"]))
+    card = registry.info(str(data["name"]))
     aliases = ("decoder.weight", "decoder_weight", "decoder.bias", "position_ids", "version")
     aliases = (*aliases, "decoder.embed_tokens.weight", "output_projection.weight")
     own = [i for i in infos.values() if not i.name.endswith(aliases)]
@@ -68,7 +68,7 @@ def test_files_are_what_the_script_writes(path: Path) -> None:
     pytest.importorskip("transformers")
     from conversion.headers import document
 
-    card = registry.find(str(read(path)[0]["name"]))
+    card = registry.info(str(read(path)[0]["name"]))
     assert document(card) == path.read_text(encoding="utf-8")
 
 

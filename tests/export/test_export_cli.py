@@ -1,4 +1,4 @@
-"""python -m zoo.export: what is exported is right and opens without its weights; what is not is refused."""
+"""zoo export: what is exported is right and opens without its weights; what is not is refused."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def _captured(main: Callable[[list[str]], int], words: tuple[object, ...]) -> tu
 
 @pytest.fixture
 def finetune() -> Command:
-    """`python -m zoo.finetune` in this process: exit code, stdout, stderr."""
+    """`zoo finetune` in this process: exit code, stdout, stderr."""
     from zoo.finetune.__main__ import main
 
     return lambda *words: _captured(main, words)
@@ -35,7 +35,7 @@ def finetune() -> Command:
 
 @pytest.fixture
 def evaluate() -> Command:
-    """`python -m zoo.evaluate` in this process."""
+    """`zoo evaluate` in this process."""
     from zoo.evaluate import main
 
     return lambda *words: _captured(main, words)
@@ -43,7 +43,7 @@ def evaluate() -> Command:
 
 @pytest.fixture
 def predict() -> Command:
-    """`python -m zoo.predict` in this process."""
+    """`zoo predict` in this process."""
     from zoo.predict import main
 
     return lambda *words: _captured(main, words)

@@ -167,7 +167,7 @@ def test_recipe(recipe: Recipe) -> None:
 def _command(recipe: Recipe) -> str:
     """The line that a recipe's file begins with."""
     how = f"--model {recipe.model}" if recipe.task in SUITES else f"--recipe {recipe.name}"
-    return f"# python -m zoo.finetune --task {recipe.task} {how}\n"
+    return f"# zoo finetune --task {recipe.task} {how}\n"
 
 
 def test_one_flagship_for_a_task() -> None:

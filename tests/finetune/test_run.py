@@ -184,7 +184,7 @@ def test_train_rows(finetune: Command, english: Path, sst2: Path, tmp_path: Path
     assert found["data"]["train"]["examples"] == 6
     assert found["notes"] == [
         "trained on 6 of 16 rows, drawn by seed 42",
-        "the test split has no gold answers; `python -m zoo.predict` writes a submission for it",
+        "the test split has no gold answers; `zoo predict` writes a submission for it",
     ]
 
 

@@ -46,7 +46,7 @@ def run(classifier: Model, tmp_path: Path) -> Path:
 
 
 def exported(model: Model, folder: Path, engine: str = "paddle", **changes: Any) -> Path:
-    """What `python -m zoo.export` writes, without weights of our own."""
+    """What `zoo export` writes, without weights of our own."""
     model.save(folder)
     (folder / "model.safetensors").unlink()
     module = module_of("zoo.inference.decoder" if isinstance(model, Seq2Seq) else engine)

@@ -30,7 +30,7 @@ Folders = Callable[[str], Path]
 
 
 def predicted(folder: Path, examples: Sequence[Any], out: Path) -> tuple[Any, list[Any]]:
-    """The task, and the answers of `python -m zoo.predict`."""
+    """The task, and the answers of `zoo predict`."""
     saved = TrainedModel(str(folder))
     split = split_of("test", list(examples), saved.task, saved.model, saved.options)
     return saved.task, saved.predict(split, out)

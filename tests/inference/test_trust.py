@@ -193,7 +193,7 @@ def test_the_doctor_says_it(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert engines()["openvino"] == {
         "name": "openvino",
         "title": "OpenVINO",
-        "state": "not installed: needs openvino",
+        "state": "not installed: pip install openvino",
         "bf16": "",
     }
     assert main(["doctor"]) == 0

@@ -125,7 +125,7 @@ def test_403_keys() -> None:
     with torch.device("meta"):
         peer = PalmModel(PalmConfig())
     assert len(peer.state_dict()) == 403
-    assert sum(p.numel() for p in peer.parameters()) == registry.find("palm-zh-base").parameters
+    assert sum(p.numel() for p in peer.parameters()) == registry.info("palm-zh-base").parameters
 
 
 HYPOTHESES = {"palm_sofa_tiny": (TINY, "in/input_tokens"), "palm_sofa_beam": (BEAM, "in/src")}

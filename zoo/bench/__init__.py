@@ -1,1 +1,1 @@
-"""How fast a model runs here, by engine and precision, beside other libraries. `python -m zoo.bench --help`."""
+"""How fast a model runs here, by engine and precision, beside other libraries. `zoo bench --help`."""

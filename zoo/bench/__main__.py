@@ -1,4 +1,4 @@
-"""python -m zoo.bench: how fast a model runs here, by engine and precision."""
+"""zoo bench: how fast a model runs here, by engine and precision."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from zoo import files, terminal
+from zoo import arguments, files, terminal
 from zoo.files import user_path
 
 EPILOG = f"""\
 examples:
-  python -m zoo.bench all-MiniLM-L6-v2
-  python -m zoo.bench runs/ner --batch 1,32 --length 64 --engine paddle,openvino --out speed
-  python -m zoo.bench all-MiniLM-L6-v2 --processes 2 --engine paddle,torch,torch-compile
+  zoo bench all-MiniLM-L6-v2
+  zoo bench runs/ner --batch 1,32 --length 64 --engine paddle,openvino --out speed
+  zoo bench all-MiniLM-L6-v2 --processes 2 --engine paddle,torch,torch-compile
 Engines: eager, paddle, openvino, onnxruntime; beside them torch and torch-compile, which run transformers' network
 of the same sizes. Without --engine all that are installed but torch-compile, which compiles for a minute. Ids are
 random and nothing is padded. Measure on an idle machine. A batch that does not fit into the memory is halved.
@@ -28,12 +28,8 @@ HEADER = ("engine", "precision", "batch", "length", "p50 ms", "p95 ms", "p99 ms"
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="python -m zoo.bench",
-        description="Latency, throughput and peak memory of a model over batch x length x precision x engine.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    said = "Latency, throughput and peak memory of a model over batch x length x precision x engine."
+    made = arguments.parser("bench", said, EPILOG)
     made.add_argument("model", metavar="NAME_OR_FOLDER", help="as zoo.load takes it, or a folder of zoo.export")
     made.add_argument("--batch", default=(1, 8), type=_numbers, metavar="A,B", help="rows of a batch (1,8)")
     made.add_argument("--length", default=(16, 128), type=_numbers, metavar="A,B", help="tokens of a row (16,128)")
@@ -48,23 +44,22 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 1 when a cell has no numbers."""
-    arguments = parser().parse_args(argv)
-    return terminal.run(lambda: _main(arguments), as_json=arguments.json)
+    return arguments.run(parser(), _main, argv)
 
 
-def _main(arguments: argparse.Namespace) -> int:
+def _main(given: argparse.Namespace) -> int:
     from zoo.bench import measure
 
     grid = measure.Grid(
-        arguments.model,
-        arguments.batch,
-        arguments.length,
-        arguments.precision,
-        arguments.engine,
-        arguments.processes,
-        arguments.rounds,
+        given.model,
+        given.batch,
+        given.length,
+        given.precision,
+        given.engine,
+        given.processes,
+        given.rounds,
     )
-    out = user_path(arguments.out) if arguments.out else None
+    out = user_path(given.out) if given.out else None
     if out:
         files.probe(out, last="bench.json")  # before minutes of measuring
     rows = []
@@ -73,7 +68,7 @@ def _main(arguments: argparse.Namespace) -> int:
             rows.append(row)
             progress.note = f"{row.engine} {row.precision}, {row.batch} x {row.length}"
             progress.add(1)
-    if arguments.json:
+    if given.json:
         terminal.print_json(measure.document(grid, rows))
     else:
         terminal.table([_cells(asdict(row)) for row in rows], HEADER, right=range(2, len(HEADER)))

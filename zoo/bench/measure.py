@@ -1,4 +1,4 @@
-"""Latency, throughput and memory of a model over batch x length x precision x engine; see `python -m zoo.bench`.
+"""Latency, throughput and memory of a model over batch x length x precision x engine; see `zoo bench`.
 
 Every cell of the grid runs in processes of its own (zoo/bench/cell.py), which share the cores, so that
 memory is the cell's alone and one that runs out of it ends nothing else.
@@ -35,7 +35,7 @@ class Grid:
     """What is measured: every batch x length x precision x engine.
 
     Attributes:
-        model: a name, or a folder of `zoo.load`, of a finetuning run or of `python -m zoo.export`.
+        model: a name, or a folder of `zoo.load`, of a finetuning run or of `zoo export`.
         batches, lengths: rows of a batch, tokens of a row.
         precisions, engines: names; () for those that the processor and the installation have.
         processes: instances that run at the same time, each with its share of the cores.

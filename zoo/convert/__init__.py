@@ -1,1 +1,1 @@
-"""Published checkpoints in, Paddle folders out, each with a certificate. `python -m zoo.convert --help`."""
+"""Published checkpoints in, Paddle folders out, each with a certificate. `zoo convert --help`."""

@@ -1,4 +1,4 @@
-"""python -m zoo.convert: published checkpoints in, Paddle folders out."""
+"""zoo convert: published checkpoints in, Paddle folders out."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zoo import signals, terminal
+from zoo import arguments, signals, terminal
 from zoo.convert import plan
 from zoo.convert.plan import FORMATS, Job, Planned
 from zoo.errors import UsageError, ZooError
 
 EXIT_CODES = f"""\
-A NAME is a model of the zoo (see `python -m zoo list`), a wildcard ("*infoxlm*", in quotes), a folder
+A NAME is a model of the zoo (see `zoo list`), a wildcard ("*infoxlm*", in quotes), a folder
 ("./my-model": of transformers, of PaddleNLP, or of a finished run of zoo.finetune), or a repository of the Hub
 ("BAAI/bge-m3", "BAAI/bge-m3@revision").
 
@@ -31,7 +31,7 @@ from the same files and by the same rules, is left as it is; a download that was
 The source is never written to. Every converted folder has a certificate.json.
 
 exit codes:
-  0    everything is converted (families that are only listed do not count under --all)
+  0    everything is converted
   1    a file is missing, damaged or not what config.json says, or the disk is full; nothing was published for it
   2    the command line makes no sense, or there is no such model
   3    --verify found a difference; nothing was published for it
@@ -41,12 +41,7 @@ exit codes:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="python -m zoo.convert",
-        description="Converts published checkpoints for Paddle, and back.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    made = arguments.parser("convert", "Converts published checkpoints for Paddle, and back.", EXIT_CODES)
     made.add_argument("names", nargs="*", metavar="NAME", help="what to convert, see below")
     made.add_argument("--all", action="store_true", help="every model of the zoo")
     made.add_argument(
@@ -85,23 +80,22 @@ def _positive(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    arguments = parser().parse_args(argv)
-    return terminal.run(lambda: _main(arguments), as_json=arguments.json)
+    return arguments.run(parser(), _main, argv)
 
 
-def _main(arguments: argparse.Namespace) -> int:
+def _main(given: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")  # paddle says this on import; nothing is compiled
-    names = plan.names_of(arguments.names, arguments.all)
-    several = len(names) > 1 or arguments.all or names != arguments.names
-    jobs = plan.jobs_of(names, arguments.to, arguments.out, several)
-    if arguments.dry_run:
-        return _show([plan.survey(job, arguments.verify) for job in jobs], arguments)
-    if arguments.jobs > 1 and len(jobs) > 1:
-        results = _in_processes(jobs, arguments)
+    names = plan.names_of(given.names, given.all)
+    several = len(names) > 1 or given.all or names != given.names
+    jobs = plan.jobs_of(names, given.to, given.out, several)
+    if given.dry_run:
+        return _show([plan.survey(job, given.verify) for job in jobs], given)
+    if given.jobs > 1 and len(jobs) > 1:
+        results = _in_processes(jobs, given)
     else:
-        run = runner(arguments.to, arguments.verify)
-        results = [_one(job, run, arguments.json) for job in jobs]
-    return _report(results, arguments)
+        run = runner(given.to, given.verify)
+        results = [_one(job, run, given.json) for job in jobs]
+    return _report(results, given)
 
 
 def runner(to: str, verify: bool) -> Callable[[Job], dict[str, Any]]:
@@ -137,13 +131,16 @@ def load_verify() -> Callable[..., Mapping[str, Any]]:
     Raises:
         UsageError: this is not a checkout, or torch or transformers is not installed.
     """
+    checkout = str(Path(__file__).parents[2])  # the command `zoo` does not look there by itself
+    if checkout not in sys.path:
+        sys.path.append(checkout)
     try:
         return import_module("conversion.verify").verify
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] == "conversion":
             raise UsageError(
                 "--verify compares with the torch original, and the code for that is not part of the wheel.",
-                "Run it in a checkout of the zoo: python -m zoo.convert NAME --verify",
+                "Run it with a checkout of the zoo that is installed by `pip install -e '.[verify]'`.",
             ) from error
         raise UsageError(
             f"--verify needs {error.name}, which is not installed.", "pip install -e '.[verify]'"
@@ -179,13 +176,13 @@ def _say(row: Mapping[str, Any]) -> None:
     print(f"{row['name']}: {row['status']}: {row['target']} ({figures}{verified})", flush=True)
 
 
-def _in_processes(jobs: Sequence[Job], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def _in_processes(jobs: Sequence[Job], given: argparse.Namespace) -> list[dict[str, Any]]:
     """A process per model, `--jobs` at a time: each has its own memory, and none can take another with it."""
     running: list[subprocess.Popen[str]] = []
 
     def run(job: Job) -> dict[str, Any]:
-        command = [sys.executable, "-m", "zoo.convert", job.name, "--to", arguments.to, "--out", str(job.target)]
-        command += ["--json", *(["--verify"] if arguments.verify else [])]
+        command = [sys.executable, "-m", "zoo.convert", job.name, "--to", given.to, "--out", str(job.target)]
+        command += ["--json", *(["--verify"] if given.verify else [])]
         with tempfile.TemporaryFile("w+") as answer:
             process = subprocess.Popen(command, stdout=answer, stderr=subprocess.PIPE, text=True)
             running.append(process)
@@ -201,11 +198,11 @@ def _in_processes(jobs: Sequence[Job], arguments: argparse.Namespace) -> list[di
             message = f"its process ended with code {process.returncode}"
             row = {"name": job.name, "status": "failed", "exit_code": 1}
             row["error"] = {"type": "Stopped", "message": message, "hint": "Run it alone to see why."}
-        if not arguments.json and not signals.received():
+        if not given.json and not signals.received():
             _say(row)
         return row
 
-    with ThreadPoolExecutor(arguments.jobs) as pool:
+    with ThreadPoolExecutor(given.jobs) as pool:
         try:
             return list(pool.map(run, jobs))
         except BaseException:
@@ -215,32 +212,19 @@ def _in_processes(jobs: Sequence[Job], arguments: argparse.Namespace) -> list[di
             raise
 
 
-def _report(results: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> int:
-    listed = plan.not_yet() if arguments.all else []
-    if arguments.json:
-        waiting = [{"family": f.name, "reason": f.not_yet} for f in listed]
-        terminal.print_json({"models": list(results), "not_yet": waiting})
-    else:
-        _say_not_yet(listed)
+def _report(results: Sequence[Mapping[str, Any]], given: argparse.Namespace) -> int:
+    if given.json:
+        terminal.print_json({"models": list(results)})
     codes = {r["exit_code"] for r in results if r["status"] == "failed"}
     return codes.pop() if len(codes) == 1 else min(len(codes), 1)
 
 
-def _say_not_yet(families: Sequence[Any]) -> None:
-    for family in families:
-        print(f"not yet: {family.title}: {family.not_yet}")
-
-
-def _show(rows: Sequence[Planned], arguments: argparse.Namespace) -> int:
+def _show(rows: Sequence[Planned], given: argparse.Namespace) -> int:
     """The plan: a table and its sums, or JSON."""
     free = plan.free_at(Path(rows[0].target)) if rows else 0
     fetch, disk = sum(r.fetch for r in rows), sum(r.disk for r in rows)
-    listed = plan.not_yet() if arguments.all else []
-    if arguments.json:
-        waiting = [{"family": f.name, "reason": f.not_yet} for f in listed]
-        terminal.print_json(
-            {"models": [vars(r) for r in rows], "fetch": fetch, "disk": disk, "free": free, "not_yet": waiting}
-        )
+    if given.json:
+        terminal.print_json({"models": [vars(r) for r in rows], "fetch": fetch, "disk": disk, "free": free})
     else:
         header = ("model", "licence", "to fetch", "here", "memory", "disk", "state")
         cells = [
@@ -255,7 +239,6 @@ def _show(rows: Sequence[Planned], arguments: argparse.Namespace) -> int:
         terminal.table(cells, header, right=(2, 3, 4, 5))
         for row in rows:
             print(f"{row.name} -> {row.target}" if not row.error else f"{row.name}: {row.error}")
-        _say_not_yet(listed)
         short = " This is not enough." if free < fetch + disk else ""
         sizes = [terminal.size(count) for count in (fetch, disk, free)]
         print("to fetch {}, to write {}; {} are free.{}".format(*sizes, short))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from zoo import hub, registry
-from zoo.cards import Card, Family
+from zoo.cards import Card
 from zoo.checkpoint.rules import KeyMap
 from zoo.convert.certificate import Certificate, rules_version
 from zoo.errors import UnknownModelError, UsageError, ZooError
@@ -53,41 +52,23 @@ def names_of(given: Sequence[str], everything: bool) -> list[str]:
     Raises:
         UsageError: no name, or names beside --all.
         UnknownModelError: a wildcard that matches nothing.
-        NotYetError: a name of a family that is only listed.
     """
     if everything == bool(given):
         raise UsageError("Give names or --all, not both." if given else "Give the name of a model, or --all.")
     if everything:
-        ready = (family.cards for family in registry.families() if not family.not_yet)
-        return [card.name for cards in ready for card in cards if card.sources]  # the others are fetched by hand
+        cards = (card for family in registry.families() for card in family.cards)
+        return [card.name for card in cards if card.sources]  # the others are fetched by hand
     names: list[str] = []
     for name in given:
         names += _expand(name) if any(c in name for c in WILDCARD_SIGNS) and not Path(name).exists() else [name]
-    for name in names:
-        _require_ready(name)
     return list(dict.fromkeys(names))
 
 
 def _expand(pattern: str) -> list[str]:
     found = registry.list_models(pattern)
     if not found:
-        for family in not_yet():
-            if fnmatchcase(family.name, pattern.lower()):
-                registry.require_ready(family, f"'{pattern}'")
-        raise UnknownModelError(f"'{pattern}' matches no model of the zoo.", "See `python -m zoo list`.")
+        raise UnknownModelError(f"'{pattern}' matches no model of the zoo.", "See `zoo list`.")
     return found
-
-
-def _require_ready(name: str) -> None:
-    card = registry.lookup(name)
-    for family in registry.families():
-        if family.name == (card.family if card else name):
-            registry.require_ready(family, f"'{name}'")
-
-
-def not_yet() -> list[Family]:
-    """Families whose models cannot be converted yet."""
-    return [family for family in registry.families() if family.not_yet]
 
 
 def jobs_of(names: Sequence[str], to: str, out: Path | None, several: bool) -> list[Job]:

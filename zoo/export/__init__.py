@@ -1,1 +1,1 @@
-"""Models as folders for one engine, outputs and score checked. `python -m zoo.export --help`."""
+"""Models as folders for one engine, outputs and score checked. `zoo export --help`."""

@@ -1,4 +1,4 @@
-"""python -m zoo.export: a model as a folder for one engine, with its numbers and its score checked."""
+"""zoo export: a model as a folder for one engine, with its numbers and its score checked."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from zoo import terminal
+from zoo import arguments, terminal
 from zoo.errors import GuardError
 
 EPILOG = f"""\
 examples:
-  python -m zoo.export runs/sst2 --out sst2-bf16 --precision bf16 --guard glue/SST-2
-  python -m zoo.export runs/ner --out ner-int8 --to openvino --precision int8 --guard peoples_daily/
-  python -m zoo.export all-MiniLM-L6-v2 --out minilm-onnx --to onnx
-  python -m zoo.export bert-base-chinese --out mlm --to onnx                   with its head: logits
-  python -m zoo.export bert-base-chinese --out bert --to onnx --task encoder   last_hidden_state
-  python -m zoo.export some/squad2-model --out qa --to openvino --guard squad/ --task squad2
+  zoo export runs/sst2 --out sst2-bf16 --precision bf16 --guard glue/SST-2
+  zoo export runs/ner --out ner-int8 --to openvino --precision int8 --guard peoples_daily/
+  zoo export all-MiniLM-L6-v2 --out minilm-onnx --to onnx
+  zoo export bert-base-chinese --out mlm --to onnx                   with its head: logits
+  zoo export bert-base-chinese --out bert --to onnx --task encoder   last_hidden_state
+  zoo export some/squad2-model --out qa --to openvino --guard squad/ --task squad2
 
 A model has the head that its files have; the graph's inputs and outputs bear the names of the network's. Every
 output is compared with the eager model's over several shapes. With --guard the task's metric is measured
@@ -38,12 +38,8 @@ exit codes:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
-        prog="python -m zoo.export",
-        description="Writes a folder that zoo.pipeline opens without tracing, for every batch and length.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    said = "Writes a folder that zoo.pipeline opens without tracing, for every batch and length."
+    made = arguments.parser("export", said, EPILOG)
     made.add_argument("model", metavar="MODEL", help="folder of a run, a model's folder, or a name")
     made.add_argument("--to", default="paddle", metavar="FORMAT", help="paddle (default), onnx or openvino")
     made.add_argument(
@@ -74,34 +70,33 @@ def _points(text: str) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    arguments = parser().parse_args(argv)
-    return terminal.run(lambda: _main(arguments), as_json=arguments.json)
+    return arguments.run(parser(), _main, argv)
 
 
-def _main(arguments: argparse.Namespace) -> int:
+def _main(given: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     try:
         with _stdout_is_stderr():
             from zoo.export.run import ScoreCheck, export
 
-            languages = tuple(part.strip() for part in arguments.languages.split(",") if part.strip())
+            languages = tuple(part.strip() for part in given.languages.split(",") if part.strip())
             guarding = ScoreCheck(
-                arguments.guard,
-                arguments.task,
-                arguments.split,
+                given.guard,
+                given.task,
+                given.split,
                 languages,
-                arguments.budget,
-                arguments.calibrate,
+                given.budget,
+                given.calibrate,
             )
-            report = export(arguments.model, arguments.out, arguments.to, arguments.precision, guarding)
+            report = export(given.model, given.out, given.to, given.precision, guarding)
     except GuardError as error:
-        if not arguments.json:
+        if not given.json:
             _show(error.report or {})
             raise
         what = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
         terminal.print_json({"error": what, **(error.report or {})})
         return error.exit_code
-    if arguments.json:
+    if given.json:
         terminal.print_json(report.to_dict())
         return 0
     _show(report.to_dict())

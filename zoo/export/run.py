@@ -119,6 +119,14 @@ def export(
         DiskError: the disk is full. Nothing was written.
         GuardError: an output differs from the eager model's by more than its tolerance, or the metric falls by
             more than the budget. Its `report` has what was measured. Nothing was written.
+
+    Example:
+        >>> from zoo.export.run import export
+        >>> report = export("all-MiniLM-L6-v2", "minilm-deployed")
+        >>> report.engine, report.outputs
+        ('paddle', ('embeddings',))
+        >>> (report.folder / "export.json").is_file()
+        True
     """
     guarding = guarding or ScoreCheck()
     files.probe(out, last=EXPORT_FILE)
@@ -177,7 +185,7 @@ def _load(source: str | os.PathLike[str], task: str) -> tuple[Model, dict[str, A
         if head not in (saved := saved_head(place, among=(head,)), "encoder", *HEADS_WITHOUT_WEIGHTS):
             raise UsageError(
                 f"'{source}' has {f'the head {saved}' if saved else 'no head'}; a new '{head}' would know nothing.",
-                f"Train it first: python -m zoo.finetune --task {task} --model {source}",
+                f"Train it first: zoo finetune --task {task} --model {source}",
             )
     return load(place, task=head), settings
 

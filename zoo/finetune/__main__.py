@@ -1,16 +1,18 @@
-"""python -m zoo.finetune: a published recipe, or your own data, in one command."""
+"""zoo finetune: a published recipe, or your own data, in one command."""
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoo import terminal
-from zoo.errors import UsageError
-from zoo.finetune.config import DEFAULTS, FIELD_NAMES, choices, flags, near, wrong
+from zoo import arguments, terminal
+from zoo.errors import UsageError, did_you_mean
+from zoo.finetune import elsewhere
+from zoo.finetune.config import DEFAULTS, FIELD_NAMES, choices, flags, wrong
 
 if TYPE_CHECKING:
     from zoo.finetune.recipes import Settled
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 DESCRIPTION = "Finetunes a model, and puts its score beside the published one."
 EPILOG = f"""\
 examples:
-  python -m zoo.finetune --task squad2                       the flagship recipe; data and model from the Hub
-  python -m zoo.finetune --task squad2 --show                what it would do, and where each value comes from
-  python -m zoo.finetune --task sst2 --model all-MiniLM-L6-v2 --data glue/SST-2 --seeds 3
-  python -m zoo.finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue
-  python -m zoo.finetune --task list                         every task
+  zoo finetune --task squad2                       the flagship recipe; data and model from the Hub
+  zoo finetune --task squad2 --show                what it would do, and where each value comes from
+  zoo finetune --task sst2 --model all-MiniLM-L6-v2 --data glue/SST-2 --seeds 3
+  zoo finetune --task classification --model all-MiniLM-L6-v2 --data reviews/     train.csv and dev.csv of your own
+  zoo finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue
+  zoo finetune --task list                         every task, and the kinds of task for your own files
 
 several devices (the batch size is that of one):
   python -m paddle.distributed.launch PATH/zoo/finetune/__main__.py --task squad2     (on CPUs: --backend gloo)
@@ -43,7 +46,7 @@ exit codes:
 def parser() -> Any:
     """The command line: the fields of `FinetuneConfig`, --show and --resume."""
     made = flags()
-    made.prog = "python -m zoo.finetune"
+    made.prog = arguments.program("finetune")
     made.description, made.epilog = DESCRIPTION, EPILOG
     made.formatter_class = _Help
     if not any(action.dest == "show" for action in made._actions):
@@ -56,7 +59,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     """Help with defaults, and without jsonargparse's types, which they show."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=110)
+        super().__init__(prog, max_help_position=30, width=shutil.get_terminal_size((110, 24)).columns)
 
     def _get_help_string(self, action: argparse.Action) -> str:
         default = DEFAULTS.get(action.dest)
@@ -68,14 +71,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    given = [_spelled(word) for word in (sys.argv[1:] if argv is None else argv)]
+    given = list(sys.argv[1:] if argv is None else argv)
     return terminal.run(lambda: _main(given))
-
-
-def _spelled(word: str) -> str:
-    """--batch-size is --batch_size."""
-    name, sign, value = word.partition("=")
-    return name.replace("-", "_").replace("__", "--", 1) + sign + value if word.startswith("--") else word
 
 
 def _main(argv: Sequence[str]) -> int:
@@ -128,14 +125,12 @@ def _parsed(argv: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: an unknown flag, or a value of a wrong kind.
     """
-    for word in argv:
-        name = word.partition("=")[0].removeprefix("--")
-        if word.startswith("--") and name not in (*FIELD_NAMES, "show", "resume", "help"):
-            raise UsageError(f"There is no option {word.partition('=')[0]}.", near(name, FIELD_NAMES))
+    made = parser()
+    words = arguments.spelled(argv, made, elsewhere.OPTIONS)
     try:
-        return dict(parser().parse_args(argv, defaults=False).as_dict())
+        return dict(made.parse_args(words, defaults=False).as_dict())
     except argparse.ArgumentError as error:
-        raise UsageError(_said(argv, str(error))) from None
+        raise UsageError(_said(words, str(error))) from None
 
 
 def _said(argv: Sequence[str], error: str) -> str:
@@ -146,7 +141,7 @@ def _said(argv: Sequence[str], error: str) -> str:
         if name not in FIELD_NAMES or not flag.startswith("--"):
             continue
         if f'"{name}"' in error:
-            hint = near(value, choices(name)) if choices(name) else ""
+            hint = did_you_mean(value, choices(name))
             return f"--{wrong(name, value)}" + (f"\n{hint}" if hint else "")
     return error.strip()
 
@@ -154,13 +149,17 @@ def _said(argv: Sequence[str], error: str) -> str:
 def _list() -> int:
     from zoo import tasks
     from zoo.finetune.recipes import recipes
+    from zoo.tasks import user_files
 
     flagship = {recipe.task: recipe.model for recipe in recipes() if recipe.flagship}
     rows = []
     for name in tasks.names():
         task = tasks.find(name)
         rows.append((name, task.title, task.head, ", ".join(task.metrics), flagship.get(name, "")))
-    terminal.table(rows, ("task", "data set", "head", "metrics", "flagship recipe with"), optional=(1, 3))
+    terminal.table(rows, ("task", "data set", "head", "metrics", "flagship recipe with"))
+    print("\nYour own files: --task KIND --model MODEL --data FOLDER (train.csv, dev.csv) or FILE")
+    kinds = [(kind, *about) for kind, about in user_files.kinds().items()]
+    terminal.table(kinds, ("kind", "what is learned", "columns"))
     return 0
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
 from zoo.files import quote
 
 if TYPE_CHECKING:
@@ -202,14 +202,6 @@ def _value(text: str) -> Any:
     return value if isinstance(value, (int, float)) else text
 
 
-def near(name: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
-    """The sentence that follows a misspelt name; empty when nothing is spelled almost like it."""
-    from difflib import get_close_matches
-
-    found = get_close_matches(name[:80], known, n=2, cutoff=0.6)
-    return f"Did you mean {' or '.join(repr(n) for n in found)}?" if found else ""
-
-
 @lru_cache(maxsize=1)
 def flags() -> ArgumentParser:
     """The flags of `FinetuneConfig`: a parser that jsonargparse makes from the dataclass and its docstring."""
@@ -234,7 +226,7 @@ def checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
     for name in values:
         if name not in FIELD_NAMES:
-            raise UsageError(f"{where}: there is no option {quote(name)}.", near(name, FIELD_NAMES))
+            raise UsageError(f"{where}: there is no option {quote(name)}.", did_you_mean(name, FIELD_NAMES))
     try:
         return flags().parse_object(dict(values), defaults=False).as_dict()
     except argparse.ArgumentError:
@@ -250,7 +242,8 @@ def _check(name: str, value: object, where: str) -> None:
     try:
         flags().parse_object({name: value}, defaults=False)
     except argparse.ArgumentError:
-        raise UsageError(f"{where}: {wrong(name, value)}", near(quote(value).strip("'"), choices(name))) from None
+        hint = did_you_mean(quote(value).strip("'"), choices(name))
+        raise UsageError(f"{where}: {wrong(name, value)}", hint) from None
 
 
 def choices(name: str) -> tuple[str, ...]:

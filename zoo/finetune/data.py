@@ -108,7 +108,7 @@ def _with_gold(examples: list[Example], notes: list[str]) -> list[Example]:
     """Those that can be scored; a note for the others."""
     kept = with_gold(examples)
     if not kept:
-        notes.append("the test split has no gold answers; `python -m zoo.predict` writes a submission for it")
+        notes.append("the test split has no gold answers; `zoo predict` writes a submission for it")
     elif len(kept) < len(examples):
         notes.append(f"{len(examples) - len(kept)} of {len(examples)} rows of test have no gold answer: not scored")
     return kept

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo import published, registry
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
 from zoo.files import Fields, clean, quote, read_text
-from zoo.finetune.config import DEFAULTS, FinetuneConfig, checked, near
+from zoo.finetune.config import DEFAULTS, FinetuneConfig, checked
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -130,7 +130,7 @@ def settle(given: Mapping[str, Any], by: str = "flag") -> Settled:
     _check_task(values["task"])
     if not values["model"]:
         others = [r.model for r in recipes() if r.task == task]
-        hint = f"The zoo has recipes for it with {', '.join(others)}." if others else "See `python -m zoo list`."
+        hint = f"The zoo has recipes for it with {', '.join(others)}." if others else "See `zoo list`."
         raise UsageError(f"There is no flagship recipe for the task {values['task']}: say --model.", hint)
     return Settled(FinetuneConfig(**values), sources, recipe)
 
@@ -187,13 +187,15 @@ def read(name: str) -> Recipe:
     file = Path(name)
     if not name.endswith(".toml") and not file.is_file():
         raise UsageError(
-            f"{quote(name)} is not a recipe of the zoo.", near(name, names) or "A file's name ends in .toml."
+            f"{quote(name)} is not a recipe of the zoo.",
+            did_you_mean(name, names) or "A file's name ends in .toml.",
         )
     try:
         text = read_text(file, MAX_RECIPE, UsageError)
     except UsageError as error:
         raise UsageError(
-            f"Recipe {clean(name, 200)} cannot be read: {error.message}", near(name.removesuffix(".toml"), names)
+            f"Recipe {clean(name, 200)} cannot be read: {error.message}",
+            did_you_mean(name.removesuffix(".toml"), names),
         ) from None
     return parse(text, file.stem, name)
 
@@ -225,7 +227,7 @@ def _published(entry: Mapping[str, Any], where: str) -> Published:
     known = tuple(f.name for f in fields(Published))
     for key in entry:
         if key not in known:
-            raise UsageError(f"{where}: [[published]] has no {quote(key)}.", near(key, known))
+            raise UsageError(f"{where}: [[published]] has no {quote(key)}.", did_you_mean(key, known))
     missing = [key for key in ("metric", "score", "split", "source") if key not in entry]
     if missing:
         raise UsageError(f"{where}: [[published]] lacks {', '.join(missing)}.")

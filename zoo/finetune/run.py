@@ -54,6 +54,17 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
         UsageError: options that make no sense, or a folder that has a run already.
         InputError: data that cannot be read; names file and line. Nothing was written.
         TrainingError: the loss or a gradient is no number.
+
+    Example:
+        The folder reviews has train.csv and dev.csv with the columns text and label.
+
+        >>> from zoo.finetune import finetune
+        >>> options = {"task": "classification", "model": "all-MiniLM-L6-v2", "data": "reviews", "epochs": 1}
+        >>> result = finetune(**options, out="runs/reviews")
+        >>> sorted(result.scores["dev"]["all"])
+        ['accuracy', 'macro-f1']
+        >>> (result.folder / "report.html").is_file()
+        True
     """
     settled = _settled(config, options)
     config = settled.config

@@ -14,10 +14,10 @@ from paddle.optimizer import Optimizer
 
 from zoo import tasks
 from zoo.batching import padding_of
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
 from zoo.finetune import parallel
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
-from zoo.finetune.config import FinetuneConfig, near, pairs
+from zoo.finetune.config import FinetuneConfig, pairs
 from zoo.finetune.evaluation import Split
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop_settings import LoopSettings, updates_of
@@ -117,7 +117,7 @@ def network_options(config: FinetuneConfig, task: Task) -> dict[str, Any]:
     for name, value in found.items():
         if task.head not in NETWORK_OPTIONS.get(name, ()):
             usual = [option for option, heads in NETWORK_OPTIONS.items() if task.head in heads]
-            hint = near(name, NETWORK_OPTIONS) or f"It has {', '.join(usual) or 'none'}."
+            hint = did_you_mean(name, tuple(NETWORK_OPTIONS)) or f"It has {', '.join(usual) or 'none'}."
             raise UsageError(f"--network: the head {task.head} of {task.name} has no option '{name}'.", hint)
         if name == "head" and value not in QA_HEADS:
             raise UsageError(f"--network: head={value} does not fit {task.name}.", f"One of {', '.join(QA_HEADS)}.")
@@ -136,7 +136,7 @@ def search_options(config: FinetuneConfig, task: Task) -> dict[str, Any]:
     known = {f.name for f in fields(Options)} - ONE_TEXT
     for name in asked:
         if name not in known:
-            raise UsageError(f"--generate: there is no option '{name}'.", near(name, tuple(known)))
+            raise UsageError(f"--generate: there is no option '{name}'.", did_you_mean(name, tuple(known)))
     Options(**asked)
     return asked
 

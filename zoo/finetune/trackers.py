@@ -11,9 +11,8 @@ from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
 from zoo import signals
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, did_you_mean
 from zoo.files import clean
-from zoo.finetune.config import near
 
 EXPERIMENT_NAME = "zoo"
 
@@ -207,5 +206,5 @@ def check(names: Sequence[str]) -> None:
     for name in names:
         if name not in TRACKERS:
             raise UsageError(
-                f"--trackers: '{name}' is not one of {', '.join(TRACKERS)}.", near(name, tuple(TRACKERS))
+                f"--trackers: '{name}' is not one of {', '.join(TRACKERS)}.", did_you_mean(name, tuple(TRACKERS))
             )

@@ -67,7 +67,7 @@ class TrainedModel:
             if not kept:
                 raise InputError(
                     f"'{source}' has no gold answers for the split '{split}', so there is nothing to score.",
-                    "python -m zoo.predict writes answers for it.",
+                    "zoo predict writes answers for it.",
                 )
             if len(kept) < len(examples):
                 log.info("%d of %d rows have no gold answer: not scored", len(examples) - len(kept), len(examples))

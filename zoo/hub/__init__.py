@@ -31,7 +31,7 @@ from zoo.hub.transport import Missing, Unreachable
 log = logging.getLogger("zoo")
 
 REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
-RUN, BEST = "run.json", "best"  # in the folder of a run of `python -m zoo.finetune`
+RUN, BEST = "run.json", "best"  # in the folder of a run of `zoo finetune`
 FOLDER_MARKS = ("./", "../", "/", "~", ".\\", "..\\")
 
 
@@ -190,14 +190,11 @@ def resolve(name: str | os.PathLike[str], revision: str | None = None, files: st
 
     Raises:
         UnknownModelError: the name means nothing.
-        NotYetError: the zoo cannot run this family yet; nothing was downloaded.
         HubError: the files could not be had; says what to do.
     """
     asked = refer(name, revision)
     if asked.folder is not None:
         return Snapshot(asked.folder, asked.name, None, None, "")
-    if asked.card is not None and files == "weights":
-        registry.require_ready(registry.family(asked.card.family), asked.card.name)
     from zoo.hub.sources import place_of
 
     failures: list[HubError] = []
@@ -243,9 +240,7 @@ def _explain(asked: Reference, failures: list[HubError]) -> HubError | UnknownMo
     if env.offline() and all(isinstance(f, Unreachable) for f in failures):
         switch = next(n for n in env.OFFLINE if env.flag(n))
         partly = next((f.message for f in failures if "part" in f.message), f"{typed} is not on this machine.")
-        elsewhere = (
-            f"On a connected machine: python -m zoo.convert {typed} --out DIR. Copy DIR here; zoo.load('./DIR')."
-        )
+        elsewhere = f"On a connected machine: zoo convert {typed} --out DIR. Copy DIR here; zoo.load('./DIR')."
         return Unreachable(
             f"{partly[:-1]}, and {switch} is set.", registry.suggest(asked.name) if unknown else elsewhere
         )

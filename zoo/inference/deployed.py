@@ -58,7 +58,7 @@ def deploy(
 
     Args:
         model: a name or folder that `zoo.load` takes, the folder of a finetuning run, a folder that
-            `python -m zoo.export` wrote, or a network in memory, whose weights are taken as they are now.
+            `zoo export` wrote, or a network in memory, whose weights are taken as they are now.
         task: the head; None for the one the files were saved with.
         engine, precision: see `zoo.inference.engines.choose`.
 
@@ -86,7 +86,7 @@ def deploy(
 def _exported(
     name: str, folder: Path, settings: dict[str, Any], task: str | None, engine: str, precision: str
 ) -> Deployed:
-    """A folder of `python -m zoo.export`: nothing is traced, no weights but the graph's are read."""
+    """A folder of `zoo export`: nothing is traced, no weights but the graph's are read."""
     start = time.perf_counter()
     file = folder / EXPORT_FILE
     about = Fields(_read_json(file), quote(str(file), 200), UsageError)

@@ -33,7 +33,22 @@ ROLES = {  # what a column may be called, the likeliest name first
     },
 }
 OPTIONAL = ("pair",)
+LEARNED = {
+    "classification": "a label for a text or a pair of texts",
+    "regression": "a number for a text or a pair of texts",
+    "tagging": "a tag for each word or character",
+    "qa": "the part of a context that answers a question",
+    "text2text": "a text for a text",
+}
 LONGEST_NAME = 30  # characters; a longer first cell is no column's name
+
+
+def kinds() -> dict[str, tuple[str, str]]:
+    """Gives kind of task -> what is learned, and the columns that a file has; one in brackets may be missing."""
+    return {
+        kind: (LEARNED[kind], ", ".join(f"({role})" if role in OPTIONAL else role for role in roles))
+        for kind, roles in ROLES.items()
+    }
 
 
 def files_of(data: str | Path | Mapping[str, str | Path]) -> dict[str, Path]:

@@ -70,7 +70,7 @@ def choose(model: Model, engine: str = "auto", precision: str = "auto") -> Choic
     if precision == "int8":
         raise UsageError(
             "precision='int8' needs a graph that was quantised, with its score checked.",
-            "python -m zoo.export DIR --to openvino --precision int8 --guard DATA --out OUT, then give OUT.",
+            "zoo export DIR --to openvino --precision int8 --guard DATA --out OUT, then give OUT.",
         )
     if engine != "auto":
         if reason := refusal(model, engine, precision):

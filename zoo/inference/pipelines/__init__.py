@@ -63,7 +63,7 @@ def pipeline(
 
     Args:
         task: a name of PIPELINES or ALIASES, such as "classification".
-        model: a name, a folder (of `zoo.load`, of a finetuning run, of `python -m zoo.export`), a model of
+        model: a name, a folder (of `zoo.load`, of a finetuning run, of `zoo export`), a model of
             `zoo.load`, or what `zoo.inference.deployed.deploy` made of one, which several pipelines may share.
         engine, precision: see `zoo.inference.engines.choose`.
         options: of every call, such as top_k.
@@ -71,6 +71,13 @@ def pipeline(
     Raises:
         UsageError: no such pipeline or option, or the model has another head.
         ZooError: what `zoo.load` says.
+
+    Example:
+        >>> import zoo
+        >>> embed = zoo.pipeline("embeddings", "all-MiniLM-L6-v2")
+        >>> vectors = embed(["A cat sits on the mat.", "Shares fell."])
+        >>> len(vectors), vectors[0].shape
+        (2, (384,))
     """
     name = ALIASES.get(task, task)
     found = PIPELINES.get(name)
@@ -113,5 +120,5 @@ def _check_head(task: str, heads: tuple[str, ...], head: str | None, name: str) 
     if heads and head not in heads:
         raise UsageError(
             f"The pipeline '{task}' needs the head {' or '.join(heads)}; {name} has {head or 'none'}.",
-            "Give a model that was trained for it, such as the folder of a run of `python -m zoo.finetune`.",
+            "Give a model that was trained for it, such as the folder of a run of `zoo finetune`.",
         )

@@ -106,6 +106,12 @@ class Model(nn.Layer):
             UsageError: the network was built from a config alone, so nothing says what it is; or the folder has a
                 file of somebody else with a name that is needed (config.json of another model, say).
             DiskError: the disk is full.
+
+        Example:
+            >>> import zoo
+            >>> zoo.load("all-MiniLM-L6-v2").save("minilm")
+            >>> zoo.load("./minilm").config.num_hidden_layers
+            6
         """
         self._origin()
         tensors = self._kept_together()

@@ -106,6 +106,15 @@ class Seq2Seq(Model):
         Raises:
             UsageError: options that do not work, no end or start token known.
             InputError: no text, an empty text, an id without a row.
+
+        Example:
+            >>> import zoo
+            >>> model = zoo.load("palm-zh-base", task="generation")
+            >>> batch = model.tokenizer(["答案[SEP]一段文章", "另一段文章"])
+            >>> found = model.generate(**batch, num_beams=2, max_length=8)
+            >>> len(found.sequences), len(found.scores)
+            (2, 2)
+            >>> questions = [model.tokenizer.decode(ids) for ids in found.sequences]
         """
         engine = Eager(self, options.pop("use_cache", True))
         return generate(engine, input_ids, attention_mask, token_type_ids, **options)

@@ -1,6 +1,6 @@
 """Keys of VECO's encoder-decoder, as fairseq 0.9 writes them; transformers' BART has the same behind `model.`.
 
-The way back (`python -m zoo.convert --to torch`) writes fairseq's keys again, bit by bit, in a model.safetensors,
+The way back (`zoo convert --to torch`) writes fairseq's keys again, bit by bit, in a model.safetensors,
 and beside it a config.json in BART's words: `BartForConditionalGeneration.from_pretrained` opens that folder.
 fairseq itself wants a pickle of {"args": ..., "model": the tensors}; only whoever trains there knows the arguments.
 """

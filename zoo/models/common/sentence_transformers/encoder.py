@@ -56,6 +56,16 @@ class SentenceEncoder(TaskModel):
         Raises:
             InputError: an item that is no text; names it.
             UsageError: no such prompt, or a number that makes no sense.
+
+        Example:
+            >>> import zoo
+            >>> model = zoo.load("all-MiniLM-L6-v2")
+            >>> vectors = model.encode(["A cat sits on the mat.", "A kitten lies on a rug.", "Shares fell."])
+            >>> vectors.shape
+            (3, 384)
+            >>> near, far = model.similarity(vectors[0], vectors[1:])[0]
+            >>> bool(near > far)
+            True
         """
         whole("batch_size", batch_size)
         before = self.sentence.prompt(prompt_name, prompt)
@@ -108,6 +118,13 @@ class SentenceEncoder(TaskModel):
 
         Raises:
             InputError, UsageError: as `encode`; there is no document.
+
+        Example:
+            >>> import zoo
+            >>> model = zoo.load("all-MiniLM-L6-v2")
+            >>> documents = ["Shares fell on Monday.", "The cat sleeps all day.", "It rains."]
+            >>> [found["corpus_id"] for found in model.search("a lazy pet", documents, top_k=1)]
+            [1]
         """
         count = whole("top_k", top_k)
         asked = queries if isinstance(queries, np.ndarray) else self.encode_query(queries, **options)

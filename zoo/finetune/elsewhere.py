@@ -1,0 +1,53 @@
+"""What others call the options of `zoo finetune`: transformers' TrainingArguments and its example scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Their name, with underscores -> what to type here.
+OPTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("learning_rate", "peak_lr"), "--lr"),
+    **dict.fromkeys(("num_train_epochs", "num_epochs", "max_epochs"), "--epochs"),
+    **dict.fromkeys(("max_train_steps", "num_training_steps"), "--max_steps"),
+    **dict.fromkeys(
+        ("per_device_train_batch_size", "per_gpu_train_batch_size", "train_batch_size"), "--batch_size"
+    ),
+    **dict.fromkeys(("gradient_accumulation_steps", "accumulate_grad_batches", "update_freq"), "--accumulate"),
+    **dict.fromkeys(("lr_scheduler_type", "lr_scheduler"), "--schedule"),
+    **dict.fromkeys(("warmup_steps", "num_warmup_steps"), "--warmup, in updates"),
+    **dict.fromkeys(("warmup_ratio", "warmup_proportion"), "--warmup, where a number below 1 is a share"),
+    **dict.fromkeys(("max_grad_norm", "clip_norm", "gradient_clip_val"), "--clip"),
+    **dict.fromkeys(("adam_beta1", "adam_beta2", "adam_epsilon", "adam_betas", "adam_eps"), "--adam B1,B2,EPSILON"),
+    "layerwise_lr_decay": "--layer_decay",
+    **dict.fromkeys(("hidden_dropout_prob", "attention_dropout", "classifier_dropout"), "--dropout"),
+    "label_smoothing_factor": "--label_smoothing",
+    **dict.fromkeys(("output_dir", "save_dir", "logging_dir"), "--out"),
+    **dict.fromkeys(
+        ("model_name_or_path", "model_name", "pretrained_model", "model_path", "model_type", "tokenizer_name"),
+        "--model",
+    ),
+    **dict.fromkeys(("task_name", "dataset_name", "dataset_config_name", "dataset"), "--task"),
+    **dict.fromkeys(
+        ("train_file", "validation_file", "test_file", "data_dir", "data_path", "dataset_path", "train_path"),
+        "--data FOLDER, with the files train, dev and test, or --data FILE",
+    ),
+    **dict.fromkeys(("max_seq_length", "max_seq_len", "max_source_length", "model_max_length"), "--max_length"),
+    **dict.fromkeys(("max_target_length", "val_max_target_length", "max_answer_length"), "--target_length"),
+    "max_train_samples": "--train_rows",
+    **dict.fromkeys(("text_column_name", "text_column", "label_column_name", "label_column"), "--columns"),
+    **dict.fromkeys(("summary_column", "question_column_name", "answer_column_name"), "--columns"),
+    **dict.fromkeys(("language", "train_language", "source_lang", "target_lang"), "--languages"),
+    **dict.fromkeys(("eval_steps", "save_steps", "eval_strategy", "evaluation_strategy"), "--eval_every"),
+    "metric_for_best_model": "--best",
+    "early_stopping_patience": "--patience",
+    "report_to": "--trackers",
+    "fp16": "--precision float16",
+    "bf16": "--precision bfloat16",
+    "resume_from_checkpoint": "--resume",
+    "ignore_data_skip": "--resume, which goes on at the row where it stopped",
+    **dict.fromkeys(("num_beams", "generation_num_beams", "generation_max_length"), "--generate num_beams=5"),
+    "version_2_with_negative": "--task squad2",
+    **dict.fromkeys(("do_train", "do_eval"), "no option: every run trains and evaluates"),
+    "do_predict": "another command, zoo predict RUN --out FILE",
+    "overwrite_output_dir": "another --out, or --resume: the folder of a run is never overwritten",
+}
