@@ -133,7 +133,8 @@ TABLE = (
         "zoo/convert/*",
         packages="numpy filelock rich",
         parts=f"{LIGHT} zoo.arguments zoo.registry zoo.configs zoo.model_folder zoo.keys zoo.paddlenlp zoo.env"
-        " zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.tokenization zoo.loading zoo.outline zoo.convert zoo.version conversion",
+        " zoo.terminal zoo.hub zoo.checkpoint zoo.models zoo.tokenization zoo.loading"
+        " zoo.outline zoo.convert conversion",
     ),
     Row(
         "zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.files zoo.metrics"

@@ -19,7 +19,7 @@ from zoo import arguments
 from zoo.__main__ import VERBS, main
 from zoo.errors import UsageError
 from zoo.finetune import elsewhere
-from zoo.finetune.config import FIELDS
+from zoo.finetune.config import FIELD_NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("paddle", "numpy", "torch", "transformers", "huggingface_hub", "safetensors", "rich", "tokenizers")
@@ -169,7 +169,7 @@ def test_both_ways_on_the_command_line(capsys: pytest.CaptureFixture[str], minil
 
 
 def test_options_of_other_libraries_name_ours() -> None:
-    ours = {*FIELDS, "resume", "out"}
+    ours = {*FIELD_NAMES, "resume", "out"}
     for name, here in elsewhere.OPTIONS.items():
         assert name not in ours and "-" not in name
         assert set(re.findall(r"--(\w+)", here)) <= ours, name
