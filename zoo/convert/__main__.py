@@ -19,7 +19,12 @@ from zoo.convert import plan
 from zoo.convert.plan import FORMATS, Job, Planned
 from zoo.errors import UsageError, ZooError
 
-EXIT_CODES = f"""\
+EPILOG = f"""\
+examples:
+  zoo convert all-MiniLM-L6-v2 --out minilm
+  zoo convert "*infoxlm*" --dry-run              what would be fetched and written
+  zoo convert runs/sst2 --to torch --out sst2-torch
+
 A NAME is a model of the zoo (see `zoo list`), a wildcard ("*infoxlm*", in quotes), a folder
 ("./my-model": of transformers, of PaddleNLP, or of a finished run of zoo.finetune), or a repository of the Hub
 ("BAAI/bge-m3", "BAAI/bge-m3@revision").
@@ -41,7 +46,7 @@ exit codes:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = arguments.parser("convert", "Converts published checkpoints for Paddle, and back.", EXIT_CODES)
+    made = arguments.parser("convert", "Converts published checkpoints for Paddle, and back.", EPILOG)
     made.add_argument("names", nargs="*", metavar="NAME", help="what to convert, see below")
     made.add_argument("--all", action="store_true", help="every model of the zoo")
     made.add_argument(
