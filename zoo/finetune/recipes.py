@@ -188,7 +188,7 @@ def read(name: str) -> Recipe:
     if not name.endswith(".toml") and not file.is_file():
         raise UsageError(
             f"{quote(name)} is not a recipe of the zoo.",
-            did_you_mean(name, names) or "A file's name ends in .toml.",
+            did_you_mean(name, tuple(names)) or "A file's name ends in .toml.",
         )
     try:
         text = read_text(file, MAX_RECIPE, UsageError)
