@@ -1,4 +1,4 @@
-"""Writes the tables of the READMEs and of docs/ from the cards and from results/: `python -m benchmarks.tables [--check]`
+"""Writes the tables of README and docs from the cards and from results/: `python -m benchmarks.tables [--check]`
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`; what is between them is replaced.
 """
@@ -163,7 +163,9 @@ def fill(page: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the pages; with --check only says which ones are out of date, and returns 1 if any is."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description="Writes the tables of the READMEs and of docs/.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.tables", description="Writes the tables of README and docs."
+    )
     parser.add_argument("--check", action="store_true", help="write nothing, fail if a page is out of date")
     check = parser.parse_args(argv).check
     stale = []
