@@ -1,4 +1,4 @@
-"""Draws what a command printed as a picture: `python -m benchmarks.picture TERMINAL.txt PICTURE.png` (`make picture`).
+"""Draws what a command printed as a picture: `python -m benchmarks.picture TERMINAL.txt PICTURE.png`.
 
 Reads the colours of terminals (ANSI); what a line wrote over itself, as progress bars do, is left out.
 """

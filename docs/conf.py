@@ -21,6 +21,7 @@ myst_heading_anchors = 3
 
 # Only references of pages to pages are checked; the types in signatures belong to other projects.
 nitpicky = True
+default_role = "literal"  # docstrings write code in single backticks
 nitpick_ignore_regex = [("py:.*", ".*")]
 
 autodoc_member_order = "bysource"
