@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.terminal_theme import MONOKAI as THEME
 from rich.text import Text
 
-SIZE, WIDTH, HEIGHT = 9.0, 0.602, 1.25  # points of the font; a character's width and a line's height in them
+SIZE, WIDTH, HEIGHT = 9.137, 0.602, 1.25  # points (a character is 11 pixels); its width and height in them
 MARGIN = 2  # characters
 MOST_LINES = 90
 
