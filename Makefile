@@ -21,13 +21,22 @@ PADDLENLP_TESTS := tests/tokenization tests/test_hub.py tests/test_hub_sources.p
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit install wheel-clean test-paddlenlp interop proof fuzz bench bench-all faults tables lock clean
+.PHONY: help demo docs picture test lint types unit install wheel-clean test-paddlenlp interop proof fuzz bench bench-all faults tables lock clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
 
 demo: $(VENV)/demo  ## convert the real all-MiniLM-L6-v2, search, finetune, evaluate, int8, answer: a minute, no torch needed
 	$(PY) -m examples.demo
+
+docs: $(VENV)/test  ## the documentation as a site, in build/site
+	$(PY) -m sphinx -W --keep-going -n -q -b html docs build/site
+	@echo build/site/index.html
+
+picture: $(VENV)/test  ## docs/demo.png anew, from what the demo prints
+	mkdir -p build
+	FORCE_COLOR=1 COLUMNS=110 $(PY) -m examples.demo > build/demo.txt
+	$(PY) -m benchmarks.picture build/demo.txt docs/demo.png
 
 test: lint types unit  ## what every change must pass: lint, types, import rules, unit tests, torch parity, wheel
 
@@ -66,11 +75,11 @@ bench-all: bench  ## the benchmarks of conversion and inference; some take gigab
 		funnel_export funnel_speed generation_speed inference_speed int8_speed \
 		cold_start shapes workloads ner_chain; do $(PY) -m benchmarks.$$name || exit 1; done
 
-bench: $(VENV)/test  ## STS-B beside torch and the published score: writes benchmarks/results/ and docs/, then the READMEs' tables
+bench: $(VENV)/test  ## STS-B beside torch and the published score: writes benchmarks/results/ and docs/, then the pages' tables
 	$(PY) -m benchmarks.stsb
 	$(PY) -m benchmarks.tables
 
-tables: $(VENV)/test  ## the READMEs' tables from cards and results
+tables: $(VENV)/test  ## the pages' tables from cards and results
 	$(PY) -m benchmarks.tables
 
 faults: $(VENV)/test  ## hostile and changed files, broken hubs, signals, kills, full disks (root), eight at once (two hours)
@@ -101,7 +110,7 @@ $(VENV)/demo: $(VENV)/core
 
 $(VENV)/test: $(VENV)/core
 	$(PIP) --no-deps torch==2.13.0 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-	$(PIP) -e ".[verify,export,int8,test,bench]" -c $(PINS)
+	$(PIP) -e ".[verify,export,int8,docs,test,bench]" -c $(PINS)
 	@touch $@
 
 $(INTEROP)/ready: $(VENV)/made

@@ -1,4 +1,4 @@
-"""The READMEs' tables of finetuning, made from results/."""
+"""The tables of finetuning, made from results/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tables of the READMEs are made with: results, Markdown, and the line that says what printed them."""
+"""What the tables of the pages are made with: results, Markdown, and the line that says what printed them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the tables of the READMEs from the cards and from results/: `python -m benchmarks.tables [--check]`
+"""Writes the tables of README and docs from the cards and from results/: `python -m benchmarks.tables [--check]`
 
 A table stands between `<!-- table: NAME -->` and `<!-- end -->`; what is between them is replaced.
 """
@@ -6,36 +6,21 @@ A table stands between `<!-- table: NAME -->` and `<!-- end -->`; what is betwee
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import common, fault_tables, finetuning_tables, speed_tables
-from benchmarks.markdown import markdown, millions, result
-from zoo import registry
+from benchmarks import common, fault_tables, finetuning_tables, speed_tables, summary_tables
+from benchmarks.markdown import markdown, result
 
-PAGES = ("README.md", "README.zh.md", "benchmarks/README.md", "docs/faults.md", "docs/ner.md")
-REPORTS = common.ROOT / "conversion/reports"
+PAGES = (
+    "README.md",
+    "README.zh.md",
+    *sorted(page.relative_to(common.ROOT).as_posix() for page in (common.ROOT / "docs").rglob("*.md")),
+)
 BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def models() -> str:
-    """Every card: what it is called, its size, whether it can be loaded today."""
-    rows = [
-        (
-            f"`{card.name}`",
-            family.title,
-            millions(card.parameters),
-            card.languages,
-            card.licence,
-            "yes",
-        )
-        for family in registry.families()
-        for card in family.cards
-    ]
-    return markdown(("name", "family", "parameters", "languages", "licence", "loads today"), rows)
 
 
 def stsb() -> str:
@@ -59,8 +44,7 @@ def stsb() -> str:
 
 def parity() -> str:
     """The reports of conversion/prove.py."""
-    found = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(REPORTS.glob("*.json"))]
-    reports = [report for report in found if "round_trip" in report]
+    reports = summary_tables.parity_reports()
     rows = []
     for report in reports:
         found, back = report["parity"], report["round_trip"]
@@ -156,12 +140,15 @@ TABLES: dict[str, Callable[[], str]] = {
     "score_parity": finetuning_tables.score_parity,
     "shapes": speed_tables.shapes,
     "speed": speed_tables.speed,
-    "models": models,
+    "models": summary_tables.models,
     "parity": parity,
     "stsb": stsb,
+    "ten": partial(summary_tables.ten, "en"),
+    "ten-zh": partial(summary_tables.ten, "zh"),
     "tokenization": tokenization,
     "train_speed": finetuning_tables.train_speed,
     "workloads": speed_tables.workloads,
+    **summary_tables.FAMILY_TABLES,
 }
 
 
@@ -176,7 +163,9 @@ def fill(page: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the pages; with --check only says which ones are out of date, and returns 1 if any is."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description="Writes the READMEs' tables.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.tables", description="Writes the tables of README and docs."
+    )
     parser.add_argument("--check", action="store_true", help="write nothing, fail if a page is out of date")
     check = parser.parse_args(argv).check
     stale = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,29 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.pages import ROOT, as_module, blocks, commands, zoo_commands
 from tests.readme_models import models_of_the_hub
 from zoo import registry
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "README.zh.md")
-BLOCK = re.compile(r"(<!-- needs the Hub -->\n)?```(\w*)\n(.*?)```", re.DOTALL)
-
-
-def blocks(page: str, language: str) -> list[tuple[bool, str]]:
-    """Code of a page: whether it needs the Hub, and the text."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return [(bool(hub), code) for hub, kind, code in BLOCK.findall(text) if kind == language]
-
-
-def commands(page: str) -> list[list[str]]:
-    """The words of every command line of a page."""
-    lines = "".join(code for _, code in blocks(page, "bash")).splitlines()
-    return [shlex.split(line, comments=True) for line in lines if line.strip()]
-
-
-def zoo_commands(page: str) -> list[list[str]]:
-    return [words[1:] for words in commands(page) if words[:2] == ["python", "-m"]]
-
+MOST_LINES = 150
 
 SNIPPETS = [(page, n) for page in PAGES for n in range(len(blocks(page, "python")))]
 
@@ -50,15 +33,23 @@ def test_python(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
-    needs_hub, code = blocks(page, "python")[number]
-    if needs_hub:
+    remark, code = blocks(page, "python")[number]
+    if remark == "needs the Hub":
         models_of_the_hub(tmp_path)
     known: dict[str, Any] = {}
     exec(compile(code, page, "exec"), known)
     if number == 0:
-        assert list(known["vectors"].shape) == [2, 384]
-    if "found" in known:
-        assert len(known["found"].sequences) == 1
+        assert known["vectors"].shape == (2, 384)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_one_screen(page: str) -> None:
+    assert len((ROOT / page).read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def test_both_languages_show_the_same_code() -> None:
+    one, other = ([commands(page), len(blocks(page, "python"))] for page in PAGES)
+    assert one == other
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -68,15 +59,13 @@ def test_zoo_commands(page: str, tmp_path: Path, minilm_snapshot: Path) -> None:
     assert found
     for words in found:
         done = subprocess.run(
-            [sys.executable, *words], capture_output=True, text=True, cwd=tmp_path, env=environ(tmp_path)
+            [sys.executable, *as_module(words)], capture_output=True, text=True, cwd=tmp_path, env=environ(tmp_path)
         )
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
 
 
 def environ(folder: Path) -> dict[str, str]:
     """The checkout on the path, no network."""
-    import os
-
     return {**os.environ, "PYTHONPATH": str(ROOT), "ZOO_OFFLINE": "1", "ZOO_HOME": str(folder / "home")}
 
 
@@ -109,5 +98,5 @@ def test_links_lead_somewhere(page: str) -> None:
 
 def test_names_are_in_the_zoo() -> None:
     """Names in the snippets that need the Hub, where they are cards (others are repositories)."""
-    code = "".join(code for hub, code in blocks("README.md", "python") if hub)
+    code = "".join(code for hub, code in blocks("README.md", "python") if hub == "needs the Hub")
     assert registry.lookup(re.findall(r'zoo\.load\("([\w-]+)"\)', code)[0]) is not None

@@ -1,0 +1,42 @@
+"""How Sphinx builds the site: `make docs`, and tests/test_docs.py with warnings as errors."""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("ZOO_OFFLINE", "1")
+
+project = "paddle-model-zoo"
+author = "the authors of paddle-model-zoo"
+copyright = author
+release = import_module("zoo").__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+
+
+# Only references of pages to pages are checked; the types in signatures belong to other projects.
+nitpicky = True
+default_role = "literal"  # docstrings write code in single backticks
+nitpick_ignore_regex = [("py:.*", ".*")]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+language = "en"
+html_theme = "furo"
+html_title = "paddle-model-zoo"
+html_static_path = ["_static"]
+html_css_files = ["zoo.css"]
+html_js_files = ["filter.js"]
+html_show_sourcelink = False
+html_copy_source = False
+html_search_options = {"type": "default"}
