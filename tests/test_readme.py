@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.readme_models import models_of_the_hub
+from tests.tiny_models import models_of_the_hub
 from zoo import registry
 
 ROOT = Path(__file__).resolve().parents[1]
