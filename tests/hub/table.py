@@ -1,4 +1,4 @@
-"""The table of misbehaviours; see `tests.hub_cases` for what its words mean and how to run it."""
+"""The table of misbehaviours; see `tests.hub.cases` for what its words mean and how to run it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.hub_acts import OK, drips, hang_up, never_ends, redirects, says, silence
-from tests.hub_cases import (
+from tests.hub.acts import OK, drips, hang_up, never_ends, redirects, says, silence
+from tests.hub.cases import (
     ABSOLUTE,
     CONFIG,
     ESCAPE,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub_server import HubServer, commit
+from tests.hub.server import HubServer, commit
 from zoo import env, hub
 from zoo.cards import Source
 from zoo.errors import HubError, UnknownModelError

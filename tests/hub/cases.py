@@ -1,7 +1,7 @@
 """Every way in which a hub has been seen, or can be imagined, to misbehave; and what comes of each.
 
-    outcome = run(CASES[0])          (`tests.hub_table`) in this process, over loopback, in a folder of its own
-    python -m tests.hub_cases        all of them, one line each
+    outcome = run(CASES[0])          (`tests.hub.table`) in this process, over loopback, in a folder of its own
+    python -m tests.hub.cases        all of them, one line each
 
 An outcome is `recovered` (the right files came nevertheless), `sentence` (an error that says what to do), or what
 must not be: `traceback`, `slow`, `outside-write`, `wrong-bytes`, `poisoned` (a healthy server afterwards does not
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.hub_server import HubServer, commit
+from tests.hub.server import HubServer, commit
 from zoo import env, hub, registry
 from zoo.cards import Source
 from zoo.errors import ZooError
@@ -55,7 +55,7 @@ class Case:
         name: what the server does.
         expected: the right outcomes.
         pattern: of the paths that misbehave.
-        fault: see `tests.hub_server.Fault`.
+        fault: see `tests.hub.server.Fault`.
         kind: "hub", "modelscope" or "archive".
         plain: the listing has neither sizes nor digests.
         prepare: does something to the caches or the server before.
@@ -266,7 +266,7 @@ def hub_commit(server: HubServer) -> str:
 
 def main() -> None:
     """Runs every case, or those whose names contain the arguments."""
-    from tests.hub_table import CASES
+    from tests.hub.table import CASES
 
     wanted = [c for c in CASES if all(word in f"{c.kind}: {c.name}" for word in sys.argv[1:])]
     wrong = 0

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub_cases import Case, run
-from tests.hub_server import HubServer, commit
-from tests.hub_table import CASES
-from tests.test_hub import CONFIG, TINY, WEIGHTS, leftovers, server
+from tests.hub.cases import Case, run
+from tests.hub.server import HubServer, commit
+from tests.hub.table import CASES
+from tests.hub.test_snapshots import CONFIG, TINY, WEIGHTS, leftovers, server
 from zoo import env, hub
 from zoo.errors import HubError, UnknownModelError, ZooError
 from zoo.hub import http, meter, names, transport

@@ -5,7 +5,7 @@
     root/modelscope/<org>/<name>/...    a repository of ModelScope, `master`
     root/archives/...                   plain files
 
-`python -m tests.hub_server ROOT` serves a folder until Ctrl-C and prints the variables to set. Faults are switched
+`python -m tests.hub.server ROOT` serves a folder until Ctrl-C and prints the variables to set. Faults are switched
 on per path: `server.fault("*/config.json", status=503, times=2)`.
 """
 
@@ -43,7 +43,7 @@ class Fault:
         headers: send these beside the others, or instead of those of the same name.
         body: send this instead of the body.
         change: gives another listing for the one that would be sent, which it may alter.
-        act: answers over the bare socket instead of the server; see `tests.hub_acts`.
+        act: answers over the bare socket instead of the server; see `tests.hub.acts`.
         times: how often, -1 for always.
     """
 
@@ -336,7 +336,7 @@ class _Handler(BaseHTTPRequestHandler):
 def main() -> None:
     """Serves a folder until Ctrl-C."""
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
-        sys.exit("usage: python -m tests.hub_server ROOT    (a folder with hub/, modelscope/, archives/)")
+        sys.exit("usage: python -m tests.hub.server ROOT    (a folder with hub/, modelscope/, archives/)")
     with HubServer(Path(sys.argv[1])) as server:
         for name, value in server.environment.items():
             print(f"export {name}={value}", flush=True)

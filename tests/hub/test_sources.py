@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.hub_server import HubServer, commit
-from tests.test_hub import CONFIG, TINY, WEIGHTS, leftovers, names, server
+from tests.hub.server import HubServer, commit
+from tests.hub.test_snapshots import CONFIG, TINY, WEIGHTS, leftovers, names, server
 from zoo import env, hub, registry
 from zoo.cards import Source
 from zoo.errors import HubError, NotYetError, UnknownModelError
