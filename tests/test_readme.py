@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.pages import ROOT, as_module, blocks, commands, zoo_commands
-from tests.readme_models import models_of_the_hub
+from tests.tiny_models import models_of_the_hub
 from zoo import registry
 
 PAGES = ("README.md", "README.zh.md")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.finetune.small import small_data, small_folder
+from tests.finetune.small import small_data
+from tests.tiny_models import learner_folder
 from zoo import files
 from zoo.__main__ import VERBS
 
@@ -80,7 +81,7 @@ def running(mark: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_folder(tmp_path_factory.mktemp("model") / "model")
+    return learner_folder(tmp_path_factory.mktemp("model") / "model")
 
 
 @pytest.fixture(scope="module")

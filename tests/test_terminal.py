@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from tests.hub_server import HubServer
+from tests.hub.server import HubServer
 from zoo import env, hub, registry, terminal
 from zoo.__main__ import main
 from zoo.errors import HubError, UsageError

@@ -77,8 +77,8 @@ def _inside(kind: str, name: str, count: int, share: float) -> dict[str, Counter
 
 
 def _hubs(share: float) -> dict[str, Counter[str]]:
-    from tests.hub_cases import run
-    from tests.hub_table import CASES
+    from tests.hub.cases import run
+    from tests.hub.table import CASES
 
     found: dict[str, Counter[str]] = {}
     for case in CASES[:: max(1, round(1 / share))]:

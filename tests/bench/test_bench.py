@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.inference.networks import WORDS, tiny
+from tests.tiny_models import WORDS, tiny
 from zoo.bench import __main__ as command
 from zoo.bench.cell import random_batch, timed
 from zoo.bench.measure import Grid, Row, _row, _shares, measure

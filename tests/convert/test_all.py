@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.convert.conftest import Make
-from tests.hub_server import HubServer
+from tests.hub.server import HubServer
 from zoo import hub, registry
 from zoo.cards import Card
 from zoo.hub.sources import ArchivePlace

@@ -14,6 +14,7 @@ import pytest
 
 import zoo
 from tests.convert.conftest import Make
+from tests.places import GOLDEN
 from zoo.checkpoint import open_checkpoint, write_safetensors, write_torch
 from zoo.checkpoint.rules import TensorInfo
 from zoo.convert.certificate import Certificate
@@ -67,20 +68,20 @@ def write(folder: Path, file: str, config: dict[str, object], tensors: Arrays, w
     return folder
 
 
-def golden(shared: Path, name: str) -> Arrays:
-    found = np.load(shared / f"golden/{name}.npz")
+def golden(name: str) -> Arrays:
+    found = np.load(GOLDEN / f"{name}.npz")
     return {k.removeprefix("param/"): found[k] for k in found.files if k.startswith("param/")}
 
 
 @pytest.fixture
-def palm(shared: Path, tmp_path: Path) -> Path:
-    return write(tmp_path / "palm", "palm_model.pt", SIZES, golden(shared, "palm_sofa_tiny"), 60)
+def palm(tmp_path: Path) -> Path:
+    return write(tmp_path / "palm", "palm_model.pt", SIZES, golden("palm_sofa_tiny"), 60)
 
 
 @pytest.fixture
-def palm2(shared: Path, tmp_path: Path) -> Path:
+def palm2(tmp_path: Path) -> Path:
     """With the buffers that ModelScope's files carry, and its trainer's prefix; positions that no formula gives."""
-    tensors = golden(shared, "palm2_tiny")
+    tensors = golden("palm2_tiny")
     tensors["decoder.pos_emb.pe"] = np.random.default_rng(0).normal(size=(1, 5000, 16)).astype(np.float32)
     tensors["decoder.transformer_layers.0.mask"] = np.zeros((1, 8, 8), np.uint8)
     folder = write(
@@ -164,11 +165,9 @@ def test_positions_are_the_files(palm2: Path, tmp_path: Path, command: Command) 
         assert file.read("decoder.pos_emb.pe").tobytes() == wanted.tobytes()
 
 
-def test_positions_that_a_file_lacks_are_computed(
-    palm2: Path, shared: Path, tmp_path: Path, command: Command
-) -> None:
+def test_positions_that_a_file_lacks_are_computed(palm2: Path, tmp_path: Path, command: Command) -> None:
     """A published file without them is converted; a folder of an older zoo loads, and is not written for torch."""
-    bare = write(tmp_path / "bare", "pytorch_model.bin", DECODER, golden(shared, "palm2_tiny"), 40)
+    bare = write(tmp_path / "bare", "pytorch_model.bin", DECODER, golden("palm2_tiny"), 40)
     shutil.copytree(palm2 / "zh_bert", bare / "zh_bert")
     assert command(palm2, "--out", tmp_path / "paddle")[0] == 0
     assert command(bare, "--out", tmp_path / "bare-paddle")[0] == 0
@@ -193,8 +192,8 @@ def test_saved_and_loaded(name: str, request: pytest.FixtureRequest, tmp_path: P
     np.testing.assert_array_equal(scores(tmp_path / "saved"), scores(source))
 
 
-def test_the_masked_language_model_reads_the_encoder(palm: Path, tmp_path: Path, shared: Path) -> None:
-    arrays = np.load(shared / "golden/palm_sofa_tiny.npz")
+def test_the_masked_language_model_reads_the_encoder(palm: Path, tmp_path: Path) -> None:
+    arrays = np.load(GOLDEN / "palm_sofa_tiny.npz")
     model = zoo.load(palm, task="mlm")
     assert not any("decoder" in name for name in model.state_dict())
     model.save(tmp_path / "saved")

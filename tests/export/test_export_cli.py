@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import tiny_models
 from tests.convert.conftest import Make, snapshot
-from tests.inference import small
-from tests.inference.test_static import tiny
 from zoo.errors import CheckpointError, GuardError
 from zoo.export import quantise
 from zoo.export import run as export
@@ -33,7 +32,7 @@ no_onnx = pytest.mark.skipif(sys.version_info >= (3, 13), reason="paddle2onnx ha
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finetuned model, and data/ beside it."""
     root = tmp_path_factory.mktemp("export")
-    return small.saved(root / "best", root / "data")
+    return tiny_models.reviewer_folder(root / "best", root / "data")
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -62,8 +61,8 @@ def test_an_export_opens_without_the_model(
     opened = deploy(out)
     assert (opened.task, opened.choice.precision) == ("classification", precision)
     assert opened.settings["max_length"] == 40 and opened.config.labels == ("negative", "positive")
-    model = small.small_model(tmp_path / "source")
-    batch = opened.tokenizer(small.WORDS[:3])
+    model = tiny_models.reviewer(tmp_path / "source")
+    batch = opened.tokenizer(tiny_models.SYLLABLES[:3])
     model.set_state_dict(load(run).state_dict())
     expected = Eager(model)(batch)["logits"]
     np.testing.assert_allclose(opened.engine(batch)["logits"], expected, atol=1e-4 if precision == "fp32" else 0.1)
@@ -91,14 +90,14 @@ def test_int8_passes_its_gate(run: Path, tmp_path: Path, capsys: pytest.CaptureF
 def test_int8_of_funnel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is compared with float32, not bfloat16, which would round its angles."""
     pytest.importorskip("nncf")
-    run = small.saved(tmp_path / "run/best", tmp_path / "data", family="funnel")
+    run = tiny_models.reviewer_folder(tmp_path / "run/best", tmp_path / "data", family="funnel")
     words = [str(run), "--to", "openvino", "--precision", "int8", "--out", str(tmp_path / "out")]
     assert main([*words, "--guard", str(tmp_path / "data"), "--budget", "10", "--json"]) == 0
     _, exact, *_, last = printed(capsys)["trades"]
     assert (exact["engine"], exact["precision"], last["precision"]) == ("openvino", "fp32", "int8")
     assert exact["difference"] == 0
     opened = deploy(tmp_path / "out")
-    batch = opened.tokenizer(small.WORDS[:3])
+    batch = opened.tokenizer(tiny_models.SYLLABLES[:3])
     np.testing.assert_allclose(opened.engine(batch)["logits"], Eager(load(run))(batch)["logits"], atol=0.5)
 
 
@@ -214,7 +213,7 @@ def test_nan_is_a_difference() -> None:
 def test_funnel(tmp_path: Path, task: str, precision: str) -> None:
     from zoo.inference.engines import Choice, module_of, open_graph
 
-    model = tiny({"architectures": ["FunnelModel"]}, "relative_shift", task)
+    model = tiny_models.tiny("funnel", task)
     choice = Choice("paddle", precision, "")
     found = output_check.compare(model, open_graph(module_of("paddle").write(model, tmp_path), choice, model))
     output_check.check(found, precision)
@@ -259,7 +258,7 @@ def test_what_makes_no_sense(
 
 
 def test_a_head_that_was_never_trained_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    small.small_model(tmp_path / "source", None).save(tmp_path / "bare")
+    tiny_models.reviewer(tmp_path / "source", None).save(tmp_path / "bare")
     words = [str(tmp_path / "bare"), "--out", str(tmp_path / "out")]
     assert main([*words, "--task", "sst2"]) == 2
     assert "no head; a new 'classification' would know nothing" in capsys.readouterr().err

@@ -17,8 +17,8 @@ import paddle
 import pytest
 
 import zoo
-from tests.inference import small
-from tests.inference.networks import tiny
+from tests import tiny_models
+from tests.tiny_models import tiny
 from zoo.export.__main__ import main
 from zoo.inference.engines import missing, module_of
 
@@ -37,7 +37,7 @@ OUTPUTS = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A classifier's folder."""
-    small.small_model(tmp_path / "source").save(tmp_path / "model")
+    tiny_models.reviewer(tmp_path / "source").save(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -120,7 +120,7 @@ def test_a_predictor_without_the_zoo(folder: Path, tmp_path: Path) -> None:
     graph = paddle.jit.load(str(tmp_path / "out/model"))
     found = graph(*[paddle.to_tensor(batch[name]) for name in INPUTS])
     found = found[0] if isinstance(found, list | tuple) else found
-    np.testing.assert_allclose(found.numpy(), small.answers(zoo.load(folder), ["ba be bi", "ba"]), atol=1e-5)
+    np.testing.assert_allclose(found.numpy(), tiny_models.answers(zoo.load(folder), ["ba be bi", "ba"]), atol=1e-5)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.finetune.networks import network
-from tests.finetune.small import small_data, small_folder
+from tests.finetune.small import small_data
+from tests.tiny_models import learner_folder, network
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -52,7 +52,7 @@ def predict() -> Command:
 @pytest.fixture(scope="session")
 def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random network with a vocabulary of a few words."""
-    return small_folder(tmp_path_factory.mktemp("little") / "model")
+    return learner_folder(tmp_path_factory.mktemp("little") / "model")
 
 
 @pytest.fixture
@@ -64,37 +64,37 @@ def reviews(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random network of one layer with an English vocabulary."""
-    return network(tmp_path_factory.mktemp("english") / "model", "bert-base-uncased")
+    return network(tmp_path_factory.mktemp("english") / "model", "english")
 
 
 @pytest.fixture(scope="session")
 def chinese(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random network of one layer with a Chinese vocabulary."""
-    return network(tmp_path_factory.mktemp("chinese") / "model", "bert-base-chinese")
+    return network(tmp_path_factory.mktemp("chinese") / "model", "chinese")
 
 
 @pytest.fixture(scope="session")
 def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random encoder-decoder of one layer each, with XLM-R's vocabulary."""
-    return network(tmp_path_factory.mktemp("writer") / "model", "xlm-roberta-base")
+    return network(tmp_path_factory.mktemp("writer") / "model", "multilingual")
 
 
 @pytest.fixture(scope="session")
 def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a decoder of three layers and tokens for English and German."""
-    return network(tmp_path_factory.mktemp("translator") / "model", "xlm-roberta-base", languages=("en", "de"))
+    return network(tmp_path_factory.mktemp("translator") / "model", "multilingual", languages=("en", "de"))
 
 
 @pytest.fixture(scope="session")
 def funnel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Funnel of two blocks and a decoder, with an English vocabulary."""
-    return network(tmp_path_factory.mktemp("funnel") / "model", "bert-base-uncased", "funnel")
+    return network(tmp_path_factory.mktemp("funnel") / "model", "english", "funnel")
 
 
 @pytest.fixture(scope="session")
 def palm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random PALM of one layer each, with a Chinese vocabulary."""
-    return network(tmp_path_factory.mktemp("palm") / "model", "bert-base-chinese", "palm")
+    return network(tmp_path_factory.mktemp("palm") / "model", "chinese", "palm")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Small networks and data sets for the tests of the training engine, and the program that a test kills."""
+"""Small data sets for the tests of the training engine, and the program that a test kills."""
 
 from __future__ import annotations
 
@@ -9,26 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import paddle
 
+from tests.tiny_models import learner
 from zoo.finetune.batches import Batch
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
-from zoo.models.common.base import Model, Origin
-from zoo.models.structbert.config import Config
-from zoo.models.structbert.model import build
-
-SIZES = {
-    "vocab_size": 64,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-    "max_position_embeddings": 64,
-    "layer_norm_eps": 1e-12,
-    "model_type": "bert",
-}
+from zoo.models.common.base import Model
 
 
 class SomeRows:
@@ -61,26 +48,6 @@ def padded(rows: list[Any], width: int, fill: int) -> np.ndarray:
     return np.stack([np.concatenate([row, np.full(width - len(row), fill)]) for row in rows]).astype(np.int64)
 
 
-def small_model(task: str | None = "classification", seed: int = 1, dropout: float = 0.1, **sizes: Any) -> Model:
-    paddle.seed(seed)
-    rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    labels = {"id2label": {str(n): f"L{n}" for n in range(3 if task == "tagging" else 2)}}
-    return build(Config.from_dict({**SIZES, **rates, **labels, **sizes}), task)
-
-
-def small_folder(folder: Path, **sizes: Any) -> Path:
-    """Writes the small model, without a head, as a folder for `zoo.load`; it knows the words of `small_data`."""
-    source = folder.parent / f"{folder.name}-words"
-    source.mkdir(parents=True)
-    digits = [f"{before}{n}" for before in ("", "##") for n in range(10)]
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "film", "number", *digits]
-    (source / "vocab.txt").write_text("\n".join(words) + "\n", "utf-8")
-    model = small_model(None, **sizes)
-    model.origin = Origin("structbert", "BertModel", "zoo.models.structbert", source, None)
-    model.save(folder)
-    return folder
-
-
 def small_data(folder: Path, rows: int = 16) -> Path:
     """Writes made-up reviews in the layout of SST-2."""
     folder.mkdir(parents=True)
@@ -100,7 +67,7 @@ def run(
     options: Mapping[str, Any], folder: Path | None, resume: bool = False, **more: Any
 ) -> tuple[Model, list[Any]]:
     """A whole run of the small model. options: `settings`, `optimiser` (keyword arguments)."""
-    model = small_model()
+    model = learner()
     optimiser = make_optimiser(model, OptimiserSettings(**options.get("optimiser", {})))
     events: list[Any] = []
     tell = more.pop("on_event", events.append)

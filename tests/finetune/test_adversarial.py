@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
 import pytest
 
-from tests.finetune.small import SomeRows, small_model
+from tests.finetune.small import SomeRows
+from tests.places import GOLDEN
+from tests.tiny_models import learner
 from zoo.checkpoint import forward
 from zoo.errors import UsageError
 from zoo.finetune import cpu_speedups
@@ -63,8 +64,8 @@ def to_paddle(arrays: Arrays) -> dict[str, paddle.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def golden(shared: Path) -> Arrays:
-    return dict(np.load(shared / "golden/structbert_adv_tiny.npz"))
+def golden() -> Arrays:
+    return dict(np.load(GOLDEN / "structbert_adv_tiny.npz"))
 
 
 def test_golden(golden: Arrays) -> None:
@@ -216,7 +217,7 @@ def test_a_slope_is_that_of_a_backward_pass() -> None:
 @pytest.mark.parametrize("frozen", [False, True])
 def test_the_speed_up_changes_no_second_loss(loss: Any, faster: bool, frozen: bool) -> None:
     """Loss and every gradient are those of plain paddle."""
-    model = small_model(dropout=0.0)
+    model = learner(dropout=0.0)
     for p in model.parameters():  # norms and biases that do something
         p.set_value(p + 0.1 * paddle.randn(p.shape))
     if frozen:
@@ -241,7 +242,7 @@ def test_the_speed_up_changes_no_second_loss(loss: Any, faster: bool, frozen: bo
 
 
 def test_fgm_goes_up_the_slope_of_a_backward_pass() -> None:
-    model = small_model(dropout=0.0)
+    model = learner(dropout=0.0)
     for p in model.parameters():
         p.set_value(p + 0.1 * paddle.randn(p.shape))
     model.train()

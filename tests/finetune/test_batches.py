@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.finetune.small import small_model
 from tests.finetune.test_optimisation import FUNNEL
+from tests.tiny_models import learner
 from zoo.batching import Padding, eval_batches, padding_of
 from zoo.errors import InputError
 from zoo.finetune.batches import TrainBatches, share
@@ -78,7 +78,7 @@ def test_width() -> None:
     assert Padding().width(13) == 13
     assert Padding(least=128).width(13) == 128
     assert [Padding(4, 3).width(n) for n in (5, 6, 9, 10)] == [8, 12, 12, 16]
-    assert padding_of(small_model()) == Padding()
+    assert padding_of(learner()) == Padding()
 
 
 @pytest.mark.parametrize("blocks", [[1, 1], [1, 1, 1], [1, 1, 1, 1]])

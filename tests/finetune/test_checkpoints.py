@@ -16,7 +16,8 @@ import numpy as np
 import paddle
 import pytest
 
-from tests.finetune.small import SomeRows, bytes_of, run, small_model
+from tests.finetune.small import SomeRows, bytes_of, run
+from tests.tiny_models import learner
 from zoo.errors import CheckpointError, UsageError
 from zoo.finetune import checkpoints
 from zoo.finetune.events import CheckpointSaved, Updated
@@ -62,7 +63,7 @@ def test_resume_within_an_epoch_is_exact(kind: str, tmp_path: Path) -> None:
 def test_the_mask_of_child_tuning_d_is_kept(tmp_path: Path) -> None:
     ends = []
     for resume in (False, True):
-        model = small_model()
+        model = learner()
         optimiser: Any = make_optimiser(model, OptimiserSettings("child-tuning-D", lr=1e-3))
         if not resume:
             masks = {
@@ -142,7 +143,7 @@ def test_other_settings_or_another_model_are_refused(tmp_path: Path) -> None:
     run({"settings": SETTINGS}, tmp_path)
     with pytest.raises(UsageError, match=r"lr 0.001 -> 0.002"):
         run({"settings": {**SETTINGS, "lr": 2e-3}}, tmp_path, resume=True)
-    model = small_model(hidden_size=16)
+    model = learner(hidden_size=16)
     with pytest.raises(CheckpointError, match="another model"):
         train(
             model,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
 import pytest
 
-from tests.finetune.small import SomeRows, small_model
+from tests.finetune.small import SomeRows
+from tests.places import GOLDEN
+from tests.tiny_models import learner
 from zoo.errors import UsageError
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 
@@ -17,8 +18,8 @@ LR, DECAY, RESERVE, EPS = 0.05, 0.1, 0.3, 1e-6
 
 
 @pytest.mark.parametrize("mode", ["ChildTuning-F", "ChildTuning-D"])
-def test_the_golden_trace(mode: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trace = np.load(shared / "golden" / "child_tuning_trace.npz")
+def test_the_golden_trace(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = np.load(GOLDEN / "child_tuning_trace.npz")
     p = paddle.create_parameter([3, 4], "float32")
     p.set_value(np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4))
     optimiser = ChildTuningAdamW(LR, [p], eps=EPS, weight_decay=DECAY, reserve_p=RESERVE, mode=mode)
@@ -83,7 +84,7 @@ def test_d_needs_a_mask_and_bad_arguments_are_named() -> None:
 
 
 def test_the_fisher_mask() -> None:
-    model = small_model(dropout=0.0)
+    model = learner(dropout=0.0)
     rows = SomeRows(12)
     batches = [rows.batch(np.arange(at, at + 4)) for at in (0, 4, 8)]
     tensors = [{name: paddle.to_tensor(a) for name, a in batch.items()} for batch in batches]

@@ -11,8 +11,9 @@ import paddle
 import pytest
 from paddle.nn import functional as F
 
-from tests.finetune.small import SomeRows, small_model
+from tests.finetune.small import SomeRows
 from tests.finetune.test_optimisation import FUNNEL
+from tests.tiny_models import learner
 from zoo.finetune import cpu_speedups
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop import train
@@ -42,7 +43,7 @@ def alike(plain: dict[str, np.ndarray], faster: dict[str, np.ndarray]) -> None:
 @pytest.mark.parametrize("task", ["classification", "tagging", "qa"])
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
 def test_loss_and_gradients_are_the_plain_ones(task: str, activation: str) -> None:
-    model = small_model(task, dropout=0.0, hidden_act=activation)
+    model = learner(task, dropout=0.0, hidden_act=activation)
     for p in model.parameters():  # norms and biases that do something
         p.set_value(p + 0.1 * paddle.randn(p.shape))
     batch = {k: paddle.to_tensor(v) for k, v in SomeRows(9, task=task).batch(np.arange(9)).items()}
@@ -66,7 +67,7 @@ def test_funnel_too() -> None:
 
 
 def test_it_is_taken_back() -> None:
-    model = small_model()
+    model = learner()
     before = paddle.get_flags(cpu_speedups.STRIDE_FLAG)
     state = [copy.copy(layer.__dict__) for layer in model.sublayers()]
     with pytest.raises(KeyError), cpu_speedups.speed_up(model):
@@ -89,7 +90,7 @@ def test_dropout_has_its_rate_and_scale(rate: float) -> None:
 
 
 def test_dropout_is_seeded_and_off_in_eval() -> None:
-    model = small_model()
+    model = learner()
     batch = {k: paddle.to_tensor(v) for k, v in SomeRows(4).batch(np.arange(4)).items()}
     with cpu_speedups.speed_up(model):
         model.train()
@@ -102,7 +103,7 @@ def test_dropout_is_seeded_and_off_in_eval() -> None:
 
 
 def test_a_frozen_body_trains_its_head() -> None:
-    model = small_model()
+    model = learner()
     freeze_body(model)
     before = model.encoder.layers[0].attention.query.weight.numpy().copy()
     head = model.classification.output.weight.numpy().copy()
@@ -114,7 +115,7 @@ def test_a_frozen_body_trains_its_head() -> None:
 def test_a_fast_run_ends_where_a_plain_one_does(tmp_path: Path) -> None:
     ends = []
     for faster in (False, True):
-        model = small_model(dropout=0.0)
+        model = learner(dropout=0.0)
         losses: list[float] = []
 
         def tell(event: Any, losses: list[float] = losses) -> None:

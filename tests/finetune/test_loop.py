@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.finetune.small import SomeRows, bytes_of, run, small_model
+from tests.finetune.small import SomeRows, bytes_of, run
+from tests.tiny_models import learner
 from zoo.batching import Padding
 from zoo.errors import TrainingError, UsageError
 from zoo.finetune.events import Evaluated, Finished, Started, Updated
@@ -38,7 +39,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 def test_accumulation_is_one_large_batch(task: str) -> None:
     ends = []
     for size, accumulate in ((12, 1), (4, 3)):
-        model = small_model(task, dropout=0.0)
+        model = learner(task, dropout=0.0)
         optimiser = make_optimiser(model, OptimiserSettings(lr=1e-3))
         rows = SomeRows(12, task=task)
         events: list[Any] = []
@@ -55,7 +56,7 @@ def test_accumulation_is_one_large_batch(task: str) -> None:
 
 
 def test_a_frozen_body_stays_and_has_no_dropout() -> None:
-    model = small_model()
+    model = learner()
     freeze_body(model)
     before = bytes_of(model)
     optimiser = make_optimiser(model, OptimiserSettings(lr=1e-2))
@@ -80,7 +81,7 @@ def test_a_frozen_body_stays_and_has_no_dropout() -> None:
     assert seen == [False] * 3
     assert events[0].trained < events[0].frozen
     with pytest.raises(UsageError, match="no head"):
-        freeze_body(small_model(None))
+        freeze_body(learner(None))
 
 
 def test_best_patience_and_the_end_of_epochs() -> None:
@@ -113,7 +114,7 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
 
 
 def test_what_is_no_number_is_found() -> None:
-    model = small_model()
+    model = learner()
     rows = SomeRows()
     layer = model.encoder.layers[1].feed_forward
     original = layer.forward

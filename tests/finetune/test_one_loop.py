@@ -14,7 +14,8 @@ import paddle
 import pytest
 
 from tests.finetune.conftest import Command
-from tests.finetune.small import SomeRows, small_data, small_folder, small_model
+from tests.finetune.small import SomeRows, small_data
+from tests.tiny_models import learner, learner_folder
 from zoo.finetune import cpu_speedups, evaluation
 from zoo.finetune import run_folder as disk
 from zoo.finetune.loop import train
@@ -94,7 +95,7 @@ def test_the_command_trains_with_the_speed_up(
 
 @pytest.mark.parametrize("faster", [True, False])
 def test_a_trained_model_is_as_it_was_and_in_eval_mode(faster: bool) -> None:
-    model = small_model()
+    model = learner()
     before = paddle.get_flags(cpu_speedups.STRIDE_FLAG)
     modes: list[bool] = []
     settings = LoopSettings(4, 8, lr=1e-3, eval_every=3, fast=faster)
@@ -114,7 +115,7 @@ def test_evaluations_and_checkpoints_do_not_change_the_numbers(tmp_path: Path) -
     """Leaving the speed-up and coming back is no step of its own."""
     ends = []
     for every, folder in ((0, None), (2, tmp_path)):
-        model = small_model()
+        model = learner()
         settings = LoopSettings(9, 8, lr=1e-3, eval_every=every)
         optimiser = make_optimiser(model, OptimiserSettings(lr=1e-3))
         batch = {k: paddle.to_tensor(v) for k, v in SomeRows(6).batch(np.arange(6)).items()}
@@ -143,7 +144,7 @@ def test_the_benchmark_drives_the_command(tmp_path: Path, monkeypatch: pytest.Mo
     rows = small_data(tmp_path / "rows", 64) / "train.tsv"
     tiny = train_references.Data(rows, "classification", "{}.tsv", header=1)
     monkeypatch.setitem(train_references.DATA, "sst2", tiny)
-    monkeypatch.setattr(train_speed, "model_folder", lambda size, work: small_folder(work / "model"))
+    monkeypatch.setattr(train_speed, "model_folder", lambda size, work: learner_folder(work / "model"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))))
     command = train_speed.Command("tiny", "sst2")
     try:

@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
-from tests.finetune.small import small_model
+from tests.tiny_models import learner
 from zoo.errors import UsageError
 from zoo.finetune.optimisation import (
     OptimiserSettings,
@@ -35,7 +35,7 @@ FUNNEL = {
 
 
 def test_biases_and_norms_are_not_decayed() -> None:
-    names = [name for name, _ in small_model().named_parameters()]
+    names = [name for name, _ in learner().named_parameters()]
     kept = {name for name in names if not decays(name)}
     assert kept == {name for name in names if "bias" in name or "norm" in name}
     assert decays("encoder.embeddings.word.weight") and decays("classification.output.weight")
@@ -49,7 +49,7 @@ def test_every_bias_and_norm_of_funnel_is_found() -> None:
 
 @pytest.mark.parametrize("everything", [False, True])
 def test_decay_reaches_the_right_parameters(everything: bool) -> None:
-    model = small_model()
+    model = learner()
     before = {name: p.numpy().copy() for name, p in model.named_parameters()}
     optimiser = make_optimiser(model, OptimiserSettings(lr=0.1, weight_decay=0.5, decay_all=everything))
     for p in model.parameters():
@@ -61,7 +61,7 @@ def test_decay_reaches_the_right_parameters(everything: bool) -> None:
 
 
 def test_depths_of_an_encoder() -> None:
-    found = depths(small_model())
+    found = depths(learner())
     assert found["classification.output.weight"] == 0
     assert found["encoder.pooler.dense.weight"] == 0
     assert found["encoder.layers.1.attention.query.weight"] == 1
@@ -78,7 +78,7 @@ def test_depths_of_funnel_follow_the_text() -> None:
 
 
 def test_layer_decay_scales_the_step() -> None:
-    model = small_model()
+    model = learner()
     before = {name: p.numpy().copy() for name, p in model.named_parameters()}
     optimiser = make_optimiser(model, OptimiserSettings(lr=0.1, weight_decay=0.0, layer_decay=0.5))
     for p in model.parameters():
@@ -91,13 +91,13 @@ def test_layer_decay_scales_the_step() -> None:
 
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(UsageError, match="lamb"):
-        make_optimiser(small_model(), OptimiserSettings("lamb"))
+        make_optimiser(learner(), OptimiserSettings("lamb"))
     with pytest.raises(UsageError, match="step"):
         lr_factor("step", 1, 2, 3)
 
 
 def test_a_frozen_model_is_refused() -> None:
-    model = small_model()
+    model = learner()
     for p in model.parameters():
         p.stop_gradient = True
     with pytest.raises(UsageError, match="frozen"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import paddle
 import pytest
 
 import zoo
-from tests.finetune.networks import WORDS
-from tests.finetune.test_real_data import record, squad
+from tests.finetune.test_official_formats import record
+from tests.places import DATA
+from tests.tiny_models import PIECES
 from zoo.errors import UsageError
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.setup import load_model, network_options, objective_for, split_of, task_of
@@ -23,15 +24,9 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def multi30k(shared: Path, tmp_path: Path) -> Path:
+def multi30k() -> Path:
     """A few rows of English and German, packed as published."""
-    data = tmp_path / "multi30k"
-    data.mkdir()
-    for split, count in (("train", 16), ("val", 4), ("test_2016_flickr", 4)):
-        for side in ("en", "de"):
-            lines = gzip.decompress((shared / f"data/multi30k/{split}.{side}.gz").read_bytes()).split(b"\n")[:count]
-            (data / f"{split}.{side}").write_bytes(b"\n".join(lines) + b"\n")
-    return data
+    return DATA / "multi30k"
 
 
 def test_translation(
@@ -48,7 +43,7 @@ def test_translation(
     assert said.startswith("bleu on test: ours ")
     assert zoo.load(out / "best").config.decoder_layers == 2
     saved = json.loads((out / "best/task.json").read_text("utf-8"))
-    token = 4 + WORDS + 1  # fairseq's four, the words, English, German
+    token = 4 + PIECES + 1  # fairseq's four, the words, English, German
     assert saved["generate"] == {
         "max_length": 12, "num_beams": 2, "length_penalty": 1, "bos_token_id": token, "eos_token_id": token,
     }  # fmt: skip
@@ -100,13 +95,9 @@ def test_a_translator_wants_languages(
 
 
 def test_the_head_of_funnels_paper(
-    shared: Path, funnel: Path, tmp_path: Path, finetune: Command, predict: Command, evaluate: Command
+    funnel: Path, tmp_path: Path, finetune: Command, predict: Command, evaluate: Command
 ) -> None:
-    data = tmp_path / "squad"
-    data.mkdir()
-    squad(shared / "data/squad/train-v2.0.head10.json", data / "train-v2.0.json", 2)
-    squad(shared / "data/squad/dev-v2.0.head5.json", data / "dev-v2.0.json", 1)
-    out = tmp_path / "run"
+    data, out = DATA / "squad", tmp_path / "run"
     words = ("--task", "squad2", "--model", funnel, "--data", data, "--out", out, "--max-steps", "2")
     short = ("--batch-size", "8", "--max-length", "64", "--doc-stride", "-16", "--target-length", "9")
     code, _, err = finetune(*words, *short, "--network", "head=qa-beam")
@@ -223,14 +214,12 @@ def test_columns(chinese: Path, tmp_path: Path, finetune: Command, predict: Comm
     assert predict(out, "--data", data, "--split", "dev", "--out", tmp_path / "answers")[0] == 0
 
 
-def test_xquad_is_picked_on_squad(shared: Path, english: Path, tmp_path: Path, finetune: Command) -> None:
+def test_xquad_is_picked_on_squad(english: Path, tmp_path: Path, finetune: Command) -> None:
     """The test languages are never looked at before the best checkpoint is known."""
     data = tmp_path / "xquad"
     data.mkdir()
-    squad(shared / "data/squad/train-v1.1.head.json", data / "train-v1.1.json", 2)
-    squad(shared / "data/squad/dev-v1.1.sample3.json", data / "dev-v1.1.json", 1)
-    for language in ("en", "de"):
-        squad(shared / f"data/xquad/xquad.{language}.json", data / f"xquad.{language}.json", 1)
+    for name in ("squad/train-v1.1", "squad/dev-v1.1", "xquad/xquad.en", "xquad/xquad.de"):
+        shutil.copy(DATA / f"{name}.json", data)
     out = tmp_path / "run"
     words = ("--task", "xquad", "--model", english, "--data", data, "--out", out, "--max-steps", "1")
     code, _, err = finetune(*words, "--languages", "en,de", "--batch-size", "8", "--max-length", "64")

@@ -7,12 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import paddle
 import pytest
 
-from tests.finetune.networks import SIZES
-from tests.tasks.small import tokenizer
-from zoo.models.common.base import Origin
+from tests.tiny_models import network
 
 Command = Callable[..., tuple[int, str, str]]
 QUICK = ("--max-steps", "2", "--batch-size", "4", "--eval-every", "2", "--max-length", "32")
@@ -23,19 +20,7 @@ REVIEWS = [(f"{'good' if n % 2 else 'bad'} film {n}", "pos" if n % 2 else "neg")
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT of one layer, with a vocabulary of letters."""
-    from zoo.models.structbert.config import Config
-    from zoo.models.structbert.model import build
-
-    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("tiny") / "model"
-    tokenizer(source)
-    words = len((source / "vocab.txt").read_text("utf-8").splitlines())
-    content = {**SIZES, "model_type": "bert", "vocab_size": words, "architectures": ["BertModel"]}
-    (source / "config.json").write_text(json.dumps(content), "utf-8")
-    paddle.seed(1)
-    model: Any = build(Config.from_dict(content), None, pooler=True)
-    model.origin = Origin("structbert", "BertModel", "zoo.models.structbert", source, None)
-    model.save(folder)
-    return folder
+    return network(tmp_path_factory.mktemp("tiny") / "model", "letters")
 
 
 def record(folder: Path) -> dict[str, Any]:

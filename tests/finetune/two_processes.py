@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import paddle
 
-from tests.finetune.small import SomeRows, small_model
+from tests.finetune.small import SomeRows
+from tests.tiny_models import learner
 from zoo.batching import eval_batches, padding_of
 from zoo.finetune import parallel
 from zoo.finetune.loop import train
@@ -20,7 +21,7 @@ from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 def outcome(folder: Path) -> dict[str, np.ndarray]:
     """Trains on 61 rows in batches of 8 (the last of an epoch has 5), evaluates 61 rows after every epoch."""
     rank, world = parallel.start()
-    model, rows = small_model("tagging", seed=1 + rank, dropout=0.0), SomeRows(61, task="tagging")
+    model, rows = learner("tagging", seed=1 + rank, dropout=0.0), SomeRows(61, task="tagging")
     if rank == 0:
         assert parallel.world() == world
     padding = padding_of(model)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import zoo
-from tests.finetune.networks import network
+from tests.tiny_models import network
 from zoo import tasks
 from zoo.finetune.run_folder import save_model
 from zoo.inference.pipelines.base import Pipeline
@@ -43,7 +43,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def folder(kind: str) -> Path:
         if "base" not in made:
-            made["base"] = network(root / "base", "bert-base-uncased")
+            made["base"] = network(root / "base", "english")
         if kind not in made:
             made[kind] = root / kind
             task = KINDS[kind]

@@ -11,7 +11,7 @@ import paddle
 import pytest
 
 import zoo
-from tests.inference import small
+from tests import tiny_models
 from zoo import tasks
 from zoo.errors import UsageError
 from zoo.finetune.config import FinetuneConfig
@@ -26,7 +26,7 @@ NLI = ["contradiction", "entailment", "neutral"]
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an encoder without a head."""
     root = tmp_path_factory.mktemp("answers")
-    small.small_model(root / "source", None).save(root / "base")
+    tiny_models.reviewer(root / "source", None).save(root / "base")
     return root / "base"
 
 
@@ -101,7 +101,7 @@ def test_a_vocabulary_that_is_padded(base: Path) -> None:
     pipe.engine = wider
     best, second = pipe("ba [MASK] bi", top_k=2)
     assert (best["token"], best["token_str"], best["sequence"]) == (beyond, "", "ba bi")
-    assert second["token_str"] in small.WORDS and second["sequence"] == f"ba {second['token_str']} bi"
+    assert second["token_str"] in tiny_models.SYLLABLES and second["sequence"] == f"ba {second['token_str']} bi"
     rows = pipe("ba [MASK] bi [MASK]", top_k=1)
     assert [row[0]["sequence"] for row in rows] == ["ba bi [MASK]", "ba [MASK] bi"]
     everything = pipe("ba [MASK] bi", top_k=10**6)

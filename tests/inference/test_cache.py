@@ -20,7 +20,7 @@ import numpy as np
 import paddle
 import pytest
 
-from tests.inference.networks import batch, tiny
+from tests.tiny_models import batch, tiny
 from zoo import env, files
 from zoo.errors import UsageError
 from zoo.inference import cache
@@ -130,7 +130,7 @@ def test_copied_cache_is_used(request: pytest.FixtureRequest) -> None:
 COMPILES = """
 import sys
 import paddle
-from tests.inference.networks import tiny, batch
+from tests.tiny_models import tiny, batch
 from zoo.inference.engines import compile
 save, traced = paddle.jit.save, []
 paddle.jit.save = lambda *arguments: (traced.append(1), save(*arguments))

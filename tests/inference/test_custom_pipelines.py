@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.inference import small
+from tests import tiny_models
 from zoo.errors import InputError, UsageError
 from zoo.inference.pipelines import PIPELINES, register
 from zoo.inference.pipelines.base import Pipeline
@@ -50,7 +50,7 @@ class Best(Pipeline):
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A classifier, and a register of its own."""
     monkeypatch.setattr("zoo.inference.pipelines.PIPELINES", dict(PIPELINES))
-    small.small_model(tmp_path / "source").save(tmp_path / "model")
+    tiny_models.reviewer(tmp_path / "source").save(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -58,7 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_three_steps_of_one_item(folder: Path, engine: str) -> None:
     register("plain", Plain)
     pipe = zoo.pipeline("plain", folder, engine=engine, precision="fp32")
-    wanted = small.answers(zoo.load(folder), ["ba be bi"])
+    wanted = tiny_models.answers(zoo.load(folder), ["ba be bi"])
     np.testing.assert_allclose(pipe("ba be bi").logits.numpy(), wanted, atol=1e-5)
     several = pipe(["ba be bi", "da", "ba be bi"])
     assert [tuple(found.logits.shape) for found in several] == [(1, 2)] * 3
@@ -111,6 +111,6 @@ def test_the_model_is_called_as_a_loaded_one(folder: Path) -> None:
     model: Any = pipe.model
     assert model.config.labels == ("negative", "positive")
     whole = model(**given, unknown=np.zeros(3)).logits.numpy()
-    np.testing.assert_allclose(whole, small.answers(zoo.load(folder), ["ba be", "ba"]), atol=1e-5)
+    np.testing.assert_allclose(whole, tiny_models.answers(zoo.load(folder), ["ba be", "ba"]), atol=1e-5)
     with pytest.raises(InputError, match="no attention_mask"):
         model(input_ids=given["input_ids"])

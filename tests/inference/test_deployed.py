@@ -12,7 +12,7 @@ import paddle
 import pytest
 
 import zoo
-from tests.inference.networks import tiny
+from tests.tiny_models import tiny
 from zoo.errors import CheckpointError, UsageError
 from zoo.inference.deployed import deploy
 from zoo.inference.engines import module_of

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.inference.networks import CASES, batch, tiny
+from tests.tiny_models import CASES, batch, tiny
 from zoo import env
 from zoo.errors import InputError, UsageError
 from zoo.inference import engines, static

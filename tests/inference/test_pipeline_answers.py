@@ -15,6 +15,7 @@ import zoo
 from tests.convert.conftest import Make, snapshot
 from tests.inference.conftest import Answer
 from tests.inference.test_pipelines import GOOD, TEXTS, same
+from tests.places import DATA
 from zoo import metrics, tasks
 from zoo.errors import InputError, UsageError
 from zoo.finetune.setup import split_of
@@ -39,8 +40,8 @@ def predicted(folder: Path, examples: Sequence[Any], out: Path) -> tuple[Any, li
 # --- classification ---
 
 
-def test_classes_are_those_of_predict(folders: Folders, answering: Answer, shared: Path, tmp_path: Path) -> None:
-    rows = list(tasks.find("sst2").read(shared / "data/glue/SST-2/dev.tsv", "dev"))[:200]
+def test_classes_are_those_of_predict(folders: Folders, answering: Answer, tmp_path: Path) -> None:
+    rows = [row for split in ("train", "dev") for row in tasks.find("sst2").read(DATA / "glue", split)]
     examples = [replace(row, label=None) for row in rows]  # type: ignore[type-var]
     _, theirs = predicted(folders("classification"), examples, tmp_path / "out")
     answers = answering("classification")([row.text for row in rows])  # type: ignore[attr-defined]
@@ -168,13 +169,13 @@ def test_schemes_of_a_model_without_task_json(
 # --- questions ---
 
 
-def questions(shared: Path) -> list[QAExample]:
-    rows = list(tasks.find("squad2").read(shared / "data/squad/dev-v2.0.head5.json", "dev"))
-    return [replace(row, answers=None) for row in rows[:40]]  # type: ignore[type-var,misc]
+def questions() -> list[QAExample]:
+    rows = [row for split in ("train", "dev") for row in tasks.find("squad2").read(DATA / "squad", split)]
+    return [replace(row, answers=None) for row in rows]  # type: ignore[type-var,misc]
 
 
-def test_answers_are_those_of_predict(folders: Folders, answering: Answer, shared: Path, tmp_path: Path) -> None:
-    rows = questions(shared)
+def test_answers_are_those_of_predict(folders: Folders, answering: Answer, tmp_path: Path) -> None:
+    rows = questions()
     task, theirs = predicted(folders("qa"), rows, tmp_path / "out")
     items = [{"question": row.question, "context": row.context} for row in rows]
     answers = answering("qa")(items)

@@ -239,6 +239,15 @@ def waste(lengths: list[int]) -> float:
     return 1 - sum(lengths) / padded
 
 
+@pytest.mark.parametrize("longest", [30, 120])
+def test_padding_waste_is_small(longest: int) -> None:
+    """Lengths as texts have them: many short ones, few long ones."""
+    lengths = np.clip(np.random.default_rng(3).lognormal(2.8, 0.6, 3000).astype(int) + 2, 3, longest)
+    assert waste(lengths.tolist()) < 0.1
+    assert waste(lengths.tolist()) < 1 - lengths.mean() / longest  # that of one batch after the other
+
+
+@pytest.mark.slow
 def test_padding_waste_on_published_data(shared: Path, folders: Callable[[str], Path]) -> None:
     tokenizer = zoo.load(folders("embeddings")).tokenizer
     for texts in (sst2(shared), xnli(shared)):

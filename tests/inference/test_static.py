@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
 
+from tests import tiny_models
 from zoo.errors import InputError, UsageError
 from zoo.inference.engines.paddle import PaddleInference
 from zoo.inference.static import Graph, fields, inputs_of, to_onnx, to_static
 from zoo.models.common.base import Model
-from zoo.models.funnel import config as funnel
-from zoo.models.funnel.model import build
 
 BASE, FULL = {"architectures": ["FunnelBaseModel"]}, {"architectures": ["FunnelModel"]}
-SIZES = {"vocab_size": 50, "block_sizes": [1, 2, 1], "d_model": 24, "n_head": 3, "d_head": 8, "d_inner": 40}
 # All others: `python -m benchmarks.funnel_export`. Odd and even lengths at every block, and the shortest.
 SHAPES = [(1, 1), (2, 3), (1, 5), (2, 6), (7, 7), (2, 8), (1, 9), (2, 18), (2, 127)]
 CASES = [
@@ -36,12 +33,7 @@ CASES = [
 
 def tiny(architecture: dict[str, list[str]], attention: str, task: str | None) -> Model:
     """A small Funnel in which no weight is zero or one."""
-    paddle.seed(3)
-    config = funnel.Config.from_dict({**SIZES, **architecture, "attention_type": attention})
-    model = build(config, task)
-    for parameter in model.parameters():
-        parameter.set_value(parameter + paddle.randn(parameter.shape) * 0.2)
-    return model.eval()
+    return tiny_models.tiny("funnel", task, **architecture, attention_type=attention)
 
 
 def batch(rows: int, length: int, task: str | None = None) -> dict[str, np.ndarray]:
@@ -100,10 +92,7 @@ def test_onnx(tmp_path: Path, architecture: dict[str, list[str]], attention: str
 
 @pytest.mark.parametrize("family", ["xlmr", "structbert"])
 def test_other_families(tmp_path: Path, family: str) -> None:
-    sizes = {"vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3}
-    sizes |= {"intermediate_size": 40, "max_position_embeddings": 60, "type_vocab_size": 1 + (family != "xlmr")}
-    config = import_module(f"zoo.models.{family}.config").Config.from_dict(sizes)
-    model = import_module(f"zoo.models.{family}.model").build(config, pooler=True).eval()
+    model = tiny_models.build(family, None, tiny_models.SIZES[family], seed=3, pooler=True).eval()
     predictor = PaddleInference(to_static(model, tmp_path / "m"))
     given = batch(2, 9)
     given["token_type_ids"] %= 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,13 @@ import paddle
 import pytest
 
 import zoo
+from tests.tiny_models import build, loud, write
 from tests.tokenization import tiny
 from zoo.errors import CheckpointError
 from zoo.export.run import export
 from zoo.inference import engines
 from zoo.inference.deployed import deploy
-from zoo.models.common.base import Model, Origin
+from zoo.models.common.base import Model
 from zoo.tokenization import load_tokenizer
 from zoo.tokenization.sentence import SentencePiece
 
@@ -66,15 +66,8 @@ def network(
         "vocab_size": tokenizer.vocab_size,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    module = f"zoo.models.{family}"
-    paddle.seed(5)
-    model = import_module(f"{module}.model").build(import_module(f"{module}.config").Config.from_dict(config), task)
-    for parameter in model.parameters():
-        parameter.set_value(parameter + paddle.randn(parameter.shape) * 0.2)
-    model.origin = Origin(family, f"{names[family]}ForSequenceClassification", module, source, None)
-    model.eval()
-    model.save(folder)
-    return folder
+    model = loud(build(family, task, config, seed=5))
+    return write(folder, model, family, f"{names[family]}ForSequenceClassification", source)
 
 
 @pytest.fixture(scope="module")

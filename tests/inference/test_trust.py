@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.inference import small
-from tests.inference.networks import batch, tiny
+from tests import tiny_models
+from tests.tiny_models import batch, tiny
 from zoo import doctor, env
 from zoo.__main__ import main
 from zoo.export.__main__ import main as export
@@ -141,7 +141,7 @@ def test_generation_and_beams(family: str, monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_export_is_compared_where_it_is_opened(
     tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    small.small_model(tmp_path / "source").save(tmp_path / "model")
+    tiny_models.reviewer(tmp_path / "source").save(tmp_path / "model")
     words = [str(tmp_path / "model"), "--to", engine, "--precision", "bf16", "--out", str(tmp_path / "out")]
     assert export(words) == 0
     asked: list[Any] = []

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from zoo import tasks
 from zoo.metrics import quirks
 
 
+def test_until_the_first_tag() -> None:
+    """The tag itself does not count, and a sentence without it is left out."""
+    gold = [["B-PER", "O", "B-ORG", "I-ORG", "O"], ["O", "B-PER"], ["I-ORG", "O"]]
+    predicted = [["O", "O", "B-ORG", "O", "I-ORG"], ["I-ORG", "O"], ["O", "O"]]
+    assert quirks.until_first("I-ORG", gold, predicted) == (
+        [["B-PER", "O", "B-ORG"], []],
+        [["O", "O", "B-ORG"], []],
+    )
+
+
+@pytest.mark.slow
 def test_peoples_daily_until_the_first_i_org(shared: Path) -> None:
     examples = tasks.find("peoples-daily").read(shared / "data" / "peoples_daily_ner", "test")
     gold = [e.tags for e in examples]  # type: ignore[attr-defined]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peers import torch_model
 from torch import Tensor, nn
 
 from conversion import sentences
+from tests.models.peers import torch_model
 
 PACKAGE = "sentence_transformers.models"
 OLD = sentences.OLD

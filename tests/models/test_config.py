@@ -6,8 +6,8 @@ from dataclasses import fields
 
 import pytest
 import transformers
-from peers import PREFIX
 
+from tests.models.peers import PREFIX
 from zoo.errors import ConfigError
 from zoo.models.structbert.config import Config as StructBERTConfig
 from zoo.models.xlmr.config import Config as XLMRConfig

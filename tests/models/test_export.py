@@ -9,7 +9,8 @@ import numpy as np
 import paddle
 import pytest
 from paddle.static import InputSpec
-from peers import SIZES
+
+from tests.models.peers import SIZES
 
 FIELDS = {
     None: ("last_hidden_state",),

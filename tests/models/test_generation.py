@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.places import GOLDEN
 from zoo.checkpoint import forward
 from zoo.errors import InputError, UsageError
 from zoo.models.common.generation import Generated, Options
@@ -199,9 +199,9 @@ def test_slots_keep_each_history(batch: int, beams: int, start: int, seed: int) 
 
 
 @pytest.fixture(scope="module")
-def palm(shared: Path) -> tuple[Seq2Seq, dict[str, np.ndarray]]:
+def palm() -> tuple[Seq2Seq, dict[str, np.ndarray]]:
     """The network of the golden beams, and the file."""
-    arrays = dict(np.load(shared / "golden/palm_sofa_beam.npz"))
+    arrays = dict(np.load(GOLDEN / "palm_sofa_beam.npz"))
     upstream = {k.removeprefix("param/"): v for k, v in arrays.items() if k.startswith("param/")}
     sizes = {"vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 1, "dec_hidden_layers": 2}
     sizes |= {"num_attention_heads": 4, "intermediate_size": 32, "max_position_embeddings": 20}

@@ -11,10 +11,10 @@ import paddle
 import pytest
 import torch
 import transformers
-from peers import PREFIX, SIZES, SUFFIX
 from safetensors.torch import load_file, save_file
 
 import zoo
+from tests.models.peers import PREFIX, SIZES, SUFFIX
 from zoo.convert.certificate import Certificate
 from zoo.convert.to_paddle import convert
 from zoo.errors import CheckpointError, ConfigError, KeyRuleError, UsageError

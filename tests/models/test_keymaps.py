@@ -6,8 +6,8 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from peers import PREFIX, SIZES, SUFFIX, ours, torch_model
 
+from tests.models.peers import PREFIX, SIZES, SUFFIX, ours, torch_model
 from zoo import registry
 from zoo.checkpoint import backward, forward
 from zoo.checkpoint.dialect import Dialect

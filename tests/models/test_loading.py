@@ -11,9 +11,9 @@ import numpy as np
 import paddle
 import pytest
 import torch
-from peers import PREFIX, SUFFIX, ours, torch_model
 
 import zoo
+from tests.models.peers import PREFIX, SUFFIX, ours, torch_model
 from zoo import hub
 from zoo.checkpoint import write_safetensors
 from zoo.checkpoint.rules import TensorInfo

@@ -9,7 +9,7 @@ import paddle
 import pytest
 import torch
 
-from tests.finetune.small import small_model
+from tests.tiny_models import learner
 from zoo.errors import InputError
 from zoo.finetune.losses import SECOND_LOSSES
 from zoo.finetune.setup import smoothed
@@ -108,7 +108,7 @@ def labelled(name: str, model: Model, seed: int = 0) -> dict[str, paddle.Tensor]
 def test_a_batch_of_which_no_label_counts(name: str) -> None:
     """torch gives nan (0 / 0); here the loss and every gradient are 0, for every head and every second loss."""
     task = {"smoothed": "tagging", "r-drop": "tagging"}.get(name, name)
-    model = small_model(task)
+    model = learner(task)
     model.train()
     losses = {"smoothed": smoothed(0.1), "r-drop": lambda m, b: SECOND_LOSSES["r-drop"]()(m, b)}
     loss = losses.get(name, lambda m, b: m(**b).loss)(model, labelled(task, model))

@@ -8,6 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
+from tests.places import GOLDEN
 from zoo.checkpoint import backward, forward
 from zoo.models.palm.config import Config
 from zoo.models.palm.keymap import KEYMAP
@@ -45,8 +46,8 @@ class Golden:
 
 
 @pytest.fixture(scope="module")
-def tiny(shared: Path) -> Golden:
-    return Golden(shared / "golden/palm_sofa_tiny.npz", TINY)
+def tiny() -> Golden:
+    return Golden(GOLDEN / "palm_sofa_tiny.npz", TINY)
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +133,10 @@ HYPOTHESES = {"palm_sofa_tiny": (TINY, "in/input_tokens"), "palm_sofa_beam": (BE
 
 
 @pytest.mark.parametrize("file", HYPOTHESES)
-def test_scores_of_the_golden_hypotheses(file: str, shared: Path) -> None:
+def test_scores_of_the_golden_hypotheses(file: str) -> None:
     """What the published search found has the published score: the search of it is tested with the search."""
     sizes, source = HYPOTHESES[file]
-    golden = Golden(shared / f"golden/{file}.npz", sizes)
+    golden = Golden(GOLDEN / f"{file}.npz", sizes)
     model, arrays = golden.model(), golden.arrays
     mask = arrays["in/mask" if "in/mask" in arrays else "in/attention_mask"]
     types = arrays["in/types" if "in/types" in arrays else "in/token_type_ids"]

@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 import pytest
 
+from tests.places import GOLDEN
 from zoo.checkpoint import backward, forward
 from zoo.finetune.optimisation import OptimiserSettings, depths, make_optimiser
 from zoo.models.common.layers import additive_mask
@@ -57,8 +58,8 @@ class Golden:
 
 
 @pytest.fixture(scope="module")
-def tiny(shared: Path) -> Golden:
-    return Golden(shared / "golden/palm2_tiny.npz")
+def tiny() -> Golden:
+    return Golden(GOLDEN / "palm2_tiny.npz")
 
 
 @pytest.fixture(scope="module")

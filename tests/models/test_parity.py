@@ -6,7 +6,8 @@ import numpy as np
 import paddle
 import pytest
 import torch
-from peers import SUFFIX, ours, paddle_model, torch_model
+
+from tests.models.peers import SUFFIX, ours, paddle_model, torch_model
 
 FAMILIES = ("xlmr", "structbert")
 PAD = {"xlmr": 1, "structbert": 0}

@@ -14,9 +14,9 @@ import paddle
 import pytest
 import torch
 from safetensors.torch import save_file
-from sentence_folders import OLD, WIDTH, dense, folder, old_pooling, pooling, vectors, write
 
 import zoo
+from tests.models.sentence_folders import OLD, WIDTH, dense, folder, old_pooling, pooling, vectors, write
 from zoo.convert.to_paddle import convert
 from zoo.convert.to_upstream import export
 from zoo.errors import CheckpointError, ConfigError, InputError, NotYetError, UsageError

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from tests.conftest import ABSENT, SHARED
+from tests.places import GOLDEN
 from zoo.checkpoint import forward
 from zoo.errors import ConfigError, InputError, UsageError
 from zoo.models.common.decoding import KeyValue, causal_mask
@@ -35,10 +35,8 @@ Arrays = dict[str, np.ndarray]
 
 def golden(name: str) -> tuple[Arrays, Arrays, Arrays]:
     """Parameters, inputs and outputs of a golden file."""
-    if not SHARED.is_dir():
-        pytest.skip(ABSENT)
     found: dict[str, Arrays] = {"param": {}, "in": {}, "out": {}}
-    with np.load(SHARED / "golden" / f"{name}.npz") as arrays:
+    with np.load(GOLDEN / f"{name}.npz") as arrays:
         for key in arrays.files:
             group, _, rest = key.partition("/")
             found[group][rest] = arrays[key]

@@ -1,4 +1,4 @@
-"""Tokenizers of the published vocabularies."""
+"""Tokenizers by language."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from tests import vocabularies
 from zoo.tokenization import Tokenizer, load_tokenizer
 
 
 @pytest.fixture(scope="session")
-def data(shared: Path) -> Path:
-    """The folder of data sets."""
-    return shared / "data"
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tokenizer]:
+    """English and Chinese WordPiece, and a SentencePiece model for all others."""
+    root = tmp_path_factory.mktemp("vocabularies")
+    return {
+        "en": load_tokenizer(vocabularies.english(root / "en"), "wordpiece"),
+        "zh": load_tokenizer(vocabularies.chinese(root / "zh"), "wordpiece"),
+        "xx": load_tokenizer(vocabularies.multilingual(root / "xx"), "sentencepiece"),
+    }
 
 
 @pytest.fixture(scope="session")
-def tokenizers(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tokenizer]:
-    """By language: English and Chinese WordPiece, and XLM-R's SentencePiece for all others."""
+def published(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tokenizer]:
+    """The same of published vocabularies, for slow tests."""
     assets, folder = shared / "assets", tmp_path_factory.mktemp("xlmr")
     model = assets / "xlm-roberta-base" / "sentencepiece.bpe.rebuilt.model"
     shutil.copyfile(model, folder / "sentencepiece.bpe.model")

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import vocabularies
 from tests.tasks.oracle import outputs_of
-from tests.tasks.small import tokenizer
 from zoo import tasks
 from zoo.tasks.qa import Gold, QAExample
-from zoo.tokenization import Tokenizer
+from zoo.tokenization import Tokenizer, load_tokenizer
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    return tokenizer(tmp_path_factory.mktemp("small"))
+    return load_tokenizer(vocabularies.letters(tmp_path_factory.mktemp("small")), "wordpiece")
 
 
 def learned(small: Tokenizer, context: str, text: str, name: str = "squad2", length: int = 384) -> tuple[Any, ...]:

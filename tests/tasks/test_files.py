@@ -1,43 +1,47 @@
-"""Every file of data is read to its end, with the number of rows that its manifest says."""
+"""Every file of tests/data is read to its end, with the number of rows that its table says; published ones too."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import SHARED
+from tests.places import DATA
 from zoo import tasks
 
-# pattern of the path below data -> task and split; a split that starts with "test" may lack gold answers.
+# Pattern of the path in tests/data, or in a folder of published files, -> task and split; a split that starts with
+# "test" may lack gold answers.
 READ = {
     r"squad/(dev|train)-v1.*": "squad {0}",
     r"squad/(dev|train)-v2.*": "squad2 {0}",
     r"xquad/.*": "xquad dev",
     r"peoples_daily_ner/example\.(\w+).*": "peoples-daily {0}",
     r"cluener2020/(\w+)\.json": "cluener {0}",
-    r"msra_ner/.*": "msra test",
+    r"msra_ner/msra_(train|test).*": "msra {0}",
     r"panx/(?:wikiann-en-)?(dev|train|test).*": "panx {0}",
-    r"xnli/xnli\.(dev|test)\.tsv\.gz": "xnli {0}",
-    r"xnli/xtreme/(dev|test)-.*": "xnli-xtreme {0}",
+    r"xnli/xnli\.(dev|test)\.tsv(?:\.gz)?": "xnli {0}",
+    r"xnli/xtreme/(train|dev|test)-.*": "xnli-xtreme {0}",
+    r"xnli/XNLI-MT-1.0/.*": "xnli train",
     r"glue/diagnostic/.*": "ax test",
     r"glue/STS-B/sts-test.labelled.csv": "",  # not a file of GLUE
     r"glue/SST-2/(\w+).*": "sst2 {0}",
     r"glue/STS-B/(\w+).*": "stsb {0}",
     r"glue/(CoLA|MNLI|MRPC|QNLI|QQP|RTE|WNLI)/heldout.*": "{0} dev",
     r"glue/(CoLA|MNLI|MRPC|QNLI|QQP|RTE|WNLI)/(\w+).*": "{0} {1}",
-    r"pawsx/.*": "pawsx dev",
+    r"pawsx/(train|dev)-.*": "pawsx {0}",
     r"clue/cmrc2018/.*": "cmrc2018 dev",
-    r"clue/tnews/.*": "tnews dev",
     r"clue/fewclue/bustm/.*": "afqmc dev",  # the same layout
     r"clue/fewclue/(\w+)/.*": "{0} dev",
-    r"clue/cmnli/.*": "cmnli dev",
-    r"clue/(afqmc|ocnli)/(\w+).*": "{0} {1}",
+    r"clue/cmnli/dev.derived.*": "cmnli dev",
+    r"clue/tnews/resplit.*": "tnews dev",
+    r"clue/(afqmc|cluewsc|cmnli|csl|iflytek|ocnli|tnews)/(\w+).*": "{0} {1}",
     r"chnsenticorp/(\w+).*": "chnsenticorp {0}",
     r"dureader_robust/.*": "dureader-robust-qg dev",
     r"dureader_qg/(\w+).*": "dureader-qg {0}",
@@ -58,58 +62,82 @@ def task_of(path: str) -> str | None:
     return None
 
 
-MANIFEST = SHARED / "data" / "MANIFEST.json"
-ROWS = json.loads(MANIFEST.read_text("utf-8")) if MANIFEST.is_file() else []
-FILES = [row for row in ROWS if task_of(row["path"].removeprefix("data/")) != ""]
-ALIGNED = [row for row in FILES if row["path"].split("/")[1].startswith(SIDES)]
-PLAIN = [row for row in FILES if row not in ALIGNED]
+ROWS: dict[str, int] = json.loads((DATA / "rows.json").read_text("utf-8"))
+ALIGNED = [path for path in ROWS if path.startswith(SIDES)]
+PLAIN = [path for path in ROWS if path not in ALIGNED]
 
 
-def id_of(row: dict[str, str]) -> str:
-    return row["path"].removeprefix("data/")
-
-
-def test_the_table_knows_every_file(shared: Path) -> None:
-    assert [row["path"] for row in FILES if task_of(id_of(row)) is None] == []
-    assert len(PLAIN) > 120
-
-
-@pytest.mark.parametrize("row", PLAIN, ids=id_of)
-def test_whole_file(row: dict[str, str], shared: Path) -> None:
-    path = id_of(row)
+def count(path: str, folder: Path) -> int:
+    """Examples of a file, or of one side of parallel text."""
+    file = folder / path
+    if path.startswith(SIDES):
+        return sum(1 for _ in tasks.find("multi30k-en-de").read([file, file], "dev"))
     name, split = str(task_of(path)).split()
-    examples = sum(1 for _ in tasks.find(name).read(shared / "data" / path, split))
-    assert examples == int(row["rows"]) - NO_MAJORITY.get(path, 0)
+    return sum(1 for _ in tasks.find(name).read(file, split))
 
 
-@pytest.mark.parametrize("row", [r for r in ALIGNED if "tatoeba" not in r["path"]], ids=id_of)
-def test_whole_side_of_parallel_text(row: dict[str, str], shared: Path) -> None:
-    file = shared / "data" / id_of(row)
-    assert sum(1 for _ in tasks.find("multi30k-en-de").read([file, file], "dev")) == int(row["rows"])
-
-
-def test_all_pairs_of_tatoeba(shared: Path) -> None:
-    folder = shared / "data" / "tatoeba"
-    held = {id_of(r): int(r["rows"]) for r in ALIGNED if "tatoeba" in r["path"]}
-    task = tasks.find("tatoeba")
-    count = 0
+def pairs_of_tatoeba(folder: Path) -> Iterator[tuple[str, str, int]]:
+    """The names of both sides and the number of pairs, of every language."""
     for file in sorted(folder.glob("tatoeba.*.eng")):
         other = file.with_suffix("." + file.name.split(".")[1].split("-")[0])
-        pairs = sum(1 for _ in task.read([other, file], "test"))
-        assert pairs == held[f"tatoeba/{file.name}"] == held[f"tatoeba/{other.name}"]
-        count += 1
-    assert count == 112
+        yield other.name, file.name, sum(1 for _ in tasks.find("tatoeba").read([other, file], "test"))
 
 
-def test_reading_streams(shared: Path) -> None:
+def test_every_file_has_a_row() -> None:
+    held = {p.relative_to(DATA).as_posix() for p in DATA.rglob("*") if p.is_file()}
+    assert held == {*ROWS, "README.md", "rows.json"}
+    assert [path for path in ROWS if task_of(path) is None] == []
+
+
+@pytest.mark.parametrize("path", [path for path in PLAIN if task_of(path)])
+def test_whole_file(path: str) -> None:
+    assert count(path, DATA) == ROWS[path]
+
+
+def test_whole_sides_of_parallel_text() -> None:
+    assert {path: count(path, DATA) for path in ALIGNED} == {path: ROWS[path] for path in ALIGNED}
+
+
+def test_all_pairs_of_tatoeba() -> None:
+    found = list(pairs_of_tatoeba(DATA / "tatoeba"))
+    assert len(found) == 4
+    assert all(ROWS[f"tatoeba/{a}"] == ROWS[f"tatoeba/{b}"] == pairs for a, b, pairs in found)
+
+
+def test_reading_streams(tmp_path: Path) -> None:
+    """A packed file of 12 MB of text is read in less memory than a sixth of that."""
+    line = "\t".join(("0", "1", "2", "Is the sea salt? " * 20, "Is there salt in the sea? " * 20, "1")) + "\n"
+    with gzip.open(tmp_path / "dev.tsv.gz", "wt", encoding="utf-8") as stream:
+        stream.write("id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n")
+        stream.writelines(line for _ in range(14_000))
+    assert peak_of("qqp", tmp_path) == (14_000, pytest.approx(0, abs=2e6))
+
+
+def peak_of(name: str, folder: Path) -> tuple[int, int]:
+    """Number of a development set's examples, and the bytes that reading them took at most."""
     tracemalloc.start()
     try:
-        pairs = sum(1 for _ in tasks.find("xnli").read(shared / "data" / "xnli", "dev"))
-        _, peak = tracemalloc.get_traced_memory()
+        found = sum(1 for _ in tasks.find(name).read(folder, "dev"))
+        return found, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert pairs == 37350
-    assert peak < 2e6  # bytes; the file holds 12 MB of text
+
+
+@pytest.mark.slow
+def test_published_files(shared: Path) -> None:
+    """Every file of the folder of published data, with the number of rows that its manifest says."""
+    manifest = json.loads((shared / "data/MANIFEST.json").read_text("utf-8"))
+    rows = {row["path"].removeprefix("data/"): int(row["rows"]) for row in manifest}
+    files = [path for path in rows if task_of(path) != ""]
+    assert [path for path in files if task_of(path) is None] == [] and len(files) > 300
+    for path in files:
+        if not path.startswith("tatoeba"):
+            assert count(path, shared / "data") == rows[path] - NO_MAJORITY.get(path, 0), path
+    found = list(pairs_of_tatoeba(shared / "data/tatoeba"))
+    assert len(found) == 112
+    assert all(rows[f"tatoeba/{a}"] == rows[f"tatoeba/{b}"] == pairs for a, b, pairs in found)
+    examples, peak = peak_of("xnli", shared / "data/xnli")
+    assert examples == 37350 and peak < 2e6  # bytes; the file holds 12 MB of text
 
 
 def test_naming_a_task_loads_no_library() -> None:

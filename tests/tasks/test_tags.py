@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests import vocabularies
 from tests.tasks.oracle import outputs_of
-from tests.tasks.small import tokenizer
 from zoo import metrics, tasks
 from zoo.errors import InputError, UsageError
 from zoo.tasks.schemes import reading_of, scheme_of
 from zoo.tasks.tagging import TaggedExample
 from zoo.tasks.user_tasks import own
-from zoo.tokenization import Tokenizer
+from zoo.tokenization import Tokenizer, load_tokenizer
 
 # Two persons side by side, a place of two words, a person of one: the same in every scheme.
 WORDS = ["anna", "bert", "von", "york", "new", "town", "is", "bob"]
@@ -35,7 +35,7 @@ SCHEMES = {
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    return tokenizer(tmp_path_factory.mktemp("small"))
+    return load_tokenizer(vocabularies.letters(tmp_path_factory.mktemp("small")), "wordpiece")
 
 
 def write(folder: Path, lines: list[str], name: str = "train.conll") -> Path:

@@ -100,12 +100,14 @@ def test_what_counts_as_gold(tmp_path: Path) -> None:
 
 def test_rows_without_gold_beside_others_become_features(tmp_path: Path) -> None:
     """The first thousand rows have labels, a later one has none."""
-    from tests.tasks.small import tokenizer
+    from tests import vocabularies
+    from zoo.tokenization import load_tokenizer
 
     rows = "".join(f"a\t{n % 2}\n" for n in range(1200)) + "a\t-1\n"
     (tmp_path / "test.tsv").write_text("sentence\tlabel\n" + rows, "utf-8")
     task: Any = tasks.find("sst2")
-    features = task.features(task.read(tmp_path, "test"), tokenizer(tmp_path / "small"))
+    small = load_tokenizer(vocabularies.letters(tmp_path / "small"), "wordpiece")
+    features = task.features(task.read(tmp_path, "test"), small)
     assert len(features) == 1201 and "labels" not in features.columns
 
 

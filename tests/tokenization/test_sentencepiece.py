@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import sentencepiece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tokenization.conftest import files, lines
+from tests.texts import files, lines
 from zoo.errors import CheckpointError
 from zoo.tokenization import Tokenizer, load_tokenizer
 
@@ -31,8 +32,12 @@ def whole(words: list[str]) -> str:
 
 @pytest.fixture(scope="session")
 def reference(xlmr_folder: Path) -> Reference:
+    return library(xlmr_folder / "sentencepiece.bpe.model")
+
+
+def library(file: Path) -> Reference:
     """The sentencepiece library and fairseq's arithmetic: one more than in the model, and 3 for unknown."""
-    model = sentencepiece.SentencePieceProcessor(model_file=str(xlmr_folder / "sentencepiece.bpe.model"))
+    model = sentencepiece.SentencePieceProcessor(model_file=str(file))
     return lambda text: [0, *(i + 1 if i else 3 for i in model.encode(text)), 2]
 
 
@@ -46,15 +51,18 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("text", GOLDEN)
-def test_golden_ids_of_fairseq(text: str, xlmr: Tokenizer) -> None:
-    assert xlmr(text)["input_ids"].tolist() == [GOLDEN[text]]
+@pytest.mark.slow
+def test_golden_ids_of_fairseq(published: Callable[[str], Tokenizer]) -> None:
+    xlmr = published("xlm-roberta-base")
+    assert {text: xlmr(text)["input_ids"][0].tolist() for text in GOLDEN} == GOLDEN
+    assert (xlmr.vocab_size, xlmr.mask_token_id) == (250002, 250001)
 
 
-def test_special_ids(xlmr: Tokenizer) -> None:
-    assert xlmr.vocab_size == 250002
+def test_special_ids(xlmr: Tokenizer, xlmr_folder: Path) -> None:
+    model = sentencepiece.SentencePieceProcessor(model_file=str(xlmr_folder / "sentencepiece.bpe.model"))
+    assert xlmr.vocab_size == model.get_piece_size() + 2  # <pad> and <mask> are not in the model
     ids = (xlmr.cls_token_id, xlmr.pad_token_id, xlmr.sep_token_id, xlmr.unk_token_id, xlmr.mask_token_id)
-    assert ids == (0, 1, 2, 3, 250001)
+    assert ids == (0, 1, 2, 3, xlmr.vocab_size - 1)
     assert xlmr.tokenize("\ud7ff") == ["▁", "<unk>"]
 
 
@@ -79,7 +87,7 @@ def test_offsets_beside_special_tokens(xlmr: Tokenizer) -> None:
     assert spans == [[0, 0], [0, 2], [3, 9], [10, 11], [11, 15], [0, 0]]
 
 
-def test_equals_the_library_on_lines_of_every_file(
+def test_equals_the_library_on_lines_of_many_kinds(
     xlmr: Tokenizer, reference: Reference, sample: list[str]
 ) -> None:
     ours = xlmr(sample, padding=False, truncation=False)["input_ids"]
@@ -87,9 +95,11 @@ def test_equals_the_library_on_lines_of_every_file(
 
 
 @pytest.mark.slow
-def test_equals_the_library_on_whole_corpora(xlmr: Tokenizer, reference: Reference, assets: Path) -> None:
-    seen = 0
-    for file in files(assets.parent / "data"):
+def test_equals_the_library_on_whole_corpora(shared: Path, published: Callable[[str], Tokenizer]) -> None:
+    xlmr, seen = published("xlm-roberta-base"), 0
+    model = shared / "assets" / "xlm-roberta-base" / "sentencepiece.bpe.rebuilt.model"
+    reference = library(model)
+    for file in files(shared / "data"):
         texts = lines(file)
         seen += len(texts)
         ours = xlmr(texts, padding=False, truncation=False)["input_ids"]
@@ -129,7 +139,7 @@ def check_offsets(tokenizer: Tokenizer, text: str) -> None:
         assert text[start:stop] == text[start:stop].strip(" \t\n\u3000")
 
 
-def test_offsets_on_lines_of_every_file(xlmr: Tokenizer, sample: list[str]) -> None:
+def test_offsets_on_lines_of_many_kinds(xlmr: Tokenizer, sample: list[str]) -> None:
     for text in sample[::3]:
         check_offsets(xlmr, text)
 
@@ -148,7 +158,7 @@ def test_offsets_on_any_text(words: list[str], xlmr: Tokenizer) -> None:
         ("ﾊﾟﾝ", [(0, 0), (0, 3)]),
         ("ﷺ x", [(0, 1), (0, 1), (0, 1), (0, 1), (2, 3)]),
         ("①②③④", [(0, 0), (0, 4)]),
-        ("，中", [(0, 0), (0, 1), (1, 2)]),
+        ("＠中", [(0, 0), (0, 1), (1, 2)]),
         ("😀 a", [(0, 1), (2, 3)]),
     ],
 )
@@ -165,7 +175,9 @@ def test_decode_equals_the_library(xlmr: Tokenizer, sample: list[str]) -> None:
 
 
 def test_decode_and_encode_go_round(xlmr: Tokenizer, sample: list[str]) -> None:
-    clean = [xlmr.engine.model.normalize(t).replace("▁", " ").strip() for t in sample]  # type: ignore[attr-defined]
+    normalize = xlmr.engine.model.normalize  # type: ignore[attr-defined]
+    # Twice: what stood between a letter and its accent goes first, then they become one.
+    clean = [normalize(normalize(t).replace("▁", " ")).replace("▁", " ").strip() for t in sample]
     texts = [t for t in clean if "<" not in t and "\\" not in t and "<unk>" not in xlmr.tokenize(t)]
     assert len(texts) > 1000
     again = [xlmr.decode(ids) for ids in xlmr(texts, padding=False, truncation=False)["input_ids"]]
@@ -180,17 +192,20 @@ def test_decode_keeps_special_tokens_when_asked(xlmr: Tokenizer) -> None:
 
 def test_added_tokens_follow_the_model(xlmr_folder: Path, tmp_path: Path) -> None:
     shutil.copyfile(xlmr_folder / "sentencepiece.bpe.model", tmp_path / "sentencepiece.bpe.model")
-    (tmp_path / "added_tokens.json").write_text('{"[en]": 250002, "[en] more": 250003, "<mask>": 250001}')
+    size = load_tokenizer(tmp_path).vocab_size
+    added = {"[en]": size, "[en] more": size + 1, "<mask>": size - 1}
+    (tmp_path / "added_tokens.json").write_text(json.dumps(added))
     tokenizer = load_tokenizer(tmp_path)
-    assert tokenizer("a[en] more b[en]")["input_ids"].tolist() == [[0, 10, 250003, 876, 250002, 2]]
-    (tmp_path / "added_tokens.json").write_text('{"[en]": 250004}')
-    with pytest.raises(CheckpointError, match="250004"):
+    a, b = tokenizer.convert_tokens_to_ids(["▁a", "▁b"])
+    assert tokenizer("a[en] more b[en]")["input_ids"].tolist() == [[0, a, size + 1, b, size, 2]]
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"[en]": size + 2}))
+    with pytest.raises(CheckpointError, match=str(size + 2)):
         load_tokenizer(tmp_path)
 
 
 def test_a_damaged_model(xlmr_folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "sentencepiece.bpe.model"
-    for content in (b"", b"not a model", (xlmr_folder / file.name).read_bytes()[:100_000]):
+    for content in (b"", b"not a model", (xlmr_folder / file.name).read_bytes()[:-1000]):
         file.write_bytes(content)
         with pytest.raises(CheckpointError, match=r"sentencepiece\.bpe\.model"):
             load_tokenizer(tmp_path)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import vocabularies
+from tests.texts import files, lines
 from tests.tokenization import reference
-from tests.tokenization.conftest import files, lines
 from zoo.errors import CheckpointError
 from zoo.tokenization import Tokenizer, load_tokenizer
 
+Published = Callable[[str], Tokenizer]
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MODELS = ("english", "chinese")
 # What BERT and the library may see differently, glued together at random.
@@ -36,17 +39,17 @@ def differing(tokenizer: Tokenizer, texts: list[str], lower: bool = True) -> lis
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_equals_berts_rules_on_lines_of_every_file(
+def test_equals_berts_rules_on_lines_of_many_kinds(
     model: str, sample: list[str], request: pytest.FixtureRequest
 ) -> None:
     assert differing(request.getfixturevalue(model), sample) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", MODELS)
-def test_equals_berts_rules_on_whole_corpora(model: str, assets: Path, request: pytest.FixtureRequest) -> None:
-    tokenizer, seen = request.getfixturevalue(model), 0
-    for file in files(assets.parent / "data"):
+@pytest.mark.parametrize("model", ["bert-base-uncased", "bert-base-chinese"])
+def test_equals_berts_rules_on_whole_corpora(model: str, shared: Path, published: Published) -> None:
+    tokenizer, seen = published(model), 0
+    for file in files(shared / "data"):
         texts = [line[:3000] for line in lines(file)[:20000]]
         seen += len(texts)
         assert differing(tokenizer, texts) == [], file
@@ -70,8 +73,8 @@ def test_equals_berts_rules_on_single_characters(model: str, request: pytest.Fix
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lower", [True, False])
-def test_equals_berts_rules_on_all_of_unicode(lower: bool, assets: Path, tmp_path: Path) -> None:
-    (tmp_path / "vocab.txt").write_bytes((assets / "bert-base-uncased" / "vocab.txt").read_bytes())
+def test_equals_berts_rules_on_all_of_unicode(lower: bool, tmp_path: Path) -> None:
+    vocabularies.english(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text(f'{{"do_lower_case": {str(lower).lower()}}}')
     texts = [f"a{char}b {char}" for char in characters(1)]
     assert len(texts) > 1_100_000
@@ -126,7 +129,7 @@ def test_examples(text: str, tokens: list[str], english: Tokenizer) -> None:
     assert english.tokenize(text) == tokens
 
 
-def test_a_cased_model_keeps_case_and_accents(assets: Path, tmp_path: Path) -> None:
+def test_a_cased_model_keeps_case_and_accents(tmp_path: Path) -> None:
     vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nÇa\nça\nca\nΣ\n"
     (tmp_path / "vocab.txt").write_text(vocab, "utf-8")
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false, "strip_accents": null}')
@@ -136,17 +139,27 @@ def test_a_cased_model_keeps_case_and_accents(assets: Path, tmp_path: Path) -> N
 
 
 def test_a_line_separator_is_a_token_of_the_chinese_vocabulary(chinese: Tokenizer) -> None:
+    last = chinese.vocab_size - 1
+    assert chinese.convert_ids_to_tokens([last]) == ["##😎"]
+    assert chinese.convert_tokens_to_ids("\u2028") == last - 1
+
+
+@pytest.mark.slow
+def test_ids_of_the_published_chinese_vocabulary(published: Published) -> None:
+    chinese = published("bert-base-chinese")
     assert chinese.vocab_size == 21128
     assert chinese.convert_tokens_to_ids("\u2028") == 343
     assert chinese.convert_ids_to_tokens([21127]) == ["##😎"]
 
 
 @pytest.mark.torch
-def test_equals_transformers_on_lines_of_every_file(assets: Path, sample: list[str], english: Tokenizer) -> None:
+def test_equals_transformers_on_lines_of_many_kinds(
+    minilm_snapshot: Path, sample: list[str], english: Tokenizer
+) -> None:
     transformers = pytest.importorskip("transformers")
-    theirs = transformers.BertTokenizer.from_pretrained(assets / "bert-base-uncased")
+    theirs = transformers.BertTokenizer.from_pretrained(minilm_snapshot)
     # Where the two are known to differ, BERT's rules decide (tested above).
-    usual = [t for t in sample if not any(c == "Σ" or unicodedata.category(c) == "Co" for c in t)]
+    usual = [t for t in sample if not any(c in "Σ𫠠" or unicodedata.category(c) == "Co" for c in t)]
     ours = english(usual, usual[::-1], max_length=128, return_offsets=True, padding="max_length")
     other = theirs(
         usual, usual[::-1], max_length=128, truncation=True, padding="max_length",
