@@ -33,7 +33,7 @@ class Server:
     """A reference: a process of ours that trains when asked."""
 
     def __init__(self, name: str, size: str, data: str) -> None:
-        variables = os.environ | ({env.KERNELS: "0"} if name == "paddle" else {})
+        variables = os.environ | ({env.MKL_PATH_VARIABLE: "0"} if name == "paddle" else {})
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.train_references", name, size, data],
             stdin=subprocess.PIPE,

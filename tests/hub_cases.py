@@ -119,7 +119,13 @@ def _world(room: Path, case: Case) -> Iterator[tuple[HubServer, str]]:
     home = room / "home"
     (home / "folder").mkdir(parents=True)
     (home / ".profile").write_text("precious")
-    switches = (*env.OFFLINE, "HF_TOKEN", "HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+    switches = (
+        *env.OFFLINE_VARIABLES,
+        "HF_TOKEN",
+        "HF_HUB_DOWNLOAD_TIMEOUT",
+        "HF_HUB_CACHE",
+        "HUGGINGFACE_HUB_CACHE",
+    )
     clean = {k: v for k, v in os.environ.items() if k not in switches}
     with HubServer(room / "server") as server:
         caches = {"HOME": str(home), "HF_HOME": str(home / "cache/hf"), "ZOO_HOME": str(home / "cache/zoo")}

@@ -1,4 +1,4 @@
-"""How wide a batch is padded, and which rows of an evaluation come together."""
+"""Says how wide a batch is padded, and which rows of an evaluation come together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Padding:
-    """How wide a batch is: the longest row, `spare` slots more, rounded up to a multiple.
+    """The rule for the width of a batch: the longest row, `spare` slots more, rounded up to a multiple.
 
     Attributes:
         multiple, spare: for Funnel 2^(blocks - 1) and one less. What Funnel gives for real tokens depends on how
@@ -25,12 +25,12 @@ class Padding:
     least: int = 0
 
     def width(self, longest: int) -> int:
-        """The width of a batch whose longest row has so many tokens."""
+        """Gives the width of a batch whose longest row has so many tokens."""
         return -(-max(longest + self.spare, self.least) // self.multiple) * self.multiple
 
 
 def padding_of(model: Any) -> Padding:
-    """The rule of a model's family; `model` is whatever has its config."""
+    """Gives the rule of a model's family; `model` is whatever has its config."""
     blocks = getattr(model.config, "block_sizes", None)  # Funnel
     step = 2 ** (len(blocks) - 1) if blocks else 1
     return Padding(step, step - 1)
@@ -44,7 +44,7 @@ def eval_batches(
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[np.ndarray]:
-    """Row numbers of batches for evaluation: every row once, longest first, at most `budget` padded tokens each.
+    """Gives the row numbers of batches: every row once, longest first, at most `budget` padded tokens each.
 
     Args:
         lengths: [N], tokens of each row.

@@ -1,4 +1,4 @@
-"""What a model's folder says about its network: config.json, or fairseq's checkpoint, which carries its options."""
+"""Reads a folder's description of its network: config.json, or the options in fairseq's checkpoint."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from zoo.checkpoint import open_checkpoint
 from zoo.errors import ConfigError
 from zoo.files import Fields, is_name, quote, read_object
 
-ADAPTER = "adapter_config.json"
-FAIRSEQ = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
-_PLAIN = (str, int, float, type(None))  # values of a head's options
+ADAPTER_FILE = "adapter_config.json"
+FAIRSEQ_FILES = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
+_OPTION_TYPES = (str, int, float, type(None))  # values of a head's options
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -30,17 +30,18 @@ def read(folder: Path) -> dict[str, Any]:
     """
     file = folder / "config.json"
     if not file.is_symlink() and not file.exists():
-        if all((folder / name).is_file() for name in FAIRSEQ):
-            return _fairseq(folder / FAIRSEQ[0])
-        if (folder / ADAPTER).is_file():
+        if all((folder / name).is_file() for name in FAIRSEQ_FILES):
+            return _fairseq(folder / FAIRSEQ_FILES[0])
+        if (folder / ADAPTER_FILE).is_file():
             raise ConfigError(
-                f"{quote(str(folder), 200)} is an adapter (it has {ADAPTER}): changes to a model, not the model.",
+                f"{quote(str(folder), 200)} is an adapter (it has {ADAPTER_FILE}): changes to a model, "
+                "not the model.",
                 "Merge it with the library that made it (peft: model.merge_and_unload().save_pretrained(DIR)), "
                 "then give DIR.",
             )
-        if not (folder / paddlenlp.LEGACY).is_file():
+        if not (folder / paddlenlp.LEGACY_CONFIG_FILE).is_file():
             raise ConfigError(f"{quote(str(folder), 200)} has no config.json.", "Give the folder of a model.")
-        file = folder / paddlenlp.LEGACY
+        file = folder / paddlenlp.LEGACY_CONFIG_FILE
     content = read_object(file, error=ConfigError)
     if "zoo" not in content and paddlenlp.is_paddlenlp(content):
         content = paddlenlp.translated(content)
@@ -64,7 +65,9 @@ def _checked(content: dict[str, Any], file: Path) -> dict[str, Any]:
         raise ConfigError(f"{mark.source} names no family or no architecture.", "Convert the model again.")
     mark.text("task", None, 200)
     options = mark.object("options", {})
-    if bad := [name for name, value in options.items() if not (name.isidentifier() and isinstance(value, _PLAIN))]:
+    if bad := [
+        name for name, value in options.items() if not (name.isidentifier() and isinstance(value, _OPTION_TYPES))
+    ]:
         raise ConfigError(f"{mark.source} has the option {quote(bad[0])} of its head, which no head has.")
     return content
 

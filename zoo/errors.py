@@ -1,4 +1,4 @@
-"""The errors of the zoo: what was given, why it does not work, what to type instead."""
+"""Defines the errors of the zoo: each says what was given, why it does not work, what to type instead."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class TrainingError(ZooError):
     """A training run that went wrong: a loss or gradient that is no number. Names update, rows and layer."""
 
 
-DISTRIBUTION = "paddle-model-zoo"
+DISTRIBUTION_NAME = "paddle-model-zoo"
 
 
 def to_install(extra: str) -> str:
@@ -95,7 +95,7 @@ def to_install(extra: str) -> str:
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
-        rows = [row.partition(";") for row in requires(DISTRIBUTION) or ()]
+        rows = [row.partition(";") for row in requires(DISTRIBUTION_NAME) or ()]
     except PackageNotFoundError:
         rows = []
     old = '"3.13"' if sys.version_info >= (3, 13) else "none"  # extras have one limit on Python's version

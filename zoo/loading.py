@@ -18,7 +18,8 @@ import paddle
 from zoo import configs, hub, keys, registry, signals
 from zoo.cards import Architecture, Card, Family
 from zoo.checkpoint import Checkpoint, open_checkpoint
-from zoo.checkpoint.rules import NETWORK, KeyMap, Shape, group_of
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import NETWORK_PREFIXES, Shape, group_of
 from zoo.errors import ConfigError, UsageError
 from zoo.keys import Source
 from zoo.models.common.base import Model, Origin, TaskModel
@@ -180,7 +181,7 @@ def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[st
         for task in (t for t in TASKS if group_of(t) in groups):
             names = disk_names(module.build(made, task))
             shapes |= {n: tuple(t.shape) for n, t in names.items() if n.startswith(f"{group_of(task)}.")}
-    network = tuple(NETWORK)
+    network = tuple(NETWORK_PREFIXES)
     return {n: shape for n, shape in shapes.items() if n.startswith(network) or n.partition(".")[0] in groups}
 
 
@@ -298,7 +299,7 @@ def _apart(model: Model, folder: Path) -> dict[str, np.ndarray]:
 
 def _tell(name: str, named: str, source: Source, task: str | None, weights: Weights, fresh: Sequence[str]) -> None:
     """Says in a line each what was guessed, made anew, or not read. `named`: the class in config.json."""
-    if task and task in source.heads and task != source.own and task not in keys.PRETRAINING:
+    if task and task in source.heads and task != source.own and task not in keys.PRETRAINING_HEADS:
         log.warning("%s: config.json names %s; read as %s: %s", name, named, task, keys.listed(source.heads[task]))
     if fresh:
         log.warning("%s: new, to be trained: %s", name, keys.listed(fresh))

@@ -1,4 +1,4 @@
-"""From a name or a config.json to what the zoo knows: cards, families, architectures. Imports no framework."""
+"""Finds cards, families and architectures by a name or a config.json. Imports no framework."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from zoo.models import FAMILIES
 
 @lru_cache(maxsize=1)
 def families() -> tuple[Family, ...]:
-    """Every family, in the order of `zoo.models.FAMILIES`."""
+    """Gives every family, in the order of `zoo.models.FAMILIES`."""
     return tuple(import_module(f"zoo.models.{name}").FAMILY for name in FAMILIES)
 
 
 def architectures() -> tuple[Architecture, ...]:
-    """Every class name that a family runs."""
+    """Gives every class name that a family runs."""
     return tuple(architecture for one in families() for architecture in one.architectures)
 
 
 def with_head(architecture: Architecture, task: str | None) -> Architecture:
-    """What upstream calls the same network with this head; itself where upstream has no such class."""
+    """Gives upstream's name of the same network with this head; the name itself where upstream has none."""
     if architecture.task == task:
         return architecture
     known = [a for a in architectures() if a.module == architecture.module]
@@ -39,7 +39,7 @@ def with_head(architecture: Architecture, task: str | None) -> Architecture:
 
 @lru_cache(maxsize=1)
 def _by_key() -> dict[str, Card]:
-    """Names and aliases in lower case -> card. A spelling that two cards claim is a mistake of ours."""
+    """Gives the cards by name and alias in lower case. A spelling that two cards claim is a mistake of ours."""
     cards: dict[str, Card] = {}
     for family in families():
         for card in family.cards:
@@ -50,7 +50,7 @@ def _by_key() -> dict[str, Card]:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the cards that match a wildcard pattern, in the order of the families.
+    """Gives the names of the cards that match a wildcard pattern, in the order of the families.
 
     Args:
         pattern: as a shell reads it ("funnel*", "*large*"), any case. Matched against the name, the part of the
@@ -66,7 +66,7 @@ def _spellings(card: Card) -> list[str]:
 
 
 def find(name: str) -> Card:
-    """The card with this name or alias, any case.
+    """Gives the card with this name or alias, any case.
 
     Raises:
         UnknownModelError: no card has it; the message names the nearest ones.
@@ -81,19 +81,19 @@ info = find
 
 
 def lookup(name: str) -> Card | None:
-    """As `find`, but None when there is no such card."""
+    """Gives what `find` does, but None when there is no such card."""
     return _by_key().get(name.lower())
 
 
 def suggest(name: str) -> str:
-    """The sentence that follows a name nobody knows."""
+    """Gives the sentence that follows a name nobody knows."""
     near = nearest(name)
     did_you_mean = f"Did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
     return f"{did_you_mean}See `python -m zoo list`. A folder is written './{clean(name)}'."
 
 
 def nearest(name: str, count: int = 2) -> list[str]:
-    """Names of the cards that are spelled almost like `name`."""
+    """Gives the names of the cards that are spelled almost like `name`."""
     from difflib import get_close_matches
 
     keys = {key: card.name for key, card in _by_key().items()}
@@ -103,7 +103,7 @@ def nearest(name: str, count: int = 2) -> list[str]:
 
 
 def family(name: str) -> Family:
-    """The family with this name.
+    """Gives the family with this name.
 
     Raises:
         UnknownModelError: there is none.
@@ -129,7 +129,7 @@ def require_ready(family: Family, name: str = "") -> None:
 
 
 def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
-    """Who runs a config.json: by the zoo's own mark, else by `architectures`, else by `model_type`.
+    """Gives who runs a config.json: by the zoo's own mark, else by `architectures`, else by `model_type`.
 
     A class name that no family has is an error even when `model_type` is known: some files carry the model type
     of another network, and the class is what the weights were saved from.
@@ -158,7 +158,7 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
 
 
 def fairseq(arch: object) -> Architecture:
-    """Who runs a checkpoint of fairseq, by the `--arch` among its training options.
+    """Gives who runs a checkpoint of fairseq, by the `--arch` among its training options.
 
     Raises:
         ConfigError: no family knows it.
@@ -173,7 +173,7 @@ def fairseq(arch: object) -> Architecture:
 
 
 def _by_class(named: list[object], home: object) -> tuple[Family, Architecture] | None:
-    """`home` is the family that a converted folder was marked with; InfoXLM's files use XLM-R's class names."""
+    """Gives the architecture of a class; `home` is the family that a converted folder is marked with."""
     for one in families():
         for architecture in one.architectures:
             if architecture.name in named:

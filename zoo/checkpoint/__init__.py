@@ -1,4 +1,4 @@
-"""Tensors in and out of files, without torch and without knowledge of models. See `open_checkpoint`.
+"""Reads and writes tensors in files, without torch and without knowledge of models. See `open_checkpoint`.
 
 `publish` is not among the names here because its module has the same: `from zoo.checkpoint.publish import publish`.
 """

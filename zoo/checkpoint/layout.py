@@ -1,4 +1,4 @@
-"""Where the tensors of a file lie: what every format's parser gives, and the checks that all of them share."""
+"""Describes where the tensors of a file lie, with the checks that the parsers of all formats share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.checkpoint.dtypes import NUMPY
+from zoo.checkpoint.dtypes import NUMPY_DTYPES
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError
 from zoo.files import clean, quote
@@ -22,7 +22,7 @@ MAX_EXPANDED = 256 << 20  # bytes of a view that repeats elements of its storage
 
 
 def damaged(problem: str) -> CheckpointError:
-    """The error for a file that is not as its publisher wrote it."""
+    """Makes the error for a file that is not as its publisher wrote it."""
     return CheckpointError(
         problem, "The file is damaged or cut off: get it again and compare its sha256 with the publisher's."
     )
@@ -49,7 +49,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor in a file.
+    """The place of a tensor in a file.
 
     Attributes:
         start: byte offset of its first element; strides: steps in elements, None when contiguous.
@@ -68,7 +68,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Content:
-    """What a parser finds in one file."""
+    """The tensors and texts that a parser finds in one file."""
 
     format: str
     tensors: Mapping[str, Stored]
@@ -101,21 +101,21 @@ def keys_of(root: Any) -> str:
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides, in elements, of a contiguous array."""
+    """Gives the strides, in elements, of a contiguous array."""
     return tuple(math.prod(shape[n + 1 :]) for n in range(len(shape)))
 
 
 def last_element(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """How many elements from the first to the last one, both counted; 0 for an empty tensor."""
+    """Counts the elements from the first to the last one, both included; 0 for an empty tensor."""
     if 0 in shape:
         return 0
     return 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
 
 
 def view(stored: Stored, buffer: Any) -> np.ndarray:
-    """The tensor as a view of the file; only UTF-8 data is decoded into memory."""
+    """Gives the tensor as a view of the file; only UTF-8 data is decoded into memory."""
     info = stored.info
-    dtype = NUMPY[info.dtype]
+    dtype = NUMPY_DTYPES[info.dtype]
     start = stored.start
     if stored.inline is not None:
         buffer = stored.inline.encode() if isinstance(stored.inline, str) else stored.inline
@@ -134,7 +134,7 @@ def view(stored: Stored, buffer: Any) -> np.ndarray:
 
 
 def simplify(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...] | None:
-    """None for strides that mean a contiguous array (a step over one element has no meaning)."""
+    """Gives strides, or None for those that mean a contiguous array (a step over one element has no meaning)."""
     contiguous = row_major(shape)
     same = all(n == 1 or a == b for n, a, b in zip(shape, strides, contiguous, strict=True))
     return None if same or 0 in shape else strides

@@ -1,4 +1,4 @@
-"""Paddle's .pdparams: a pickled dict of numpy arrays, read in place and written tensor by tensor."""
+"""Reads and writes Paddle's .pdparams: a pickled dict of numpy arrays, in place and tensor by tensor."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from zoo.checkpoint.dtypes import NAMES
+from zoo.checkpoint.dtypes import DTYPE_NAMES
 from zoo.checkpoint.layout import Content, Stored, check_shape, damaged, keys_of, row_major
-from zoo.checkpoint.pickle_values import PLAIN, Allowed, Blob, Builder, Opaque
+from zoo.checkpoint.machine import Machine
+from zoo.checkpoint.pickle_values import PLAIN_NAMES, Allowed, Blob, Builder, Opaque
 from zoo.checkpoint.rules import TensorInfo
-from zoo.checkpoint.unpickle import Machine
+from zoo.checkpoint.unpickle import unpickle
 from zoo.errors import CheckpointError
 from zoo.files import quote
 
 NAME_TABLE = "StructuredToParameterName@@"  # paddle.save's own names of parameters; no tensor
-PARTS = "UnpackBigParamInfor@@"  # how protocol 2 and 3 cut tensors above 1 GB
+PARTS_KEY = "UnpackBigParamInfor@@"  # how protocol 2 and 3 cut tensors above 1 GB
 
 
-_DTYPES = {dtype.str[1:]: dtype for dtype in NAMES}  # numpy's codes
+_DTYPES = {dtype.str[1:]: dtype for dtype in DTYPE_NAMES}  # numpy's codes
 
 
 class ArrayType:
-    """Stands for numpy.dtype(code): filled by `set_state` with the byte order."""
+    """A stand-in for numpy.dtype(code): filled by `set_state` with the byte order."""
 
     def __init__(self, code: Any = "", *rest: Any) -> None:
         if not isinstance(code, str):
@@ -34,19 +35,19 @@ class ArrayType:
         self.code, self.order = code, "|"
 
     def set_state(self, state: Any) -> None:
-        """numpy's state of a dtype: (version, byte order, subarray, names, ...)."""
+        """Takes numpy's state of a dtype: (version, byte order, subarray, names, ...)."""
         if not isinstance(state, tuple) or len(state) < 5 or state[2] is not None or state[3] is not None:
             raise TypeError("a dtype with parts")
         self.order = state[1]
 
 
 class Array:
-    """Stands for a numpy array: filled by `set_state`."""
+    """A stand-in for a numpy array: filled by `set_state`."""
 
     shape: Any = None
 
     def set_state(self, state: Any) -> None:
-        """numpy's state of an array: (version, shape, dtype, fortran, bytes)."""
+        """Takes numpy's state of an array: (version, shape, dtype, fortran, bytes)."""
         if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], ArrayType):
             raise TypeError("an array without shape, dtype and data")
         _, self.shape, self.dtype, self.fortran, self.data = state
@@ -69,7 +70,7 @@ _FUNCTIONS: dict[str, Any] = {
     "multiarray.scalar": lambda *args: Opaque("numpy scalar"),
     "numeric._frombuffer": _from_buffer,
 }
-ARRAYS: Allowed = {
+ARRAY_NAMES: Allowed = {
     "numpy.ndarray": Builder("numpy.ndarray", lambda *args: Array()),
     "numpy.dtype": Builder("numpy.dtype", ArrayType),
     **{
@@ -78,7 +79,7 @@ ARRAYS: Allowed = {
         for name, make in _FUNCTIONS.items()
     },
 }
-ALLOWED: Allowed = {**PLAIN, **ARRAYS}
+ALLOWED_NAMES: Allowed = {**PLAIN_NAMES, **ARRAY_NAMES}
 
 
 def read_pdparams(data: memoryview, source: str) -> Content:
@@ -87,10 +88,10 @@ def read_pdparams(data: memoryview, source: str) -> Content:
     Raises:
         CheckpointError: the pickle is damaged, unsafe or holds something else than a dict of arrays.
     """
-    root = Machine(data, source, ALLOWED).run()
+    root = unpickle(Machine(data, source, ALLOWED_NAMES))
     if not isinstance(root, dict):
         raise CheckpointError(f"{source} is a pickle of a {type(root).__name__}, not of a state dict.")
-    if root.get(PARTS):
+    if root.get(PARTS_KEY):
         raise CheckpointError(
             f"{source} holds tensors cut into parts (pickle protocol 2 or 3).",
             "Save it again with paddle.save(paddle.load(file), file, protocol=4).",
@@ -130,7 +131,7 @@ def _locate(name: str, array: Array, source: str) -> Stored:
     if held < size or (held != size and not text):
         raise damaged(f"{quote(name)} in {source} has no data or not the {size} bytes of its shape.")
     strides = row_major(shape[::-1])[::-1] if array.fortran is True and len(shape) > 1 else None
-    info = TensorInfo(name, NAMES[dtype], shape)
+    info = TensorInfo(name, DTYPE_NAMES[dtype], shape)
     if isinstance(blob, bytes | str):
         return Stored(info, 0, strides, inline=blob)
     return Stored(info, blob.start, strides, held if text else 0)
@@ -162,7 +163,7 @@ def _number(value: int) -> bytes:
 
 
 def _array_head(array: np.ndarray) -> bytes:
-    """Everything of a pickled array up to its bytes; the old module name is known to every numpy."""
+    """Gives all of a pickled array up to its bytes; the old module name is known to every numpy."""
     code = array.dtype.str[1:]
     order = "|" if array.dtype.itemsize == 1 else "<"
     return b"".join(

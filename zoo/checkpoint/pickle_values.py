@@ -1,4 +1,4 @@
-"""What pickles of checkpoints are made of: plain values, and the names that a pickle may use for them."""
+"""Defines the plain values of checkpoints' pickles, and the names that a pickle may use for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.files import quote
 
-SCALARS = (str, int, float, type(None))
+SCALAR_TYPES = (str, int, float, type(None))
 _LARGE_KEY, _LONG_KEY = 60, 8  # bits of a number, items of a tuple
 _TUPLE_KEYS = 64  # of a list of pairs: tuples can be made to have one hash, and each is compared with all then
 
@@ -24,14 +24,14 @@ class Blob:
 
 @dataclass(frozen=True)
 class Builder:
-    """An allowed name of a pickle, and the function of ours that stands for it."""
+    """An allowed name of a pickle, with the function of ours that stands for it."""
 
     name: str
     make: Callable[..., Any]
 
 
 class Namespace(dict):
-    """Stands for argparse.Namespace: its attributes."""
+    """A stand-in for argparse.Namespace: its attributes."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ def dict_key(key: Any) -> Any:
     if type(key) is str:
         return key
     for part in key if isinstance(key, tuple) and len(key) <= _LONG_KEY else (key,):
-        if not isinstance(part, SCALARS) or (isinstance(part, int) and part.bit_length() > _LARGE_KEY):
+        if not isinstance(part, SCALAR_TYPES) or (isinstance(part, int) and part.bit_length() > _LARGE_KEY):
             raise TypeError(f"a dict key of type {type(part).__name__}")
     return key
 
@@ -104,7 +104,7 @@ def _builders(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # Plain values that any checkpoint may hold. Sets become lists: nobody needs them, and members may not be hashable.
-PLAIN: Allowed = _builders(
+PLAIN_NAMES: Allowed = _builders(
     {
         "collections.OrderedDict": _pairs,
         "collections.Counter": _pairs,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.checkpoint.dtypes import NUMPY
+from zoo.checkpoint.dtypes import NUMPY_DTYPES
 from zoo.checkpoint.layout import Content, Stored, damaged, shown, view
 from zoo.checkpoint.pdparams import read_pdparams
 from zoo.checkpoint.rules import TensorInfo
@@ -24,7 +24,7 @@ from zoo.errors import CheckpointError
 from zoo.files import Fields, clean, is_name, open_regular, quote, read_object
 
 # In a folder the first of these that is there is taken: safetensors before pickles, one file before shards.
-USUAL = (
+WEIGHT_FILES = (
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
@@ -34,10 +34,10 @@ USUAL = (
     "model_state.pdparams",
     "model_state.pdparams.index.json",
 )
-ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".pdparams")
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".pdparams")
 _INDEX_LIMIT, MAX_SHARDS = 64 << 20, 5_000
 MAX_NAME = 500  # characters of a tensor's name
-SHOWN = 200  # of a path
+MAX_QUOTED_PATH = 200  # of a path
 
 
 class Checkpoint:
@@ -88,7 +88,7 @@ class Checkpoint:
         return view(stored, data)
 
     def file_of(self, name: str) -> Path:
-        """The file a tensor is in."""
+        """Gives the file a tensor is in."""
         return self._place(name)[0]
 
     def _place(self, name: str) -> tuple[Path, memoryview, Stored]:
@@ -142,17 +142,17 @@ def _find(path: Path) -> Path:
         if path.is_file():
             return path
         if not path.is_dir():
-            raise CheckpointError(f"There is no weight file or folder {quote(str(path), SHOWN)}.")
-        for name in USUAL:
+            raise CheckpointError(f"There is no weight file or folder {quote(str(path), MAX_QUOTED_PATH)}.")
+        for name in WEIGHT_FILES:
             if (path / name).is_file():
                 return path / name
-        found = sorted(p for p in path.iterdir() if p.suffix in ENDINGS and p.is_file())
+        found = sorted(p for p in path.iterdir() if p.suffix in WEIGHT_SUFFIXES and p.is_file())
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{quote(str(path), SHOWN)} cannot be read: {_reason(error)}.") from None
+        raise CheckpointError(f"{quote(str(path), MAX_QUOTED_PATH)} cannot be read: {_reason(error)}.") from None
     if len(found) == 1:
         return found[0]
     names = ", ".join(clean(p.name) for p in found[:5])
-    where = quote(str(path), SHOWN)
+    where = quote(str(path), MAX_QUOTED_PATH)
     raise CheckpointError(
         f"{where} holds several weight files ({names})." if found else f"{where} holds no weight file.",
         "Give the path of the file itself.",
@@ -179,13 +179,13 @@ def _shards(index: Path) -> tuple[list[Path], dict[str, str]]:
 
 
 def _check_index(index: Path, names: dict[str, str], checkpoint: Checkpoint) -> None:
-    """Every tensor of the index is in its shard; a shard may have others, such as buffers, which are read too."""
+    """Raises unless each tensor of the index is in its shard; a shard may have others, which are read too."""
     for name, shard in names.items():
         if name not in checkpoint.infos or checkpoint.file_of(name).name != shard:
             raise damaged(f"{shown(index)} says {quote(name)} is in {quote(shard)}, which does not hold it.")
 
 
-_OTHERS = (
+_OTHER_KINDS = (
     (b"\x1f\x8b", "a .gz archive", "Unpack it and give the folder."),
     (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for", "Run git lfs pull."),
     (b"<", "a web page", "The download went wrong: get the file itself."),
@@ -220,7 +220,7 @@ def _parse(file: Path) -> tuple[memoryview, Content]:
     elif is_legacy(data):
         content = read_legacy(data, source)
     else:
-        for start, what, hint in _OTHERS:
+        for start, what, hint in _OTHER_KINDS:
             if data[: len(start)] == start:
                 raise CheckpointError(f"{source} is {what}, not a weight file.", hint)
         if data[0] not in b"\x80(}]c":
@@ -228,7 +228,7 @@ def _parse(file: Path) -> tuple[memoryview, Content]:
         content = read_pdparams(data, source)
     if not content.tensors:
         raise damaged(f"{source} holds no tensors.")
-    total = sum(math.prod(s.info.shape) * NUMPY[s.info.dtype].itemsize for s in content.tensors.values())
+    total = sum(math.prod(s.info.shape) * NUMPY_DTYPES[s.info.dtype].itemsize for s in content.tensors.values())
     if total > 8 * len(data) + (256 << 20):
         raise damaged(f"The tensors of {source} claim {total} bytes; the file has {len(data)}.")
     return data, content

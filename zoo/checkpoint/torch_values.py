@@ -1,14 +1,14 @@
-"""What pickles of torch are made of: element types, storages and tensors, each described and none made."""
+"""Describes the values of torch's pickles: element types, storages and tensors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.checkpoint.dtypes import NUMPY
+from zoo.checkpoint.dtypes import NUMPY_DTYPES
 from zoo.checkpoint.layout import Part, damaged
-from zoo.checkpoint.pdparams import ARRAYS
-from zoo.checkpoint.pickle_values import PLAIN, Allowed, Builder, Opaque, items_of
+from zoo.checkpoint.pdparams import ARRAY_NAMES
+from zoo.checkpoint.pickle_values import PLAIN_NAMES, Allowed, Builder, Opaque, items_of
 from zoo.errors import CheckpointError
 from zoo.files import quote
 
@@ -79,7 +79,16 @@ _DTYPES = {
     "uint64": "U64",
     "bool": "BOOL",
 }
-_UNREAD = ("complex32", "complex64", "complex128", "qint8", "quint8", "qint32", "float8_e4m3fn", "float8_e5m2")
+_UNREADABLE_DTYPES = (
+    "complex32",
+    "complex64",
+    "complex128",
+    "qint8",
+    "quint8",
+    "qint32",
+    "float8_e4m3fn",
+    "float8_e5m2",
+)
 
 
 def _rebuild(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
@@ -110,8 +119,8 @@ _REBUILD = {
     "torch._utils._rebuild_parameter_with_state": lambda data, *rest: data,
 }
 # What fairseq before 0.10 keeps of its training statistics beside the model.
-_METERS = tuple(f"fairseq.meters.{name}" for name in ("AverageMeter", "TimeMeter", "StopwatchMeter"))
-_TABLE: dict[str, Any] = {
+_FAIRSEQ_METERS = tuple(f"fairseq.meters.{name}" for name in ("AverageMeter", "TimeMeter", "StopwatchMeter"))
+_BUILDERS: dict[str, Any] = {
     **_REBUILD,
     "torch._tensor._rebuild_from_type_v2": _rebuild_subclass,
     "torch.nn.parameter.Parameter": lambda data, *rest: data,
@@ -119,14 +128,14 @@ _TABLE: dict[str, Any] = {
     "torch.Size": lambda sizes=(): tuple(items_of(sizes)),
     "torch.device": lambda *args: Opaque("torch.device"),
     "torch.serialization._get_layout": lambda *args: Opaque("torch.layout"),
-    **{name: lambda *args: Opaque("fairseq.meters") for name in _METERS},
+    **{name: lambda *args: Opaque("fairseq.meters") for name in _FAIRSEQ_METERS},
 }
-ALLOWED: Allowed = {
-    **PLAIN,
-    **ARRAYS,
-    **{name: Builder(name, make) for name, make in _TABLE.items()},
+ALLOWED_NAMES: Allowed = {
+    **PLAIN_NAMES,
+    **ARRAY_NAMES,
+    **{name: Builder(name, make) for name, make in _BUILDERS.items()},
     **{f"torch.{name}": DType(f"torch.{name}", dtype) for name, dtype in _DTYPES.items()},
-    **{f"torch.{name}": DType(f"torch.{name}", None) for name in _UNREAD},
+    **{f"torch.{name}": DType(f"torch.{name}", None) for name in _UNREADABLE_DTYPES},
     **{f"{module}.{name}Storage": DType(f"torch.{name}Storage", dtype)
        for module in ("torch", "torch.cuda") for name, dtype in _STORAGES.items()},
     "torch.storage.UntypedStorage": DType("torch.UntypedStorage", "U8"),
@@ -163,4 +172,4 @@ def storage_of(source: str, key: Any, storages: dict[str, Storage], legacy: bool
 def item_size(dtype: DType, what: str, source: str) -> int:
     if dtype.name is None:
         raise CheckpointError(f"{quote(what)} in {source} is of type {dtype.torch}, which the zoo does not read.")
-    return NUMPY[dtype.name].itemsize
+    return NUMPY_DTYPES[dtype.name].itemsize

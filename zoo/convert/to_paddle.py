@@ -26,14 +26,14 @@ from zoo.convert.placing import Placed, check_aliases, place
 from zoo.convert.plan import current
 from zoo.errors import CheckpointError, UsageError
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS
-from zoo.paddlenlp import LEGACY, TORCH
+from zoo.paddlenlp import LEGACY_CONFIG_FILE, TORCH
 from zoo.terminal import Progress, size
 from zoo.tokenization.load import FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
 
 WEIGHTS = "model.safetensors"
-CONFIGS = ("config.json", LEGACY)
+CONFIGS = ("config.json", LEGACY_CONFIG_FILE)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 Verify = Callable[..., Mapping[str, Any]]
 

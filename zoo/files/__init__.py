@@ -1,6 +1,8 @@
-"""Files: what strangers wrote is read within bounds, and what we write never replaces anything of theirs."""
+"""Reads files from strangers within bounds, and writes files without replacing anything of theirs."""
 
+from zoo.files.digests import git_blob_name, sha256, sha256_of
 from zoo.files.disk import explained, lock, parents, real_folder
+from zoo.files.manifest import manifest
 from zoo.files.names import is_name, user_path
 from zoo.files.quoting import clean, printable, quote
 from zoo.files.reading import (
@@ -11,10 +13,8 @@ from zoo.files.reading import (
     read_json,
     read_object,
     read_text,
-    sha256,
 )
 from zoo.files.writing import (
-    manifest,
     new_file,
     probe,
     probe_file,
@@ -29,6 +29,7 @@ __all__ = [
     "Fields",
     "clean",
     "explained",
+    "git_blob_name",
     "is_name",
     "lock",
     "manifest",
@@ -49,6 +50,7 @@ __all__ = [
     "remove",
     "scratch",
     "sha256",
+    "sha256_of",
     "user_path",
     "write_file",
     "write_json",

@@ -241,7 +241,7 @@ def _explain(asked: Reference, failures: list[HubError]) -> HubError | UnknownMo
     if unknown and isinstance(failures[0], Missing):
         return UnknownModelError(failures[0].message, registry.suggest(asked.name))
     if env.offline() and all(isinstance(f, Unreachable) for f in failures):
-        switch = next(n for n in env.OFFLINE if env.flag(n))
+        switch = next(n for n in env.OFFLINE_VARIABLES if env.flag(n))
         partly = next((f.message for f in failures if "part" in f.message), f"{typed} is not on this machine.")
         elsewhere = (
             f"On a connected machine: python -m zoo.convert {typed} --out DIR. Copy DIR here; zoo.load('./DIR')."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from zoo import env
 from zoo.errors import HubError
-from zoo.files import clean, parse_json, quote, read_bytes, read_json, read_object, sha256
+from zoo.files import clean, git_blob_name, parse_json, quote, read_bytes, read_json, read_object, sha256
 from zoo.hub.names import check_files, leads_out
 
 # Everything that is small: configuration, tokenizer, pooling modules, what the zoo itself writes.
@@ -177,16 +176,7 @@ def digest_like(path: Path, digest: str) -> str:
     """The digest of a file of the same kind as another one: sha256 (64 digits), git's blob name (40), or ""."""
     if len(digest) == 64:
         return sha256(path)
-    return blob_name(path) if digest else ""
-
-
-def blob_name(path: Path) -> str:
-    """Git's name of a file's content."""
-    made = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with open(path, "rb", buffering=0) as stream:
-        while piece := stream.read(1 << 20):
-            made.update(piece)
-    return made.hexdigest()
+    return git_blob_name(path) if digest else ""
 
 
 def foreign(path: Path, file: RemoteFile, kind: str = "") -> str:

@@ -10,7 +10,6 @@ X-Repo-Commit, the name of a blob in an ETag) and has no bound on how long it wa
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
@@ -24,8 +23,8 @@ from urllib.parse import quote as escape
 
 from zoo import env
 from zoo.errors import HubError
-from zoo.files import Fields, quote
-from zoo.hub.files import RemoteFile, blob_name, check_inside, difference, disk_errors
+from zoo.files import Fields, git_blob_name, quote, sha256_of
+from zoo.hub.files import RemoteFile, check_inside, difference, disk_errors
 from zoo.hub.http import download, get_json
 from zoo.hub.names import COMMIT, commit, digest
 from zoo.hub.place import Place, files_in, locked
@@ -89,7 +88,7 @@ class HubPlace(Place):
 
     def fetch(self, file: RemoteFile) -> Path:
         target, blobs = self.path(file.name), self._root / "blobs"
-        key = file.digest or hashlib.sha256(f"{self.commit}/{file.name}".encode()).hexdigest()[:32]
+        key = file.digest or sha256_of([f"{self.commit}/{file.name}".encode()])[:32]
         with disk_errors(self._root):
             check_inside(target, self._root)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +106,7 @@ class HubPlace(Place):
         with self._explained(file.name):
             what = f"{file.name} of {self.name}"
             known = download(url, part, file, what, self.meter, headers=_headers(), announced=_announced)
-        blob = blobs / (known.digest or blob_name(part))
+        blob = blobs / (known.digest or git_blob_name(part))
         os.replace(part, blob)
         return blob
 
