@@ -20,24 +20,13 @@ from zoo.checkpoint.pdparams import read_pdparams
 from zoo.checkpoint.rules import TensorInfo
 from zoo.checkpoint.safetensors_file import is_safetensors, read_safetensors
 from zoo.checkpoint.torch_file import is_legacy, read_legacy, read_zip
+from zoo.checkpoint.weight_files import WEIGHT_FILES, WEIGHT_SUFFIXES
 from zoo.errors import CheckpointError
 from zoo.files import Fields, clean, is_name, open_regular, quote, read_object
 
-# In a folder the first of these that is there is taken: safetensors before pickles, one file before shards.
-WEIGHT_FILES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "palm_model.pt",
-    "model.pt",
-    "model_state.pdparams",
-    "model_state.pdparams.index.json",
-)
-WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".pdparams")
-_INDEX_LIMIT, MAX_SHARDS = 64 << 20, 5_000
-MAX_NAME = 500  # characters of a tensor's name
-MAX_QUOTED_PATH = 200  # of a path
+MAX_INDEX_BYTES, MAX_SHARDS = 64 << 20, 5_000
+MAX_NAME_CHARACTERS = 500  # of a tensor
+MAX_QUOTED_PATH = 200  # characters
 
 
 class Checkpoint:
@@ -63,7 +52,9 @@ class Checkpoint:
             self.metadata |= content.metadata
             self.extras |= content.extras
             for name, stored in content.tensors.items():
-                if not (name.isprintable() and len(name) <= MAX_NAME):  # keeps every later message fit to print
+                if not (
+                    name.isprintable() and len(name) <= MAX_NAME_CHARACTERS
+                ):  # keeps every later message fit to print
                     raise damaged(f"{shown(file)} has a tensor called {quote(name)}, which is no name of one.")
                 if name in self._places:
                     raise CheckpointError(f"{quote(name)} is both in {shown(self._places[name][0])} and in "
@@ -161,7 +152,7 @@ def _find(path: Path) -> Path:
 
 def _shards(index: Path) -> tuple[list[Path], dict[str, str]]:
     """Gives the shards an index names, and which tensor is in which."""
-    names = Fields(read_object(index, _INDEX_LIMIT), shown(index)).object("weight_map", {})
+    names = Fields(read_object(index, MAX_INDEX_BYTES), shown(index)).object("weight_map", {})
     if not names or not all(isinstance(shard, str) for shard in names.values()):
         raise damaged(f"{shown(index)} is no index of shards: it has no weight_map.")
     shards: list[Path] = []

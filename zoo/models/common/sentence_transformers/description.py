@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES
 from zoo.errors import NotYetError, UsageError
 from zoo.files import Fields, quote, read_json, read_object
 from zoo.models.common.sentence_transformers import files
@@ -27,7 +28,6 @@ from zoo.models.common.sentence_transformers.files import (
 
 log = logging.getLogger("zoo")
 
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # of a module; the first that is there counts
 PACKAGE = "sentence_transformers.models"  # the name of the modules' package that every release reads
 
 
@@ -213,6 +213,8 @@ def files_of(folder: Path) -> list[str]:
     names = [MODULES, SETTINGS, *files.TEXTS]
     if is_sentence_folder(folder):
         for entry in listed(read_json(folder / MODULES), folder / MODULES)[1:]:
-            weights = [name for name in WEIGHTS if entry["path"] and (folder / entry["path"] / name).is_file()]
+            weights = [
+                name for name in MODULE_WEIGHT_FILES if entry["path"] and (folder / entry["path"] / name).is_file()
+            ]
             names += [f"{entry['path']}/{name}" for name in ("config.json", *weights[:1]) if entry["path"]]
     return [name for name in names if (folder / name).is_file()]
