@@ -28,7 +28,7 @@ from zoo.errors import CheckpointError, UsageError
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS
 from zoo.paddlenlp import LEGACY_CONFIG_FILE, TORCH
 from zoo.terminal import Progress, size
-from zoo.tokenization.load import FILES as TOKENIZER_FILES
+from zoo.tokenization.load import TOKENIZER_FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
 

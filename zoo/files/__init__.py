@@ -7,6 +7,7 @@ from zoo.files.names import is_name, user_path
 from zoo.files.quoting import clean, printable, quote
 from zoo.files.reading import (
     Fields,
+    JsonObject,
     open_regular,
     parse_json,
     read_bytes,
@@ -27,6 +28,7 @@ from zoo.files.writing import (
 
 __all__ = [
     "Fields",
+    "JsonObject",
     "clean",
     "explained",
     "git_blob_name",

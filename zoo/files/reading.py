@@ -18,6 +18,7 @@ MAX_SMALL_FILE_BYTES = 16 << 20  # a configuration, an index or a table
 MAX_JSON_DEPTH = 64  # levels of a JSON document
 GET_AGAIN_HINT = "Get it again."
 T = TypeVar("T")
+JsonObject = dict[str, Any]  # as json.loads gives it: whoever reads a field checks its kind, see `Fields`
 
 
 def open_regular(file: Path, error: type[ZooError] = CheckpointError) -> BinaryIO:
@@ -90,7 +91,7 @@ def read_object(
     limit: int = MAX_SMALL_FILE_BYTES,
     depth: int = MAX_JSON_DEPTH,
     error: type[ZooError] = CheckpointError,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Reads a JSON document that is an object, as `read_json`.
 
     Raises:
@@ -133,7 +134,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _check(content: Any, depth: int, surrogates: bool) -> None:
+def _check(content: object, depth: int, surrogates: bool) -> None:
     """Raises ValueError for too many levels and for half characters, which no terminal can print."""
     level = [content]
     for _ in range(depth + 1):
@@ -146,14 +147,14 @@ def _check(content: Any, depth: int, surrogates: bool) -> None:
     raise ValueError(f"it has more than {depth} levels")
 
 
-def _texts(item: Any) -> Iterator[str]:
+def _texts(item: object) -> Iterator[str]:
     if isinstance(item, str):
         yield item
     elif isinstance(item, dict):
         yield from item
 
 
-def _parts(item: dict[str, Any] | list[Any]) -> Iterator[Any]:
+def _parts(item: dict[str, object] | list[object]) -> Iterator[object]:
     yield from item.values() if isinstance(item, dict) else item
 
 
@@ -166,7 +167,7 @@ class Fields:
         error: what is raised for a field of another kind or beyond its range.
     """
 
-    def __init__(self, content: Mapping[str, Any], source: str, error: type[ZooError] = CheckpointError) -> None:
+    def __init__(self, content: Mapping[str, object], source: str, error: type[ZooError] = CheckpointError) -> None:
         self.content, self.source, self.error = content, source, error
 
     def __contains__(self, name: str) -> bool:
@@ -203,11 +204,11 @@ class Fields:
             self._refuse(name, f"a text of at most {longest:,} characters")
         return value
 
-    def object(self, name: str, default: T) -> dict[str, Any] | T:
+    def object(self, name: str, default: T) -> JsonObject | T:
         """Gives an object as it is; read its fields by another `Fields`."""
         return self._of(name, default, dict, "an object")
 
-    def items(self, name: str, default: T, kind: type[Any], longest: int = 1 << 20) -> list[Any] | T:
+    def items(self, name: str, default: T, kind: type, longest: int = 1 << 20) -> list[Any] | T:
         """Gives a list whose items are all of one kind."""
         value = self._of(name, default, list, "a list")
         if isinstance(value, list) and (len(value) > longest or not all(isinstance(v, kind) for v in value)):

@@ -1,10 +1,9 @@
-"""Tokens that were added to a vocabulary, with the flags that say where a text spells them."""
+"""Reads tokens that were added to a vocabulary, with the flags that say where a text spells them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import tokenizers
 
@@ -38,7 +37,7 @@ class Added:
 
     @property
     def token(self) -> tokenizers.AddedToken:
-        """As the tokenizers library has it."""
+        """Gives the token as the tokenizers library has it."""
         return tokenizers.AddedToken(
             self.content,
             single_word=self.single_word,
@@ -49,7 +48,7 @@ class Added:
         )
 
 
-def read_added(value: Any, source: str, number: Any = None, special: bool = False) -> Added | None:
+def read_added(value: object, source: str, number: object = None, special: bool = False) -> Added | None:
     """Reads a token: a text, or an object with its content and flags. Null and empty ones give None.
 
     Args:
@@ -83,7 +82,7 @@ def read_added(value: Any, source: str, number: Any = None, special: bool = Fals
     )
 
 
-def read_id(number: Any, source: str) -> int | None:
+def read_id(number: object, source: str) -> int | None:
     """Reads an id, also one that is written as text.
 
     Raises:

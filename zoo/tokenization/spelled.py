@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 class Spelled:
-    """Splits texts at tokens that are kept whole.
+    """A splitter of texts at tokens that are kept whole.
 
     Args:
         added: the tokens and how each is looked for.
@@ -48,7 +48,7 @@ class Spelled:
         self._pattern = None if normal else re.compile("|".join(map(re.escape, spelled)) or "(?!)")
 
     def split(self, texts: Sequence[str]) -> dict[int, list[Part]]:
-        """The parts of those texts that spell a token, by the numbers of the texts."""
+        """Gives the parts of those texts that spell a token, by the numbers of the texts."""
         chosen = [n for n, text in enumerate(texts) if self._pattern is None or self._pattern.search(text)]
         found = {}
         for n, row in zip(chosen, self._inner.encode_batch([texts[n] for n in chosen]), strict=True):

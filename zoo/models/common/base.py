@@ -26,7 +26,7 @@ from zoo.models.common.outputs import Output
 from zoo.models.common.sentence_transformers.files import TEXTS
 from zoo.models.common.weights import disk_names
 from zoo.tokenization import Tokenizer
-from zoo.tokenization.load import FILES as TOKENIZER_FILES
+from zoo.tokenization.load import TOKENIZER_FILES as TOKENIZER_FILES
 
 FORMAT = 1  # of the "zoo" object in config.json
 ELEMENT = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
