@@ -1,4 +1,4 @@
-"""Metrics of classification and regression, by scikit-learn and scipy. All in percent."""
+"""Computes metrics of classification and regression, by scikit-learn and scipy. All in percent."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Labels = Sequence[Any]
 
 
 def accuracy(gold: Labels, predicted: Labels, positive: Any = None) -> float:
-    """Share of equal labels."""
+    """Gives the share of equal labels."""
     return 100 * float(np.mean([g == p for g, p in zip(gold, predicted, strict=True)]))
 
 
 def f1(gold: Labels, predicted: Labels, positive: Any) -> float:
-    """F1 of the positive class; 0 when it is neither there nor predicted."""
+    """Gives the F1 of the positive class; 0 when it is neither there nor predicted."""
     with extra():
         from sklearn.metrics import f1_score
 
@@ -26,7 +26,7 @@ def f1(gold: Labels, predicted: Labels, positive: Any) -> float:
 
 
 def macro_f1(gold: Labels, predicted: Labels, positive: Any = None) -> float:
-    """Plain mean of the classes' F1, over the classes that are in gold or predicted."""
+    """Gives the plain mean of the classes' F1, over the classes that are in gold or predicted."""
     with extra():
         from sklearn.metrics import f1_score
 
@@ -42,7 +42,7 @@ def matthews(gold: Labels, predicted: Labels, positive: Any = None) -> float:
 
 
 def pearson(gold: Labels, predicted: Labels, positive: Any = None) -> float:
-    """Linear correlation; 0 when either side is constant, where it is not defined."""
+    """Gives the linear correlation; 0 when either side is constant, where it is not defined."""
     with extra():
         from scipy.stats import pearsonr
 
@@ -50,7 +50,7 @@ def pearson(gold: Labels, predicted: Labels, positive: Any = None) -> float:
 
 
 def spearman(gold: Labels, predicted: Labels, positive: Any = None) -> float:
-    """Rank correlation, equal values sharing their mean rank; 0 when either side is constant."""
+    """Gives the rank correlation, equal values sharing their mean rank; 0 when either side is constant."""
     with extra():
         from scipy.stats import spearmanr
 
@@ -64,7 +64,7 @@ def _correlation(function: Callable[..., Any], gold: Labels, predicted: Labels) 
     return 100 * float(function(a, b)[0])
 
 
-TEXT: dict[str, Callable[[Labels, Labels, Any], float]] = {
+TEXT_METRICS: dict[str, Callable[[Labels, Labels, Any], float]] = {
     "accuracy": accuracy,
     "f1": f1,
     "macro-f1": macro_f1,

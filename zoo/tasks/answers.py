@@ -1,4 +1,4 @@
-"""Extracted answers: where they are in their context, and which tokens hold them."""
+"""Finds where extracted answers are in their context, and which tokens hold them."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ def places(spans: Ragged, sample: np.ndarray, golds: Sequence[Gold | None]) -> n
     return out
 
 
-NOWHERE = "answers that are not in the context"
-SILENT = "answers of which no character has a token"
-CUT = "answers that no row holds whole"
-INSIDE = "answers that begin or end inside of a token"
-EDGES = "answers that begin or end with a character that has no token"
+NOT_IN_CONTEXT = "answers that are not in the context"
+WITHOUT_TOKENS = "answers of which no character has a token"
+CUT_OFF = "answers that no row holds whole"
+INSIDE_A_TOKEN = "answers that begin or end inside of a token"
+AT_A_LOST_CHARACTER = "answers that begin or end with a character that has no token"
 
 
 def lost(
@@ -148,16 +148,16 @@ def lost(
         if gold is None:
             continue
         if gold.start < 0:
-            counts[NOWHERE] += 1
+            counts[NOT_IN_CONTEXT] += 1
         elif n not in found:
-            counts[CUT if n in touched else SILENT] += 1
+            counts[CUT_OFF if n in touched else WITHOUT_TOKENS] += 1
         elif all(last - first + 1 > longest for _, first, last in found[n]):
             counts[f"answers of more than {longest} tokens"] += 1
         else:
             held = [(spans[row][first, 0], spans[row][last, 1]) for row, first, last in found[n]]
             if not any(same(gold.text, contexts[n][a:b]) for a, b in held):
                 begin, end = gold.start, gold.start + len(gold.text)
-                counts[INSIDE if any(a < begin or b > end for a, b in held) else EDGES] += 1
+                counts[INSIDE_A_TOKEN if any(a < begin or b > end for a, b in held) else AT_A_LOST_CHARACTER] += 1
     return counts
 
 

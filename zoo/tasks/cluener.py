@@ -1,4 +1,4 @@
-"""CLUENER2020's own form: entities as spans of a text, by kind."""
+"""Reads and writes CLUENER2020's own form: entities as spans of a text, by kind."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from zoo import metrics
 from zoo.tasks.rows import Row, number_of, shown
-from zoo.tasks.schemes import OUTSIDE
+from zoo.tasks.schemes import OUTSIDE_TAG
 
 
 def with_tags(row: Row) -> Row:
-    """Characters as words, and tags from spans [first, last]."""
+    """Gives a row with characters as words, and tags made of spans [first, last]."""
     text = row.text("text")
     if "label" not in row.values:
         return row._replace(values={**row.values, "words": list(text)})
-    tags = [OUTSIDE] * len(text)
+    tags = [OUTSIDE_TAG] * len(text)
     for kind, named in _items(row, row.get("label")):
         for words, places in _items(row, named):
             for place in places if isinstance(places, list) else [places]:

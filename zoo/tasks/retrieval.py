@@ -1,4 +1,4 @@
-"""Tatoeba: for each sentence the nearest one of the other language. Nothing is trained."""
+"""Reads and scores Tatoeba: for each sentence the nearest one of the other language. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.formats import parallel
 from zoo.tasks.rows import Row
-from zoo.tasks.scores import ALL
+from zoo.tasks.scores import ALL_ROW
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
@@ -30,7 +30,7 @@ class SentencePair(Example):
 
 @dataclass(frozen=True, kw_only=True)
 class Retrieval(Task):
-    """Both directions, by cosine. A row of the features is one sentence: those of a run, then their translations.
+    """A task that finds translations both ways by cosine; the rows of a run are its sentences, then translations.
 
     Attributes:
         codes: language -> its code in the names of files.
@@ -65,7 +65,7 @@ class Retrieval(Task):
     def predictions(
         self, outputs: Outputs, features: Features, examples: Sequence[SentencePair]
     ) -> list[tuple[int, int]]:
-        """For each pair the sentence nearest to its English one, and the English one nearest to its sentence.
+        """Gives for each pair the sentence nearest to the English one, and the English one nearest to it.
 
         Both are numbers within the pair's language, from `embeddings` [D] of each row.
         """
@@ -85,7 +85,7 @@ class Retrieval(Task):
         self, predictions: Sequence[tuple[int, int]], examples: Sequence[SentencePair]
     ) -> dict[str, dict[str, float]]:
         right = np.array(predictions) == np.arange(len(examples))[:, None]
-        return {ALL: dict(zip(self.metrics, (100 * right.mean(axis=0)).tolist(), strict=True))}
+        return {ALL_ROW: dict(zip(self.metrics, (100 * right.mean(axis=0)).tolist(), strict=True))}
 
     suffix: ClassVar[str] = ".tsv"
 
@@ -97,19 +97,19 @@ class Retrieval(Task):
             yield f"{example.language}\t{example.id}\t{source}\t{english}"
 
 
-CODES = (
+TATOEBA_CODES = (
     "ar:ara he:heb vi:vie id:ind jv:jav tl:tgl eu:eus ml:mal ta:tam te:tel af:afr nl:nld de:deu el:ell bn:ben "
     "hi:hin mr:mar ur:urd fa:pes fr:fra it:ita pt:por es:spa bg:bul ru:rus ja:jpn ka:kat ko:kor th:tha sw:swh "
     "zh:cmn kk:kaz tr:tur et:est fi:fin hu:hun"
 )
-INFOXLM = "ar bg de el es fr hi ru sw th tr ur vi zh"  # the languages of its table 2
-PAIRS = dict(pair.split(":") for pair in CODES.split())
+INFOXLM_LANGUAGES = "ar bg de el es fr hi ru sw th tr ur vi zh"  # the languages of its table 2
+CODE_BY_LANGUAGE = dict(pair.split(":") for pair in TATOEBA_CODES.split())
 TATOEBA = Retrieval(
     name="tatoeba",
     title="Tatoeba",
     folder="tatoeba",
     files={"test": ("tatoeba.{language}-eng.{language}", "tatoeba.{language}-eng.eng")},
-    languages=tuple(PAIRS),
-    codes=PAIRS,
+    languages=tuple(CODE_BY_LANGUAGE),
+    codes=CODE_BY_LANGUAGE,
 )
-TASKS = (TATOEBA, replace(TATOEBA, name="tatoeba-14", languages=tuple(INFOXLM.split())))
+TASKS = (TATOEBA, replace(TATOEBA, name="tatoeba-14", languages=tuple(INFOXLM_LANGUAGES.split())))

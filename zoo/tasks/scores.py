@@ -1,4 +1,4 @@
-"""The scores of a task, by row and metric."""
+"""Holds the scores of a task, by row and metric."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-ALL = "all"
-AVERAGE, GAP = "average", "transfer gap"
+ALL_ROW = "all"
+AVERAGE_ROW, GAP_ROW = "average", "transfer gap"
 Measure = Callable[[Sequence[Any], Sequence[Any]], dict[str, dict[str, float]]]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics, all in percent.
+    """A table of metrics, all in percent.
 
     Attributes:
         rows: name of a row ("all", a language, "average", "transfer gap", "HasAns", a class) -> metric -> value.
@@ -30,7 +30,7 @@ class Scores:
 
     @property
     def value(self) -> float:
-        """The headline: what decides which checkpoint is the best one."""
+        """Gives the headline, which decides which checkpoint is the best one."""
         return self.rows[self.row][self.metric]
 
 
@@ -51,10 +51,10 @@ def by_language(
     rows: dict[str, dict[str, float]] = {}
     for language, at in places.items():
         part = measure([predictions[n] for n in at], [examples[n] for n in at])
-        rows[language] = part[ALL]
+        rows[language] = part[ALL_ROW]
     names = list(rows[next(iter(rows))])
-    out = {**rows, AVERAGE: {m: float(np.mean([r[m] for r in rows.values()])) for m in names}}
+    out = {**rows, AVERAGE_ROW: {m: float(np.mean([r[m] for r in rows.values()])) for m in names}}
     others = [r for language, r in rows.items() if language != source]
     if source in rows and others:
-        out[GAP] = {m: rows[source][m] - float(np.mean([r[m] for r in others])) for m in names}
-    return Scores(out, AVERAGE, metric)
+        out[GAP_ROW] = {m: rows[source][m] - float(np.mean([r[m] for r in others])) for m in names}
+    return Scores(out, AVERAGE_ROW, metric)
