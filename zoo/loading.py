@@ -24,7 +24,7 @@ from zoo.errors import ConfigError, UsageError
 from zoo.keys import Source
 from zoo.models.common.base import Model, Origin, TaskModel
 from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
-from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
+from zoo.models.common.weights import PADDLE_DTYPES, POOLER_PREFIX, check_names, disk_names, fill
 from zoo.weights import Weights
 
 log = logging.getLogger("zoo")
@@ -80,8 +80,8 @@ def load(
         CheckpointError, KeyRuleError: a weight file that is damaged or does not fit config.json.
         UsageError: an argument that makes no sense, or a head that must be named because its tensors fit several.
     """
-    if dtype not in DTYPES:
-        raise UsageError(f"dtype='{dtype}' is not one of {', '.join(DTYPES)}.")
+    if dtype not in PADDLE_DTYPES:
+        raise UsageError(f"dtype='{dtype}' is not one of {', '.join(PADDLE_DTYPES)}.")
     place = _place(device)
     folder, card = _find(name_or_path, revision)
     about = read_about(folder)
@@ -92,7 +92,7 @@ def load(
         about = about.with_head(task if task in source.heads else own)
         config = _with_labels(about, labels)
         weights = Weights.of(source, task, own)
-        pooler = any(name.startswith(POOLER) for name in weights.shapes)
+        pooler = any(name.startswith(POOLER_PREFIX) for name in weights.shapes)
         with _lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
         weights = weights.pick(model.picks).beside(_apart(model, folder))
@@ -101,7 +101,7 @@ def load(
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
         computed = _computed(about, expected, weights.shapes)
         left_out = _left_out(model, weights.shapes)
-        skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER[:-1], *left_out}
+        skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER_PREFIX[:-1], *left_out}
         hint = _hint(task, labels is not None, expected, weights.shapes)
         check_names(expected, weights.shapes, (*fresh, *computed), skipped, str(checkpoint.path), hint)
         fill(tensors, weights.read, (*fresh, *computed), dtype, place)
@@ -176,7 +176,7 @@ def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[st
     made = import_module(f"{architecture.module}.config").Config.from_dict(config)
     shapes: dict[str, Shape] = {}
     with _lazily():
-        bare = module.build(made, None, pooler=POOLER[:-1] in groups)
+        bare = module.build(made, None, pooler=POOLER_PREFIX[:-1] in groups)
         shapes |= {name: tuple(t.shape) for name, t in disk_names(bare).items()}
         for task in (t for t in TASKS if group_of(t) in groups):
             names = disk_names(module.build(made, task))
@@ -347,7 +347,7 @@ def _fresh(
     resized = labels_given and any(found.get(name) not in (None, expected[name]) for name in head)
     if not absent and not resized:
         return ()
-    pooler = tuple(name for name in expected if name.startswith(POOLER) and name not in found)
+    pooler = tuple(name for name in expected if name.startswith(POOLER_PREFIX) and name not in found)
     return (*pooler, *head)
 
 

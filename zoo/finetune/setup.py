@@ -26,7 +26,7 @@ from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.generation.options import Options
-from zoo.models.common.losses import IGNORED
+from zoo.models.common.losses import IGNORED_LABEL
 from zoo.tasks import Example, Task
 from zoo.tasks.running import ends_of, features_of
 from zoo.tasks.user_tasks import TASK_KINDS, own
@@ -249,7 +249,7 @@ def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
         logits = output.logits
         log_all = paddle.logsumexp(logits, axis=-1)  # [...]
         even = log_all - logits.mean(axis=-1)
-        counts = (labels != IGNORED).astype(logits.dtype)
+        counts = (labels != IGNORED_LABEL).astype(logits.dtype)
         gold = log_all - paddle.take_along_axis(logits, labels.clip(min=0).unsqueeze(-1), -1).squeeze(-1)
         whole = (1.0 - share) * gold + share * even
         return (whole * counts).sum() / counts.sum().clip(min=1.0)

@@ -39,8 +39,8 @@ TREEBANK_RULES = tuple(
     )
 )
 # A full stop behind these ends no sentence; NLTK learns its list from newspapers. Initials and numbers are others.
-ABBREVIATION_TEXT = """mr mrs ms dr prof st jr sr co corp inc ltd vs etc al no vol fig gen col gov rep sen rev hon lt
-sgt capt dept est jan feb mar apr aug sept oct nov dec"""
+ABBREVIATION_TEXT = """mr mrs ms dr prof st jr sr co corp inc ltd vs etc al no vol fig gen col gov rep sen rev hon
+lt sgt capt dept est jan feb mar apr aug sept oct nov dec"""
 ABBREVIATIONS = frozenset(ABBREVIATION_TEXT.split())
 FULL_STOP = re.compile(r"(\S*?)\.[\"')\]}]*\s+(?=\S)")
 INITIALS_PATTERN = re.compile(r"\w(?:\.\w)*")

@@ -1,4 +1,4 @@
-"""What every model of the zoo is: a Layer with a config, made of an encoder and perhaps a head."""
+"""Defines the model: a Layer with a config, made of an encoder and perhaps a head."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from zoo.errors import InputError, UsageError
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head, MultipleChoice, make_head
 from zoo.models.common.outputs import Output
-from zoo.models.common.sentence_transformers.files import TEXTS
+from zoo.models.common.sentence_transformers.files import TEXT_FILES
 from zoo.models.common.weights import disk_names
 from zoo.tokenization import Tokenizer
 from zoo.tokenization.load import TOKENIZER_FILES as TOKENIZER_FILES
 
-FORMAT = 1  # of the "zoo" object in config.json
-ELEMENT = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
+MARK_FORMAT = 1  # of the "zoo" object in config.json
+DTYPE_NAMES = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model came from.
+    """The folder, family and class that a model came from.
 
     Attributes:
         family: folder below zoo/models.
@@ -51,7 +51,7 @@ class Origin:
 
 
 class Model(nn.Layer):
-    """A network and what is known about it.
+    """A network, with its config, tokenizer and card.
 
     Attributes:
         config: sizes and labels.
@@ -77,12 +77,12 @@ class Model(nn.Layer):
 
     @property
     def card(self) -> Card | None:
-        """The zoo's card of the checkpoint, if it has one."""
+        """Gives the zoo's card of the checkpoint, if it has one."""
         return self.origin.card if self.origin else None
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the folder the model was loaded from; read on first use. Its batches fit the network.
+        """Gives the tokenizer of the model's folder, read on first use. Its batches fit the network.
 
         Raises:
             UsageError: the network was built from a config alone.
@@ -109,7 +109,7 @@ class Model(nn.Layer):
         """
         self._origin()
         tensors = self._kept_together()
-        infos = [TensorInfo(name, ELEMENT[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
+        infos = [TensorInfo(name, DTYPE_NAMES[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
         with files.publish(folder) as work:
             arrays = (tensor.numpy() for tensor in tensors.values())
             write_safetensors(work / "model.safetensors", infos, arrays, {"format": "paddle"})
@@ -118,7 +118,7 @@ class Model(nn.Layer):
             also(work)
 
     def _kept_together(self) -> dict[str, Tensor]:
-        """The tensors of the weight file, by their names in it."""
+        """Gives the tensors of the weight file, by their names in it."""
         return disk_names(self)
 
     def _write_apart(self, folder: Path) -> None:
@@ -133,14 +133,14 @@ class Model(nn.Layer):
         origin = self._origin()
         text = json.dumps(self._description(origin), indent=2, ensure_ascii=False)
         (folder / "config.json").write_text(text + "\n", "utf-8")
-        for name in (*TOKENIZER_FILES, *TEXTS):
+        for name in (*TOKENIZER_FILES, *TEXT_FILES):
             if (origin.folder / name).is_file():
                 shutil.copyfile(origin.folder / name, folder / name)
 
     def _description(self, origin: Origin) -> dict[str, Any]:
-        """config.json, with the "zoo" object that says which head the weights have."""
+        """Gives config.json, with the "zoo" object that says which head the weights have."""
         mark: dict[str, Any] = {
-            "format": FORMAT,
+            "format": MARK_FORMAT,
             "family": origin.family,
             "architecture": origin.architecture,
             "task": self.task,
@@ -167,7 +167,7 @@ class TaskModel(Model):
 
     @property
     def head(self) -> Head:
-        """The layer behind `<task>.*`."""
+        """Gives the layer behind `<task>.*`."""
         return self._sub_layers[group_of(self.task)]
 
     def _kept_together(self) -> dict[str, Tensor]:
@@ -231,7 +231,7 @@ def assemble(
     heads: Mapping[str, Callable[..., Head]],
     options: Mapping[str, object],
 ) -> Model:
-    """What every family's `build` does: the bare encoder, or the encoder with a head from the family's table.
+    """Makes a family's model: the bare encoder, or the encoder with a head from the family's table.
 
     Args:
         encoder: makes the encoder, with or without a pooler.
@@ -254,7 +254,7 @@ def assemble(
 
 
 def _sentence_encoder() -> type[TaskModel]:
-    """The class of a model that makes vectors, which is made of this module's."""
+    """Gives the class of a model that makes vectors; imported late, as it derives from this module's."""
     from zoo.models.common.sentence_transformers.encoder import SentenceEncoder
 
     return SentenceEncoder

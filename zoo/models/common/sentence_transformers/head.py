@@ -1,4 +1,4 @@
-"""The embedding head: the modules of a sentence model, one after the other."""
+"""Computes the embedding head: the modules of a sentence model, one after the other."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head
 from zoo.models.common.outputs import Output
 from zoo.models.common.sentence_transformers.description import WEIGHTS, SentenceModel
-from zoo.models.common.sentence_transformers.files import SENTENCE, TOKENS
-from zoo.models.common.sentence_transformers.layers import KINDS
+from zoo.models.common.sentence_transformers.files import SENTENCE_EMBEDDING, TOKEN_EMBEDDINGS
+from zoo.models.common.sentence_transformers.layers import MODULE_LAYERS
 
 log = logging.getLogger("zoo")
 
 
 class Embedding(Head):
-    """One vector per text, by the modules of a sentence model. Has no loss.
+    """A head that gives one vector per text, by the modules of a sentence model. Has no loss.
 
     Args:
         config: its hidden size is the width of the states.
-        pooling: a name of `files.POOLINGS`, instead of the model's; "mean" when nothing says another.
+        pooling: a name of `files.POOLING_FIELDS`, instead of the model's; "mean" when nothing says another.
         normalize: divide by the Euclidean length at the end or not, instead of what the model does; True when
             nothing says another.
         layer: whose output is pooled: 1 for the first layer, 0 for the embeddings; None for the last. Sentence
@@ -56,7 +56,7 @@ class Embedding(Head):
             sentence = SentenceModel.plain(pooling or "mean", normalize is not False, config.hidden_size)
         self.sentence = sentence.changed(pooling, normalize)
         self.width = check_widths(self.sentence, config.hidden_size)
-        self.steps = nn.LayerList([KINDS[m.kind](**m.options) for m in self.sentence.modules])
+        self.steps = nn.LayerList([MODULE_LAYERS[m.kind](**m.options) for m in self.sentence.modules])
         self.layer = layer
         self.needs_states = layer is not None
         if layer is not None:
@@ -69,13 +69,13 @@ class Embedding(Head):
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         x = encoded.last_hidden_state if self.layer is None else self._state(encoded.hidden_states)
         mask = paddle.ones(x.shape[:2], "int64") if attention_mask is None else attention_mask
-        known = {TOKENS: x}
+        known = {TOKEN_EMBEDDINGS: x}
         for step in self.steps:
             known = step(known, mask)
-        return replace(encoded, embeddings=known[SENTENCE])  # [B, D]
+        return replace(encoded, embeddings=known[SENTENCE_EMBEDDING])  # [B, D]
 
     def _state(self, states: tuple[Tensor, ...]) -> Tensor:
-        """The output of `self.layer`."""
+        """Gives the output of `self.layer`."""
         assert self.layer is not None
         if not 0 <= self.layer < len(states):
             raise UsageError(f"layer={self.layer} does not exist.", f"This encoder has 0 to {len(states) - 1}.")
@@ -127,21 +127,21 @@ class Embedding(Head):
 
 
 def _turned(key: str, array: np.ndarray) -> np.ndarray:
-    """A Linear's weight between torch's [outputs, inputs] and paddle's [inputs, outputs]; others as they are."""
+    """Turns a Linear's weight between torch's [outputs, inputs] and paddle's [inputs, outputs]; others stay."""
     return array.T if key.endswith(".weight") and array.ndim == 2 else array
 
 
 def check_widths(sentence: SentenceModel, width: int) -> int:
-    """The width of the vectors, from that of the states.
+    """Gives the width of the vectors, from that of the states.
 
     Raises:
         ConfigError: a module takes another width than it gets, or stands before there is a vector.
     """
-    widths = {TOKENS: width}
+    widths = {TOKEN_EMBEDDINGS: width}
     for module in sentence.modules:
         options = module.options
-        source = TOKENS if module.kind == "Pooling" else options.get("source", SENTENCE)
-        target = SENTENCE if module.kind == "Pooling" else options.get("target", source)
+        source = TOKEN_EMBEDDINGS if module.kind == "Pooling" else options.get("source", SENTENCE_EMBEDDING)
+        target = SENTENCE_EMBEDDING if module.kind == "Pooling" else options.get("target", source)
         if source not in widths:
             if module.kind == "Normalize":
                 continue
@@ -156,4 +156,4 @@ def check_widths(sentence: SentenceModel, width: int) -> int:
             log.warning("%s That changes nothing.", message)  # its width says nothing but how many come out
         factor = len(options["modes"]) if module.kind == "Pooling" else 1
         widths[target] = options.get("outputs", widths[source]) * factor
-    return widths[SENTENCE]
+    return widths[SENTENCE_EMBEDDING]

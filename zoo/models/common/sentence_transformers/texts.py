@@ -1,4 +1,4 @@
-"""What a folder of sentence-transformers says of texts before they are tokens: how long, and in which case."""
+"""Reads what a folder of sentence-transformers says of texts: how long, and in which case."""
 
 from __future__ import annotations
 
