@@ -19,7 +19,7 @@ from tests.test_hub import CONFIG, TINY, WEIGHTS, leftovers, server
 from zoo import env, hub
 from zoo.errors import HubError, UnknownModelError, ZooError
 from zoo.hub import http, meter, names, transport
-from zoo.hub.meter import Broken, Meter
+from zoo.hub.meter import BrokenTransfer, Meter
 from zoo.hub.transport import Unreachable
 
 __all__ = ["server"]  # a fixture
@@ -97,7 +97,7 @@ def test_a_connection_is_tried_at_every_address_within_the_time_for_one(monkeypa
     places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 9)) for n in range(1, 9)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: places)
     monkeypatch.setattr(socket, "create_connection", connect)
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenTransfer):
         transport.open_url("http://hub.invalid/x", {}, Meter())
     assert len(tried) == 8 and tried[0] < 2
 
@@ -383,7 +383,7 @@ def test_patience_is_for_all_files_of_a_model() -> None:
         counted.failed(pause=1)
         counted.attempt()
     assert counted.left() <= 0
-    with pytest.raises(Broken, match=f"{meter.PATIENCE_SECONDS:g} seconds"):
+    with pytest.raises(BrokenTransfer, match=f"{meter.PATIENCE_SECONDS:g} seconds"):
         counted.timeout()
 
 
@@ -412,6 +412,6 @@ def test_good_data_restores_patience_and_bad_does_not(monkeypatch: pytest.Monkey
                 now[0] += 1
             try:
                 counted.add(size)
-            except Broken as broken:
+            except BrokenTransfer as broken:
                 assert not restored and "1,000 bytes a second" in str(broken)
         assert (counted.lost == 0) is restored

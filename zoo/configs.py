@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from zoo import paddlenlp, registry
 from zoo.checkpoint import open_checkpoint
 from zoo.errors import ConfigError
-from zoo.files import Fields, is_name, quote, read_object
+from zoo.files import Fields, JsonObject, is_name, quote, read_object
 
 ADAPTER_FILE = "adapter_config.json"
 FAIRSEQ_FILES = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
 _OPTION_TYPES = (str, int, float, type(None))  # values of a head's options
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: Path) -> JsonObject:
     """Reads config.json of a folder, or makes what it would be for a folder of fairseq.
 
     PaddleNLP's files are given in transformers' words; see `zoo.paddlenlp`. What names the network
@@ -53,7 +52,7 @@ def read(folder: Path) -> dict[str, Any]:
     return {**content, "encoder_config": read_object(nested, error=ConfigError)}
 
 
-def _checked(content: dict[str, Any], file: Path) -> dict[str, Any]:
+def _checked(content: JsonObject, file: Path) -> JsonObject:
     """Raises ConfigError unless what names the network is of the right kinds."""
     about = Fields(content, quote(str(file), 200), ConfigError)
     about.items("architectures", None, str, 16)
@@ -72,11 +71,11 @@ def _checked(content: dict[str, Any], file: Path) -> dict[str, Any]:
     return content
 
 
-def _fairseq(file: Path) -> dict[str, Any]:
+def _fairseq(file: Path) -> JsonObject:
     """Reads the sizes in a fairseq checkpoint: its pickle, which runs nothing, and no tensor."""
     with open_checkpoint(file) as checkpoint:
         shapes = {name: info.shape for name, info in checkpoint.infos.items()}
         args = checkpoint.extras
     module = registry.fairseq(args.get("arch")).module
-    found: dict[str, Any] = import_module(f"{module}.config").Config.of_fairseq(args, shapes)
+    found: JsonObject = import_module(f"{module}.config").Config.of_fairseq(args, shapes)
     return found

@@ -27,7 +27,7 @@ PRETRAINING_HEADS = ("mlm", "discriminator")  # heads that a network is left wit
 FIXED_WIDTHS = {"multiple-choice": 1, "qa": 2, "discriminator": 1}  # heads whose width no labels decide
 
 
-def form_of(checkpoint: Checkpoint, config: Mapping[str, Any], architecture: Architecture) -> str:
+def form_of(checkpoint: Checkpoint, config: Mapping[str, object], architecture: Architecture) -> str:
     """Gives who wrote an upstream file: TORCH (Linear layers lie [out, in]) or PADDLENLP ([in, out]).
 
     The file's format or its mark says so, then names that only one of them uses, then config.json; shapes never do.
@@ -110,7 +110,7 @@ class Source:
     is_saved: bool = False
 
     @classmethod
-    def upstream(cls, checkpoint: Checkpoint, config: Mapping[str, Any], architecture: Architecture) -> Source:
+    def upstream(cls, checkpoint: Checkpoint, config: Mapping[str, object], architecture: Architecture) -> Source:
         """Opens an untouched file.
 
         Raises:

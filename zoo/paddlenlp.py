@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any
 
 from zoo import registry
 from zoo.cards import Architecture
 from zoo.checkpoint.dialect import Dialect
 from zoo.checkpoint.keymap import KeyMap
 from zoo.errors import ConfigError, KeyRuleError
-from zoo.files import quote
+from zoo.files import JsonObject, quote
 
 TORCH, PADDLENLP = "torch", "paddlenlp"  # who wrote a file
 LEGACY_CONFIG_FILE = "model_config.json"  # up to 2.4: the arguments of the class and of the network in it
@@ -51,19 +50,19 @@ def table(architecture: Architecture, form: str = TORCH) -> KeyMap:
     return dialect.keymap
 
 
-def is_paddlenlp(content: Mapping[str, Any]) -> bool:
+def is_paddlenlp(content: JsonObject) -> bool:
     """Tells whether PaddleNLP wrote a config.json, or it names a class that only PaddleNLP has."""
     said = bool({VERSION_KEY, "init_class", "init_args"} & content.keys())
     return said or any(d.pretraining and _class(content) == d.stem + d.pretraining for d in _all())
 
 
-def _class(content: Mapping[str, Any]) -> str:
+def _class(content: JsonObject) -> str:
     """Gives the class that `architectures` names; empty where it names none."""
     named = content.get("architectures")
     return named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
 
 
-def translated(content: Mapping[str, Any]) -> dict[str, Any]:
+def translated(content: JsonObject) -> JsonObject:
     """Gives a config.json of PaddleNLP as transformers would have written it, with the sizes it leaves out.
 
     Raises:
@@ -93,7 +92,7 @@ def _all() -> Iterator[Dialect]:
         yield from dialects(module)
 
 
-def _flat(content: Mapping[str, Any], depth: int = _MAX_NESTING) -> dict[str, Any]:
+def _flat(content: JsonObject, depth: int = _MAX_NESTING) -> JsonObject:
     """Gives the arguments of a class and, where it leaves them out, those of the network that it was given."""
     flat = {key: value for key, value in content.items() if key != "init_args"}
     arguments = content.get("init_args") or []

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from zoo.checkpoint.pdparams import write_pdparams
     from zoo.checkpoint.reader import Checkpoint, open_checkpoint
     from zoo.checkpoint.safetensors_file import write_safetensors
-    from zoo.checkpoint.streaming import Report, stream, target_infos
+    from zoo.checkpoint.streaming import StreamReport, stream, target_infos
     from zoo.checkpoint.torch_writer import write_torch
 
 __all__ = [
     "Checkpoint",
-    "Report",
+    "StreamReport",
     "backward",
     "check_finite",
     "extract",
@@ -43,7 +43,7 @@ _HOMES = {
     "pdparams": ("write_pdparams",),
     "reader": ("Checkpoint", "open_checkpoint"),
     "safetensors_file": ("write_safetensors",),
-    "streaming": ("Report", "stream", "target_infos"),
+    "streaming": ("StreamReport", "stream", "target_infos"),
     "torch_writer": ("write_torch",),
 }
 

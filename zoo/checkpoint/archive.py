@@ -67,7 +67,7 @@ class _PlainInfo(tarfile.TarInfo):
         archive.fileobj.in_header = self.type in _EXTENDED_HEADERS
         return super()._proc_member(archive)  # type: ignore[misc]
 
-    def _refuse(self, *arguments: Any) -> None:
+    def _refuse(self, *arguments: object) -> None:
         raise ValueError("a file with holes")
 
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
@@ -128,7 +128,7 @@ def _unpack(archive: Path, folder: Path) -> list[PurePosixPath]:
     return list(names)
 
 
-def _members(archive: Path) -> Iterator[tuple[str, int, Any]]:
+def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     """Gives name, size and an open reader of every file; refuses what is no file or folder."""
     with open(archive, "rb") as file:
         start = file.read(4)
@@ -146,7 +146,7 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Any]]:
             yield from _tar_members(archive, plain)
 
 
-def _zip_members(archive: Path) -> Iterator[tuple[str, int, Any]]:
+def _zip_members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     with open(archive, "rb") as file, zipfile.ZipFile(_Limited(file)) as packed:  # type: ignore[arg-type]
         for info in packed.infolist():
             mode = info.external_attr >> 16
@@ -161,7 +161,7 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, int, Any]]:
                     yield info.filename, info.file_size, source
 
 
-def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int, Any]]:
+def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int, IO[bytes]]]:
     with tarfile.open(fileobj=_Limited(file), mode="r:", tarinfo=_PlainInfo) as packed:  # type: ignore[call-overload]
         for count, member in enumerate(packed):
             if not (member.isdir() or member.isreg()) or member.issparse():
@@ -169,8 +169,9 @@ def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int, Any
             if count > 2 * MAX_MEMBERS:
                 raise ValueError("more members than any model has")
             packed.members = []  # tarfile keeps a record of each otherwise
-            if member.isreg():
-                yield member.name, member.size, packed.extractfile(member)
+            source = packed.extractfile(member) if member.isreg() else None
+            if source is not None:
+                yield member.name, member.size, source
             else:
                 _inside(member.name, archive)
         file.seek(packed.offset)
@@ -194,7 +195,7 @@ def _inside(name: str, archive: Path) -> PurePosixPath:
     return path
 
 
-def _write(source: Any, path: Path, size: int) -> None:
+def _write(source: IO[bytes], path: Path, size: int) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         target = open(path, "xb")  # noqa: SIM115

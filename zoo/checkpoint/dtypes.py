@@ -35,7 +35,7 @@ def widened(dtype: str) -> str:
 
 
 def widen(array: np.ndarray, dtype: str) -> np.ndarray:
-    """Gives float tensors as float32; half and bfloat16 exactly, double rounded. Others are not touched.
+    """Gives float tensors as float32; float16 and bfloat16 exactly, float64 rounded. Others are not touched.
 
     Args:
         array: any shape; bfloat16 as uint16.
@@ -44,7 +44,7 @@ def widen(array: np.ndarray, dtype: str) -> np.ndarray:
     if dtype == "BF16":
         return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
     if dtype in FLOAT_DTYPES and array.dtype != np.float32:
-        with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, which the caller's check names
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which the caller's check names
             return array.astype(np.float32)
     return array
 

@@ -34,7 +34,7 @@ def shown(file: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Part:
+class ZipMember:
     """A member of a zip archive: name, first byte, byte behind it, and the CRC-32 that the archive has of it."""
 
     name: str
@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTensor:
     """The place of a tensor in a file.
 
     Attributes:
@@ -63,20 +63,20 @@ class Stored:
     strides: tuple[int, ...] | None = None
     utf8: int = 0
     inline: bytes | str | None = None
-    part: Part | None = None
+    part: ZipMember | None = None
 
 
 @dataclass(frozen=True)
-class Content:
+class FileContent:
     """The tensors and texts that a parser finds in one file."""
 
     format: str
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, StoredTensor]
     metadata: Mapping[str, str] = field(default_factory=dict)
     extras: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_shape(name: str, shape: Any, source: str) -> tuple[int, ...]:
+def check_shape(name: str, shape: object, source: str) -> tuple[int, ...]:
     """Gives a shape from a file as a tuple of sensible sizes.
 
     Args:
@@ -85,17 +85,15 @@ def check_shape(name: str, shape: Any, source: str) -> tuple[int, ...]:
     Raises:
         CheckpointError: it is no list of sizes, or no array could be that large.
     """
-    sensible = isinstance(shape, (list, tuple)) and len(shape) <= MAX_DIMENSIONS
-    elements = 1
-    for n in shape if sensible else ():
-        sensible = sensible and type(n) is int and 0 <= n < MAX_SIZE
-        elements *= n or 1 if sensible else 1
-    if not sensible or elements >= MAX_ELEMENTS:
+    sizes = tuple(shape) if isinstance(shape, list | tuple) and len(shape) <= MAX_DIMENSIONS else None
+    if sizes is not None and not all(type(n) is int and 0 <= n < MAX_SIZE for n in sizes):
+        sizes = None
+    if sizes is None or math.prod(n or 1 for n in sizes) >= MAX_ELEMENTS:
         raise damaged(f"{quote(name)} in {source} has the impossible shape {quote(shape)}.")
-    return tuple(shape)
+    return sizes
 
 
-def keys_of(root: Any) -> str:
+def keys_of(root: object) -> str:
     """Gives the first keys of a dict for a message; empty for anything else."""
     return ", ".join(quote(key, 40) for key in islice(root, 8)) if isinstance(root, dict) else ""
 
@@ -112,7 +110,7 @@ def last_element(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
     return 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
 
 
-def view(stored: Stored, buffer: Any) -> np.ndarray:
+def view(stored: StoredTensor, buffer: memoryview | bytes) -> np.ndarray:
     """Gives the tensor as a view of the file; only UTF-8 data is decoded into memory."""
     info = stored.info
     dtype = NUMPY_DTYPES[info.dtype]

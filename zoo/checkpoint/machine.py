@@ -6,7 +6,7 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from zoo.checkpoint.pickle_values import Allowed, Blob, Builder
 from zoo.errors import CheckpointError
@@ -17,6 +17,7 @@ MAX_TEXT_BYTES = 128 << 20  # of all texts in memory
 STACK_MARK = object()  # where a group of values begins
 LONG_STRING_BYTES = 1 << 16  # from here on a string stays in the file
 MALFORMED = (TypeError, ValueError, LookupError, AttributeError, OverflowError, struct.error)
+T = TypeVar("T", str, bytes)
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Machine:
         data: memoryview,
         source: str,
         allowed: Allowed,
-        persistent: Callable[[Any], Any] | None = None,
+        persistent: Callable[[object], object] | None = None,
         start: int = 0,
         budget: Budget | None = None,
     ) -> None:
@@ -52,7 +53,7 @@ class Machine:
         self.at = self.where = start
         self.budget = budget or Budget()
         self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
+        self.memo: dict[int, object] = {}
         self.done = False
 
     def fail(self, problem: str) -> CheckpointError:
@@ -76,7 +77,7 @@ class Machine:
         if self.budget.steps < 0:
             raise self.too_long()
 
-    def keep(self, text: Any) -> Any:
+    def keep(self, text: T) -> T:
         """Gives a text or bytes back and counts the memory it takes.
 
         Raises:
@@ -143,11 +144,13 @@ class Machine:
                 return items
         raise self.fail("closes a group that was not opened")
 
-    def find(self, module: Any, name: Any) -> Any:
+    def find(self, module: object, name: object) -> object:
         """Looks a name up in the table of allowed ones; imports nothing."""
         wanted = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else None
         if wanted is None or wanted not in self.allowed:
-            called = quote(f"{clean(module)}.{clean(name)}", 200) if wanted else "something without a name"
+            called = (
+                quote(f"{clean(str(module))}.{clean(str(name))}", 200) if wanted else "something without a name"
+            )
             raise CheckpointError(
                 f"{self.source} asks to run {called}, which is not among the names a checkpoint needs; "
                 "nothing was run.",
@@ -155,7 +158,7 @@ class Machine:
             )
         return self.allowed[wanted]
 
-    def call(self, builder: Any, args: Any) -> Any:
+    def call(self, builder: object, args: object) -> object:
         """Gives what our own builder makes of the arguments."""
         if not isinstance(builder, Builder):
             raise self.fail(f"calls {type(builder).__name__}, which is no function")

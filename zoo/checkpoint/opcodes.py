@@ -26,7 +26,7 @@ def _op(*codes: bytes) -> Callable[[_Operation], _Operation]:
     return register
 
 
-def _put(machine: Machine, value: Any) -> None:
+def _put(machine: Machine, value: object) -> None:
     machine.stack.append(value)
 
 
@@ -48,7 +48,7 @@ def _frame(m: Machine) -> None:
         raise m.fail("is cut off")
 
 
-_CONSTANTS: dict[bytes, Callable[[], Any]] = {
+_CONSTANTS: dict[bytes, Callable[[], object]] = {
     b"(": lambda: STACK_MARK,
     b"N": lambda: None,
     b"\x88": lambda: True,

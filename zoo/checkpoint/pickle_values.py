@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from zoo.files import quote
 
@@ -27,7 +26,7 @@ class Builder:
     """An allowed name of a pickle, with the function of ours that stands for it."""
 
     name: str
-    make: Callable[..., Any]
+    make: Callable[..., object]
 
 
 class Namespace(dict):
@@ -41,10 +40,10 @@ class Opaque:
     name: str
 
 
-Allowed = Mapping[str, Any]
+Allowed = Mapping[str, object]
 
 
-def _pairs(items: Any = ()) -> dict:
+def _pairs(items: object = ()) -> dict:
     if isinstance(items, dict):
         return dict(items)
     if not isinstance(items, list | tuple):
@@ -56,7 +55,7 @@ def _pairs(items: Any = ()) -> dict:
     return {dict_key(key): value for key, value in items}
 
 
-def dict_key(key: Any) -> Any:
+def dict_key(key: object) -> Hashable:
     """Gives a key back when it is a name, a number or a short tuple of them, as keys of checkpoints are.
 
     Nested tuples that share parts take for ever to hash, and so do numbers that were made to have one hash.
@@ -72,8 +71,8 @@ def dict_key(key: Any) -> Any:
     return key
 
 
-def _encode(text: Any, codec: Any = "utf-8") -> bytes | Blob:
-    if codec not in ("latin1", "latin-1", "utf-8", "ascii"):
+def _encode(text: object, codec: object = "utf-8") -> bytes | Blob:
+    if not isinstance(codec, str) or codec not in ("latin1", "latin-1", "utf-8", "ascii"):
         raise ValueError(f"codec {quote(codec)}")
     if isinstance(text, Blob):
         return Blob(text.start, text.size, utf8=codec.startswith("latin"))
@@ -82,7 +81,7 @@ def _encode(text: Any, codec: Any = "utf-8") -> bytes | Blob:
     return text.encode(codec)
 
 
-def items_of(values: Any = ()) -> list:
+def items_of(values: object = ()) -> list:
     """Copies a list or tuple.
 
     Raises:
@@ -93,16 +92,32 @@ def items_of(values: Any = ()) -> list:
     return list(values)
 
 
-def _reconstruct(kind: Any, base: Any = None, state: Any = None) -> Any:
+def _reconstruct(kind: object, base: object = None, state: object = None) -> Namespace:
     if isinstance(kind, Builder) and kind.name == "argparse.Namespace":
         return Namespace()
     raise TypeError(f"an object of {quote(getattr(kind, 'name', kind))}")
 
 
-def _builders(table: Mapping[str, Any]) -> dict[str, Any]:
+def _builders(table: Mapping[str, Callable[..., object]]) -> dict[str, Builder]:
     return {name: Builder(name, make) for name, make in table.items()}
 
 
+_BUILTINS: dict[str, Callable[..., object]] = {
+    "object": lambda: Opaque("object"),
+    "tuple": lambda values=(): tuple(items_of(values)),
+    "list": items_of,
+    "set": items_of,
+    "frozenset": items_of,
+    "dict": _pairs,
+    "bytearray": lambda *args: Opaque("bytearray"),
+    "bytes": lambda *args: Opaque("bytes") if args else b"",
+    "complex": lambda *args: Opaque("complex"),
+    "slice": lambda *args: Opaque("slice"),
+    "int": lambda *args: Opaque("int"),
+    "float": lambda *args: Opaque("float"),
+    "bool": lambda *args: Opaque("bool"),
+    "str": lambda *args: Opaque("str"),
+}
 # Plain values that any checkpoint may hold. Sets become lists: nobody needs them, and members may not be hashable.
 PLAIN_NAMES: Allowed = _builders(
     {
@@ -113,25 +128,6 @@ PLAIN_NAMES: Allowed = _builders(
         "copyreg._reconstructor": _reconstruct,
         "copy_reg._reconstructor": _reconstruct,
         "_codecs.encode": _encode,
-        **{
-            f"{module}.{name}": make
-            for module in ("builtins", "__builtin__")
-            for name, make in {
-                "object": lambda: Opaque("object"),
-                "tuple": lambda values=(): tuple(items_of(values)),
-                "list": items_of,
-                "set": items_of,
-                "frozenset": items_of,
-                "dict": _pairs,
-                "bytearray": lambda *args: Opaque("bytearray"),
-                "bytes": lambda *args: Opaque("bytes") if args else b"",
-                "complex": lambda *args: Opaque("complex"),
-                "slice": lambda *args: Opaque("slice"),
-                "int": lambda *args: Opaque("int"),
-                "float": lambda *args: Opaque("float"),
-                "bool": lambda *args: Opaque("bool"),
-                "str": lambda *args: Opaque("str"),
-            }.items()
-        },
+        **{f"{module}.{name}": make for module in ("builtins", "__builtin__") for name, make in _BUILTINS.items()},
     }
 )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from zoo.checkpoint.dtypes import NUMPY_DTYPES
-from zoo.checkpoint.layout import Content, Stored, damaged, shown, view
+from zoo.checkpoint.layout import FileContent, StoredTensor, damaged, shown, view
 from zoo.checkpoint.pdparams import read_pdparams
 from zoo.checkpoint.rules import TensorInfo
 from zoo.checkpoint.safetensors_file import is_safetensors, read_safetensors
@@ -39,14 +39,14 @@ class Checkpoint:
         metadata: texts of a safetensors header. extras: the plain arguments of a fairseq file, {} for others.
     """
 
-    def __init__(self, path: Path, parts: list[tuple[Path, memoryview, Content]]) -> None:
+    def __init__(self, path: Path, parts: list[tuple[Path, memoryview, FileContent]]) -> None:
         self.path = path
         self.files = tuple(file for file, _, _ in parts)
         self.buffers = {file: data for file, data, _ in parts}
         self.format = parts[0][2].format
         self.metadata: dict[str, str] = {}
         self.extras: dict[str, Any] = {}
-        self._places: dict[str, tuple[Path, memoryview, Stored]] = {}
+        self._places: dict[str, tuple[Path, memoryview, StoredTensor]] = {}
         self._whole: set[int] = set()  # ids of the members whose checksums were compared
         for file, data, content in parts:
             self.metadata |= content.metadata
@@ -82,7 +82,7 @@ class Checkpoint:
         """Gives the file a tensor is in."""
         return self._place(name)[0]
 
-    def _place(self, name: str) -> tuple[Path, memoryview, Stored]:
+    def _place(self, name: str) -> tuple[Path, memoryview, StoredTensor]:
         if name not in self._places:
             raise CheckpointError(f"{shown(self.path)} has no tensor {quote(name)}.")
         return self._places[name]
@@ -202,7 +202,7 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or "this is no name of a file"
 
 
-def _parse(file: Path) -> tuple[memoryview, Content]:
+def _parse(file: Path) -> tuple[memoryview, FileContent]:
     data, source = _map(file), shown(file)
     if data[:4] == b"PK\x03\x04":
         content = read_zip(data, source)

@@ -11,15 +11,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from zoo.checkpoint.dtypes import NUMPY_DTYPES
-from zoo.checkpoint.layout import Content, Stored, check_shape, damaged
+from zoo.checkpoint.layout import FileContent, StoredTensor, check_shape, damaged
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError
-from zoo.files import clean, quote
+from zoo.files import JsonObject, clean, quote
 
 MAX_HEADER_BYTES = 100_000_000  # what the format allows
 MAX_VALUES = 5_000_000  # of a header: some 500,000 tensors
@@ -32,7 +31,7 @@ def is_safetensors(data: memoryview) -> bool:
     return len(data) >= 9 and data[8] == ord("{") and int.from_bytes(data[:8], "little") >= 2
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     done = dict(pairs)
     if len(done) != len(pairs):
         seen: set[str] = set()
@@ -41,7 +40,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return done
 
 
-def _header(data: memoryview, source: str) -> dict[str, Any]:
+def _header(data: memoryview, source: str) -> JsonObject:
     """Gives the JSON object at the start; what it holds is not checked."""
     size = int.from_bytes(data[:8], "little")
     if size > MAX_HEADER_BYTES:
@@ -60,7 +59,7 @@ def _header(data: memoryview, source: str) -> dict[str, Any]:
     return header
 
 
-def read_safetensors(data: memoryview, source: str) -> Content:
+def read_safetensors(data: memoryview, source: str) -> FileContent:
     """Parses and checks the header of a safetensors file.
 
     Args:
@@ -88,10 +87,12 @@ def read_safetensors(data: memoryview, source: str) -> Content:
             )
     if at != room:
         raise damaged(f"{source} has {room - at} bytes behind its last tensor.")
-    return Content("safetensors", {i.name: Stored(i, 8 + size + start) for i, start, _ in found}, metadata)
+    return FileContent(
+        "safetensors", {i.name: StoredTensor(i, 8 + size + start) for i, start, _ in found}, metadata
+    )
 
 
-def _entry(name: str, entry: Any, source: str) -> tuple[TensorInfo, int, int]:
+def _entry(name: str, entry: object, source: str) -> tuple[TensorInfo, int, int]:
     if not isinstance(entry, dict) or not entry.keys() >= _FIELDS:
         raise damaged(f"{quote(name)} in {source} lacks dtype, shape or data_offsets.")
     dtype, offsets = entry["dtype"], entry["data_offsets"]
@@ -110,13 +111,13 @@ def _entry(name: str, entry: Any, source: str) -> tuple[TensorInfo, int, int]:
     return TensorInfo(name, dtype, shape), start, end
 
 
-def _type(dtype: Any) -> str:
+def _type(dtype: object) -> str:
     return clean(dtype, 40) if isinstance(dtype, str) else quote(dtype, 40)
 
 
 def header_bytes(infos: Iterable[TensorInfo], metadata: Mapping[str, str]) -> tuple[bytes, dict[str, int]]:
     """Gives the start of a file, padded so that data is aligned to 64 bytes, and where each tensor goes."""
-    table: dict[str, Any] = {_METADATA: dict(metadata)} if metadata else {}
+    table: JsonObject = {_METADATA: dict(metadata)} if metadata else {}
     places, at = {}, 0
     for info in infos:
         if info.name in places:

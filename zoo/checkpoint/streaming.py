@@ -33,7 +33,7 @@ STORE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
-class Report:
+class StreamReport:
     """The bytes that `stream` wrote, and the sha256 of each source file by its name."""
 
     bytes: int
@@ -56,7 +56,7 @@ def stream(
     out_path: Path,
     metadata: Mapping[str, str],
     progress: Callable[[int], None] = lambda done: None,
-) -> Report:
+) -> StreamReport:
     """Writes our safetensors file of a checkpoint.
 
     Args:
@@ -101,7 +101,7 @@ def stream(
                 for pool in (workers, hasher, storer):
                     pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return Report(written, {name: digest.result() for name, digest in digests.items()})
+        return StreamReport(written, {name: digest.result() for name, digest in digests.items()})
     finally:
         os.close(handle)
 

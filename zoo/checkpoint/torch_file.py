@@ -13,8 +13,8 @@ from typing import Any
 
 from zoo.checkpoint.layout import (
     MAX_EXPANDED,
-    Content,
-    Stored,
+    FileContent,
+    StoredTensor,
     check_shape,
     damaged,
     keys_of,
@@ -24,7 +24,7 @@ from zoo.checkpoint.layout import (
 from zoo.checkpoint.machine import Budget, Machine
 from zoo.checkpoint.pickle_values import Namespace
 from zoo.checkpoint.rules import TensorInfo
-from zoo.checkpoint.torch_values import ALLOWED_NAMES, Storage, Tensor, item_size, storage_of
+from zoo.checkpoint.torch_values import ALLOWED_NAMES, TorchStorage, TorchTensor, item_size, storage_of
 from zoo.checkpoint.unpickle import unpickle
 from zoo.checkpoint.zip_file import members
 from zoo.errors import CheckpointError
@@ -36,7 +36,7 @@ MAX_OPTIONS, MAX_LIST = 10_000, 256  # a training's options, and the items of on
 WRAPPER_KEYS = ("model", "state_dict", "module", "palm", "model_state_dict")
 
 
-def read_zip(data: memoryview, source: str) -> Content:
+def read_zip(data: memoryview, source: str) -> FileContent:
     """Parses a zip-format torch file.
 
     The checksums of its small members are compared here; those of storages belong to `Stored.part`.
@@ -60,7 +60,7 @@ def read_zip(data: memoryview, source: str) -> Content:
     order = entries.get(f"{root}byteorder")
     if order and bytes(data[order.start : min(order.end, order.start + 16)]) != b"little":
         raise CheckpointError(f"{source} was written on a big-endian machine, which the zoo does not read.")
-    storages: dict[str, Storage] = {}
+    storages: dict[str, TorchStorage] = {}
     pickled = entries[pickles[0]]
     read = partial(storage_of, source, storages=storages, legacy=False)
     root_object = unpickle(Machine(data[: pickled.end], source, ALLOWED_NAMES, read, pickled.start))
@@ -80,13 +80,13 @@ def is_legacy(data: memoryview) -> bool:
     return LEGACY_MAGIC_NUMBER.to_bytes(10, "little") in bytes(data[:32]) and data[0] == 0x80
 
 
-def read_legacy(data: memoryview, source: str) -> Content:
+def read_legacy(data: memoryview, source: str) -> FileContent:
     """Parses a torch file written before 1.6, or with `_use_new_zipfile_serialization=False`.
 
     Raises:
         CheckpointError: a pickle or a storage is damaged or unsafe.
     """
-    storages: dict[str, Storage] = {}
+    storages: dict[str, TorchStorage] = {}
     at, parts, budget = 0, [], Budget()
     read = partial(storage_of, source, storages=storages, legacy=True)
     for _ in range(5):
@@ -124,13 +124,15 @@ def read_legacy(data: memoryview, source: str) -> Content:
     return _content("torch-legacy", root_object, source)
 
 
-def _content(kind: str, root: Any, source: str) -> Content:
+def _content(kind: str, root: object, source: str) -> FileContent:
     state, args = unwrap(root, source)
-    tensors = {name: _locate(name, value, source) for name, value in state.items() if isinstance(value, Tensor)}
-    return Content(kind, tensors, extras=plain(args, source))
+    tensors = {
+        name: _locate(name, value, source) for name, value in state.items() if isinstance(value, TorchTensor)
+    }
+    return FileContent(kind, tensors, extras=plain(args, source))
 
 
-def _locate(name: str, tensor: Tensor, source: str) -> Stored:
+def _locate(name: str, tensor: TorchTensor, source: str) -> StoredTensor:
     shape = check_shape(name, tensor.shape, source)
     strides = check_shape(name, tensor.strides, source)
     size = item_size(tensor.dtype, name, source)
@@ -147,7 +149,7 @@ def _locate(name: str, tensor: Tensor, source: str) -> Stored:
     if (total := math.prod(shape) * size) > max(room, MAX_EXPANDED):
         raise damaged(f"{quote(name)} in {source} claims {total} bytes over a storage of {room}.")
     assert tensor.dtype.name is not None  # item_size has refused it
-    return Stored(
+    return StoredTensor(
         TensorInfo(name, tensor.dtype.name, shape),
         storage.start + tensor.offset * size,
         simplify(shape, strides),
@@ -155,7 +157,7 @@ def _locate(name: str, tensor: Tensor, source: str) -> Stored:
     )
 
 
-def unwrap(root: Any, source: str) -> tuple[dict[str, Any], dict]:
+def unwrap(root: object, source: str) -> tuple[dict[str, Any], dict]:
     """Gives the state dict in what was pickled, and fairseq's arguments beside it ({} when there are none).
 
     A dict that holds a dict under exactly one of WRAPPER_KEYS is opened, again and again; the dict where
@@ -179,12 +181,12 @@ def unwrap(root: Any, source: str) -> tuple[dict[str, Any], dict]:
                 f"{source} holds several state dicts ({', '.join(inner)}); which one is meant is unclear."
             )
         root = root[inner[0]]
-    if not isinstance(root, dict) or not any(isinstance(value, Tensor) for value in root.values()):
+    if not isinstance(root, dict) or not any(isinstance(value, TorchTensor) for value in root.values()):
         raise CheckpointError(
             f"{source} holds no state dict: no tensors where they should be. Its keys: {keys_of(root) or 'none'}.",
             f"A state dict is looked for at the top and under {', '.join(WRAPPER_KEYS)}.",
         )
-    if bad := [key for key, value in root.items() if isinstance(value, Tensor) and not isinstance(key, str)]:
+    if bad := [key for key, value in root.items() if isinstance(value, TorchTensor) and not isinstance(key, str)]:
         raise damaged(f"{source} has a tensor without a name (its key is {quote(bad[0])}).")
     return root, args
 
@@ -199,7 +201,7 @@ def plain(values: dict, source: str) -> dict[str, Any]:
     if len(values) > MAX_OPTIONS:
         raise damaged(f"{source} holds {len(values):,} options of a training, which none has.")
 
-    def flat(value: Any) -> bool:
+    def flat(value: object) -> bool:
         if isinstance(value, list | tuple):
             return len(value) <= MAX_LIST and all(isinstance(item, scalars) for item in value)
         return isinstance(value, scalars)

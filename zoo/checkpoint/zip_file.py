@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from zoo.checkpoint.layout import Part, damaged
+from zoo.checkpoint.layout import ZipMember, damaged
 from zoo.errors import CheckpointError
 from zoo.files import quote
 
@@ -15,7 +15,7 @@ _IN_EXTRA_FIELD = 0xFFFFFFFF
 _TORCHSCRIPT_HINT = "Load it with torch.jit.load and save its state_dict()."
 
 
-def members(data: memoryview, source: str) -> dict[str, Part]:
+def members(data: memoryview, source: str) -> dict[str, ZipMember]:
     """Gives the members by name. Their checksums are not compared here.
 
     Raises:
@@ -34,11 +34,11 @@ def members(data: memoryview, source: str) -> dict[str, Part]:
     return found
 
 
-def _members(data: memoryview, source: str) -> dict[str, Part]:
+def _members(data: memoryview, source: str) -> dict[str, ZipMember]:
     count, at, end = _directory(data, source)
     if count > MAX_MEMBERS:
         raise CheckpointError(f"{source} is a zip archive with {count} members, which no checkpoint has.")
-    found: dict[str, Part] = {}
+    found: dict[str, ZipMember] = {}
     for _ in range(count):
         if at + 46 > end or data[at : at + 4] != _ENTRY:
             raise damaged(f"{source} is a damaged zip archive: its directory is cut off.")
@@ -72,7 +72,7 @@ def _members(data: memoryview, source: str) -> dict[str, Part]:
         start = _start(data, offset, name, source)
         if start + size > len(data):
             raise damaged(f"{quote(name)} ends beyond the end of the zip archive {source}.")
-        found[name] = Part(name, start, start + size, crc)
+        found[name] = ZipMember(name, start, start + size, crc)
     return found
 
 

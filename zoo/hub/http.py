@@ -15,7 +15,7 @@ from typing import IO, TypeVar
 from zoo.errors import HubError
 from zoo.files import parse_json
 from zoo.hub.files import RemoteFile, difference, disk_errors, foreign
-from zoo.hub.meter import Broken, Meter
+from zoo.hub.meter import BrokenTransfer, Meter
 from zoo.hub.transport import Answer, Unreachable, open_url, read, shown
 from zoo.terminal import Progress, size
 
@@ -42,7 +42,7 @@ def with_retries(action: Callable[[], T], what: str, meter: Meter) -> T:
         tries += 1
         try:
             return action()
-        except Broken as broken:
+        except BrokenTransfer as broken:
             reason, wait = str(broken), broken.wait
         if meter.got >= got + CHUNK_BYTES:  # a server that cuts, but goes on from there
             tries, got = 1, meter.got
@@ -76,7 +76,7 @@ def get_json(url: str, headers: Mapping[str, str] | None = None) -> object:
                         f"The answer of {shown(url)} has more than {size(MAX_LISTING_BYTES)}.", PROXY_HINT
                     )
             if (length := _length(answer)) is not None and len(text) < length:
-                raise Broken("the connection was cut")
+                raise BrokenTransfer("the connection was cut")
             return bytes(text)
 
     text = with_retries(once, shown(url), meter)
@@ -187,7 +187,7 @@ class _Job:
     def _open(self, headers: Mapping[str, str]) -> Answer:
         try:
             return open_url(self.url, headers, self.meter)
-        except Broken as broken:
+        except BrokenTransfer as broken:
             if broken.status == NO_SUCH_RANGE:  # what is here is longer than what there is
                 self.forget()
             raise
@@ -214,7 +214,7 @@ class _Job:
         )
         if not said or not have or int(said[1]) != have or int(said[2]) < have:
             self.forget()
-            raise Broken("the server sent another piece than the one that was asked for")
+            raise BrokenTransfer("the server sent another piece than the one that was asked for")
 
     def _end(self, end: int | None) -> int | None:
         """Gives the size of the whole file; None where nobody says it."""
@@ -246,7 +246,7 @@ class _Job:
             self.forget()
             raise Unreachable(f"{self.what} goes on after the {size(most)} that it should have.", PROXY_HINT)
         if end is not None and done < end:
-            raise Broken(f"the connection was cut after {size(done)} of {size(end)}")
+            raise BrokenTransfer(f"the connection was cut after {size(done)} of {size(end)}")
 
 
 def _open_part(part: Path, have: int) -> IO[bytes]:

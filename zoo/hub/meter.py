@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 20.0
 MAX_HEAD_BYTES = 256 << 10  # status line, headers and what a redirect says
 
 
-class Broken(Exception):
+class BrokenTransfer(Exception):
     """A try that failed in a way that another try may mend; `wait` is how long the server asks to wait."""
 
     wait = 0.0
@@ -73,7 +73,7 @@ class Meter:
             Broken: there is no patience left.
         """
         if self.left() <= 0:
-            raise Broken(f"it was not complete after {max(PATIENCE_SECONDS, self.silence):g} seconds")
+            raise BrokenTransfer(f"it was not complete after {max(PATIENCE_SECONDS, self.silence):g} seconds")
         return max(0.01, min(self.silence, self.left()))
 
     @contextmanager
@@ -96,10 +96,10 @@ class Meter:
         self._count += count
         self._most -= count
         if self._most < 0:
-            raise Broken("the answer goes on behind its end")
+            raise BrokenTransfer("the answer goes on behind its end")
         if self._window >= self.silence:
             if self._count < MIN_BYTES_PER_SECOND * self._window:
-                raise Broken(f"less than {MIN_BYTES_PER_SECOND:,} bytes a second came")
+                raise BrokenTransfer(f"less than {MIN_BYTES_PER_SECOND:,} bytes a second came")
             self._window, self._count = 0.0, 0
             if self.renewed:
                 self.advanced()

@@ -23,7 +23,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from zoo.errors import HubError
 from zoo.files import clean
-from zoo.hub.meter import MAX_HEAD_BYTES, Broken, Meter
+from zoo.hub.meter import MAX_HEAD_BYTES, BrokenTransfer, Meter
 
 MAX_REDIRECTS = 5
 RETRY_STATUSES = (408, 416, 425, 429, 500, 502, 503, 504)  # statuses that another try may mend
@@ -229,7 +229,7 @@ def read(answer: Answer, count: int) -> bytes:
     try:
         return answer.read1(count)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Broken(_reason(error)) from None
+        raise BrokenTransfer(_reason(error)) from None
 
 
 def shown(url: str) -> str:
@@ -252,7 +252,9 @@ def _status(url: str, status: int, headers: Message) -> Exception:
     if status not in RETRY_STATUSES:
         return Unreachable(f"{shown(url)}: the server answered {status}.", "Is it the address of a hub?")
     wait = _retry_after(headers)
-    broken = Broken(f"the server answered {status}" + (f" and asks to wait {wait:,.0f} seconds" if wait else ""))
+    broken = BrokenTransfer(
+        f"the server answered {status}" + (f" and asks to wait {wait:,.0f} seconds" if wait else "")
+    )
     broken.wait, broken.status = wait, status
     return broken
 
@@ -277,7 +279,7 @@ def _failure(url: str, problem: object) -> Exception:
         return Unreachable(f"{shown(url)} cannot be reached: {clean(str(problem), 200)}.", hint)
     if isinstance(problem, http.client.InvalidURL | ValueError | OverflowError):  # its text may hold the token
         return Unreachable(f"{shown(url)} cannot be asked: the address, or the token, is not well formed.", hint)
-    return Broken(_reason(problem))
+    return BrokenTransfer(_reason(problem))
 
 
 def _reason(problem: object) -> str:

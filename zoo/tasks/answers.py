@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
 
-class Gold(NamedTuple):
+class GoldAnswer(NamedTuple):
     """A right answer and the character of the context where it starts; -1 when the context does not have it."""
 
     text: str
@@ -37,7 +37,7 @@ def nearest(context: str, text: str, start: int) -> int:
     return before if start - before <= after - start else after
 
 
-def trained_on(answers: Sequence[Gold]) -> Gold | None:
+def trained_on(answers: Sequence[GoldAnswer]) -> GoldAnswer | None:
     """Gives the answer that is learned: the first one that the context has, else the first; None for none."""
     return next((gold for gold in answers if gold.start >= 0), answers[0] if answers else None)
 
@@ -78,7 +78,7 @@ def marks_of(text: str) -> frozenset[str]:
     return frozenset(c for c in set(text) if unicodedata.category(c)[0] == "M")
 
 
-def places(spans: Ragged, sample: np.ndarray, golds: Sequence[Gold | None]) -> np.ndarray:
+def places(spans: Ragged, sample: np.ndarray, golds: Sequence[GoldAnswer | None]) -> np.ndarray:
     """Gives the tokens that share a character with each answer.
 
     An answer may begin or end with characters that have no token (spaces, line ends, marks that were stripped): the
@@ -125,7 +125,7 @@ def lost(
     spans: Ragged,
     sample: np.ndarray,
     labels: np.ndarray,
-    golds: Sequence[Gold | None],
+    golds: Sequence[GoldAnswer | None],
     contexts: Sequence[str],
     longest: int,
     same: Callable[[str, str], bool],
@@ -161,7 +161,7 @@ def lost(
     return counts
 
 
-def _touched(spans: Ragged, sample: np.ndarray, golds: Sequence[Gold | None]) -> set[int]:
+def _touched(spans: Ragged, sample: np.ndarray, golds: Sequence[GoldAnswer | None]) -> set[int]:
     """Gives the examples of which some row has a token of the answer."""
     alone = places(spans, np.arange(len(spans)), [golds[n] for n in sample.tolist()])
     return {int(n) for n in sample[np.flatnonzero(alone[:, 1])]}

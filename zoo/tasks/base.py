@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from zoo.tasks.rows import Row
 from zoo.tasks.scores import ALL_ROW, Scores, by_language
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from zoo.tokenization import Tokenizer
 
 CHUNK_EXAMPLES = 1000  # examples that are tokenized at once
@@ -42,8 +44,12 @@ class Example:
     language: str = field(default="", kw_only=True)
 
 
+E = TypeVar("E", bound=Example)  # what a family asks
+P = TypeVar("P")  # what it answers
+
+
 @dataclass(frozen=True, kw_only=True)
-class Task(ABC):
+class Task(ABC, Generic[E, P]):
     """A data set with its metric. Families differ in their methods, tasks of one family only in these values.
 
     Attributes:
@@ -82,7 +88,7 @@ class Task(ABC):
 
     # --- reading ---
 
-    def read(self, source: Source, split: str = "train", languages: Sequence[str] = ()) -> Iterator[Example]:
+    def read(self, source: Source, split: str = "train", languages: Sequence[str] = ()) -> Iterator[E]:
         """Gives the examples of a split, one at a time.
 
         Args:
@@ -190,13 +196,13 @@ class Task(ABC):
         return " and ".join(f"'{s}'" for s in source)
 
     @abstractmethod
-    def example(self, row: Row, split: str, language: str = "") -> Example | None:
+    def example(self, row: Row, split: str, language: str = "") -> E | None:
         """Gives the example of a row; None for a row that does not count."""
 
     # --- to the network and back ---
 
     def features(
-        self, examples: Iterable[Any], tokenizer: Tokenizer, max_length: int | None = None, **options: Any
+        self, examples: Iterable[E], tokenizer: Tokenizer, max_length: int | None = None, **options: Any
     ) -> Features:
         """Gives the token ids of examples.
 
@@ -220,11 +226,11 @@ class Task(ABC):
         return join(parts)
 
     @abstractmethod
-    def encode(self, examples: list[Any], tokenizer: Tokenizer, max_length: int) -> Features:
+    def encode(self, examples: list[E], tokenizer: Tokenizer, max_length: int) -> Features:
         """Gives the features of a run of examples."""
 
     @abstractmethod
-    def predictions(self, outputs: Outputs, features: Features, examples: Sequence[Any]) -> list[Any]:
+    def predictions(self, outputs: Outputs, features: Features, examples: Sequence[E]) -> list[P]:
         """Gives one answer per example.
 
         Args:
@@ -232,13 +238,13 @@ class Task(ABC):
                 at the end is cut off.
         """
 
-    def tuned(self, outputs: Outputs, features: Features, examples: Sequence[Any]) -> Task:
+    def tuned(self, outputs: Outputs, features: Features, examples: Sequence[E]) -> Self:
         """Gives the task with what a development set can choose (a threshold) chosen; else itself."""
         return self
 
     # --- answers out ---
 
-    def score(self, predictions: Sequence[Any], examples: Sequence[Any]) -> Scores:
+    def score(self, predictions: Sequence[P], examples: Sequence[E]) -> Scores:
         """Computes the metrics of predictions.
 
         Raises:
@@ -252,14 +258,14 @@ class Task(ABC):
         return Scores(self.measure(predictions, examples), ALL_ROW, self.metrics[0])
 
     @abstractmethod
-    def measure(self, predictions: Sequence[Any], examples: Sequence[Any]) -> dict[str, dict[str, float]]:
+    def measure(self, predictions: Sequence[P], examples: Sequence[E]) -> dict[str, dict[str, float]]:
         """Computes the rows of `Scores` for one language."""
 
     def write_predictions(
         self,
         folder: Path,
-        predictions: Sequence[Any],
-        examples: Sequence[Any],
+        predictions: Sequence[P],
+        examples: Sequence[E],
         split: str = "test",
         replace: bool = False,
     ) -> Path:
@@ -274,7 +280,7 @@ class Task(ABC):
     suffix: ClassVar[str] = ".jsonl"
 
     @abstractmethod
-    def lines(self, predictions: Sequence[Any], examples: Sequence[Any], split: str) -> Iterator[str]:
+    def lines(self, predictions: Sequence[P], examples: Sequence[E], split: str) -> Iterator[str]:
         """Gives the lines of a submission."""
 
     # --- beside a checkpoint ---

@@ -13,7 +13,7 @@ from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
 from zoo.tasks.base import Example, Outputs, Task
-from zoo.tasks.features import Features, Ragged
+from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.rows import Row, number_of, shown
 from zoo.tasks.scores import ALL_ROW
@@ -32,7 +32,7 @@ class TextExample(Example):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classification(Task):
+class Classification(Task[TextExample, str | float]):
     """A task with one of `labels` per text or pair; without labels a number for each (regression).
 
     Attributes:
@@ -120,7 +120,7 @@ class Classification(Task):
         texts = [e.text for e in examples]
         pairs = [e.pair or "" for e in examples] if examples[0].pair is not None else None
         rows = tokenizer(texts, pairs, max_length=max_length, padding=False)
-        columns: dict[str, Any] = {
+        columns: dict[str, Column] = {
             name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
         }
         if all(e.label is not None for e in examples):
@@ -133,7 +133,7 @@ class Classification(Task):
 
     def predictions(
         self, outputs: Outputs, features: Features, examples: Sequence[TextExample]
-    ) -> list[str] | list[float]:
+    ) -> list[str | float]:
         """Gives classes from `logits` [N, C], or numbers from [N, 1]."""
         logits = np.stack([np.asarray(row) for row in outputs["logits"]])
         if self.regression:

@@ -132,7 +132,7 @@ def _array(file: Path) -> Iterator[Row]:
         yield _record(file, n, value, "\\ud" if half else "", "record")
 
 
-def _record(file: Path, n: int, value: Any, text: str, unit: str) -> Row:
+def _record(file: Path, n: int, value: object, text: str, unit: str) -> Row:
     if isinstance(value, list) and value and not isinstance(value[0], (dict, list)):
         value = {str(k): item for k, item in enumerate(value, 1)}
     if not isinstance(value, dict):
@@ -141,7 +141,7 @@ def _record(file: Path, n: int, value: Any, text: str, unit: str) -> Row:
     return Row(str(file), n, value, unit)
 
 
-def _check_characters(place: str, line: str, value: Any) -> None:
+def _check_characters(place: str, line: str, value: object) -> None:
     """Refuses what JSON can spell and no file can hold."""
     if "\\ud" in line or "\\uD" in line:
         try:
@@ -180,7 +180,7 @@ def is_squad(file: Path) -> bool:
     return isinstance(value, dict) and "data" in value
 
 
-def _document(file: Path) -> Any:
+def _document(file: Path) -> object:
     text = "\n".join(line for _, line in lines(file))
     try:
         value = json.loads(text)
@@ -193,7 +193,7 @@ def _document(file: Path) -> Any:
     return value
 
 
-def _list(file: Path, parent: Any, name: str) -> list[Any]:
+def _list(file: Path, parent: object, name: str) -> list[Any]:
     value = parent.get(name) if isinstance(parent, dict) else None
     if not isinstance(value, list):
         raise InputError(

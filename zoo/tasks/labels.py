@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
 
 INVISIBLE_CHARACTERS = "\u200b\u200c\u200d\u2060\ufeff"
 WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
 NO_GOLD = "-1"  # what test sets have where nobody says what is right
 
 
-def label_of(value: Any) -> str | None:
+def label_of(value: object) -> str | None:
     """Gives the name of a label: without spaces around it, 1 for 1.0, true for True; None for a cell without one.
 
     Lists and objects are no labels; they come back as Python writes them.

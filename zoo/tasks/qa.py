@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
-from zoo.tasks.answers import Gold, cut, lost, nearest, places, trained_on, with_marks
+from zoo.tasks.answers import GoldAnswer, cut, lost, nearest, places, trained_on, with_marks
 from zoo.tasks.base import Example, Outputs, Task
-from zoo.tasks.features import Features, Ragged
+from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.rows import Row, shown
 from zoo.tasks.scores import ALL_ROW
 
@@ -33,7 +33,7 @@ class QAExample(Example):
 
     question: str
     context: str
-    answers: tuple[Gold, ...] | None = None
+    answers: tuple[GoldAnswer, ...] | None = None
 
 
 class Answer(NamedTuple):
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class QA(Task):
+class QA(Task[QAExample, Answer]):
     """A task whose answers are spans of the context, or nothing where the data set has unanswerable questions.
 
     The labels are the first and the last token that share a character with the answer. A context that is too long
@@ -104,7 +104,7 @@ class QA(Task):
             raise row.error(f"no answer, and {self.name} has no unanswerable questions.", "Is it SQuAD 2.0's file?")
         return QAExample(ident, question, context, answers, language=language)
 
-    def _answers(self, row: Row, context: str) -> tuple[Gold, ...] | None:
+    def _answers(self, row: Row, context: str) -> tuple[GoldAnswer, ...] | None:
         values = row.values.get(self.answers_column)
         if row.values.get("is_impossible") is True:
             return ()
@@ -125,7 +125,7 @@ class QA(Task):
             )
             if not isinstance(text, str) or type(start) is not int:
                 raise row.error(f"an answer must be {{text, answer_start}} and is {shown(value)}.")
-            golds.append(Gold(text, nearest(context, text, start)))
+            golds.append(GoldAnswer(text, nearest(context, text, start)))
         # One of DuReader-robust's questions has an empty answer beside others; alone it means that there is none.
         return tuple(golds) if any(gold.text for gold in golds) else ()
 
@@ -142,10 +142,11 @@ class QA(Task):
             stride=min(self.stride, max_length // 4),
             return_offsets=True,
         )
-        columns: dict[str, Any] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
-        sample, starts = rows["overflow_to_sample"], columns["input_ids"].starts
+        ids = Ragged.of(rows["input_ids"])
+        columns: dict[str, Column] = {"input_ids": ids}
+        if "token_type_ids" in rows:
+            columns["token_type_ids"] = Ragged.of(rows["token_type_ids"])
+        sample, starts = rows["overflow_to_sample"], ids.starts
         inside = np.concatenate(rows["sequence_ids"]) == 1
         offsets = np.where(inside[:, None], np.concatenate(rows["offsets"]), -1).astype(np.int32)
         spans = with_marks(Ragged(offsets, starts), sample, [e.context for e in examples])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from zoo import metrics
 from zoo.tasks.base import Example, Outputs, Task
-from zoo.tasks.features import Features, Ragged
+from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.formats import parallel
 from zoo.tasks.rows import Row
 from zoo.tasks.scores import ALL_ROW
@@ -29,7 +29,7 @@ class SentencePair(Example):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrieval(Task):
+class Retrieval(Task[SentencePair, tuple[int, int]]):
     """A task that finds translations both ways by cosine; the rows of a run are its sentences, then translations.
 
     Attributes:
@@ -55,7 +55,7 @@ class Retrieval(Task):
     def encode(self, examples: list[SentencePair], tokenizer: Tokenizer, max_length: int) -> Features:
         texts = [e.source for e in examples] + [e.target for e in examples]
         rows = tokenizer(texts, max_length=max_length, padding=False)
-        columns: dict[str, Any] = {
+        columns: dict[str, Column] = {
             name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
         }
         count = len(examples)

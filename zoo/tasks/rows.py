@@ -6,7 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from zoo.errors import InputError
 from zoo.files import clean, open_regular, quote
@@ -61,7 +61,7 @@ class Row(NamedTuple):
             raise self.error(f"{quote(column)} must be text and is {shown(value)}.")
         return value
 
-    def whole(self, column: str, value: Any = None) -> int:
+    def whole(self, column: str, value: object = None) -> int:
         """Gives a value that must be a whole number."""
         value = self.get(column) if value is None else value
         if isinstance(value, bool) or not isinstance(value, int):
@@ -74,7 +74,7 @@ def number_of(ident: str) -> int | str:
     return int(ident) if ident.isdecimal() and len(ident) < 19 else ident
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Gives a value as an error repeats it, cut when it is long."""
     return quote(value, QUOTED_CHARACTERS)
 
@@ -90,7 +90,7 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
         with open_regular(file, InputError) as raw:
             packed = raw.read(2) == GZIP_MAGIC
             raw.seek(0)
-            stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+            stream: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if packed else raw
             for n, line in enumerate(stream, 1):
                 line = line.removeprefix(BYTE_ORDER_MARK) if n == 1 else line
                 yield n, line.decode().rstrip("\r\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.tasks.base import Task
+from zoo.tasks.base import Example, Task
 from zoo.tasks.features import Features
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ PER_TOKEN = ("tagging", "qa")  # heads whose outputs have an axis of tokens
 
 
 def features_of(
-    examples: Iterable[Any], task: Task, tokenizer: Tokenizer, config: Any, max_length: int | None = None
+    examples: Iterable[Example], task: Task, tokenizer: Tokenizer, config: Any, max_length: int | None = None
 ) -> Features:
     """Gives examples as token ids for a network.
 
@@ -58,7 +58,7 @@ def _token(tokenizer: Tokenizer, config: Any, role: str, stand_in: str) -> tuple
     return next(((int(token),) for token in found if token is not None), ())
 
 
-def rows_of(head: str, arrays: Sequence[Any], lengths: Iterable[int]) -> list[tuple[Any, ...]]:
+def rows_of(head: str, arrays: Sequence[np.ndarray], lengths: Iterable[int]) -> list[tuple[np.ndarray, ...]]:
     """Gives a batch's arrays [B, ...] as one tuple per row, without what belongs to padding."""
     cut = head in PER_TOKEN
     return [

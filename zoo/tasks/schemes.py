@@ -30,7 +30,7 @@ SURE_SPELLING = "B-KIND"
 
 
 @dataclass(frozen=True)
-class Reading:
+class TagReading:
     """The meaning of the tags of a file.
 
     Attributes:
@@ -57,7 +57,7 @@ class Reading:
 
 
 def learned(tags: Sequence[str], spelled: Mapping[str, str], file_scheme: str) -> list[str]:
-    """Gives the tags that are learned for those of a file, see `Reading`."""
+    """Gives the tags that are learned for those of a file, see `TagReading`."""
     made = [spelled.get(tag, tag) for tag in tags] if spelled else list(tags)
     return metrics.as_iob2(made) if file_scheme else made
 
@@ -78,7 +78,7 @@ def scheme_of(tags: Iterable[str]) -> str:
     return next((scheme for scheme, known in SCHEME_LETTERS.items() if letters <= set(known)), "")
 
 
-def reading_of(sentences: Iterable[Sequence[str]], asked: str | None = None) -> Reading:
+def reading_of(sentences: Iterable[Sequence[str]], asked: str | None = None) -> TagReading:
     """Finds out how the tags of sentences are meant.
 
     Args:
@@ -93,7 +93,7 @@ def reading_of(sentences: Iterable[Sequence[str]], asked: str | None = None) -> 
     if asked is not None:
         asked = _named(asked)
     if asked == "":
-        return Reading(notes=("each tag by itself",))
+        return TagReading(notes=("each tag by itself",))
     form, spelled = _spelling(tags, asked)
     if not form:
         return _plain(tags, asked)
@@ -110,8 +110,8 @@ def reading_of(sentences: Iterable[Sequence[str]], asked: str | None = None) -> 
     begins = _begins(made) if scheme == "IOB2" else 0
     notes += [f"{begins} entities begin with I-, which the strict reading does not count"] if begins else []
     if scheme in LOOSE_LETTERS:
-        return Reading("IOB2", scheme, spelled, tuple(notes))
-    return Reading(scheme, "", spelled, tuple(notes))
+        return TagReading("IOB2", scheme, spelled, tuple(notes))
+    return TagReading(scheme, "", spelled, tuple(notes))
 
 
 def _named(asked: str) -> str:
@@ -183,7 +183,7 @@ def _begins(sentences: Sequence[Sequence[str]]) -> int:
     )
 
 
-def _plain(tags: Sequence[str], asked: str | None) -> Reading:
+def _plain(tags: Sequence[str], asked: str | None) -> TagReading:
     """Gives tags that mark no spans; names those that keep the others from doing so."""
     if asked:
         raise UsageError(
@@ -194,4 +194,4 @@ def _plain(tags: Sequence[str], asked: str | None) -> Reading:
     note = "each tag by itself"
     if inside and odd:
         note += f", for {', '.join(map(quote, odd[:4]))} is not spelled as {quote(inside[0])} is"
-    return Reading(notes=(note,))
+    return TagReading(notes=(note,))

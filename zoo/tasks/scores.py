@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 ALL_ROW = "all"
 AVERAGE_ROW, GAP_ROW = "average", "transfer gap"
-Measure = Callable[[Sequence[Any], Sequence[Any]], dict[str, dict[str, float]]]
+Rows = dict[str, dict[str, float]]  # row -> metric -> percent
+
+
+class HasLanguage(Protocol):
+    """An example that says its language."""
+
+    @property
+    def language(self) -> str:
+        """The code, or ""."""
+        ...
+
+
+E = TypeVar("E", bound=HasLanguage)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,7 @@ class Scores:
         row, metric: where the headline is found.
     """
 
-    rows: dict[str, dict[str, float]]
+    rows: Rows
     row: str
     metric: str
 
@@ -35,7 +48,11 @@ class Scores:
 
 
 def by_language(
-    measure: Measure, predictions: Sequence[Any], examples: Sequence[Any], metric: str, source: str
+    measure: Callable[[Sequence[P], Sequence[E]], Rows],
+    predictions: Sequence[P],
+    examples: Sequence[E],
+    metric: str,
+    source: str,
 ) -> Scores:
     """Gives one row per language, their plain mean, and what transfer costs.
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from zoo.files import quote
 from zoo.tasks import cluener
 from zoo.tasks.base import Example, Outputs, Task
 from zoo.tasks.columns import is_plain
-from zoo.tasks.features import IGNORED_LABEL, Features, Ragged
+from zoo.tasks.features import IGNORED_LABEL, Column, Features, Ragged
 from zoo.tasks.pieces import owners
 from zoo.tasks.rows import Row, lines, shown
 from zoo.tasks.schemes import OUTSIDE_TAG, TAG_PATTERN, learned, written
@@ -42,7 +42,7 @@ class TaggedExample(Example):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tagging(Task):
+class Tagging(Task[TaggedExample, list[str]]):
     """A task with a tag for each word.
 
     A word's tag is on its first piece that is not just the space before it; the other pieces do not count. A
@@ -147,10 +147,10 @@ class Tagging(Task):
             is_split_into_words=True,
             return_offsets=True,
         )
-        columns: dict[str, Any] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
-        ids = columns["input_ids"]
+        ids = Ragged.of(rows["input_ids"])
+        columns: dict[str, Column] = {"input_ids": ids}
+        if "token_type_ids" in rows:
+            columns["token_type_ids"] = Ragged.of(rows["token_type_ids"])
         sample = rows.get("overflow_to_sample", np.arange(len(examples)))
         flat = {name: np.concatenate(rows[name]) for name in ("word_ids", "offsets")}
         words = owners(sample, ids.starts, flat["word_ids"], flat["offsets"])
@@ -279,7 +279,7 @@ class Tagging(Task):
             yield ""
 
 
-def _check_texts(row: Row, name: str, values: Any) -> None:
+def _check_texts(row: Row, name: str, values: object) -> None:
     if not isinstance(values, (list, tuple)) or not all(isinstance(v, str) for v in values):
         raise row.error(f"{quote(name)} must be a list of texts and is {shown(values)}.")
 

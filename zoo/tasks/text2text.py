@@ -15,7 +15,7 @@ import numpy as np
 from zoo import metrics
 from zoo.errors import InputError, UsageError
 from zoo.tasks.base import Example, Outputs, Task
-from zoo.tasks.features import IGNORED_LABEL, Features, Ragged
+from zoo.tasks.features import IGNORED_LABEL, Column, Features, Ragged
 from zoo.tasks.formats import READERS, parallel
 from zoo.tasks.rows import Row
 from zoo.tasks.scores import ALL_ROW
@@ -39,7 +39,7 @@ class Text2TextExample(Example):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text2Text(Task):
+class Text2Text(Task[Text2TextExample, str]):
     """A task where an encoder reads the source (its lead, a separator, the source) and a decoder writes the target.
 
     Attributes:
@@ -121,7 +121,7 @@ class Text2Text(Task):
         sources = [f"{e.lead}{separator}{e.source}" if e.lead else e.source for e in examples]
         of_source, of_target = self._sides(tokenizer)
         rows = of_source(sources, max_length=max_length, padding=False)
-        columns: dict[str, Any] = {
+        columns: dict[str, Column] = {
             name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
         }
         lost: Counter[str] = Counter()

@@ -24,7 +24,7 @@ from zoo.tasks.formats import READERS
 from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.qa import QA
 from zoo.tasks.rows import Row, shown
-from zoo.tasks.schemes import OUTSIDE_TAG, TAG_PATTERN, Reading, reading_of
+from zoo.tasks.schemes import OUTSIDE_TAG, TAG_PATTERN, TagReading, reading_of
 from zoo.tasks.tagging import Tagging
 from zoo.tasks.text2text import Text2Text
 from zoo.tasks.user_files import COLUMN_NAMES, columns_of, files_of, form_of, separator_of
@@ -37,9 +37,10 @@ MAX_CLASSES = 50  # labels; more than this, and half of the rows, cannot be clas
 SNIFFED_ROWS = 200  # rows that are looked at to tell a language
 MAX_LISTED_LABELS = 8  # labels that the line about the data repeats
 CHINESE_CHARACTER = re.compile(r"[\u4e00-\u9fff]")
+TaskFields = dict[str, Any]  # fields of the task that is made
 
 
-class Source(NamedTuple):
+class TrainingFile(NamedTuple):
     """The training file, with how it is read."""
 
     file: Path
@@ -104,13 +105,13 @@ def own(
     return task
 
 
-def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tuple[Source, list[str]]:
+def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tuple[TrainingFile, list[str]]:
     """Gives the training file as it is read, and what the line says of it."""
     form = form_of(file, kind)
     if form == "squad":
         if given or asked:
             raise UsageError(f"'{file}' is of SQuAD's form, which has no columns.", "Leave --columns out.")
-        return Source(file, form, {}, {}), ["columns: SQuAD's"]
+        return TrainingFile(file, form, {}, {}), ["columns: SQuAD's"]
     if form == "conll":
         return _words_and_tags(file, given, asked)
     separator = separator_of(file, asked)
@@ -119,10 +120,10 @@ def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tupl
     columns = ", ".join(f"{role} = {column if numbered else quote(column)}" for role, column in roles.items())
     about = [f"columns: {columns}" + (f" (not used: {clean(', '.join(unused))})" if unused else "")]
     about += [f"separator: {separator}" if separator else "separator: none, JSON"]
-    return Source(file, form, roles, reading), about
+    return TrainingFile(file, form, roles, reading), about
 
 
-def _words_and_tags(file: Path, given: Mapping[str, str], asked: str) -> tuple[Source, list[str]]:
+def _words_and_tags(file: Path, given: Mapping[str, str], asked: str) -> tuple[TrainingFile, list[str]]:
     """Gives the same for a word and its tag on each line."""
     unknown = set(given) - set(COLUMN_NAMES["tagging"])
     if unknown:
@@ -139,7 +140,7 @@ def _words_and_tags(file: Path, given: Mapping[str, str], asked: str) -> tuple[S
     about = [f"columns: {columns} of {layout.width}", f"separator: {layout.separator}"]
     if layout.comments:
         about.append(f"comments: {layout.comments} lines")
-    return Source(file, "conll", {}, reading), about
+    return TrainingFile(file, "conll", {}, reading), about
 
 
 def _splits(files: Mapping[str, Path]) -> str:
@@ -156,13 +157,13 @@ def listed(labels: Iterable[str]) -> str:
     return f"labels: {len(labels)} ({clean(', '.join(labels[:MAX_LISTED_LABELS]), 200)}{more})"
 
 
-def _classification(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+def _classification(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tuple[Task, list[str]]:
     labels = tuple(labels) or _labels(source, source.roles["label"])
     made = {"metrics": ("accuracy", "macro-f1"), "labels": labels, **_texts(source.roles), **common}
     return Classification(**made), [listed(labels)]
 
 
-def _regression(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+def _regression(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tuple[Task, list[str]]:
     probe = Classification(**{"metrics": ("pearson", "spearman"), **_texts(source.roles), **common})
     examples = (probe.example(row, "train") for row in source.rows())
     numbers = [float(e.label) for e in examples if e is not None and e.label is not None]
@@ -179,7 +180,7 @@ def _texts(roles: dict[str, str]) -> dict[str, str]:
     return {"text": roles["text"], "pair": roles.get("pair", ""), "label": roles["label"], "id": "id"}
 
 
-def _labels(source: Source, column: str) -> tuple[str, ...]:
+def _labels(source: TrainingFile, column: str) -> tuple[str, ...]:
     """Gives the labels of a file; numbers by value, others by name."""
     count, seen = 0, dict[str, Row]()
     for row in source.rows():
@@ -201,7 +202,7 @@ def _labels(source: Source, column: str) -> tuple[str, ...]:
 
 
 def _tagging(
-    source: Source, labels: tuple[str, ...], asked: str | None, common: dict[str, Any]
+    source: TrainingFile, labels: tuple[str, ...], asked: str | None, common: TaskFields
 ) -> tuple[Task, list[str]]:
     prepared = {"word_column": source.roles["words"], "tag_column": source.roles["tags"]} if source.roles else {}
     probe = Tagging(**{**prepared, **common})
@@ -222,7 +223,7 @@ def _tagging(
     return Tagging(**made), [listed(labels), f"scheme: {_scheme(reading)}", f"words: {unit}"]
 
 
-def _scheme(reading: Reading) -> str:
+def _scheme(reading: TagReading) -> str:
     name = f"{reading.file_scheme}, learned as IOB2" if reading.file_scheme else reading.scheme or "none"
     return ", ".join([name, *reading.notes])
 
@@ -233,7 +234,7 @@ def _in_order(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(held, key=lambda tag: (tag != OUTSIDE_TAG, TAG_PATTERN.sub(r"\2", tag), tag)))
 
 
-def _qa(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+def _qa(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tuple[Task, list[str]]:
     flat = {f"{role}_column": column for role, column in source.roles.items()}
     probe = QA(**{"unanswerable": True, **flat, **common})
     examples = [probe.example(row, "train") for row in source.rows()]
@@ -244,7 +245,7 @@ def _qa(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tupl
     return QA(**{"unanswerable": none, "language_rules": rules, **flat, **common}), [said]
 
 
-def _text2text(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+def _text2text(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tuple[Task, list[str]]:
     target = source.roles["target"]
     chinese = _is_chinese(str(row.get(target)) for row in islice(source.rows(), SNIFFED_ROWS))
     metrics = ("bleu-4", "bleu-1", "bleu-2", "bleu-3", "rouge-l") if chinese else ("bleu", "chrf")
@@ -258,7 +259,7 @@ def _is_chinese(texts: Iterable[str]) -> bool:
     return len(CHINESE_CHARACTER.findall(joined)) > 0.3 * len(joined)
 
 
-Maker = Callable[[Source, tuple[str, ...], dict[str, Any]], tuple[Task, list[str]]]
+Maker = Callable[[TrainingFile, tuple[str, ...], TaskFields], tuple[Task, list[str]]]
 MAKERS: dict[str, Maker] = {
     "classification": _classification,
     "regression": _regression,

@@ -15,7 +15,7 @@ MOST_ADDED = 100_000  # tokens that files beside a vocabulary add
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedToken:
     """A token that is kept whole where a text spells it.
 
     Attributes:
@@ -48,7 +48,7 @@ class Added:
         )
 
 
-def read_added(value: object, source: str, number: object = None, special: bool = False) -> Added | None:
+def read_added(value: object, source: str, number: object = None, special: bool = False) -> AddedToken | None:
     """Reads a token: a text, or an object with its content and flags. Null and empty ones give None.
 
     Args:
@@ -71,7 +71,7 @@ def read_added(value: object, source: str, number: object = None, special: bool 
     if not content:
         return None
     is_special = fields.flag("special", special) or special
-    return Added(
+    return AddedToken(
         content,
         read_id(number, f"the token {quote(content)} in {source}"),
         is_special,
@@ -95,7 +95,7 @@ def read_id(number: object, source: str) -> int | None:
     return number
 
 
-def merge(lists: Iterable[Iterable[Added | None]], roles: Collection[str]) -> list[Added]:
+def merge(lists: Iterable[Iterable[AddedToken | None]], roles: Collection[str]) -> list[AddedToken]:
     """Puts the tokens of several files together, in the order of their ids; those without one come last.
 
     Args:
@@ -105,7 +105,7 @@ def merge(lists: Iterable[Iterable[Added | None]], roles: Collection[str]) -> li
     Raises:
         CheckpointError: there are more than any tokenizer has.
     """
-    found: dict[str, Added] = {}
+    found: dict[str, AddedToken] = {}
     for token in (token for tokens in lists for token in tokens if token is not None):
         if len(found) >= MOST_ADDED:
             raise CheckpointError(f"The tokenizer's files add more than {MOST_ADDED:,} tokens, which none does.")
@@ -115,7 +115,7 @@ def merge(lists: Iterable[Iterable[Added | None]], roles: Collection[str]) -> li
     return sorted(found.values(), key=lambda token: MOST_IDS if token.id is None else token.id)
 
 
-def place(tokens: Iterable[Added], vocab: Mapping[str, int], size: int) -> list[Added]:
+def place(tokens: Iterable[AddedToken], vocab: Mapping[str, int], size: int) -> list[AddedToken]:
     """Gives every token its id: that of the vocabulary, or the next one behind it.
 
     Args:

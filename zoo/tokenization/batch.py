@@ -11,7 +11,7 @@ from zoo.tokenization.layout import Window
 from zoo.tokenization.pieces import Pieces
 
 
-class Around(NamedTuple):
+class SpecialIds(NamedTuple):
     """The ids of the special tokens before the first text, between two, and after the last one."""
 
     start: np.ndarray
@@ -25,7 +25,7 @@ def fill(
     second: Sequence[Pieces] | None,
     starts: np.ndarray,
     size: int,
-    around: Around,
+    around: SpecialIds,
     types: tuple[int, int, int] | None,
     pad: int,
 ) -> dict[str, np.ndarray]:
@@ -71,7 +71,7 @@ def fill(
 
 
 def _parts(
-    row: Window, first: Sequence[Pieces], second: Sequence[Pieces] | None, around: Around
+    row: Window, first: Sequence[Pieces], second: Sequence[Pieces] | None, around: SpecialIds
 ) -> Iterator[tuple[int, Pieces, int, int, np.ndarray]]:
     """Gives which text, its tokens, the slice of them in this row, and the special tokens after it."""
     yield 0, first[row.sample], row.a_start, row.a_stop, around.end if second is None else around.middle

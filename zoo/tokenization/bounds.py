@@ -67,13 +67,15 @@ def _of_replacement(pattern: object, content: object) -> float:
     text = next(iter(pattern.values()), "") if isinstance(pattern, dict) and pattern else ""
     if not isinstance(text, str) or not text:
         return 1 + size
-    if "String" in pattern:
+    if isinstance(pattern, dict) and "String" in pattern:
         return max(1, size / len(text))
     return 1 + size if any(sign in text for sign in EMPTY_MATCH_SIGNS) else max(1, size)
 
 
 def _of_charmap(charmap: object, source: str) -> float:
     try:
+        if not isinstance(charmap, str):
+            raise TypeError("no text")
         return longest(base64.b64decode(charmap))
     except (TypeError, ValueError, binascii.Error):
         raise CheckpointError(f"{source} has precompiled_charsmap={quote(charmap)}; it must be base64.") from None

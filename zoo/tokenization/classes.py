@@ -25,7 +25,7 @@ FUNNEL_TOKENS = ROBERTA_TOKENS | {"cls": "<cls>", "sep": "<sep>"}
 
 
 @dataclass(frozen=True)
-class Rules:
+class TokenizerRules:
     """The file, layout and special tokens of a class of tokenizers.
 
     Attributes:
@@ -41,11 +41,11 @@ class Rules:
     alone: bool = False
 
 
-_BERT = Rules("wordpiece", BERT_LAYOUT, BERT_TOKENS)
-_ROBERTA = Rules("bytes", ROBERTA_LAYOUT, ROBERTA_TOKENS)
-_XLMR = Rules("sentencepiece", ROBERTA_LAYOUT, ROBERTA_TOKENS)
-OF_KIND = {"wordpiece": _BERT, "bytes": _ROBERTA, "sentencepiece": _XLMR, "json": Rules("json")}
-AS_IT_IS = Rules("json")
+_BERT = TokenizerRules("wordpiece", BERT_LAYOUT, BERT_TOKENS)
+_ROBERTA = TokenizerRules("bytes", ROBERTA_LAYOUT, ROBERTA_TOKENS)
+_XLMR = TokenizerRules("sentencepiece", ROBERTA_LAYOUT, ROBERTA_TOKENS)
+OF_KIND = {"wordpiece": _BERT, "bytes": _ROBERTA, "sentencepiece": _XLMR, "json": TokenizerRules("json")}
+AS_IT_IS = TokenizerRules("json")
 # Names without the ending Fast.
 RULES_BY_CLASS = {
     "BertTokenizer": _BERT,
@@ -55,11 +55,11 @@ RULES_BY_CLASS = {
     "ElectraTokenizer": _BERT,
     "RetriBertTokenizer": _BERT,
     "SqueezeBertTokenizer": _BERT,
-    "FunnelTokenizer": Rules("wordpiece", FUNNEL_LAYOUT, FUNNEL_TOKENS),
+    "FunnelTokenizer": TokenizerRules("wordpiece", FUNNEL_LAYOUT, FUNNEL_TOKENS),
     "RobertaTokenizer": _ROBERTA,
     "LongformerTokenizer": _ROBERTA,
     "XLMRobertaTokenizer": _XLMR,
-    "CamembertTokenizer": Rules("json", alone=True),  # XLM-R's file names, other ids for the same pieces
+    "CamembertTokenizer": TokenizerRules("json", alone=True),  # XLM-R's file names, other ids for the same pieces
     "PreTrainedTokenizer": AS_IT_IS,
     "TokenizersBackend": AS_IT_IS,
     # PaddleNLP's names
@@ -70,7 +70,7 @@ RULES_BY_CLASS = {
 ONLY_JSON = ("camembert",)  # model types whose other files mean other ids
 
 
-def rules_of(name: str, source: str) -> Rules:
+def rules_of(name: str, source: str) -> TokenizerRules:
     """Gives the rules of a class.
 
     Args:

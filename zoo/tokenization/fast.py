@@ -12,7 +12,7 @@ import tokenizers
 
 from zoo.errors import CheckpointError, ZooError
 from zoo.files import clean, quote
-from zoo.tokenization.added import Added, read_id
+from zoo.tokenization.added import AddedToken, read_id
 from zoo.tokenization.layout import Layout
 from zoo.tokenization.pieces import Pieces
 
@@ -51,7 +51,7 @@ def readable(file: Path, hint: str = "Is the download complete?") -> Iterator[No
         raise CheckpointError(f"{quote(str(file), 200)} cannot be used: {clean(str(error), 200)}", hint) from error
 
 
-class Fast:
+class FastEngine:
     """A `tokenizers.Tokenizer` without the truncation, padding and chance that its file may have baked in.
 
     Args:
@@ -108,7 +108,7 @@ class Fast:
         return self.inner.decoder.decode(tokens) if self.inner.decoder else " ".join(tokens)
 
 
-def add_tokens(inner: tokenizers.Tokenizer, added: Sequence[Added]) -> None:
+def add_tokens(inner: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:
     """Adds tokens with their flags; what is there already gets the flags of `added`.
 
     Raises:

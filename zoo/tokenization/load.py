@@ -14,7 +14,7 @@ from tokenizers import normalizers
 from zoo.errors import CheckpointError, NotYetError, UsageError
 from zoo.files import JsonObject, quote, read_bytes, read_text
 from zoo.tokenization import bytelevel
-from zoo.tokenization.added import Added, merge
+from zoo.tokenization.added import AddedToken, merge
 from zoo.tokenization.bounds import check
 from zoo.tokenization.classes import (
     BERT_TOKENS,
@@ -23,13 +23,13 @@ from zoo.tokenization.classes import (
     MERGES_FILE,
     OF_KIND,
     ROBERTA_TOKENS,
-    Rules,
+    TokenizerRules,
 )
-from zoo.tokenization.fast import Fast, add_tokens, layout_of, readable
+from zoo.tokenization.fast import FastEngine, add_tokens, layout_of, readable
 from zoo.tokenization.layout import ROBERTA_LAYOUT, Layout
 from zoo.tokenization.pieces import Engine
 from zoo.tokenization.sentence import SentencePiece
-from zoo.tokenization.settings import MAX_VOCABULARY_BYTES, SETTINGS_FILES, Settings, read_settings
+from zoo.tokenization.settings import MAX_VOCABULARY_BYTES, SETTINGS_FILES, TokenizerSettings, read_settings
 from zoo.tokenization.tokenizer import Tokenizer
 from zoo.tokenization.unigram import model_of
 from zoo.tokenization.wordpiece import wordpiece
@@ -82,7 +82,9 @@ def load_tokenizer(
         raise UsageError(f"There is no tokenizer kind {kind!r}.", f"One of {', '.join(FILE_BY_KIND)}.")
     settings = read_settings(folder)
     found = _kind(folder, kind, settings)
-    rules = _rules(found, Rules(found, layout, specials or {}) if found in (kind, "json") else None, settings)
+    rules = _rules(
+        found, TokenizerRules(found, layout, specials or {}) if found in (kind, "json") else None, settings
+    )
     file = folder / FILE_BY_KIND[found]
     made: Engine | None = None
     with readable(file):
@@ -97,7 +99,7 @@ def load_tokenizer(
             log.warning(
                 "%s: tokenizer.json has other tokens or rules than %s, and is used", folder, FILE_BY_KIND[found]
             )
-            rules = _rules("json", Rules("json", layout, specials or {}), settings)
+            rules = _rules("json", TokenizerRules("json", layout, specials or {}), settings)
         with readable(file := folder / FILE_BY_KIND["json"]):
             made, rules = _json(file, rules, settings, strict=kind == "json")
     around = rules.layout or Layout((), (), ())
@@ -107,7 +109,7 @@ def load_tokenizer(
     return Tokenizer(made, around, rules.tokens, max_length or settings.max_length, files)
 
 
-def _kind(folder: Path, asked: str | None, settings: Settings) -> str:
+def _kind(folder: Path, asked: str | None, settings: TokenizerSettings) -> str:
     """Gives the kind of the file that is read."""
     own = settings.rules.kind if settings.rules else None
     # Of RoBERTa's files tokenizer.json has the merges too, and the flags of added tokens.
@@ -124,15 +126,15 @@ def _kind(folder: Path, asked: str | None, settings: Settings) -> str:
     return found
 
 
-def _rules(found: str, usual: Rules | None, settings: Settings) -> Rules:
+def _rules(found: str, usual: TokenizerRules | None, settings: TokenizerSettings) -> TokenizerRules:
     """Gives layout and roles: of the class that the files name, else the usual ones, and the files' own on top."""
     own = settings.rules
     chosen = own if own and found in (own.kind, "json") else usual or OF_KIND[found]
     base = OF_KIND[found]
-    return Rules(found, chosen.layout or base.layout, {**base.tokens, **chosen.tokens, **settings.named})
+    return TokenizerRules(found, chosen.layout or base.layout, {**base.tokens, **chosen.tokens, **settings.named})
 
 
-def _is_another(own: Mapping[str, int], settings: Settings) -> bool:
+def _is_another(own: Mapping[str, int], settings: TokenizerSettings) -> bool:
     """Tells whether a tokenizer.json has tokens that the older file has not, beside those that it adds."""
     model = settings.document.get("model")
     vocab = model.get("vocab") if isinstance(model, dict) else None
@@ -144,7 +146,7 @@ def _is_another(own: Mapping[str, int], settings: Settings) -> bool:
     return any(own.get(token) != i for token, i in vocab.items() if token not in apart)
 
 
-def _sentencepiece(file: Path, settings: Settings) -> SentencePiece | None:
+def _sentencepiece(file: Path, settings: TokenizerSettings) -> SentencePiece | None:
     if settings.flags.get("add_prefix_space") is False:
         if settings.document:
             return None
@@ -158,7 +160,7 @@ def _sentencepiece(file: Path, settings: Settings) -> SentencePiece | None:
     return made
 
 
-def _wordpiece(file: Path, rules: Rules, settings: Settings, lower: bool) -> Fast | None:
+def _wordpiece(file: Path, rules: TokenizerRules, settings: TokenizerSettings, lower: bool) -> FastEngine | None:
     vocab, unk = read_vocab(file), rules.tokens["unk"]
     if _is_another(vocab, settings):
         return None
@@ -170,20 +172,24 @@ def _wordpiece(file: Path, rules: Rules, settings: Settings, lower: bool) -> Fas
     return wordpiece(vocab, added, file, unk, lower, strip, chinese, as_bert=not settings.document)
 
 
-def _bytes(folder: Path, rules: Rules, settings: Settings) -> Fast:
+def _bytes(folder: Path, rules: TokenizerRules, settings: TokenizerSettings) -> FastEngine:
     inner = bytelevel.read_pairs(folder / FILE_BY_KIND["bytes"], folder / MERGES_FILE)
     add_tokens(inner, _with_roles(rules, settings, inner.get_vocab()))
     bytelevel.finish(inner, rules.tokens, settings.flags)
-    return Fast(inner, folder / FILE_BY_KIND["bytes"])
+    return FastEngine(inner, folder / FILE_BY_KIND["bytes"])
 
 
-def _with_roles(rules: Rules, settings: Settings, vocab: Iterable[str]) -> list[Added]:
+def _with_roles(rules: TokenizerRules, settings: TokenizerSettings, vocab: Iterable[str]) -> list[AddedToken]:
     """Gives the added tokens, and the usual special ones that the vocabulary has."""
-    usual = [Added(t, special=True, normalized=False) for t in dict.fromkeys(rules.tokens.values()) if t in vocab]
+    usual = [
+        AddedToken(t, special=True, normalized=False) for t in dict.fromkeys(rules.tokens.values()) if t in vocab
+    ]
     return merge([usual, settings.added], rules.tokens.values())
 
 
-def _json(file: Path, rules: Rules, settings: Settings, strict: bool) -> tuple[Engine, Rules]:
+def _json(
+    file: Path, rules: TokenizerRules, settings: TokenizerSettings, strict: bool
+) -> tuple[Engine, TokenizerRules]:
     """Reads a tokenizer.json alone, with what its class does by rules of its own."""
     document, source = settings.document, quote(str(file), 200)
     check(document, source)
@@ -192,7 +198,9 @@ def _json(file: Path, rules: Rules, settings: Settings, strict: bool) -> tuple[E
         model = model_of(document)
         if model is not None:
             roles = {**ROBERTA_TOKENS, **rules.tokens}
-            return SentencePiece(model, settings.added, file), Rules("json", rules.layout or ROBERTA_LAYOUT, roles)
+            return SentencePiece(model, settings.added, file), TokenizerRules(
+                "json", rules.layout or ROBERTA_LAYOUT, roles
+            )
     inner = tokenizers.Tokenizer.from_str(json.dumps(document, ensure_ascii=False))  # what was checked, no more
     listed = {token.content: token for token in inner.get_added_tokens_decoder().values()}
     add_tokens(inner, [t for t in settings.added if repr(listed.get(t.content)) != repr(t.token)])
@@ -201,10 +209,10 @@ def _json(file: Path, rules: Rules, settings: Settings, strict: bool) -> tuple[E
         _lower_case(inner, document, settings)
     elif own and own.kind == "bytes" and _type(document, "pre_tokenizer") == "ByteLevel":
         bytelevel.finish(inner, roles, settings.flags)
-    return Fast(inner, file), Rules("json", rules.layout or layout_of(inner, source), roles)
+    return FastEngine(inner, file), TokenizerRules("json", rules.layout or layout_of(inner, source), roles)
 
 
-def _lower_case(inner: tokenizers.Tokenizer, document: JsonObject, settings: Settings) -> None:
+def _lower_case(inner: tokenizers.Tokenizer, document: JsonObject, settings: TokenizerSettings) -> None:
     """Lets tokenizer_config.json say how a BERT normalises; where it does not, its class lower-cases."""
     if _type(document, "normalizer") == "BertNormalizer":
         flags = {"do_lower_case": True, **settings.flags}

@@ -10,7 +10,7 @@ import numpy as np
 from zoo.tokenization.pieces import Engine, Pieces
 
 
-class Lowered:
+class LoweringEngine:
     """An engine that gets its texts in lower case, letter by letter (the sigma at a word's end is no other one).
 
     Args:

@@ -10,11 +10,11 @@ import sentencepiece
 
 from zoo.errors import CheckpointError
 from zoo.files import quote
-from zoo.tokenization.added import Added, merge, place
+from zoo.tokenization.added import AddedToken, merge, place
 from zoo.tokenization.bounds import check_charmap
 from zoo.tokenization.pieces import Pieces
 from zoo.tokenization.proto import charmap_of
-from zoo.tokenization.spelled import Part, Spelled
+from zoo.tokenization.spelled import TextPart, TokenSplitter
 
 SPACE_MARK = "\u2581"
 FIRST_TOKENS = (
@@ -45,7 +45,7 @@ class SentencePiece:
     before_word = ""
 
     def __init__(
-        self, model: bytes, added: Sequence[Added], file: Path, dictionary: Sequence[str] | None = None
+        self, model: bytes, added: Sequence[AddedToken], file: Path, dictionary: Sequence[str] | None = None
     ) -> None:
         source = quote(str(file), 200)
         try:
@@ -70,7 +70,7 @@ class SentencePiece:
 
         self.add(added)
 
-    def add(self, tokens: Sequence[Added]) -> None:
+    def add(self, tokens: Sequence[AddedToken]) -> None:
         """Adds tokens that are kept whole; each must have the id that it gets.
 
         Raises:
@@ -80,12 +80,12 @@ class SentencePiece:
         self.tokens += [token.content for token in placed if token.content not in self.vocab]
         self.vocab = {token: i for i, token in enumerate(self.tokens)}
         own = [
-            Added(token, special=True, normalized=False)
+            AddedToken(token, special=True, normalized=False)
             for token in (*FIRST_TOKENS, MASK_TOKEN)
             if token in self.vocab
         ]
         whole = merge([own, placed], ())
-        self._spelled = Spelled(whole, self._charmap)
+        self._spelled = TokenSplitter(whole, self._charmap)
         self.special = frozenset(token.content for token in whole if token.special)
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
@@ -111,7 +111,7 @@ class SentencePiece:
         surfaces = self.model.encode(texts, out_type=str, num_threads=threads)
         return [Pieces(i, self._offsets(t, s)) for i, t, s in zip(ids, texts, surfaces, strict=True)]
 
-    def _join(self, parts: list[Part], ordinary: Iterator[Pieces], offsets: bool) -> Pieces:
+    def _join(self, parts: list[TextPart], ordinary: Iterator[Pieces], offsets: bool) -> Pieces:
         """Gives a text's tokens from its parts; `ordinary` has those of parts that are no token themselves."""
         ids, spans = [], []
         for part in parts:

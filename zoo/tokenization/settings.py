@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import CheckpointError, NotYetError
 from zoo.files import Fields, JsonObject, quote, read_object
-from zoo.tokenization.added import Added, merge, read_added
-from zoo.tokenization.classes import ONLY_JSON, Rules, rules_of
+from zoo.tokenization.added import AddedToken, merge, read_added
+from zoo.tokenization.classes import ONLY_JSON, TokenizerRules, rules_of
 
 log = logging.getLogger("zoo")
 
@@ -36,7 +36,7 @@ SIDE_KEYS = ("padding_side", "truncation_side")
 
 
 @dataclass(frozen=True)
-class Settings:
+class TokenizerSettings:
     """The facts about a tokenizer beside its vocabulary.
 
     Attributes:
@@ -50,9 +50,9 @@ class Settings:
         document: tokenizer.json; empty without one.
     """
 
-    rules: Rules | None = None
+    rules: TokenizerRules | None = None
     named: Mapping[str, str] = field(default_factory=dict)
-    added: tuple[Added, ...] = ()
+    added: tuple[AddedToken, ...] = ()
     flags: Mapping[str, bool] = field(default_factory=dict)
     max_length: int | None = None
     types: bool = True
@@ -60,7 +60,7 @@ class Settings:
     document: JsonObject = field(default_factory=dict)
 
 
-def read_settings(folder: Path) -> Settings:
+def read_settings(folder: Path) -> TokenizerSettings:
     """Reads the small files of a folder; none of them must be there.
 
     Raises:
@@ -92,7 +92,7 @@ def read_settings(folder: Path) -> Settings:
         _of_document(document, folder / "tokenizer.json"),
         _decoded(decoder or {}, folder / CONFIG_FILE),
     ]
-    return Settings(
+    return TokenizerSettings(
         rules,
         named,
         tuple(merge(lists, spelled)),
@@ -126,14 +126,14 @@ def _check_options(fields: Fields) -> None:
             log.warning("%s has %s='left', which is not implemented: it is right here", fields.source, name)
 
 
-def _roles(fields: Fields) -> Iterator[tuple[str, Added]]:
+def _roles(fields: Fields) -> Iterator[tuple[str, AddedToken]]:
     for role in TOKEN_ROLES:
         place = f"{role}_token of {fields.source}"
         if token := read_added(fields.content.get(f"{role}_token"), place, special=True):
             yield role, token
 
 
-def _extra(fields: Fields) -> Iterator[Added | None]:
+def _extra(fields: Fields) -> Iterator[AddedToken | None]:
     """Gives special tokens without a role of ours: of a list or an object, and further names ending in _token."""
     named = {f"{role}_token" for role in TOKEN_ROLES}
     for name, value in fields.content.items():
@@ -146,17 +146,17 @@ def _extra(fields: Fields) -> Iterator[Added | None]:
             yield read_added(value, f"{name} of {fields.source}", special=True)
 
 
-def _numbered(pairs: object, file: Path, special: set[str]) -> Iterator[Added | None]:
+def _numbered(pairs: Iterable[tuple[str, object]], file: Path, special: set[str]) -> Iterator[AddedToken | None]:
     for content, number in pairs:
         yield read_added(content, quote(str(file), 200), number, content in special)
 
 
-def _decoded(pairs: JsonObject, file: Path) -> Iterator[Added | None]:
+def _decoded(pairs: JsonObject, file: Path) -> Iterator[AddedToken | None]:
     for number, token in pairs.items():
         yield read_added(token, f"added_tokens_decoder of {quote(str(file), 200)}", number)
 
 
-def _of_document(document: JsonObject, file: Path) -> Iterator[Added | None]:
+def _of_document(document: JsonObject, file: Path) -> Iterator[AddedToken | None]:
     fields = Fields(document, quote(str(file), 200))
     for token in fields.items("added_tokens", (), dict):
         yield read_added(token, f"added_tokens of {fields.source}", token.get("id"))

@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo import files
 from zoo.errors import CheckpointError, InputError, UsageError
-from zoo.tokenization.batch import Around, fill
+from zoo.tokenization.batch import SpecialIds, fill
 from zoo.tokenization.layout import Layout, windows
 from zoo.tokenization.options import CALL_OPTIONS, TENSOR_TYPES, Batch, check_options, converted
 from zoo.tokenization.pieces import Engine, Pieces, join
@@ -64,7 +64,7 @@ class Tokenizer:
         for role in TOKEN_ROLES:
             token = self.specials.get(role)
             setattr(self, f"{role}_token_id", None if token is None else engine.vocab[token])
-        self._around = Around(*(self._ids_of(t, specials) for t in (layout.start, layout.middle, layout.end)))
+        self._around = SpecialIds(*(self._ids_of(t, specials) for t in (layout.start, layout.middle, layout.end)))
 
     def _ids_of(self, names: Sequence[str], specials: Mapping[str, str]) -> np.ndarray:
         tokens = [specials.get(name, name) for name in names]

@@ -17,8 +17,8 @@ from pathlib import Path
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
-from zoo.tokenization.added import Added
-from zoo.tokenization.fast import Fast, add_tokens
+from zoo.tokenization.added import AddedToken
+from zoo.tokenization.fast import FastEngine, add_tokens
 
 # Blocks with a character on which they disagree for any Unicode from 13 to 16; found by comparing all of Unicode.
 DISPUTED_CHARACTERS = (
@@ -36,7 +36,7 @@ LETTER_CODES, PUNCTUATION_CODES, IDEOGRAPH_CODES = (
 STRIPPED_ACCENT, REMOVED_CHARACTER = "\u0301", "\u200d"
 
 
-class StandIns:
+class CharacterReplacer:
     """A replacer of the characters that the library gets wrong; see the top of the file.
 
     Args:
@@ -90,14 +90,14 @@ def _lower_sigmas(text: str) -> str:
 
 def wordpiece(
     vocab: dict[str, int],
-    added: Sequence[Added],
+    added: Sequence[AddedToken],
     file: Path,
     unk: str = "[UNK]",
     lower: bool = True,
     strip: bool | None = None,
     chinese: bool = True,
     as_bert: bool = True,
-) -> Fast:
+) -> FastEngine:
     """Builds BERT's rules over a vocabulary.
 
     Args:
@@ -121,6 +121,6 @@ def wordpiece(
     inner.decoder = decoders.WordPiece(prefix="##", cleanup=False)
     add_tokens(inner, added)
     if not as_bert:
-        return Fast(inner, file)
+        return FastEngine(inner, file)
     whole = [token.content for token in added]
-    return Fast(inner, file, StandIns(vocab, lower, lower if strip is None else strip, whole))
+    return FastEngine(inner, file, CharacterReplacer(vocab, lower, lower if strip is None else strip, whole))

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import paddle
 from paddle import Tensor, nn
@@ -137,9 +136,9 @@ class Model(nn.Layer):
             if (origin.folder / name).is_file():
                 shutil.copyfile(origin.folder / name, folder / name)
 
-    def _description(self, origin: Origin) -> dict[str, Any]:
+    def _description(self, origin: Origin) -> files.JsonObject:
         """Gives config.json, with the "zoo" object that says which head the weights have."""
-        mark: dict[str, Any] = {
+        mark: files.JsonObject = {
             "format": MARK_FORMAT,
             "family": origin.family,
             "architecture": origin.architecture,

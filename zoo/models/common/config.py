@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zoo.errors import ConfigError
-from zoo.files import Fields, quote
+from zoo.files import Fields, JsonObject, quote
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -77,7 +77,7 @@ class ModelConfig:
         return self.initializer_range
 
     @classmethod
-    def from_dict(cls, config: Mapping[str, Any]) -> Self:
+    def from_dict(cls, config: Mapping[str, object]) -> Self:
         """Reads a config.json.
 
         Raises:
@@ -110,7 +110,7 @@ class ModelConfig:
         """Defaults that transformers gives to this model_type and not to the family's others."""
         return {}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Gives config.json's content: what was read, with today's fields on top."""
         own = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
         del own["labels"], own["source"]
@@ -184,7 +184,7 @@ def _value(about: Fields, name: str, default: object, limits: tuple[float, float
     return about.number(name, default, low, high)
 
 
-def read_labels(config: Mapping[str, Any]) -> tuple[str, ...]:
+def read_labels(config: Mapping[str, object]) -> tuple[str, ...]:
     """Gives the class names in the order of their ids, from `id2label` or `num_labels`; two unnamed without either.
 
     As in transformers, a num_labels that is not id2label's wins, and the classes have no names then.
@@ -198,11 +198,12 @@ def read_labels(config: Mapping[str, Any]) -> tuple[str, ...]:
         table = None
     if table is None:
         return tuple(f"LABEL_{n}" for n in range(count or 2))
+    pairs = list(table.items()) if isinstance(table, Mapping) else []
     try:
-        by_id = {int(n): label for n, label in table.items()}
-    except (AttributeError, TypeError, ValueError):
+        by_id = {int(n): label for n, label in pairs}
+    except (TypeError, ValueError):
         by_id = {}
-    if not by_id or len(by_id) != len(table) or sorted(by_id) != list(range(len(by_id))):
+    if not by_id or len(by_id) != len(pairs) or sorted(by_id) != list(range(len(by_id))):
         raise ConfigError(f"config.json has id2label={quote(table)}; its ids must be 0 to n-1.")
     names = tuple(by_id[n] for n in range(len(by_id)))
     if len(names) > MAX_LABELS:

@@ -18,7 +18,7 @@ from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.decoding import KeyValue, causal_mask
 from zoo.models.common.embeddings import sequential_positions
-from zoo.models.common.generation import Eager, Generated, Ids, generate
+from zoo.models.common.generation import EagerEngine, Generated, Ids, generate
 from zoo.models.common.layers import additive_mask
 from zoo.models.common.outputs import Output
 
@@ -107,7 +107,7 @@ class Seq2Seq(Model):
             UsageError: options that do not work, no end or start token known.
             InputError: no text, an empty text, an id without a row.
         """
-        engine = Eager(self, options.pop("use_cache", True))
+        engine = EagerEngine(self, options.pop("use_cache", True))
         return generate(engine, input_ids, attention_mask, token_type_ids, **options)
 
     def target_mask(self, ids: Tensor, dtype: paddle.dtype) -> Tensor:

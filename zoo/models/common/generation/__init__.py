@@ -4,8 +4,8 @@ Legend of shapes: B texts, S source tokens, N hypotheses of a text, T tokens gen
 V vocabulary, k candidates.
 """
 
-from zoo.models.common.generation.cache import Eager
+from zoo.models.common.generation.cache import EagerEngine
 from zoo.models.common.generation.call import Ids, generate
 from zoo.models.common.generation.options import Generated, Options
 
-__all__ = ["Eager", "Generated", "Ids", "Options", "generate"]
+__all__ = ["EagerEngine", "Generated", "Ids", "Options", "generate"]

@@ -56,7 +56,7 @@ class Engine(Protocol):
         ...
 
 
-class Slots:
+class CacheSlots:
     """The table of a cache: which slots each hypothesis sees.
 
     Attributes:
@@ -106,7 +106,7 @@ class Slots:
         return place
 
 
-class Eager:
+class EagerEngine:
     """An engine that runs a network as it is; without a cache every step decodes all from the start (for tests)."""
 
     def __init__(self, model: Network, use_cache: bool = True) -> None:
@@ -125,16 +125,16 @@ class Eager:
         mask = additive_mask(given, encoded.dtype) if padded else None
         memory = model.memory(encoded)
         if not self.use_cache:
-            return Uncached(model, memory, mask)
+            return UncachedSession(model, memory, mask)
 
         def run(ids: Tensor, positions: Tensor, seen: Tensor, past: Past) -> tuple[Tensor, list[KeyValue]]:
             hidden, new = model.decode(ids, positions, seen.astype(encoded.dtype), memory, mask, past)
             return model.logits(hidden).astype("float32"), new
 
-        return Cached(run)
+        return CachedSession(run)
 
 
-class Cached:
+class CachedSession:
     """A session with a cache of keys and values, [B, H, P, K] for each layer.
 
     Args:
@@ -148,7 +148,7 @@ class Cached:
     def start(self, ids: np.ndarray) -> Tensor:
         """Takes the start tokens [B, n]. Returns the scores [B, V] of the next token."""
         batch, count = ids.shape
-        self.slots = Slots(batch, count)
+        self.slots = CacheSlots(batch, count)
         mask = causal_mask(count, paddle.float32).tile([batch, 1, 1, 1])
         logits, self.past = self.run(paddle.to_tensor(ids), paddle.arange(count).unsqueeze(0), mask, None)
         self.steps = count
@@ -190,7 +190,7 @@ def _write(cache: Tensor, place: slice, tokens: Tensor) -> None:
         cache[:, :, place] = tokens
 
 
-class Uncached:
+class UncachedSession:
     """A session that keeps tokens only, [B, N, T]."""
 
     def __init__(self, model: Network, memory: Sequence[KeyValue], memory_mask: Tensor | None) -> None:

@@ -10,11 +10,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES
 from zoo.errors import NotYetError, UsageError
-from zoo.files import Fields, quote, read_json, read_object
+from zoo.files import Fields, JsonObject, quote, read_json, read_object
 from zoo.models.common.sentence_transformers import files
 from zoo.models.common.sentence_transformers.files import (
     MODULES_FILE,
@@ -43,7 +42,7 @@ class Module:
 
     kind: str
     path: str
-    options: Mapping[str, Any]
+    options: JsonObject
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class SentenceModel:
         truncate_dim: how many numbers of a vector are kept; None for all.
     """
 
-    documents: Mapping[str, Any]
+    documents: JsonObject
     modules: tuple[Module, ...]
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
@@ -74,7 +73,7 @@ class SentenceModel:
             NotYetError: a module, or a setting of one, that the zoo does not have; names it.
             CheckpointError: a file is damaged or missing.
         """
-        documents: dict[str, Any] = {MODULES_FILE: read_json(folder / MODULES_FILE)}
+        documents: JsonObject = {MODULES_FILE: read_json(folder / MODULES_FILE)}
         if is_there(folder / SETTINGS_FILE):
             documents[SETTINGS_FILE] = read_object(folder / SETTINGS_FILE)
         for entry in listed(documents[MODULES_FILE], folder / MODULES_FILE)[1:]:
@@ -85,7 +84,7 @@ class SentenceModel:
         return cls.of(documents, folder)
 
     @classmethod
-    def of(cls, documents: Mapping[str, Any], folder: Path = Path()) -> SentenceModel:
+    def of(cls, documents: JsonObject, folder: Path = Path()) -> SentenceModel:
         """Understands the content of the files. `folder` is named in messages. Raises as `read`."""
         source = quote(str(folder / MODULES_FILE), 200)
         modules = []
@@ -175,12 +174,12 @@ class SentenceModel:
         return any(m.kind == "Pooling" and not m.options["include_prompt"] for m in self.modules)
 
 
-def _entry(number: int, kind: str) -> dict[str, Any]:
+def _entry(number: int, kind: str) -> JsonObject:
     path = f"{number}_{kind}" if number else ""
     return {"idx": number, "name": str(number), "path": path, "type": f"{MODULES_PACKAGE}.{kind}"}
 
 
-def _pooled(mode: str, width: int) -> dict[str, Any]:
+def _pooled(mode: str, width: int) -> JsonObject:
     """Gives a pooling's config.json, with the fields that every release reads."""
     if mode not in POOLING_FIELDS:
         raise UsageError(f"pooling={quote(mode)} is not one of {', '.join(POOLING_FIELDS)}.")

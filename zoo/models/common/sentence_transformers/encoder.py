@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import paddle
@@ -20,6 +20,13 @@ QUERY_PROMPTS = ("query",)  # names of prompts, the first that a model has
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 BLOCK_QUERIES = 1024  # queries whose similarities to the documents are held at once
 Texts = str | Sequence[str]
+
+
+class Match(TypedDict):
+    """A document that was found: its number from 0, and its similarity."""
+
+    corpus_id: int
+    score: float
 
 
 class SentenceEncoder(TaskModel):
@@ -115,7 +122,7 @@ class SentenceEncoder(TaskModel):
         found = nearest(np.atleast_2d(asked), np.atleast_2d(held), self.sentence.similarity, count)
         return found[0] if isinstance(queries, str) else found
 
-    def _prompt_name(self, asked: str | None, names: Sequence[str], options: dict[str, Any]) -> str | None:
+    def _prompt_name(self, asked: str | None, names: Sequence[str], options: Mapping[str, object]) -> str | None:
         return self.sentence.first_of(names) if asked is None and options.get("prompt") is None else asked
 
     def _vectors(self, rows: dict[str, list[np.ndarray]], skipped: int) -> np.ndarray:
@@ -132,7 +139,7 @@ class SentenceEncoder(TaskModel):
         return made.astype("float32").numpy()
 
 
-def _listed(texts: Any) -> list[str]:
+def _listed(texts: object) -> list[str]:
     if not isinstance(texts, Sequence | np.ndarray) or isinstance(texts, bytes | bytearray):
         raise InputError(f"A {type(texts).__name__} is not a text.", "Give a str, or a list of them.")
     listed = [texts] if isinstance(texts, str) else list(texts)
@@ -142,7 +149,7 @@ def _listed(texts: Any) -> list[str]:
     return listed
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
+def whole(name: str, value: object, least: int = 1) -> int:
     """Gives an argument that is a whole number.
 
     Raises:
@@ -204,7 +211,7 @@ def similarities(a: np.ndarray, b: np.ndarray, kind: str) -> np.ndarray:
     return -np.stack(rows) if rows else np.zeros((0, len(b)), np.float32)
 
 
-def nearest(queries: np.ndarray, documents: np.ndarray, kind: str, top_k: int) -> list[list[dict[str, Any]]]:
+def nearest(queries: np.ndarray, documents: np.ndarray, kind: str, top_k: int) -> list[list[Match]]:
     """Gives for each query [N, D] the documents [M, D] most alike: {"corpus_id", "score"}, best first.
 
     Raises:
@@ -212,7 +219,7 @@ def nearest(queries: np.ndarray, documents: np.ndarray, kind: str, top_k: int) -
     """
     if not len(documents) or not len(queries):
         raise InputError("There is no text.", "Give one or more.")
-    found = []
+    found: list[list[Match]] = []
     for start in range(0, len(queries), BLOCK_QUERIES):
         for row in similarities(queries[start : start + BLOCK_QUERIES], documents, kind):
             best = np.argsort(-row, kind="stable")[:top_k].tolist()

@@ -10,10 +10,9 @@ import os
 import re
 from collections.abc import Collection
 from pathlib import Path, PureWindowsPath
-from typing import Any
 
 from zoo.errors import CheckpointError, NotYetError
-from zoo.files import Fields, quote, read_object
+from zoo.files import Fields, JsonObject, quote, read_object
 
 log = logging.getLogger("zoo")
 
@@ -56,7 +55,7 @@ ARGUMENT_FIELDS = (
 )
 
 
-def listed(content: Any, file: Path) -> list[dict[str, str]]:
+def listed(content: object, file: Path) -> list[dict[str, str]]:
     """Gives the modules of a modules.json in their order: `type`, `path`, and `kind`, the type's last part.
 
     That order is the list's, as sentence-transformers has it; `idx` decides where the network is not first there.
@@ -120,7 +119,7 @@ def _is_inside(path: str) -> bool:
 # What a module's config.json says: arguments of the layer of that kind (see layers.py).
 
 
-def _pooling(given: Fields) -> dict[str, Any]:
+def _pooling(given: Fields) -> JsonObject:
     width = next((w for name in WIDTH_FIELDS if (w := given.whole(name, None, 1, MAX_WIDTH))), None)
     if "pooling_mode" in given:
         one = given.content["pooling_mode"]
@@ -137,7 +136,7 @@ def _pooling(given: Fields) -> dict[str, Any]:
     return {"width": width, "modes": tuple(modes), "include_prompt": given.flag("include_prompt", True)}
 
 
-def _dense(given: Fields) -> dict[str, Any]:
+def _dense(given: Fields) -> JsonObject:
     name = given.content.get("activation_function", "torch.nn.modules.activation.Tanh")
     known = re.fullmatch(r"torch\.nn\.(?:modules\.(?:activation|linear)\.)?(\w+)", str(name)[:200])
     if known is None or known[1] not in KNOWN_ACTIVATIONS:
@@ -156,11 +155,11 @@ def _dense(given: Fields) -> dict[str, Any]:
     }
 
 
-def _layer_norm(given: Fields) -> dict[str, Any]:
+def _layer_norm(given: Fields) -> JsonObject:
     return {"width": _width(given, "dimension")}
 
 
-def _dropout(given: Fields) -> dict[str, Any]:
+def _dropout(given: Fields) -> JsonObject:
     return {"rate": given.number("dropout", 0.2, 0.0, 1.0)}
 
 
@@ -195,7 +194,7 @@ MODULE_READERS = {
 # What is said once for the whole model.
 
 
-def settings(given: Fields) -> dict[str, Any]:
+def settings(given: Fields) -> JsonObject:
     """Fields of a `SentenceModel` that config_sentence_transformers.json has: prompts, similarity, truncate_dim."""
     prompts = given.object("prompts", {})
     for name, text in prompts.items():

@@ -12,12 +12,13 @@ from paddle import Tensor, nn
 
 from zoo.checkpoint import open_checkpoint, widen, write_safetensors
 from zoo.checkpoint.rules import TensorInfo
+from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES
 from zoo.errors import CheckpointError, ConfigError, UsageError
 from zoo.files import quote
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head
 from zoo.models.common.outputs import Output
-from zoo.models.common.sentence_transformers.description import WEIGHTS, SentenceModel
+from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.models.common.sentence_transformers.files import SENTENCE_EMBEDDING, TOKEN_EMBEDDINGS
 from zoo.models.common.sentence_transformers.layers import MODULE_LAYERS
 
@@ -97,7 +98,7 @@ class Embedding(Head):
                 place.mkdir(parents=True, exist_ok=True)
                 infos = [TensorInfo(key, "F32", array.shape) for key, array in arrays.items()]
                 values = (np.ascontiguousarray(array) for array in arrays.values())
-                write_safetensors(place / WEIGHTS[0], infos, values, {"format": "pt"})
+                write_safetensors(place / MODULE_WEIGHT_FILES[0], infos, values, {"format": "pt"})
 
     def read(self, folder: Path) -> dict[str, np.ndarray]:
         """Reads the weights of the modules from their folders: our name within the head -> array, float32.
@@ -111,7 +112,8 @@ class Embedding(Head):
             if not names:
                 continue
             place = folder / module.path
-            file = next((place / name for name in WEIGHTS if (place / name).is_file()), place / WEIGHTS[0])
+            weights = [place / name for name in MODULE_WEIGHT_FILES]
+            file = next((path for path in weights if path.is_file()), weights[0])
             with open_checkpoint(file) as checkpoint:
                 if other := sorted(names ^ set(checkpoint.infos)):
                     what = "lacks" if other[0] in names else "holds, without a place for it,"
@@ -140,8 +142,8 @@ def check_widths(sentence: SentenceModel, width: int) -> int:
     widths = {TOKEN_EMBEDDINGS: width}
     for module in sentence.modules:
         options = module.options
-        source = TOKEN_EMBEDDINGS if module.kind == "Pooling" else options.get("source", SENTENCE_EMBEDDING)
-        target = SENTENCE_EMBEDDING if module.kind == "Pooling" else options.get("target", source)
+        source: str = TOKEN_EMBEDDINGS if module.kind == "Pooling" else options.get("source", SENTENCE_EMBEDDING)
+        target: str = SENTENCE_EMBEDDING if module.kind == "Pooling" else options.get("target", source)
         if source not in widths:
             if module.kind == "Normalize":
                 continue
