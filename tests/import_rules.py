@@ -72,7 +72,9 @@ TABLE = (
         packages="numpy safetensors filelock huggingface_hub certifi",
         parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.terminal zoo.__version__",
     ),
-    Row("zoo/tokenization/tensors.py", packages="numpy paddle"),  # itself imported late
+    Row(
+        "zoo/tokenization/tensors.py", packages="numpy paddle", parts="zoo.tokenization.options"
+    ),  # itself imported late
     Row(
         "zoo/tokenization/*",
         packages="numpy tokenizers sentencepiece",

@@ -26,10 +26,10 @@ from zoo.processes import descendants, place_of
 OWNED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Wakes the main thread; nothing else uses it, and by default it does nothing.
 WAKE_SIGNAL = getattr(signal, "SIGURG", 0)
-GRACE_SECONDS = 6.0  # seconds that a command has to stop by itself
-POLL_SECONDS = 0.02  # seconds between two knocks
+GRACE_SECONDS = 6.0  # that a command has to stop by itself
+POLL_SECONDS = 0.02  # between two wake-ups of the main thread
 REPEAT_SECONDS = 0.5  # a second signal within so many seconds is the first one: `timeout` sends two
-CHILD_GRACE_SECONDS = 3.0  # seconds that child processes have to end
+CHILD_GRACE_SECONDS = 3.0  # that child processes have to end
 
 _owner: _Owner | None = None
 _undone_by: list[Callable[[], object]] = []

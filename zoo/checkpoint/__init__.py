@@ -1,7 +1,4 @@
-"""Reads and writes tensors in files, without torch and without knowledge of models. See `open_checkpoint`.
-
-`publish` is not among the names here because its module has the same: `from zoo.checkpoint.publish import publish`.
-"""
+"""Reads and writes tensors in files, without torch and without knowledge of models. See `open_checkpoint`."""
 
 from __future__ import annotations
 

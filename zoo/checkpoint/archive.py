@@ -18,8 +18,9 @@ from zoo.errors import CheckpointError, ZooError
 from zoo.files import clean, is_name, open_regular, quote
 
 MAX_MEMBERS = 10_000
-MAX_GROWTH, FREE_BYTES = 20, 64 << 20  # weights hardly shrink: what grows more than this is a bomb
-MAX_PADDING_MB = 16  # MB of padding behind the last member
+# An archive may unpack to MAX_GROWTH times its size and FREE_BYTES: weights hardly shrink, so more is an attack.
+MAX_GROWTH, FREE_BYTES = 20, 64 << 20
+MAX_PADDING_MB = 16  # behind the last member
 MAX_DEPTH, MAX_PATH_CHARACTERS = 16, 1_000  # folders in folders, characters of a path
 _MAX_READ_BYTES = 4 << 20  # also the directory of a zip: some 40,000 members
 _MAX_HEADER_BYTES = 64 << 10  # of a tar member's extended header
@@ -31,10 +32,8 @@ _EXTENDED_HEADERS = (
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
-_KNOWN_COMPRESSIONS = (
-    zipfile.ZIP_STORED,
-    zipfile.ZIP_DEFLATED,
-)  # others ask for gigabytes of memory in a few bytes
+# Others ask for gigabytes of memory in a few bytes.
+_KNOWN_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class _Limited:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection
 
-QUOTED_CHARACTERS = 80  # characters of a file's own text that a message repeats
+QUOTED_CHARACTERS = 80  # of a file's own text that a message repeats
 _QUOTED_LEVELS = 4  # levels of a nested value that are looked at
 _QUOTED_ITEMS = 8  # items of a level that are looked at
 _BRACKETS = {dict: ("{", "}"), list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: ("{", "}")}

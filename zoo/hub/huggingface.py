@@ -33,7 +33,7 @@ from zoo.hub.transport import Missing, Unreachable
 log = logging.getLogger("zoo")
 LOGIN_HINT = "log in: `hf auth login`, or set HF_TOKEN."
 PART_SUFFIX = ".zoo.incomplete"
-STALE_SECONDS = 7 * 24 * 3600  # seconds after which a part that nobody finished is thrown away
+STALE_SECONDS = 7 * 24 * 3600  # after which a part that nobody finished is thrown away
 MAX_FILES, MAX_FILE_BYTES = 100_000, 1 << 50
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-BLOCK_ROWS = 1024  # rows of the table of similarities that are held at once
+BLOCK_ROWS = 1024  # of the table of similarities, held at once
 
 
 def nearest(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:

@@ -20,7 +20,8 @@ from typing import Any
 
 from zoo.errors import UsageError
 from zoo.files import clean, quote
-from zoo.tasks.base import Example, Task
+from zoo.tasks.base import Task
+from zoo.tasks.example import Example
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.scores import Scores
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import numpy as np
 
 from zoo.errors import InputError, UsageError
 from zoo.files import clean, quote, user_path, write_file
+from zoo.tasks.example import E, P
 from zoo.tasks.features import Features, join
 from zoo.tasks.formats import READERS
 from zoo.tasks.hub import Hub, hub_rows
@@ -29,23 +30,6 @@ HELD_OUT = 20  # of the training rows of a data set without a development set, o
 
 Outputs = Mapping[str, Sequence[np.ndarray]]
 Source = str | Path | Sequence[Path]
-
-
-@dataclass(frozen=True)
-class Example:
-    """One item of a data set; families add what is asked and what is right.
-
-    Attributes:
-        id: as the data set numbers it; the line of the file where it does not.
-        language: code for data sets of several languages, else empty.
-    """
-
-    id: str
-    language: str = field(default="", kw_only=True)
-
-
-E = TypeVar("E", bound=Example)  # what a family asks
-P = TypeVar("P")  # what it answers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ import numpy as np
 from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
-from zoo.tasks.base import Example, Outputs, Task
+from zoo.tasks.base import Outputs, Task
+from zoo.tasks.example import Example
 from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.rows import Row, number_of, shown

@@ -40,9 +40,8 @@ HEADER_NAMES = (
 )
 LONGEST_WORD = 16  # characters; lines that have more, all in all, are not single words
 TAG_PATTERN = re.compile(r"[BIESLUMWbieslumw][-_:].+")
-CONLLU_RANGE = re.compile(
-    r"\d+[-.]\d+"
-)  # CoNLL-U's lines for words of several tokens, and for words that are left out
+# CoNLL-U's lines for words of several tokens, and for words that are left out.
+CONLLU_RANGE = re.compile(r"\d+[-.]\d+")
 
 
 def _quoted(line: str, delimiter: str) -> list[str]:

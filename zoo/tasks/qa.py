@@ -13,7 +13,8 @@ from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
 from zoo.tasks.answers import GoldAnswer, cut, lost, nearest, places, trained_on, with_marks
-from zoo.tasks.base import Example, Outputs, Task
+from zoo.tasks.base import Outputs, Task
+from zoo.tasks.example import Example
 from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.rows import Row, shown
 from zoo.tasks.scores import ALL_ROW

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from zoo import metrics
-from zoo.tasks.base import Example, Outputs, Task
+from zoo.tasks.base import Outputs, Task
+from zoo.tasks.example import Example
 from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.formats import parallel
 from zoo.tasks.rows import Row

@@ -13,7 +13,7 @@ from zoo.files import clean, open_regular, quote
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
-QUOTED_CHARACTERS = 60  # characters of a value that an error repeats
+QUOTED_CHARACTERS = 60  # of a value that an error repeats
 
 
 class Row(NamedTuple):

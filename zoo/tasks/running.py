@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.tasks.base import Example, Task
+from zoo.tasks.base import Task
+from zoo.tasks.example import Example
 from zoo.tasks.features import Features
 
 if TYPE_CHECKING:

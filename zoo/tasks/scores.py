@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import numpy as np
+
+from zoo.tasks.example import E, P
 
 ALL_ROW = "all"
 AVERAGE_ROW, GAP_ROW = "average", "transfer gap"
 Rows = dict[str, dict[str, float]]  # row -> metric -> percent
-
-
-class HasLanguage(Protocol):
-    """An example that says its language."""
-
-    @property
-    def language(self) -> str:
-        """The code, or ""."""
-        ...
-
-
-E = TypeVar("E", bound=HasLanguage)
-P = TypeVar("P")
 
 
 @dataclass(frozen=True)

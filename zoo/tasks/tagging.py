@@ -17,8 +17,9 @@ from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
 from zoo.tasks import cluener
-from zoo.tasks.base import Example, Outputs, Task
+from zoo.tasks.base import Outputs, Task
 from zoo.tasks.columns import is_plain
+from zoo.tasks.example import Example
 from zoo.tasks.features import IGNORED_LABEL, Column, Features, Ragged
 from zoo.tasks.pieces import owners
 from zoo.tasks.rows import Row, lines, shown

@@ -14,7 +14,8 @@ import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError, UsageError
-from zoo.tasks.base import Example, Outputs, Task
+from zoo.tasks.base import Outputs, Task
+from zoo.tasks.example import Example
 from zoo.tasks.features import IGNORED_LABEL, Column, Features, Ragged
 from zoo.tasks.formats import READERS, parallel
 from zoo.tasks.rows import Row

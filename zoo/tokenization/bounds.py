@@ -11,7 +11,7 @@ from zoo.tokenization.added import MOST_IDS, read_id
 
 MAX_GROWTH = 128  # characters that normalisation may make of one
 MAX_PARTS = 64  # of a normaliser or decoder
-MAX_WORD_CHARACTERS = 1000  # characters of a word that is looked up piece by piece; BERT's limit is 100
+MAX_WORD_CHARACTERS = 1000  # of a word that is looked up piece by piece; BERT's limit is 100
 # Signs of a pattern that may match between two characters; such a match adds its replacement and takes nothing.
 EMPTY_MATCH_SIGNS = ("*", "?", "^", "$", "\\b", "\\B", "\\A", "\\z", "\\Z", "\\G", "|", "{0", "{,", "()")
 GROWTH_BY_TYPE = {"ByteLevel": 4}  # bytes of a character, each spelled as one

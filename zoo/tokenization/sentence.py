@@ -16,13 +16,9 @@ from zoo.tokenization.pieces import Pieces
 from zoo.tokenization.proto import charmap_of
 from zoo.tokenization.spelled import TextPart, TokenSplitter
 
-SPACE_MARK = "\u2581"
-FIRST_TOKENS = (
-    "<s>",
-    "<pad>",
-    "</s>",
-    "<unk>",
-)  # fairseq's own ids 0-3; its other pieces are one further than in the model
+SPACE_MARK = "\u2581"  # what SentencePiece writes for a space
+# fairseq's own ids 0-3; its other pieces are one further than in the model.
+FIRST_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")
 MASK_TOKEN = "<mask>"
 MAX_TEXTS_OF_ONE_THREAD = 128  # texts for which starting threads takes longer than it saves
 

@@ -22,7 +22,7 @@ CONFIG_FILE, ROLES_FILE, ADDED_FILE = SETTINGS_FILES = (
 TOKEN_ROLES = ("pad", "unk", "cls", "sep", "mask", "bos", "eos")
 EXTRA_TOKEN_KEYS = ("additional_special_tokens", "extra_special_tokens")
 FLAG_KEYS = ("do_lower_case", "tokenize_chinese_chars", "strip_accents", "add_prefix_space", "trim_offsets")
-MAX_VOCABULARY_BYTES = 128 << 20  # bytes of a vocabulary: XLM-R's tokenizer.json has 17 million
+MAX_VOCABULARY_BYTES = 128 << 20  # XLM-R's tokenizer.json has 17 million bytes
 NO_LIMIT = 10**6  # "no limit" is written as 1e30
 # Options that would make other ids, and the values that do not.
 ALLOWED_VALUES: Mapping[str, tuple[object, ...]] = {

@@ -28,6 +28,7 @@ DISPUTED_CHARACTERS = (
     "\U00010000-\U0001efff\U0002b820-\U0002ceaf\U000e0000-\U0010ffff"
 )
 CAPITAL_SIGMA = "Σ"
+# A character of one of these blocks stands in for others of its kind: runic letters, punctuation, ideographs.
 LETTER_CODES, PUNCTUATION_CODES, IDEOGRAPH_CODES = (
     range(0x16A0, 0x16EB),
     range(0x2E18, 0x2E2F),
