@@ -35,7 +35,7 @@ class Server:
     def __init__(self, name: str, size: str, data: str) -> None:
         # Plain paddle has MKL's own choice; on Intel's processors a 0 would take its slowest path instead.
         plain = name == "paddle" and env.mkl_path()
-        variables = os.environ | ({env.KERNELS: "0"} if plain else {})
+        variables = os.environ | ({env.MKL_PATH_VARIABLE: "0"} if plain else {})
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.train_references", name, size, data],
             stdin=subprocess.PIPE,

@@ -19,7 +19,8 @@ import numpy as np
 from conversion.cases import Case, CaseMaker
 from conversion.reference import Reference, load_original
 from conversion.sides import Call, PaddleSide, TorchSide
-from zoo.checkpoint.rules import KeyMap, Rule
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import Rule
 from zoo.loading import load
 
 CLOSE = 1e-4  # a guess mends a layer when it brings the difference under this share of the layer's largest value

@@ -25,7 +25,7 @@ from conversion.reference import Reference, Tolerance, class_of, load_original, 
 from conversion.sides import Arrays, PaddleSide, Store, TorchSide
 from conversion.texts import SENTENCES
 from zoo.checkpoint.apply import forward
-from zoo.checkpoint.rules import KeyMap
+from zoo.checkpoint.keymap import KeyMap
 from zoo.errors import ParityError
 from zoo.loading import load
 

@@ -33,7 +33,8 @@ TABLE = (
     Row("zoo/errors.py"),
     Row("zoo/published.py"),
     Row("zoo/cards.py", parts="zoo.published"),
-    Row("zoo/signals.py"),
+    Row("zoo/processes.py"),
+    Row("zoo/signals.py", parts="zoo.processes"),
     # Reading and writing of files, for everything below; locks import late.
     Row("zoo/files/*", packages="filelock", parts="zoo.errors zoo.signals zoo.files"),
     Row("zoo/version.py"),
@@ -44,14 +45,16 @@ TABLE = (
     Row("zoo/models/*/__init__.py", parts="zoo.cards"),
     Row(
         "zoo/models/*/keymap.py",
-        parts="zoo.checkpoint.rules zoo.checkpoint.dialect zoo.models.structbert.keymap zoo.models.xlmr.keymap",
+        parts="zoo.checkpoint.keymap zoo.checkpoint.rules zoo.checkpoint.dialect zoo.models.structbert.keymap"
+        " zoo.models.xlmr.keymap",
     ),
-    Row("zoo/checkpoint/rules.py", parts="zoo.errors zoo.files"),
+    Row("zoo/checkpoint/rules.py"),
+    Row("zoo/checkpoint/keymap.py", parts="zoo.errors zoo.files zoo.checkpoint.rules"),
     Row("zoo/checkpoint/shapes.py", parts="zoo.errors zoo.files zoo.checkpoint.rules"),
-    Row("zoo/checkpoint/dialect.py", parts="zoo.checkpoint.rules"),
+    Row("zoo/checkpoint/dialect.py", parts="zoo.checkpoint.keymap"),
     Row("zoo/mark.py", parts="zoo.errors zoo.files"),
     Row("zoo/registry.py", parts=f"{LIGHT} zoo.models"),
-    Row("zoo/paddlenlp.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint.dialect zoo.checkpoint.rules"),
+    Row("zoo/paddlenlp.py", parts=f"{LIGHT} zoo.registry zoo.checkpoint.dialect zoo.checkpoint.keymap"),
     Row("zoo/configs.py", parts=f"{LIGHT} zoo.registry zoo.paddlenlp zoo.checkpoint"),
     # Which key table reads a file and which head it has, for loading and converting alike.
     Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),
@@ -79,7 +82,9 @@ TABLE = (
         packages="numpy safetensors filelock huggingface_hub certifi",
         parts=f"{LIGHT} zoo.hub zoo.checkpoint zoo.registry zoo.env zoo.terminal zoo.version",
     ),
-    Row("zoo/tokenization/tensors.py", packages="numpy paddle"),  # itself imported late
+    Row(
+        "zoo/tokenization/tensors.py", packages="numpy paddle", parts="zoo.tokenization.options"
+    ),  # itself imported late
     Row(
         "zoo/tokenization/*",
         packages="numpy tokenizers sentencepiece",
@@ -102,7 +107,7 @@ TABLE = (
         parts="zoo.errors zoo.files zoo.models.common zoo.models.xlmr {here}",
     ),
     Row("zoo/models/palm/v2/__init__.py"),
-    Row("zoo/models/palm/v2/keymap.py", parts="zoo.checkpoint.rules"),
+    Row("zoo/models/palm/v2/keymap.py", parts="zoo.checkpoint.keymap zoo.checkpoint.rules"),
     Row(
         "zoo/models/palm/v2/tokenizer.py",
         packages="numpy",

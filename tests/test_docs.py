@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.pages import DOCS, ROOT, as_module, blocks, commands, pages, zoo_commands
-from tests.readme_models import models_of_the_hub
+from tests.tiny_models import models_of_the_hub
 from zoo import registry, tasks
 from zoo.finetune.recipes import SUITES
-from zoo.loading import TASKS
+from zoo.outline import TASKS
 from zoo.tasks.user_files import ROLES
 
 SHARED = {"models.md", "api.md", "contributing.md"}  # one page for both languages, as are the results

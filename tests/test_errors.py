@@ -13,7 +13,7 @@ def test_a_missing_extra_is_named_by_its_libraries() -> None:
     """The zoo is on no index: its own name would be another's package, or none."""
     for extra, library in (("data", "datasets"), ("finetune", "seqeval"), ("int8", "nncf"), ("verify", "torch==")):
         hint = errors.to_install(extra)
-        assert hint.startswith("pip install '") and library in hint and errors.DISTRIBUTION not in hint
+        assert hint.startswith("pip install '") and library in hint and errors.DISTRIBUTION_NAME not in hint
 
 
 def test_without_metadata(monkeypatch: pytest.MonkeyPatch) -> None:

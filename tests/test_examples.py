@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.house import PUBLIC, ROOT, Tree, without_example
-from tests.readme_models import models_of_the_hub
+from tests.tiny_models import models_of_the_hub
 
 HUB = "palm-zh-base"  # what examples load from the Hub; a small random network takes its place
 REVIEWS = [("Lovely, I would buy it again.", "good"), ("It broke on the first day.", "bad")] * 4

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import signals
+from zoo import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -18,7 +18,7 @@ BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 USUAL = """
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from zoo import terminal, signals
+from zoo import processes, signals, terminal
 
 def ready():
     print("ready", flush=True)
@@ -132,10 +132,10 @@ sys.exit(terminal.run(main))
 def test_a_long_native_call_is_ended_from_outside(number: int) -> None:
     work = """
 import ctypes
-signals.GRACE = 1.5
+signals.GRACE_SECONDS = 1.5
 def main():
     libc = ctypes.CDLL(None)
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signals.KNOCK])  # so that the call is not cut off
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signals.WAKE_SIGNAL])  # so that the call is not cut off
     with signals.cleanup(lambda: print("tidied", flush=True)):
         ready()
         libc.usleep(60_000_000)
@@ -169,11 +169,11 @@ def test_children_and_their_children_end(number: int, outside: bool, tmp_path: P
     )
     work = f"""
 import subprocess
-signals.GRACE = signals.PATIENCE = 0.5
+signals.GRACE_SECONDS = signals.CHILD_GRACE_SECONDS = 0.5
 def main():
     child = subprocess.Popen([sys.executable, "-c", {stubborn!r}])
-    while len(signals._descendants()) < 3: time.sleep(0.05)
-    print(*signals._descendants(), file=open({str(tmp_path / "children")!r}, "w"))
+    while len(processes.descendants()) < 3: time.sleep(0.05)
+    print(*processes.descendants(), file=open({str(tmp_path / "children")!r}, "w"))
     ready()
     {"with signals.deferred(): time.sleep(60)" if outside else "child.wait()"}
 sys.exit(terminal.run(main))
@@ -181,15 +181,15 @@ sys.exit(terminal.run(main))
     assert stopped(work, number)[:3] == (128 + number, "", "stopped\n")
     children = [int(child) for child in (tmp_path / "children").read_text().split()]
     until = time.monotonic() + 10  # a process that was killed may still be going
-    while any(signals._runs(child) for child in children) and time.monotonic() < until:
+    while any(processes.runs(child) for child in children) and time.monotonic() < until:
         time.sleep(0.05)
-    assert len(children) >= 3 and not any(signals._runs(child) for child in children)
+    assert len(children) >= 3 and not any(processes.runs(child) for child in children)
 
 
 def test_handlers_and_mask_are_put_back() -> None:
     """In a process without older threads: they could take the signal instead."""
     work = """
-before = [signal.getsignal(n) for n in (*signals.OWNED, signals.KNOCK)]
+before = [signal.getsignal(n) for n in (*signals.OWNED_SIGNALS, signals.WAKE_SIGNAL)]
 mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
 with signals.owned() as outermost, signals.owned() as inner:
     assert outermost and not inner
@@ -201,7 +201,7 @@ with signals.owned() as outermost, signals.owned() as inner:
         assert error.number == signal.SIGTERM == signals.received()
     else:
         raise AssertionError("not stopped")
-assert [signal.getsignal(n) for n in (*signals.OWNED, signals.KNOCK)] == before
+assert [signal.getsignal(n) for n in (*signals.OWNED_SIGNALS, signals.WAKE_SIGNAL)] == before
 assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
 assert not signals.received()
 """

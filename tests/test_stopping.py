@@ -61,7 +61,9 @@ def stop_at(place: str, number: int, work: Path, module: str, *words: object) ->
     assert done.stderr.endswith("stopped\n") and done.stderr.count("stopped") == 1, done.stderr
     assert "Traceback" not in done.stderr + done.stdout and "C++" not in done.stderr, done.stderr
     assert running(mark) == []
-    left = [p.name for p in work.rglob(".*") if p.name not in (files.writing.MANIFEST, ".ses")]  # onnxruntime's
+    left = [
+        p.name for p in work.rglob(".*") if p.name not in (files.writing.MANIFEST_FILE, ".ses")
+    ]  # onnxruntime's
     assert left == []
     assert [p.name for p in (work / "tmp").iterdir() if p.name != ".ses"] == []
     return done
@@ -106,7 +108,7 @@ def run(model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         ("zoo.finetune.cpu_speedups:backward:9", signal.SIGINT, "stopped"),  # Python below C++
         ("zoo.finetune.cpu_speedups:forward:5", signal.SIGTERM, "stopped"),
         ("zoo.tasks.running:rows_of:1", signal.SIGTERM, "stopped"),
-        ("zoo.files.writing:_describe:2", signal.SIGINT, "stopped"),  # a checkpoint becomes one
+        ("zoo.files.manifest:write_manifest:2", signal.SIGINT, "stopped"),  # a checkpoint becomes one
         ("zoo.finetune.result:draw:1", signal.SIGTERM, "stopped"),
     ],
 )

@@ -278,9 +278,9 @@ def test_one_thread_setting(first: str, wanted: str | None, threads: int) -> Non
 @pytest.mark.parametrize(
     ("vendor", "flags", "path"),
     [
-        ("GenuineIntel", env.PATHS["7"], ""),
-        ("", env.PATHS["7"], ""),
-        ("AuthenticAMD", env.PATHS["7"] | env.PATHS["5"], "7"),
+        ("GenuineIntel", env.MKL_PATHS["7"], ""),
+        ("", env.MKL_PATHS["7"], ""),
+        ("AuthenticAMD", env.MKL_PATHS["7"] | env.MKL_PATHS["5"], "7"),
         ("HygonGenuine", {"avx2", "fma"}, "5"),
         ("AuthenticAMD", {"avx2"}, ""),
     ],
@@ -292,10 +292,12 @@ def test_mkl_takes_the_best_path(monkeypatch: pytest.MonkeyPatch, vendor: str, f
 
 
 def test_the_users_path_for_mkl_stays() -> None:
-    code = "import os, zoo.models.common.layers; from zoo import env; print(os.environ.get(env.KERNELS, ''))"
+    code = (
+        "import os, zoo.models.common.layers; from zoo import env; print(os.environ.get(env.MKL_PATH_VARIABLE, ''))"
+    )
     for given, expected in (("0", "0"), (None, env.mkl_path())):
-        variables = {k: v for k, v in os.environ.items() if k != env.KERNELS}
-        variables |= {} if given is None else {env.KERNELS: given}
+        variables = {k: v for k, v in os.environ.items() if k != env.MKL_PATH_VARIABLE}
+        variables |= {} if given is None else {env.MKL_PATH_VARIABLE: given}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables)
         assert done.stdout.strip() == expected, done.stderr
 

@@ -17,7 +17,7 @@ SMALL_BATCH_TOKENS, PADDING_SHARE = 512, 0.1
 
 @dataclass(frozen=True)
 class Padding:
-    """How wide a batch is: the longest row, `spare` slots more, rounded up to a multiple.
+    """The rule for the width of a batch: the longest row, `spare` slots more, rounded up to a multiple.
 
     Attributes:
         multiple, spare: of a network whose numbers depend on how much padding follows, such that from this width on
@@ -30,7 +30,7 @@ class Padding:
     least: int = 0
 
     def width(self, longest: int) -> int:
-        """The width of a batch whose longest row has so many tokens."""
+        """Gives the width of a batch whose longest row has so many tokens."""
         return -(-max(longest + self.spare, self.least) // self.multiple) * self.multiple
 
 
@@ -47,7 +47,7 @@ def eval_batches(
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[np.ndarray]:
-    """Row numbers of batches for evaluation: every row once, longest first, at most `budget` padded tokens each.
+    """Gives the row numbers of batches: every row once, longest first, at most `budget` padded tokens each.
 
     Args:
         lengths: [N], tokens of each row.

@@ -1,22 +1,21 @@
-"""What a model's folder says about its network: config.json, or fairseq's checkpoint, which carries its options."""
+"""Reads a folder's description of its network: config.json, or the options in fairseq's checkpoint."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from zoo import paddlenlp, registry
 from zoo.checkpoint import open_checkpoint
 from zoo.errors import ConfigError
-from zoo.files import Fields, is_name, quote, read_object
+from zoo.files import Fields, JsonObject, is_name, quote, read_object
 from zoo.mark import KEY, Mark
 
-ADAPTER = "adapter_config.json"
-FAIRSEQ = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
+ADAPTER_FILE = "adapter_config.json"
+FAIRSEQ_FILES = ("model.pt", "dict.txt")  # a folder with these and no config.json is fairseq's
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: Path) -> JsonObject:
     """Reads config.json of a folder, or makes what it would be for a folder of fairseq.
 
     PaddleNLP's files are given in transformers' words; see `zoo.paddlenlp`. What names the network
@@ -30,17 +29,18 @@ def read(folder: Path) -> dict[str, Any]:
     """
     file = folder / "config.json"
     if not file.is_symlink() and not file.exists():
-        if all((folder / name).is_file() for name in FAIRSEQ):
-            return _fairseq(folder / FAIRSEQ[0])
-        if (folder / ADAPTER).is_file():
+        if all((folder / name).is_file() for name in FAIRSEQ_FILES):
+            return _fairseq(folder / FAIRSEQ_FILES[0])
+        if (folder / ADAPTER_FILE).is_file():
             raise ConfigError(
-                f"{quote(str(folder), 200)} is an adapter (it has {ADAPTER}): changes to a model, not the model.",
+                f"{quote(str(folder), 200)} is an adapter (it has {ADAPTER_FILE}): changes to a model, "
+                "not the model.",
                 "Merge it with the library that made it (peft: model.merge_and_unload().save_pretrained(DIR)), "
                 "then give DIR.",
             )
-        if not (folder / paddlenlp.LEGACY).is_file():
+        if not (folder / paddlenlp.LEGACY_CONFIG_FILE).is_file():
             raise ConfigError(f"{quote(str(folder), 200)} has no config.json.", "Give the folder of a model.")
-        file = folder / paddlenlp.LEGACY
+        file = folder / paddlenlp.LEGACY_CONFIG_FILE
     content = read_object(file, error=ConfigError)
     if KEY not in content and paddlenlp.is_paddlenlp(content):
         content = paddlenlp.translated(content)
@@ -52,7 +52,7 @@ def read(folder: Path) -> dict[str, Any]:
     return {**content, "encoder_config": read_object(nested, error=ConfigError)}
 
 
-def _checked(content: dict[str, Any], file: Path) -> dict[str, Any]:
+def _checked(content: JsonObject, file: Path) -> JsonObject:
     """Raises ConfigError unless what names the network is of the right kinds."""
     about = Fields(content, quote(str(file), 200), ConfigError)
     about.items("architectures", None, str, 16)
@@ -62,11 +62,11 @@ def _checked(content: dict[str, Any], file: Path) -> dict[str, Any]:
     return content
 
 
-def _fairseq(file: Path) -> dict[str, Any]:
+def _fairseq(file: Path) -> JsonObject:
     """Reads the sizes in a fairseq checkpoint: its pickle, which runs nothing, and no tensor."""
     with open_checkpoint(file) as checkpoint:
         shapes = {name: info.shape for name, info in checkpoint.infos.items()}
         args = checkpoint.extras
     module = registry.fairseq(args.get("arch")).module
-    found: dict[str, Any] = import_module(f"{module}.config").Config.of_fairseq(args, shapes)
+    found: JsonObject = import_module(f"{module}.config").Config.of_fairseq(args, shapes)
     return found

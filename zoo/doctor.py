@@ -192,9 +192,9 @@ def _problems(verify: bool) -> list[str]:
 def _damaged(hub: Path) -> list[str]:
     """Files of the Hugging Face cache are named by their sha256, the small ones as git names them."""
     from zoo.hub.files import digest_like
-    from zoo.hub.names import DIGEST
+    from zoo.hub.names import DIGEST_PATTERN
 
-    blobs = [b for b in hub.glob("models--*/blobs/*") if DIGEST.fullmatch(b.name) and b.is_file()]
+    blobs = [b for b in hub.glob("models--*/blobs/*") if DIGEST_PATTERN.fullmatch(b.name) and b.is_file()]
     return [
         f"{b} is damaged: delete it and load the model again." for b in blobs if digest_like(b, b.name) != b.name
     ]

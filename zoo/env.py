@@ -1,4 +1,4 @@
-"""The machine and the environment: cores, memory, folders, switches, versions. Standard library only."""
+"""Tells what the machine and the environment have: cores, memory, folders, switches, versions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-PACKAGES = (
+REPORTED_PACKAGES = (
     "paddlepaddle",
     "paddlepaddle-gpu",
     "numpy",
@@ -21,35 +21,35 @@ PACKAGES = (
     "torch",
     "transformers",
 )
-OFFLINE = ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-BF16 = {"avx512_bf16", "amx_bf16"}
+OFFLINE_VARIABLES = ("ZOO_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+BF16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 # paddle 3.3.1 brings MKL of 2019, which takes its slowest path unless the processor is Intel's: on AMD's Zen 4 that
 # is a third of the speed of a product. Until 2020 MKL read this variable: a path, and what the processor must do.
-KERNELS = "MKL_DEBUG_CPU_TYPE"
-PATHS = {
+MKL_PATH_VARIABLE = "MKL_DEBUG_CPU_TYPE"
+MKL_PATHS = {
     "7": {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd", "fma"},
     "5": {"avx2", "fma"},
 }
-TRUE = {"1", "true", "yes", "on"}
+TRUE_TEXTS = {"1", "true", "yes", "on"}
 
 
 def flag(name: str) -> bool:
-    """An on/off environment variable."""
-    return os.environ.get(name, "").strip().lower() in TRUE
+    """Tells whether an environment variable is on ("1", "true", "yes", "on")."""
+    return os.environ.get(name, "").strip().lower() in TRUE_TEXTS
 
 
 def offline() -> bool:
-    """True when nothing may be downloaded: ZOO_OFFLINE, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE."""
-    return any(map(flag, OFFLINE))
+    """Tells whether nothing may be downloaded: ZOO_OFFLINE, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE."""
+    return any(map(flag, OFFLINE_VARIABLES))
 
 
 def home() -> Path:
-    """Where the zoo keeps its files: $ZOO_HOME, else ~/.cache/zoo."""
+    """Gives the folder where the zoo keeps its files: $ZOO_HOME, else ~/.cache/zoo."""
     return Path(os.path.expanduser(os.environ.get("ZOO_HOME") or "~/.cache/zoo"))
 
 
 def hub_cache() -> Path:
-    """The Hugging Face cache, by the same variables that huggingface_hub reads."""
+    """Gives the folder of the Hugging Face cache, by the same variables that huggingface_hub reads."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if path := os.environ.get(name):
             return Path(os.path.expanduser(path))
@@ -58,22 +58,22 @@ def hub_cache() -> Path:
 
 
 def hub_endpoint() -> str:
-    """The Hugging Face Hub or the mirror that $HF_ENDPOINT names."""
+    """Gives the address of the Hugging Face Hub, or of the mirror that $HF_ENDPOINT names."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
 def modelscope_endpoint() -> str:
-    """ModelScope, or the address that $MODELSCOPE_ENDPOINT or $MODELSCOPE_DOMAIN names."""
+    """Gives the address of ModelScope, or what $MODELSCOPE_ENDPOINT or $MODELSCOPE_DOMAIN names."""
     named = os.environ.get("MODELSCOPE_ENDPOINT") or os.environ.get("MODELSCOPE_DOMAIN") or "www.modelscope.cn"
     return (named if "://" in named else f"https://{named}").rstrip("/")
 
 
 def versions() -> dict[str, str]:
-    """Python, and the installed packages that matter here; read from their metadata, nothing is imported."""
+    """Gives the versions of Python and of the packages that matter here, from their metadata; imports nothing."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": sys.version.split()[0]}
-    for name in PACKAGES:
+    for name in REPORTED_PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -82,14 +82,14 @@ def versions() -> dict[str, str]:
 
 
 def cores() -> int:
-    """Cores this process may use: its affinity, and the CPU share that a container gives it."""
+    """Gives the cores this process may use: its affinity, and the CPU share that a container gives it."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_quota()
     return max(1, min(count, quota) if quota else count)
 
 
 def _cgroup_quota() -> int:
-    """Whole cores of a cgroup limit (version 2, then 1); 0 when there is none."""
+    """Gives the whole cores of a cgroup limit (version 2, then 1); 0 when there is none."""
     base = Path("/sys/fs/cgroup")
     try:
         quota, period = (base / "cpu.max").read_text().split()
@@ -105,23 +105,23 @@ def _cgroup_quota() -> int:
 
 
 def cpu() -> str:
-    """The processor's name."""
+    """Gives the processor's name."""
     return _cpuinfo("model name") or platform.processor() or "unknown"
 
 
 def cpu_vendor() -> str:
-    """Who made the processor ("GenuineIntel", "AuthenticAMD", "HygonGenuine"); "" when the system does not say."""
+    """Gives the processor's maker ("GenuineIntel", "AuthenticAMD"); "" when the system does not say."""
     return _cpuinfo("vendor_id")
 
 
 def cpu_flags() -> frozenset[str]:
-    """What the processor can do, as Linux names it ("avx512_bf16"); empty when the system does not say."""
+    """Gives what the processor can do, as Linux names it ("avx512_bf16"); empty when the system does not say."""
     return frozenset(_cpuinfo("flags").split())
 
 
 @lru_cache(maxsize=8)
 def _cpuinfo(name: str) -> str:
-    """A line of /proc/cpuinfo without its name; "" when there is none."""
+    """Gives a line of /proc/cpuinfo without its name; "" when there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -130,19 +130,19 @@ def _cpuinfo(name: str) -> str:
 
 
 def computes_bf16() -> bool:
-    """True when the processor multiplies in bfloat16, so that it is faster than float32."""
-    return not cpu_flags().isdisjoint(BF16)
+    """Tells whether the processor multiplies in bfloat16, so that it is faster than float32."""
+    return not cpu_flags().isdisjoint(BF16_CPU_FLAGS)
 
 
 def mkl_path() -> str:
-    """The path that MKL is to take (see PATHS) where it would not find it; "" on Intel's and unknown processors."""
+    """Gives the value of MKL_PATHS that MKL would not choose by itself; "" on Intel's and unknown processors."""
     if cpu_vendor() in ("GenuineIntel", ""):
         return ""
-    return next((path for path, needed in PATHS.items() if needed <= cpu_flags()), "")
+    return next((path for path, needed in MKL_PATHS.items() if needed <= cpu_flags()), "")
 
 
 def memory() -> int:
-    """Bytes of memory that are free to use, 0 when the system does not say."""
+    """Gives the bytes of memory that are free to use, 0 when the system does not say."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
@@ -157,7 +157,7 @@ def memory() -> int:
 
 
 def threads() -> int:
-    """Threads that a network computes with: OMP_NUM_THREADS, else every core."""
+    """Gives the number of threads that a network computes with: OMP_NUM_THREADS, else every core."""
     return _wanted_threads() or cores()
 
 
@@ -169,7 +169,7 @@ def use_all_cores() -> int:
     Returns the number of threads.
     """
     if path := mkl_path():
-        os.environ.setdefault(KERNELS, path)
+        os.environ.setdefault(MKL_PATH_VARIABLE, path)
     wanted = _wanted_threads()
     from paddle.base import core
 
@@ -184,7 +184,7 @@ def use_all_cores() -> int:
 
 
 def _wanted_threads() -> int:
-    """The user's OMP_NUM_THREADS, 0 when there is none."""
+    """Gives the user's OMP_NUM_THREADS, 0 when there is none."""
     text = os.environ.get("OMP_NUM_THREADS", "")
     if "paddle" in sys.modules and text == "1":
         try:  # the variables as this process was started with

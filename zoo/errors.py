@@ -1,4 +1,4 @@
-"""The errors of the zoo: what was given, why it does not work, what to type instead."""
+"""Defines the errors of the zoo: each says what was given, why it does not work, what to type instead."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def did_you_mean(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
     return f"Did you mean {' or '.join(repr(shown[one]) for one in found)}?" if found else ""
 
 
-DISTRIBUTION = "paddle-model-zoo"
+DISTRIBUTION_NAME = "paddle-model-zoo"
 
 
 def to_install(extra: str) -> str:
@@ -115,7 +115,7 @@ def to_install(extra: str) -> str:
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
-        rows = [row.partition(";") for row in requires(DISTRIBUTION) or ()]
+        rows = [row.partition(";") for row in requires(DISTRIBUTION_NAME) or ()]
     except PackageNotFoundError:
         rows = []
     old = '"3.13"' if sys.version_info >= (3, 13) else "none"  # extras have one limit on Python's version

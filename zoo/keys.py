@@ -1,41 +1,41 @@
-"""A weight file by upstream's keys: which key table reads it, and which heads its keys fit. Without a framework."""
+"""Tells which key table reads a weight file, and which heads its keys fit; needs no framework."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from zoo.cards import Architecture
 from zoo.checkpoint import Checkpoint, backward, widen
-from zoo.checkpoint.rules import KEPT, NETWORK, KeyMap, Plan, Shape, Step, group_of
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import NETWORK_PREFIXES, UNUSED_PREFIX, Plan, Shape, Step, group_of
 from zoo.checkpoint.shapes import source_shapes
 from zoo.errors import CheckpointError, KeyRuleError, UsageError
 from zoo.files import clean, parse_json, quote
 from zoo.mark import Mark
-from zoo.paddlenlp import PADDLENLP, TORCH, VERSION, dialect_of, table
+from zoo.paddlenlp import PADDLENLP, TORCH, VERSION_KEY, dialect_of, table
 
-SHOWN = 4  # names that a message lists
+MAX_LISTED_NAMES = 4  # names that a message lists
 # In the metadata of a file that a conversion wrote: the keys it came from, and whose.
 SOURCE_KEYS, SOURCE_FORM = "source_keys", "source_form"
 # What a safetensors header says of who wrote it. PaddleNLP's arrays are numpy's.
-MARKS = {"pt": TORCH, "np": PADDLENLP, "pd": PADDLENLP, "paddle": PADDLENLP}
-WHOLE = ("generation", "embedding")  # heads without tensors of their own
-PRETRAINING = ("mlm", "discriminator")  # heads that a network is left without unless they are asked for
-OUTPUTS = {"multiple-choice": 1, "qa": 2, "discriminator": 1}  # heads whose width no labels decide
+FORMAT_MARKS = {"pt": TORCH, "np": PADDLENLP, "pd": PADDLENLP, "paddle": PADDLENLP}
+HEADS_WITHOUT_TENSORS = ("generation", "embedding")  # heads without tensors of their own
+PRETRAINING_HEADS = ("mlm", "discriminator")  # heads that a network is left without unless they are asked for
+FIXED_WIDTHS = {"multiple-choice": 1, "qa": 2, "discriminator": 1}  # heads whose width no labels decide
 
 
-def form_of(checkpoint: Checkpoint, config: Mapping[str, Any], architecture: Architecture) -> str:
-    """Who wrote an upstream file: TORCH, whose Linear layers lie [out, in], or PADDLENLP, whose lie [in, out].
+def form_of(checkpoint: Checkpoint, config: Mapping[str, object], architecture: Architecture) -> str:
+    """Gives who wrote an upstream file: TORCH (Linear layers lie [out, in]) or PADDLENLP ([in, out]).
 
     The file's format or its mark says so, then names that only one of them uses, then config.json; shapes never do.
 
     Raises:
         KeyRuleError: the mark and the names contradict each other.
     """
-    others = {"pdparams": PADDLENLP, "safetensors": MARKS.get(checkpoint.metadata.get("format", ""), "")}
+    others = {"pdparams": PADDLENLP, "safetensors": FORMAT_MARKS.get(checkpoint.metadata.get("format", ""), "")}
     marked = others.get(checkpoint.format, TORCH)
     if dialect_of(architecture.module, architecture.name) is None:
         return marked or TORCH
@@ -48,17 +48,17 @@ def form_of(checkpoint: Checkpoint, config: Mapping[str, Any], architecture: Arc
         )
     if marked or len(readers) == 1:
         return marked or readers[0]
-    return PADDLENLP if VERSION in config else TORCH
+    return PADDLENLP if VERSION_KEY in config else TORCH
 
 
 def _knows(keymap: KeyMap, keys: Iterable[str]) -> bool:
-    """Whether a table has a rule for every key of the network, and there is one."""
+    """Tells whether a table has a rule for every key of the network, and there is one."""
     inside = [key for key in keys if keymap.is_inside(key)]
     return bool(inside) and all(keymap.match(key) for key in inside)
 
 
 def heads_of(keymap: KeyMap, shapes: Mapping[str, Shape]) -> dict[str, tuple[str, ...]]:
-    """The heads that the keys of a file fit, each with those keys: one key may be of several.
+    """Gives the heads that the keys of a file fit, each with those keys: one key may be of several.
 
     Args:
         shapes: of the upstream tensors by their keys.
@@ -66,7 +66,7 @@ def heads_of(keymap: KeyMap, shapes: Mapping[str, Shape]) -> dict[str, tuple[str
     beside = [key for key in shapes if not keymap.is_inside(key)]
     hits = (keymap.match(key) for key in shapes if "pooler" in key)
     pooler = any(hit and hit[0].targets and hit[0].targets[0].startswith("encoder.pooler.") for hit in hits)
-    targets = [t for rule in keymap.rules for t in rule.targets if not t.startswith((*NETWORK, "unused."))]
+    targets = [t for rule in keymap.rules for t in rule.targets if not t.startswith((*NETWORK_PREFIXES, "unused."))]
     found: dict[str, tuple[str, ...]] = {}
     for group in dict.fromkeys(target.partition(".")[0] for target in targets):
         task, start = group.replace("_", "-"), f"{group}."
@@ -77,8 +77,8 @@ def heads_of(keymap: KeyMap, shapes: Mapping[str, Shape]) -> dict[str, tuple[str
             made |= {t: key for t in hit[0].targets if t.startswith(start)} if hit else {}
         if made.keys() != {t for t in targets if t.startswith(start)}:
             continue
-        width = shapes[made[f"{start}output.bias"]] if task in OUTPUTS else ()
-        if (task in OUTPUTS and width != (OUTPUTS[task],)) or (task in keymap.pooled and not pooler):
+        width = shapes[made[f"{start}output.bias"]] if task in FIXED_WIDTHS else ()
+        if (task in FIXED_WIDTHS and width != (FIXED_WIDTHS[task],)) or (task in keymap.pooled and not pooler):
             continue
         found[task] = tuple(dict.fromkeys(made.values()))
     return found
@@ -110,8 +110,8 @@ class Source:
     is_saved: bool = False
 
     @classmethod
-    def upstream(cls, checkpoint: Checkpoint, config: Mapping[str, Any], architecture: Architecture) -> Source:
-        """An untouched file.
+    def upstream(cls, checkpoint: Checkpoint, config: Mapping[str, object], architecture: Architecture) -> Source:
+        """Opens an untouched file.
 
         Raises:
             CheckpointError: an adapter, or a file without tensors.
@@ -160,21 +160,21 @@ class Source:
 
     @property
     def trained(self) -> list[str]:
-        """The heads that the keys fit and that are more than what a network was pretrained with."""
-        return [task for task in self.heads if task not in PRETRAINING]
+        """Gives the heads that the keys fit and that are more than what a network was pretrained with."""
+        return [task for task in self.heads if task not in PRETRAINING_HEADS]
 
     def plan(self, task: str | None) -> Plan:
-        """Which upstream tensors become which of ours, read as the head that is asked for."""
+        """Gives which upstream tensors become which of ours, read as the head that is asked for."""
         return self.keymap.prefer(task).plan(self.shapes)
 
     def read(self, key: str) -> np.ndarray:
-        """An upstream tensor, float32."""
+        """Reads an upstream tensor, float32."""
         if step := self.origins.get(key):
             return backward(step, self.checkpoint.read)[key]
         return widen(self.checkpoint.read(key), self.checkpoint.infos[key].dtype)
 
     def saved(self) -> str | None:
-        """The head that the weights have: the one that config.json names, unless the keys fit another one only.
+        """Gives the head that the weights have: the one config.json names, unless the keys fit only another.
 
         Raises:
             UsageError: they fit several others, and config.json names none of them.
@@ -189,13 +189,13 @@ class Source:
         return nearest
 
     def nearest(self) -> str | None:
-        """As `saved`; the first of several."""
-        known = self.own in self.heads or self.own in WHOLE or not self.trained
+        """Gives what `saved` does; the first of several."""
+        known = self.own in self.heads or self.own in HEADS_WITHOUT_TENSORS or not self.trained
         return self.own if known else self.trained[0]
 
 
 def source_keys(checkpoint: Checkpoint) -> dict[str, str]:
-    """Upstream key -> element type, as a conversion has noted them in its file.
+    """Gives the element types by upstream key, as a conversion has noted them in its file.
 
     Raises:
         CheckpointError: the note is not one that a conversion wrote.
@@ -207,12 +207,12 @@ def source_keys(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def kept(names: Iterable[str]) -> list[str]:
-    """Upstream keys of the tensors that a conversion kept as they were, from the names in its file."""
-    return [name.removeprefix(KEPT) for name in names if name.startswith(KEPT)]
+    """Gives the upstream keys of tensors that a conversion kept as they were, from the names in its file."""
+    return [name.removeprefix(UNUSED_PREFIX) for name in names if name.startswith(UNUSED_PREFIX)]
 
 
 def listed(names: Iterable[str]) -> str:
-    """A few names of tensors, for a message."""
+    """Gives a few names of tensors, for a message."""
     all_names = list(names)
-    more = f" and {len(all_names) - SHOWN} more" if len(all_names) > SHOWN else ""
-    return ", ".join(map(clean, all_names[:SHOWN])) + more
+    more = f" and {len(all_names) - MAX_LISTED_NAMES} more" if len(all_names) > MAX_LISTED_NAMES else ""
+    return ", ".join(map(clean, all_names[:MAX_LISTED_NAMES])) + more

@@ -14,12 +14,13 @@ import paddle
 from zoo import hub, keys, registry
 from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
-from zoo.checkpoint.rules import KeyMap, Shape, group_of
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import Shape, group_of
 from zoo.errors import UsageError
 from zoo.keys import Source
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
-from zoo.models.common.weights import DTYPES, POOLER, check_names, disk_names, fill
+from zoo.models.common.weights import PADDLE_DTYPES, POOLER_PREFIX, check_names, disk_names, fill
 from zoo.outline import TASKS, apart_from_weights, embeds, lazily, options_of
 from zoo.weights import Weights
 
@@ -72,8 +73,8 @@ def load(
         >>> model.encode("A cat sits on the mat.").shape
         (384,)
     """
-    if dtype not in DTYPES:
-        raise UsageError(f"dtype='{dtype}' is not one of {', '.join(DTYPES)}.")
+    if dtype not in PADDLE_DTYPES:
+        raise UsageError(f"dtype='{dtype}' is not one of {', '.join(PADDLE_DTYPES)}.")
     place = _place(device)
     folder, card = _find(name_or_path, revision)
     about = ModelFolder.read(folder)
@@ -84,7 +85,7 @@ def load(
         about = about.with_head(task if task in source.heads else own)
         config = _with_labels(about, labels)
         weights = Weights.of(source, task, own)
-        pooler = any(name.startswith(POOLER) for name in weights.shapes)
+        pooler = any(name.startswith(POOLER_PREFIX) for name in weights.shapes)
         with lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
         weights = weights.pick(model.picks).beside(apart_from_weights(model, folder))
@@ -93,7 +94,7 @@ def load(
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
         computed = _computed(about, expected, weights.shapes)
         left_out = _left_out(model, weights.shapes)
-        skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER[:-1], *left_out}
+        skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER_PREFIX[:-1], *left_out}
         hint = _hint(task, labels is not None, expected, weights.shapes)
         check_names(expected, weights.shapes, (*fresh, *computed), skipped, str(checkpoint.path), hint)
         fill(tensors, weights.read, (*fresh, *computed), dtype, place)
@@ -160,7 +161,7 @@ def _task(
 
 def _tell(name: str, named: str, source: Source, task: str | None, weights: Weights, fresh: Sequence[str]) -> None:
     """Says in a line each what was guessed, made anew, or not read. `named`: the class in config.json."""
-    if task and task in source.heads and task != source.own and task not in keys.PRETRAINING:
+    if task and task in source.heads and task != source.own and task not in keys.PRETRAINING_HEADS:
         log.warning("%s: config.json names %s; read as %s: %s", name, named, task, keys.listed(source.heads[task]))
     if fresh:
         log.warning("%s: new, to be trained: %s", name, keys.listed(fresh))
@@ -208,7 +209,7 @@ def _fresh(
     resized = labels_given and any(found.get(name) not in (None, expected[name]) for name in head)
     if not absent and not resized:
         return ()
-    pooler = tuple(name for name in expected if name.startswith(POOLER) and name not in found)
+    pooler = tuple(name for name in expected if name.startswith(POOLER_PREFIX) and name not in found)
     return (*pooler, *head)
 
 

@@ -13,11 +13,11 @@ import paddle
 
 from zoo import signals
 from zoo.cards import Architecture
-from zoo.checkpoint.rules import NETWORK, Shape, group_of
+from zoo.checkpoint.rules import NETWORK_PREFIXES, Shape, group_of
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
 from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
-from zoo.models.common.weights import POOLER, check_names, disk_names
+from zoo.models.common.weights import POOLER_PREFIX, check_names, disk_names
 
 TASKS = (
     "mlm",
@@ -73,12 +73,12 @@ def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[st
     made = import_module(f"{architecture.module}.config").Config.from_dict(config)
     shapes: dict[str, Shape] = {}
     with lazily():
-        bare = module.build(made, None, pooler=POOLER[:-1] in groups)
+        bare = module.build(made, None, pooler=POOLER_PREFIX[:-1] in groups)
         shapes |= {name: tuple(t.shape) for name, t in disk_names(bare).items()}
         for task in (t for t in TASKS if group_of(t) in groups):
             names = disk_names(module.build(made, task))
             shapes |= {n: tuple(t.shape) for n, t in names.items() if n.startswith(f"{group_of(task)}.")}
-    network = tuple(NETWORK)
+    network = tuple(NETWORK_PREFIXES)
     return {n: shape for n, shape in shapes.items() if n.startswith(network) or n.partition(".")[0] in groups}
 
 

@@ -1,4 +1,4 @@
-"""From a name or a config.json to what the zoo knows: cards, families, architectures. Imports no framework."""
+"""Finds cards, families and architectures by a name or a config.json. Imports no framework."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def with_head(architecture: Architecture, task: str | None) -> Architecture:
 
 @lru_cache(maxsize=1)
 def _by_key() -> dict[str, Card]:
-    """Names and aliases in lower case -> card. A spelling that two cards claim is a mistake of ours."""
+    """Gives the cards by name and alias in lower case. A spelling that two cards claim is a mistake of ours."""
     cards: dict[str, Card] = {}
     for family in families():
         for card in family.cards:
@@ -215,7 +215,7 @@ def fairseq(arch: object) -> Architecture:
 
 
 def _by_class(named: list[object], home: object) -> tuple[Family, Architecture] | None:
-    """`home` is the family that a converted folder was marked with; InfoXLM's files use XLM-R's class names."""
+    """Gives the architecture of a class; `home` is the family that a converted folder is marked with."""
     for one in families():
         for architecture in one.architectures:
             if architecture.name in named:

@@ -1,4 +1,4 @@
-"""The tensors of a weight file by our names, whichever names it has and whichever head is asked for."""
+"""Reads the tensors of a weight file by our names, whichever names and head the file has."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Weights:
         return cls(source, shapes, steps, plan.strange)
 
     def pick(self, picks: Mapping[str, tuple[int, ...]]) -> Weights:
-        """Only some layers of some stacks, numbered anew; see `Model.picks`. The others are not read."""
+        """Gives only some layers of some stacks, numbered anew; see `Model.picks`. The others are not read."""
         if not picks:
             return self
         names = {name: name for name in self.shapes if not name.startswith(tuple(f"{stack}." for stack in picks))}
@@ -73,11 +73,11 @@ class Weights:
         return replace(self, shapes={ours: self.shapes[name] for ours, name in names.items()}, names=names)
 
     def beside(self, apart: Mapping[str, np.ndarray]) -> Weights:
-        """With tensors that are in other files."""
+        """Gives these weights together with tensors of other files."""
         return replace(self, shapes={**self.shapes, **{n: a.shape for n, a in apart.items()}}, apart=apart)
 
     def read(self, name: str) -> np.ndarray:
-        """A tensor in our layout, float32."""
+        """Reads a tensor in our layout, float32."""
         if name in self.apart:
             return self.apart[name]
         name = self.names.get(name, name)
@@ -88,5 +88,5 @@ class Weights:
 
 
 def _without(shapes: Mapping[str, Shape], task: str | None) -> dict[str, Shape]:
-    """All but the tensors of a head."""
+    """Gives all but the tensors of a head."""
     return {name: shape for name, shape in shapes.items() if not name.startswith(f"{group_of(task)}.")}

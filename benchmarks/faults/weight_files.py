@@ -34,11 +34,11 @@ def arrays() -> dict[str, np.ndarray]:
 def in_safetensors(named: Mapping[str, np.ndarray]) -> bytes:
     """A file of the format."""
     from zoo.checkpoint import write_safetensors
-    from zoo.checkpoint.dtypes import NAMES
+    from zoo.checkpoint.dtypes import DTYPE_NAMES
     from zoo.checkpoint.rules import TensorInfo
 
     with tempfile.TemporaryDirectory() as work:
-        infos = [TensorInfo(name, NAMES[array.dtype], array.shape) for name, array in named.items()]
+        infos = [TensorInfo(name, DTYPE_NAMES[array.dtype], array.shape) for name, array in named.items()]
         write_safetensors(Path(work) / "x", infos, iter(named.values()), {"format": "pt"})
         return (Path(work) / "x").read_bytes()
 

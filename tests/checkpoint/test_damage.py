@@ -338,7 +338,8 @@ class TestChecksums:
     def test_of_every_tensor_is_compared_by_a_conversion(self, tmp_path: Path, kept: str) -> None:
         """Also of those that are dropped."""
         from zoo.checkpoint import stream
-        from zoo.checkpoint.rules import KeyMap, copy, drop
+        from zoo.checkpoint.keymap import KeyMap
+        from zoo.checkpoint.rules import copy, drop
 
         rules = KeyMap(
             (*copy(kept, kept), *(r for n in ("w", "other", "tied") if n != kept for r in drop(n, "no")))

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 
-import zoo.checkpoint.unpickle as unpickle
+import zoo.checkpoint.machine as machine
 from tests.checkpoint.weight_files import legacy_with, torch_file
 from zoo.checkpoint import open_checkpoint
 from zoo.errors import CheckpointError
@@ -235,7 +235,7 @@ BOMBS = {
 def test_bombs_are_errors_and_cost_little(
     tmp_path: Path, carrier: Carrier, pickled: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpickle, "MAX_OPERATIONS", 50_000)
+    monkeypatch.setattr(machine, "MAX_OPERATIONS", 50_000)
     carrier(tmp_path / "x.bin", pickled)
     tracemalloc.start()
     try:

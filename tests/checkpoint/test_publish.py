@@ -17,17 +17,17 @@ import pytest
 
 from benchmarks.faults import hostile_archives
 from zoo.checkpoint import extract
-from zoo.checkpoint.archive import MAX_SMALL
+from zoo.checkpoint.archive import FREE_BYTES
 from zoo.errors import CheckpointError, UsageError
 from zoo.files import publish
-from zoo.files.writing import MANIFEST
+from zoo.files.writing import MANIFEST_FILE
 
 
 def content(folder: Path) -> dict[str, str]:
     return {
         p.relative_to(folder).as_posix(): p.read_text()
         for p in folder.rglob("*")
-        if p.is_file() and p.name != MANIFEST
+        if p.is_file() and p.name != MANIFEST_FILE
     }
 
 
@@ -213,7 +213,7 @@ class TestArchives:
 
     @pytest.mark.parametrize("make", ["tar", "zip"])
     def test_bombs(self, tmp_path: Path, make: str) -> None:
-        zeros = bytes(MAX_SMALL * 3 // 2)
+        zeros = bytes(FREE_BYTES * 3 // 2)
         path = tmp_path / "m"
         if make == "tar":
             tar(path, [member("a", zeros)])

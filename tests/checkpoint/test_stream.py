@@ -24,7 +24,8 @@ from zoo.checkpoint import (
     widen,
     widened,
 )
-from zoo.checkpoint.rules import KeyMap, Rule, copy, drop, linear, norm, split, tie
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import Rule, copy, drop, linear, norm, split, tie
 from zoo.errors import CheckpointError
 
 KEYMAP = KeyMap(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.convert.conftest import Make
-from zoo.checkpoint.rules import KeyMap, Rule
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import Rule
 from zoo.convert.certificate import Certificate
 
 pytestmark = pytest.mark.torch

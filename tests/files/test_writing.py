@@ -30,7 +30,7 @@ def listed(folder: Path) -> dict[str, str]:
     return {
         p.relative_to(folder).as_posix(): p.read_text()
         for p in sorted(folder.rglob("*"))
-        if p.is_file() and p.name != writing.MANIFEST
+        if p.is_file() and p.name != writing.MANIFEST_FILE
     }
 
 
@@ -124,7 +124,7 @@ def test_a_list_from_elsewhere_does_not_lead_out_of_its_folder(tmp_path):
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "m").mkdir()
     names = {"../precious": 4, str(tmp_path / "precious"): 4, "config.json": 1}
-    (tmp_path / "m" / writing.MANIFEST).write_text(json.dumps({"format": 1, "files": names}))
+    (tmp_path / "m" / writing.MANIFEST_FILE).write_text(json.dumps({"format": 1, "files": names}))
     put(tmp_path / "m", config_json="1")
     files.remove(tmp_path / "m")
     assert listed(tmp_path) == {"precious": "mine"}

@@ -30,7 +30,7 @@ def words(little: Path, reviews: Path, out: Path) -> tuple[Any, ...]:
 
 def hidden(folder: Path) -> list[str]:
     """What lies around that no user asked for."""
-    return [str(p.relative_to(folder)) for p in folder.rglob(".*") if p.name != files.writing.MANIFEST]
+    return [str(p.relative_to(folder)) for p in folder.rglob(".*") if p.name != files.writing.MANIFEST_FILE]
 
 
 # --- one run at a time ---

@@ -38,11 +38,11 @@ ESCAPE = "../../../../../.profile"  # from refs/ or snapshots/ of a repository t
 ABSOLUTE = str(Path(tempfile.gettempdir()) / f"zoo-hub-{os.getpid()}-absolute")  # what no case may make
 # Small enough for many cases in a minute; a busy machine still answers a healthy request in time.
 LIMITS = {
-    "meter.SILENCE": 0.5,
-    "meter.PATIENCE": 1.3,
-    "http.PAUSE": 0.02,
-    "http.DOCUMENT": 1 << 20,
-    "http.UNKNOWN": 4 << 20,
+    "meter.SILENCE_SECONDS": 0.5,
+    "meter.PATIENCE_SECONDS": 1.3,
+    "http.PAUSE_SECONDS": 0.02,
+    "http.MAX_LISTING_BYTES": 1 << 20,
+    "http.MAX_UNKNOWN_BYTES": 4 << 20,
 }
 SLOWEST = 8.0  # seconds; a listing and a file that are silent take two times PATIENCE
 
@@ -119,7 +119,13 @@ def _world(room: Path, case: Case) -> Iterator[tuple[HubServer, str]]:
     home = room / "home"
     (home / "folder").mkdir(parents=True)
     (home / ".profile").write_text("precious")
-    switches = (*env.OFFLINE, "HF_TOKEN", "HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+    switches = (
+        *env.OFFLINE_VARIABLES,
+        "HF_TOKEN",
+        "HF_HUB_DOWNLOAD_TIMEOUT",
+        "HF_HUB_CACHE",
+        "HUGGINGFACE_HUB_CACHE",
+    )
     clean = {k: v for k, v in os.environ.items() if k not in switches}
     with HubServer(room / "server") as server:
         caches = {"HOME": str(home), "HF_HOME": str(home / "cache/hf"), "ZOO_HOME": str(home / "cache/zoo")}

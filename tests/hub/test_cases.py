@@ -19,7 +19,7 @@ from tests.hub.test_snapshots import CONFIG, TINY, WEIGHTS, leftovers, server
 from zoo import env, hub
 from zoo.errors import HubError, UnknownModelError, ZooError
 from zoo.hub import http, meter, names, transport
-from zoo.hub.meter import Broken, Meter
+from zoo.hub.meter import BrokenTransfer, Meter
 from zoo.hub.transport import Unreachable
 
 __all__ = ["server"]  # a fixture
@@ -40,8 +40,8 @@ def test_the_table_is_large_and_each_case_has_a_name() -> None:
 
 
 def test_silence_is_waited_for_20_seconds_in_all() -> None:
-    assert meter.SILENCE <= 10 and meter.PATIENCE <= 20
-    assert sum(http.PAUSE * 2**n for n in range(http.TRIES - 1)) < 10
+    assert meter.SILENCE_SECONDS <= 10 and meter.PATIENCE_SECONDS <= 20
+    assert sum(http.PAUSE_SECONDS * 2**n for n in range(http.MAX_TRIES - 1)) < 10
 
 
 def test_seconds_of_retry_after_are_said_and_not_waited_for(server: HubServer) -> None:
@@ -84,7 +84,7 @@ def test_the_switch_of_huggingface_hub_sets_the_silence(monkeypatch: pytest.Monk
     assert Meter().timeout() == Meter().left() == 45
     for odd in ("0", "-1", "abc", "9" * 9):
         monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", odd)
-        assert Meter().silence == meter.SILENCE
+        assert Meter().silence == meter.SILENCE_SECONDS
 
 
 def test_a_connection_is_tried_at_every_address_within_the_time_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_a_connection_is_tried_at_every_address_within_the_time_for_one(monkeypa
     places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 9)) for n in range(1, 9)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: places)
     monkeypatch.setattr(socket, "create_connection", connect)
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenTransfer):
         transport.open_url("http://hub.invalid/x", {}, Meter())
     assert len(tried) == 8 and tried[0] < 2
 
@@ -379,11 +379,11 @@ def test_patience_is_for_all_files_of_a_model() -> None:
     counted = Meter()
     for _ in range(4):  # four files, each of which comes at the second try
         counted.begin()
-        counted.waited = meter.SILENCE - 3
+        counted.waited = meter.SILENCE_SECONDS - 3
         counted.failed(pause=1)
         counted.attempt()
     assert counted.left() <= 0
-    with pytest.raises(Broken, match=f"{meter.PATIENCE:g} seconds"):
+    with pytest.raises(BrokenTransfer, match=f"{meter.PATIENCE_SECONDS:g} seconds"):
         counted.timeout()
 
 
@@ -397,21 +397,21 @@ def test_a_slow_disk_is_not_taken_for_a_slow_server(monkeypatch: pytest.MonkeyPa
             now[0] += 0.01
         counted.add(10)
         now[0] += 60  # for writing
-    assert counted.left() == pytest.approx(meter.PATIENCE - 1)
+    assert counted.left() == pytest.approx(meter.PATIENCE_SECONDS - 1)
 
 
 def test_good_data_restores_patience_and_bad_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    for size, restored in ((meter.FLOOR, True), (meter.FLOOR - 1, False)):
+    for size, restored in ((meter.MIN_BYTES_PER_SECOND, True), (meter.MIN_BYTES_PER_SECOND - 1, False)):
         counted = Meter()
         counted.failed(pause=5)
         counted.expect(1 << 30)
-        for _ in range(int(meter.SILENCE)):
+        for _ in range(int(meter.SILENCE_SECONDS)):
             with counted.waiting():
                 now[0] += 1
             try:
                 counted.add(size)
-            except Broken as broken:
+            except BrokenTransfer as broken:
                 assert not restored and "1,000 bytes a second" in str(broken)
         assert (counted.lost == 0) is restored

@@ -261,7 +261,7 @@ def test_lists_that_are_damaged(name: str, content: str, caplog: pytest.LogCaptu
 
 def test_a_lock_that_is_never_free(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "WAIT_SECONDS", 0.1)
-    monkeypatch.setattr("zoo.files.disk.PATIENCE", 0.1)
+    monkeypatch.setattr("zoo.files.disk.SECONDS_UNTIL_NOTICE", 0.1)
     key = cache.key_of(tiny(), "paddle", versions("paddle"))
     cache.folder().mkdir(parents=True)
     with files.lock(cache.folder() / f"{key}.compile"):

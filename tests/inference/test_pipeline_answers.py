@@ -21,7 +21,7 @@ from zoo.errors import InputError, UsageError
 from zoo.finetune.setup import split_of
 from zoo.finetune.trained_model import TrainedModel
 from zoo.inference.pipelines.base import softmax
-from zoo.inference.pipelines.ner import SPLITS, tagging_of
+from zoo.inference.pipelines.ner import WORD_SPLITTERS, tagging_of
 from zoo.tasks.classification import TextExample
 from zoo.tasks.qa import QAExample
 from zoo.tasks.tagging import TaggedExample
@@ -131,7 +131,7 @@ def test_entities_are_those_of_predict(folders: Folders, answering: Answer, tmp_
     ],
 )
 def test_words(text: str, split: str, words: str) -> None:
-    assert [text[a:b] for a, b in SPLITS[split](text)] == words.split()
+    assert [text[a:b] for a, b in WORD_SPLITTERS[split](text)] == words.split()
 
 
 def test_words_are_those_of_training(answering: Answer) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from zoo import metrics, tasks
 from zoo.metrics import squad
-from zoo.tasks.qa import Answer, Gold, QAExample
+from zoo.tasks.qa import Answer, GoldAnswer, QAExample
 
 WORDS = st.lists(
     st.sampled_from(["a", "an", "the", "The", "cat,", "dog;", "U.S.", "1990s", "--", "é"]), max_size=5
@@ -47,7 +47,7 @@ def test_one_answer(gold: str, predicted: str, exact: float, f1: float) -> None:
 def test_golds_of_which_nothing_is_left(golds: list[str], predicted: str, f1: float, exact: float) -> None:
     """evaluate-v1.1.py keeps them; evaluate-v2.0.py leaves them out: a question without others has no answer."""
     task = tasks.find("squad")
-    example = QAExample("1", "?", "", tuple(Gold(g, 0) for g in golds))
+    example = QAExample("1", "?", "", tuple(GoldAnswer(g, 0) for g in golds))
     rows = task.score([Answer(predicted, -1.0)], [example]).rows["all"]
     assert rows == {"f1": 100 * f1, "exact": 100 * exact}
     again = tasks.find("squad2").score([Answer(predicted, -1.0)], [example]).rows["all"]
@@ -90,7 +90,7 @@ def test_whole_evaluation_beside_every_threshold(rows: list[tuple[list[str], str
     threshold = 0.5
     task: Any = tasks.from_dict({**tasks.find("squad2").to_dict(), "threshold": threshold})
     golds = [[g for g in row[0] if pieces(g)] for row in rows]
-    examples = [QAExample(str(n), "?", "", tuple(Gold(g, 0) for g in gold)) for n, gold in enumerate(golds)]
+    examples = [QAExample(str(n), "?", "", tuple(GoldAnswer(g, 0) for g in gold)) for n, gold in enumerate(golds)]
     found = task.score([Answer(text, no) for _, text, no in rows], examples).rows
 
     def total(at: float) -> float:

@@ -41,7 +41,7 @@ def test_correlations(pairs: list[tuple[float, float]]) -> None:
         x, y = x - x.mean(), y - y.mean()
         size = np.sqrt((x * x).sum() * (y * y).sum())
         expected = 100 * (x * y).sum() / size if np.ptp(a) and np.ptp(b) else 0.0
-        assert metrics.TEXT[name](a.tolist(), b.tolist(), None) == pytest.approx(expected, abs=1e-6)
+        assert metrics.TEXT_METRICS[name](a.tolist(), b.tolist(), None) == pytest.approx(expected, abs=1e-6)
 
 
 def test_macro_f1_of_several_classes() -> None:

@@ -16,7 +16,7 @@ from tests.places import GOLDEN
 from zoo.checkpoint import forward
 from zoo.errors import InputError, UsageError
 from zoo.models.common.generation import Generated, Options
-from zoo.models.common.generation.cache import Slots
+from zoo.models.common.generation.cache import CacheSlots
 from zoo.models.common.generation.scoring import best, draw, logsumexp, repeated
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.models.palm import config as palm_config
@@ -179,7 +179,7 @@ def test_slots_keep_each_history(batch: int, beams: int, start: int, seed: int) 
     """A cache of tokens instead of keys: what a hypothesis sees, in the order of the slots, is its history."""
     rng = np.random.default_rng(seed)
     tokens = rng.integers(0, 99, (batch, start))
-    slots, cache = Slots(batch, start), tokens.copy()
+    slots, cache = CacheSlots(batch, start), tokens.copy()
     history = np.repeat(tokens[:, None], beams, axis=1)
     for _ in range(50):
         parents = (

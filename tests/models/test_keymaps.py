@@ -11,7 +11,7 @@ from tests.models.peers import PREFIX, SIZES, SUFFIX, ours, torch_model
 from zoo import registry
 from zoo.checkpoint import backward, forward
 from zoo.checkpoint.dialect import Dialect
-from zoo.checkpoint.rules import KeyMap
+from zoo.checkpoint.keymap import KeyMap
 from zoo.errors import KeyRuleError
 from zoo.models.common.weights import groups_of
 from zoo.outline import layout

@@ -22,7 +22,7 @@ from zoo.convert.to_upstream import export
 from zoo.errors import CheckpointError, ConfigError, InputError, NotYetError, UsageError
 from zoo.models.common.sentence_transformers import layers
 from zoo.models.common.sentence_transformers.encoder import hide_prompt
-from zoo.models.common.sentence_transformers.files import ACTIVATIONS
+from zoo.models.common.sentence_transformers.files import KNOWN_ACTIVATIONS
 
 pytestmark = pytest.mark.torch
 NORMALIZE = ("Normalize", "2_Normalize", None)
@@ -107,7 +107,7 @@ def test_a_trained_dense_is_saved(tmp_path: Path) -> None:
     same(zoo.load(tmp_path / "saved"), after)
 
 
-@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("name", sorted(KNOWN_ACTIVATIONS))
 def test_activations_are_those_of_torch(tmp_path: Path, name: str) -> None:
     kind = "linear.Identity" if name == "Identity" else f"activation.{name}"
     peer = folder(tmp_path, [MEAN, ("Dense", "2_Dense", dense(WIDTH, 10, kind))])
@@ -119,7 +119,7 @@ def test_activations_are_those_of_torch_as_onnx_too(tmp_path: Path) -> None:
     import onnxruntime
     import paddle2onnx
 
-    assert set(layers.ACTIVATIONS) == set(ACTIVATIONS)
+    assert set(layers.ACTIVATIONS) == set(KNOWN_ACTIVATIONS)
 
     class All(paddle.nn.Layer):
         def forward(self, x: paddle.Tensor) -> paddle.Tensor:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.tasks.oracle import outputs_of
 from zoo import tasks
-from zoo.tasks.qa import Gold, QAExample
+from zoo.tasks.qa import GoldAnswer, QAExample
 from zoo.tasks.tagging import TaggedExample
 from zoo.tokenization import Tokenizer
 
@@ -74,7 +74,7 @@ def test_answers_in_any_context(
     stop = data.draw(st.integers(start + 1, len(context)))
     assume(context[start:stop].strip())  # an answer of spaces is none
     task: Any = replace(tasks.find("squad2"), max_answer=1000)
-    examples = [QAExample("1", "cat?", context, (Gold(context[start:stop], start),))]
+    examples = [QAExample("1", "cat?", context, (GoldAnswer(context[start:stop], start),))]
     features = task.features(examples, tokenizers[language], max_length)
     [answer] = task.predictions(outputs_of(task, features), features, examples)
     if not features.lost:
@@ -85,7 +85,7 @@ def test_answers_in_any_context(
 
 def test_a_context_without_tokens(tokenizers: dict[str, Tokenizer]) -> None:
     task: Any = tasks.find("squad2")
-    examples = [QAExample("1", "cat?", "\x07", ()), QAExample("2", "", "a cat", (Gold("cat", 2),))]
+    examples = [QAExample("1", "cat?", "\x07", ()), QAExample("2", "", "a cat", (GoldAnswer("cat", 2),))]
     features = task.features(examples, tokenizers["en"])
     answers = task.predictions(outputs_of(task, features), features, examples)
     assert [task.final(a) for a in answers] == ["", "cat"]
@@ -100,7 +100,10 @@ def test_a_long_question_is_cut(tokenizers: dict[str, Tokenizer]) -> None:
 
 def test_answers_of_the_beam_head(tokenizers: dict[str, Tokenizer]) -> None:
     task: Any = tasks.find("squad2")
-    examples = [QAExample("1", "where?", "a cat in Paris", (Gold("Paris", 9),)), QAExample("2", "?", "a cat", ())]
+    examples = [
+        QAExample("1", "where?", "a cat in Paris", (GoldAnswer("Paris", 9),)),
+        QAExample("2", "?", "a cat", ()),
+    ]
     features = task.features(examples, tokenizers["en"])
     place = int(features.columns["labels"][0, 0])
     beams = {

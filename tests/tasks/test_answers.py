@@ -13,7 +13,7 @@ import pytest
 from tests import vocabularies
 from tests.tasks.oracle import outputs_of
 from zoo import tasks
-from zoo.tasks.qa import Gold, QAExample
+from zoo.tasks.qa import GoldAnswer, QAExample
 from zoo.tokenization import Tokenizer, load_tokenizer
 
 
@@ -25,7 +25,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 def learned(small: Tokenizer, context: str, text: str, name: str = "squad2", length: int = 384) -> tuple[Any, ...]:
     """Task, example, features and what a perfect network answers."""
     task: Any = tasks.find(name)
-    example = QAExample("1", "wo?", context, (Gold(text, context.index(text)),))
+    example = QAExample("1", "wo?", context, (GoldAnswer(text, context.index(text)),))
     features = task.features([example], small, length)
     [answer] = task.predictions(outputs_of(task, features), features, [example])
     return task, example, features, answer
@@ -75,11 +75,11 @@ def test_the_reasons_are_true(small: Tokenizer) -> None:
     assert reasons("abc " * 40, "abc " * 30, length=24) == {"answers that no row holds whole": 1}
     assert reasons("漢字 漢字", "漢") == {}
     task: Any = replace(tasks.find("squad2"), max_answer=2)
-    example = QAExample("1", "wo?", "a b c d", (Gold("a b c", 0),))
+    example = QAExample("1", "wo?", "a b c d", (GoldAnswer("a b c", 0),))
     assert dict(task.features([example], small).lost) == {"answers of more than 2 tokens": 1}
-    example = QAExample("1", "wo?", "a b c d", (Gold("x", -1),))
+    example = QAExample("1", "wo?", "a b c d", (GoldAnswer("x", -1),))
     assert dict(task.features([example], small).lost) == {"answers that are not in the context": 1}
-    unknown = QAExample("1", "wo?", "ไทยดี ok", (Gold("ดี", 3),))  # one [UNK] for the whole word
+    unknown = QAExample("1", "wo?", "ไทยดี ok", (GoldAnswer("ดี", 3),))  # one [UNK] for the whole word
     features = task.features([unknown], small)
     assert dict(features.lost) == {"answers that begin or end inside of a token": 1}
     assert features.columns["labels"][0, 0] > 0
@@ -100,7 +100,7 @@ def test_a_row_without_all_tokens_of_the_answer_has_none(small: Tokenizer) -> No
 
 def test_the_first_answer_that_the_context_has_is_learned(small: Tokenizer) -> None:
     task: Any = tasks.find("cmrc2018")
-    example = QAExample("1", "?", "小明在北京", (Gold("上海", -1), Gold("北京", 3)))
+    example = QAExample("1", "?", "小明在北京", (GoldAnswer("上海", -1), GoldAnswer("北京", 3)))
     features = task.features([example], small)
     assert features.columns["labels"][0, 0] > 0 and not features.lost
 
@@ -111,4 +111,4 @@ def test_an_empty_answer_beside_others(tmp_path: Path) -> None:
     document = {"data": [{"paragraphs": [{"context": "小明在北京", "qas": [question]}]}]}
     (tmp_path / "dev.json").write_text(json.dumps(document), "utf-8")
     [example] = tasks.find("cmrc2018").read(tmp_path / "dev.json", "dev")
-    assert example.answers == (Gold("", -1), Gold("北京", 3))  # type: ignore[attr-defined]
+    assert example.answers == (GoldAnswer("", -1), GoldAnswer("北京", 3))  # type: ignore[attr-defined]

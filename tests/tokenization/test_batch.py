@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests import vocabularies
 from zoo.errors import InputError, UsageError
-from zoo.tokenization import FUNNEL, Layout, Tokenizer, load_tokenizer
+from zoo.tokenization import FUNNEL_LAYOUT, Layout, Tokenizer, load_tokenizer
 from zoo.tokenization.layout import longest_first, windows
 from zoo.tokenization.load import FUNNEL_TOKENS
 
@@ -165,7 +165,7 @@ def test_words_and_pairs_equal_transformers(
 
 def test_funnels_layout(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("<pad>\n<unk>\n<cls>\n<sep>\n<mask>\n<s>\n</s>\nhello\n")
-    funnel = load_tokenizer(tmp_path, "wordpiece", layout=FUNNEL, specials=FUNNEL_TOKENS)
+    funnel = load_tokenizer(tmp_path, "wordpiece", layout=FUNNEL_LAYOUT, specials=FUNNEL_TOKENS)
     batch = funnel(["hello", "hello [CLS]"], ["hello<sep>", "hello"])
     assert batch["input_ids"].tolist() == [[2, 7, 3, 7, 3, 3, 0, 0], [2, 7, 1, 1, 1, 3, 7, 3]]
     assert batch["token_type_ids"].tolist() == [[2, 0, 0, 1, 1, 1, 0, 0], [2, 0, 0, 0, 0, 0, 1, 1]]

@@ -14,17 +14,17 @@ from tests.tokenization import tiny
 from tests.tokenization.tiny import write_json
 from zoo.errors import CheckpointError, NotYetError
 from zoo.tokenization import load_tokenizer
-from zoo.tokenization.added import Added
-from zoo.tokenization.classes import CLASSES
+from zoo.tokenization.added import AddedToken
+from zoo.tokenization.classes import RULES_BY_CLASS
 from zoo.tokenization.sentence import SentencePiece
 
 NEW = (
-    Added("[e1]", special=True, normalized=False),
-    Added("éx"),
-    Added("Raw", normalized=False),
-    Added("solo", single_word=True),
-    Added("<l>", lstrip=True, normalized=False),
-    Added("<r>", rstrip=True, normalized=False),
+    AddedToken("[e1]", special=True, normalized=False),
+    AddedToken("éx"),
+    AddedToken("Raw", normalized=False),
+    AddedToken("solo", single_word=True),
+    AddedToken("<l>", lstrip=True, normalized=False),
+    AddedToken("<r>", rstrip=True, normalized=False),
 )
 # What a text spells, and the added tokens in it with the characters they cover.
 SPELLED = [
@@ -148,7 +148,7 @@ def test_sides_that_are_not_implemented_are_said(
 
 @pytest.mark.parametrize("ending", ["", "Fast"])
 def test_every_class_of_the_list(ending: str, tmp_path: Path) -> None:
-    for name, rules in CLASSES.items():
+    for name, rules in RULES_BY_CLASS.items():
         make = {"sentencepiece": tiny.xlmr, "bytes": tiny.roberta}.get(rules.kind, tiny.bert)
         folder = (tiny.funnel if name.startswith("Funnel") else make)(tmp_path / (name + ending))
         if rules.alone:

@@ -10,7 +10,7 @@ from typing import Any
 import sentencepiece
 import tokenizers
 
-from zoo.tokenization.added import Added
+from zoo.tokenization.added import AddedToken
 from zoo.tokenization.proto import charmap_of
 
 LINES = [
@@ -32,15 +32,15 @@ LINES = [
 ]
 # One of every flag; some are in the vocabularies already, some are not.
 ADDED = (
-    Added("tag"),
-    Added("[en]", special=True, normalized=False),
-    Added("TAG", normalized=False),
-    Added("<l>", lstrip=True, normalized=False),
-    Added("<r>", rstrip=True),
-    Added("word", single_word=True),
-    Added("café", single_word=True),
-    Added("kg"),
-    Added("ok", single_word=True, lstrip=True, rstrip=True),
+    AddedToken("tag"),
+    AddedToken("[en]", special=True, normalized=False),
+    AddedToken("TAG", normalized=False),
+    AddedToken("<l>", lstrip=True, normalized=False),
+    AddedToken("<r>", rstrip=True),
+    AddedToken("word", single_word=True),
+    AddedToken("café", single_word=True),
+    AddedToken("kg"),
+    AddedToken("ok", single_word=True, lstrip=True, rstrip=True),
 )
 
 
@@ -114,12 +114,12 @@ def roberta(folder: Path, prefix: bool = False) -> Path:
     )
 
 
-def flags(token: Added) -> dict[str, Any]:
+def flags(token: AddedToken) -> dict[str, Any]:
     """As the files spell them."""
     return {k: v for k, v in vars(token).items() if k != "id"}
 
 
-def with_document(folder: Path, tokens: tuple[Added, ...]) -> Path:
+def with_document(folder: Path, tokens: tuple[AddedToken, ...]) -> Path:
     """Writes a tokenizer.json beside a vocab.txt, as upstream does: the same vocabulary, and added tokens."""
     inner = tokenizers.BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=True)
     inner._tokenizer.add_tokens([token.token for token in tokens])

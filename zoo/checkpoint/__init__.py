@@ -1,7 +1,4 @@
-"""Tensors in and out of files, without torch and without knowledge of models. See `open_checkpoint`.
-
-`publish` is not among the names here because its module has the same: `from zoo.checkpoint.publish import publish`.
-"""
+"""Reads and writes tensors in files, without torch and without knowledge of models. See `open_checkpoint`."""
 
 from __future__ import annotations
 
@@ -15,12 +12,12 @@ if TYPE_CHECKING:
     from zoo.checkpoint.pdparams import write_pdparams
     from zoo.checkpoint.reader import Checkpoint, open_checkpoint
     from zoo.checkpoint.safetensors_file import write_safetensors
-    from zoo.checkpoint.streaming import Report, stream, target_infos
+    from zoo.checkpoint.streaming import StreamReport, stream, target_infos
     from zoo.checkpoint.torch_writer import write_torch
 
 __all__ = [
     "Checkpoint",
-    "Report",
+    "StreamReport",
     "backward",
     "check_finite",
     "extract",
@@ -43,7 +40,7 @@ _HOMES = {
     "pdparams": ("write_pdparams",),
     "reader": ("Checkpoint", "open_checkpoint"),
     "safetensors_file": ("write_safetensors",),
-    "streaming": ("Report", "stream", "target_infos"),
+    "streaming": ("StreamReport", "stream", "target_infos"),
     "torch_writer": ("write_torch",),
 }
 

@@ -1,4 +1,4 @@
-"""What one step of a plan does to arrays, in both directions."""
+"""Applies one step of a plan to arrays, in both directions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Read = Callable[[str], np.ndarray]
 
 
 def forward(step: Step, read: Read) -> dict[str, np.ndarray]:
-    """Our tensors from the upstream ones; views where possible. A tie gives none.
+    """Gives our tensors from the upstream ones; views where possible. A tie gives none.
 
     Args:
         read: gives an upstream tensor by its key.
@@ -28,7 +28,7 @@ def forward(step: Step, read: Read) -> dict[str, np.ndarray]:
 
 
 def backward(step: Step, read: Read) -> dict[str, np.ndarray]:
-    """The upstream tensors from ours; the reverse of `forward`.
+    """Gives the upstream tensors from ours; the reverse of `forward`.
 
     Args:
         read: gives a tensor of ours by its name.

@@ -18,24 +18,26 @@ from zoo.errors import CheckpointError, ZooError
 from zoo.files import clean, is_name, open_regular, quote
 
 MAX_MEMBERS = 10_000
-MAX_RATIO, MAX_SMALL = 20, 64 << 20  # weights hardly shrink: what grows more than this is a bomb
-MAX_TAIL = 16  # MB of padding behind the last member
-MAX_DEPTH, MAX_PATH = 16, 1_000  # folders in folders, characters of a path
-_MAX_READ = 4 << 20  # also the directory of a zip: some 40,000 members
-_MAX_HEADER = 64 << 10  # of a tar member's extended header
-_DIGITS = re.compile(rb"\d{100}")
-_HEADERS = (
+# An archive may unpack to MAX_GROWTH times its size and FREE_BYTES: weights hardly shrink, so more is an attack.
+MAX_GROWTH, FREE_BYTES = 20, 64 << 20
+MAX_PADDING_MB = 16  # behind the last member
+MAX_DEPTH, MAX_PATH_CHARACTERS = 16, 1_000  # folders in folders, characters of a path
+_MAX_READ_BYTES = 4 << 20  # also the directory of a zip: some 40,000 members
+_MAX_HEADER_BYTES = 64 << 10  # of a tar member's extended header
+_MANY_DIGITS = re.compile(rb"\d{100}")
+_EXTENDED_HEADERS = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others ask for gigabytes of memory in a few bytes
+# Others ask for gigabytes of memory in a few bytes.
+_KNOWN_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class _Limited:
-    """Reads for tarfile and zipfile, in pieces of a sensible size only: their headers could ask for gigabytes."""
+    """A file for tarfile and zipfile that is read in small pieces only: their headers could ask for gigabytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.in_header = file, False
@@ -45,26 +47,26 @@ class _Limited:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        data = self.file.read(_MAX_READ + 1 if size < 0 else min(size, _MAX_READ + 1))
-        if len(data) > _MAX_READ:
-            raise ValueError(f"a header of more than {_MAX_READ >> 20} MB")
-        if self.in_header and _DIGITS.search(data):  # tarfile's search takes the square of their number
+        data = self.file.read(_MAX_READ_BYTES + 1 if size < 0 else min(size, _MAX_READ_BYTES + 1))
+        if len(data) > _MAX_READ_BYTES:
+            raise ValueError(f"a header of more than {_MAX_READ_BYTES >> 20} MB")
+        if self.in_header and _MANY_DIGITS.search(data):  # tarfile's search takes the square of their number
             raise ValueError("a header with a number of a hundred digits")
         return data
 
 
 class _PlainInfo(tarfile.TarInfo):
-    """A header of a file or folder; refuses those that tarfile would read on and on for."""
+    """A header of a file or folder in a tar; refuses those that tarfile would read on and on for."""
 
     def _proc_member(self, archive: Any) -> Any:
         if self.type == tarfile.GNUTYPE_SPARSE:
             raise ValueError("a file with holes")
-        if self.type in _HEADERS and self.size > _MAX_HEADER:
+        if self.type in _EXTENDED_HEADERS and self.size > _MAX_HEADER_BYTES:
             raise ValueError(f"a header of {self.size} bytes")
-        archive.fileobj.in_header = self.type in _HEADERS
+        archive.fileobj.in_header = self.type in _EXTENDED_HEADERS
         return super()._proc_member(archive)  # type: ignore[misc]
 
-    def _refuse(self, *arguments: Any) -> None:
+    def _refuse(self, *arguments: object) -> None:
         raise ValueError("a file with holes")
 
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
@@ -108,14 +110,14 @@ def _reason(error: Exception) -> str:
 
 
 def _unpack(archive: Path, folder: Path) -> list[PurePosixPath]:
-    limit = archive.stat().st_size * MAX_RATIO + MAX_SMALL
+    limit = archive.stat().st_size * MAX_GROWTH + FREE_BYTES
     names: dict[PurePosixPath, None] = {}
     for name, size, source in _members(archive):
         path = _inside(name, archive)
         limit -= size
         if limit < 0 or len(names) >= MAX_MEMBERS:
             raise CheckpointError(
-                f"{shown(archive)} unpacks to more than {MAX_RATIO} times its size or {MAX_MEMBERS} files, "
+                f"{shown(archive)} unpacks to more than {MAX_GROWTH} times its size or {MAX_MEMBERS} files, "
                 "which no model does."
             )
         if path in names:
@@ -125,8 +127,8 @@ def _unpack(archive: Path, folder: Path) -> list[PurePosixPath]:
     return list(names)
 
 
-def _members(archive: Path) -> Iterator[tuple[str, int, Any]]:
-    """Name, size and an open reader of every file; refuses what is no file or folder."""
+def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Gives name, size and an open reader of every file; refuses what is no file or folder."""
     with open(archive, "rb") as file:
         start = file.read(4)
     if start == b"PK\x03\x04":
@@ -134,7 +136,7 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Any]]:
     elif start[:2] == b"\x1f\x8b":
         with gzip.open(archive) as packed:
             yield from _tar_members(archive, packed)  # type: ignore[arg-type]
-            for _ in range(MAX_TAIL):  # only at its end does gzip compare the checksum
+            for _ in range(MAX_PADDING_MB):  # only at its end does gzip compare the checksum
                 if not packed.read(1 << 20):
                     return
             raise ValueError("there is more behind its end")
@@ -143,13 +145,13 @@ def _members(archive: Path) -> Iterator[tuple[str, int, Any]]:
             yield from _tar_members(archive, plain)
 
 
-def _zip_members(archive: Path) -> Iterator[tuple[str, int, Any]]:
+def _zip_members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     with open(archive, "rb") as file, zipfile.ZipFile(_Limited(file)) as packed:  # type: ignore[arg-type]
         for info in packed.infolist():
             mode = info.external_attr >> 16
             if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _refused(info.filename, archive)
-            if info.compress_type not in _METHODS:
+            if info.compress_type not in _KNOWN_COMPRESSIONS:
                 raise ValueError(
                     f"{quote(info.filename)} is compressed in a way that archives of models do not use"
                 )
@@ -158,7 +160,7 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, int, Any]]:
                     yield info.filename, info.file_size, source
 
 
-def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int, Any]]:
+def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int, IO[bytes]]]:
     with tarfile.open(fileobj=_Limited(file), mode="r:", tarinfo=_PlainInfo) as packed:  # type: ignore[call-overload]
         for count, member in enumerate(packed):
             if not (member.isdir() or member.isreg()) or member.issparse():
@@ -166,8 +168,9 @@ def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int, Any
             if count > 2 * MAX_MEMBERS:
                 raise ValueError("more members than any model has")
             packed.members = []  # tarfile keeps a record of each otherwise
-            if member.isreg():
-                yield member.name, member.size, packed.extractfile(member)
+            source = packed.extractfile(member) if member.isreg() else None
+            if source is not None:
+                yield member.name, member.size, source
             else:
                 _inside(member.name, archive)
         file.seek(packed.offset)
@@ -186,12 +189,12 @@ def _inside(name: str, archive: Path) -> PurePosixPath:
     parts = path.parts
     if path.is_absolute() or ".." in parts or any(sign in name for sign in "\\:\0"):
         raise CheckpointError(f"{quote(name)} in {shown(archive)} leads out of the folder; nothing was unpacked.")
-    if len(name) > MAX_PATH or len(parts) > MAX_DEPTH or not all(map(is_name, parts)):
+    if len(name) > MAX_PATH_CHARACTERS or len(parts) > MAX_DEPTH or not all(map(is_name, parts)):
         raise CheckpointError(f"{quote(name)} in {shown(archive)} is no name of a file; nothing was unpacked.")
     return path
 
 
-def _write(source: Any, path: Path, size: int) -> None:
+def _write(source: IO[bytes], path: Path, size: int) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         target = open(path, "xb")  # noqa: SIM115

@@ -1,11 +1,11 @@
-"""How another library writes a network: class names, keys, and what its config.json leaves out."""
+"""Describes how another library writes a network: class names, keys, and what its config.json leaves out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from zoo.checkpoint.rules import KeyMap
+from zoo.checkpoint.keymap import KeyMap
 
 
 @dataclass(frozen=True)

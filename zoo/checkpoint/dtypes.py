@@ -1,4 +1,4 @@
-"""Element types: their names, how numpy holds them, widening to float32 and back, the check for NaN."""
+"""Names element types, widens them to float32 and back, and checks for NaN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.errors import CheckpointError
 from zoo.files import clean, quote
 
 # Numpy has no bfloat16: such tensors travel as their 16 bits, and their TensorInfo says "BF16".
-NUMPY = {
+NUMPY_DTYPES = {
     "BOOL": np.dtype("?"),
     "U8": np.dtype("u1"),
     "I8": np.dtype("i1"),
@@ -25,17 +25,17 @@ NUMPY = {
     "I64": np.dtype("<i8"),
     "F64": np.dtype("<f8"),
 }
-NAMES = {dtype: name for name, dtype in NUMPY.items() if name != "BF16"}
-FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
+DTYPE_NAMES = {dtype: name for name, dtype in NUMPY_DTYPES.items() if name != "BF16"}
+FLOAT_DTYPES = frozenset({"F16", "BF16", "F32", "F64"})
 
 
 def widened(dtype: str) -> str:
-    """The element type that `widen` gives for a dtype."""
-    return "F32" if dtype in FLOATS else dtype
+    """Gives the element type that `widen` makes of a dtype."""
+    return "F32" if dtype in FLOAT_DTYPES else dtype
 
 
 def widen(array: np.ndarray, dtype: str) -> np.ndarray:
-    """Float tensors as float32; half and bfloat16 exactly, double rounded. Others and float32 are not touched.
+    """Gives float tensors as float32; float16 and bfloat16 exactly, float64 rounded. Others are not touched.
 
     Args:
         array: any shape; bfloat16 as uint16.
@@ -43,25 +43,25 @@ def widen(array: np.ndarray, dtype: str) -> np.ndarray:
     """
     if dtype == "BF16":
         return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    if dtype in FLOATS and array.dtype != np.float32:
-        with np.errstate(over="ignore"):  # a double beyond float32 becomes inf, which the caller's check names
+    if dtype in FLOAT_DTYPES and array.dtype != np.float32:
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which the caller's check names
             return array.astype(np.float32)
     return array
 
 
 def narrow(array: np.ndarray, dtype: str) -> np.ndarray:
-    """The way back: float32 as `dtype`, rounded to nearest even; exact for what `widen` made. Others unchanged."""
+    """Gives float32 as `dtype`, rounded to nearest even: exact for what `widen` made. Others are unchanged."""
     if dtype == "BF16" and array.dtype == np.float32:
         bits = np.ascontiguousarray(array).view(np.uint32)
         rounded = bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
         return (rounded >> np.uint32(16)).astype(np.uint16).reshape(array.shape)
-    if dtype in FLOATS and array.dtype != NUMPY[dtype]:
-        return array.astype(NUMPY[dtype])
+    if dtype in FLOAT_DTYPES and array.dtype != NUMPY_DTYPES[dtype]:
+        return array.astype(NUMPY_DTYPES[dtype])
     return array
 
 
 def is_finite(array: np.ndarray) -> bool:
-    """True when no element is NaN or infinite; integers are always finite."""
+    """Tells whether no element is NaN or infinite; integers are always finite."""
     if array.dtype.kind != "f" or array.size == 0:
         return True
     with np.errstate(over="ignore", invalid="ignore"):

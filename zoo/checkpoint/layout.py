@@ -1,4 +1,4 @@
-"""Where the tensors of a file lie: what every format's parser gives, and the checks that all of them share."""
+"""Describes where the tensors of a file lie, with the checks that the parsers of all formats share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.checkpoint.dtypes import NUMPY
+from zoo.checkpoint.dtypes import NUMPY_DTYPES
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError
 from zoo.files import clean, quote
@@ -22,7 +22,7 @@ MAX_EXPANDED = 256 << 20  # bytes of a view that repeats elements of its storage
 
 
 def damaged(problem: str) -> CheckpointError:
-    """The error for a file that is not as its publisher wrote it."""
+    """Makes the error for a file that is not as its publisher wrote it."""
     return CheckpointError(
         problem, "The file is damaged or cut off: get it again and compare its sha256 with the publisher's."
     )
@@ -34,7 +34,7 @@ def shown(file: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Part:
+class ZipMember:
     """A member of a zip archive: name, first byte, byte behind it, and the CRC-32 that the archive has of it."""
 
     name: str
@@ -48,8 +48,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A tensor in a file.
+class StoredTensor:
+    """The place of a tensor in a file.
 
     Attributes:
         start: byte offset of its first element; strides: steps in elements, None when contiguous.
@@ -63,20 +63,20 @@ class Stored:
     strides: tuple[int, ...] | None = None
     utf8: int = 0
     inline: bytes | str | None = None
-    part: Part | None = None
+    part: ZipMember | None = None
 
 
 @dataclass(frozen=True)
-class Content:
-    """What a parser finds in one file."""
+class FileContent:
+    """The tensors and texts that a parser finds in one file."""
 
     format: str
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, StoredTensor]
     metadata: Mapping[str, str] = field(default_factory=dict)
     extras: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_shape(name: str, shape: Any, source: str) -> tuple[int, ...]:
+def check_shape(name: str, shape: object, source: str) -> tuple[int, ...]:
     """Gives a shape from a file as a tuple of sensible sizes.
 
     Args:
@@ -85,37 +85,35 @@ def check_shape(name: str, shape: Any, source: str) -> tuple[int, ...]:
     Raises:
         CheckpointError: it is no list of sizes, or no array could be that large.
     """
-    sensible = isinstance(shape, (list, tuple)) and len(shape) <= MAX_DIMENSIONS
-    elements = 1
-    for n in shape if sensible else ():
-        sensible = sensible and type(n) is int and 0 <= n < MAX_SIZE
-        elements *= n or 1 if sensible else 1
-    if not sensible or elements >= MAX_ELEMENTS:
+    sizes = tuple(shape) if isinstance(shape, list | tuple) and len(shape) <= MAX_DIMENSIONS else None
+    if sizes is not None and not all(type(n) is int and 0 <= n < MAX_SIZE for n in sizes):
+        sizes = None
+    if sizes is None or math.prod(n or 1 for n in sizes) >= MAX_ELEMENTS:
         raise damaged(f"{quote(name)} in {source} has the impossible shape {quote(shape)}.")
-    return tuple(shape)
+    return sizes
 
 
-def keys_of(root: Any) -> str:
+def keys_of(root: object) -> str:
     """Gives the first keys of a dict for a message; empty for anything else."""
     return ", ".join(quote(key, 40) for key in islice(root, 8)) if isinstance(root, dict) else ""
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides, in elements, of a contiguous array."""
+    """Gives the strides, in elements, of a contiguous array."""
     return tuple(math.prod(shape[n + 1 :]) for n in range(len(shape)))
 
 
 def last_element(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """How many elements from the first to the last one, both counted; 0 for an empty tensor."""
+    """Counts the elements from the first to the last one, both included; 0 for an empty tensor."""
     if 0 in shape:
         return 0
     return 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
 
 
-def view(stored: Stored, buffer: Any) -> np.ndarray:
-    """The tensor as a view of the file; only UTF-8 data is decoded into memory."""
+def view(stored: StoredTensor, buffer: memoryview | bytes) -> np.ndarray:
+    """Gives the tensor as a view of the file; only UTF-8 data is decoded into memory."""
     info = stored.info
-    dtype = NUMPY[info.dtype]
+    dtype = NUMPY_DTYPES[info.dtype]
     start = stored.start
     if stored.inline is not None:
         buffer = stored.inline.encode() if isinstance(stored.inline, str) else stored.inline
@@ -134,7 +132,7 @@ def view(stored: Stored, buffer: Any) -> np.ndarray:
 
 
 def simplify(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...] | None:
-    """None for strides that mean a contiguous array (a step over one element has no meaning)."""
+    """Gives strides, or None for those that mean a contiguous array (a step over one element has no meaning)."""
     contiguous = row_major(shape)
     same = all(n == 1 or a == b for n, a, b in zip(shape, strides, contiguous, strict=True))
     return None if same or 0 in shape else strides

@@ -1,35 +1,32 @@
-"""The operations of a pickle, each as what it does to our machine; `pickletools` describes them."""
+"""Defines what each operation of a pickle does to our machine; Python's `pickletools` describes them."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from zoo.checkpoint.machine import STACK_MARK, Machine
 from zoo.checkpoint.pickle_values import Blob, Namespace, Opaque, dict_key
 from zoo.files import quote
 
-if TYPE_CHECKING:
-    from zoo.checkpoint.unpickle import Machine
-
-MARK = object()
-TUPLE_KEY = 200  # steps that a tuple costs as a key: tuples can be made to have one hash
-MAX_PLACE = 1 << 32
-U1, U2, U4, U8, I4, F8 = map(struct.Struct, ("<B", "<H", "<I", "<Q", "<i", ">d"))
-_Operation = Callable[["Machine"], None]
-OPERATIONS: dict[int, _Operation] = {}
+TUPLE_KEY_STEPS = 200  # that a tuple costs as a key: tuples can be made to have one hash
+MAX_MEMO_PLACE = 1 << 32
+UINT8, UINT16, UINT32, UINT64, INT32, FLOAT64 = map(struct.Struct, ("<B", "<H", "<I", "<Q", "<i", ">d"))
+_Operation = Callable[[Machine], None]
+OPERATION_BY_CODE: dict[int, _Operation] = {}
 
 
 def _op(*codes: bytes) -> Callable[[_Operation], _Operation]:
     def register(function: _Operation) -> _Operation:
         for code in codes:
-            OPERATIONS[code[0]] = function
+            OPERATION_BY_CODE[code[0]] = function
         return function
 
     return register
 
 
-def _put(machine: Machine, value: Any) -> None:
+def _put(machine: Machine, value: object) -> None:
     machine.stack.append(value)
 
 
@@ -41,18 +38,18 @@ def _stop(m: Machine) -> None:
 
 @_op(b"\x80")
 def _protocol(m: Machine) -> None:
-    if (version := m.number(U1)) > 5:
+    if (version := m.number(UINT8)) > 5:
         raise m.fail(f"is of protocol {version}, the newest there is is 5")
 
 
 @_op(b"\x95")
 def _frame(m: Machine) -> None:
-    if m.number(U8) > len(m.data) - m.at:
+    if m.number(UINT64) > len(m.data) - m.at:
         raise m.fail("is cut off")
 
 
-_CONSTANTS: dict[bytes, Callable[[], Any]] = {
-    b"(": lambda: MARK,
+_CONSTANTS: dict[bytes, Callable[[], object]] = {
+    b"(": lambda: STACK_MARK,
     b"N": lambda: None,
     b"\x88": lambda: True,
     b"\x89": lambda: False,
@@ -64,15 +61,15 @@ _CONSTANTS: dict[bytes, Callable[[], Any]] = {
 for _code, _make in _CONSTANTS.items():
     _op(_code)(lambda m, make=_make: m.stack.append(make()))  # type: ignore[misc]
 
-_NUMBERS = {b"J": I4, b"K": U1, b"M": U2, b"G": F8}
+_NUMBERS = {b"J": INT32, b"K": UINT8, b"M": UINT16, b"G": FLOAT64}
 for _code, _form in _NUMBERS.items():
     _op(_code)(lambda m, form=_form: m.stack.append(m.number(form)))  # type: ignore[misc]
 
-_TEXTS = {b"X": U4, b"\x8c": U1, b"\x8d": U8}
+_TEXTS = {b"X": UINT32, b"\x8c": UINT8, b"\x8d": UINT64}
 for _code, _form in _TEXTS.items():
     _op(_code)(lambda m, form=_form: m.stack.append(m.string(m.number(form))))  # type: ignore[misc]
 
-_BYTES = {b"B": U4, b"C": U1, b"\x8e": U8, b"\x96": U8}
+_BYTES = {b"B": UINT32, b"C": UINT8, b"\x8e": UINT64, b"\x96": UINT64}
 for _code, _form in _BYTES.items():
     _op(_code)(lambda m, form=_form: m.stack.append(m.blob(m.number(form))))  # type: ignore[misc]
 
@@ -80,7 +77,7 @@ for _code, _form in _BYTES.items():
 @_op(b"T", b"U")
 def _byte_string(m: Machine) -> None:
     # Python 2 wrote names and raw data alike with these: what is no text is data.
-    size = m.number(I4) if m.data[m.at - 1] == ord("T") else m.number(U1)
+    size = m.number(INT32) if m.data[m.at - 1] == ord("T") else m.number(UINT8)
     start = m.at
     try:
         _put(m, m.string(size))
@@ -121,7 +118,7 @@ def _text_float(m: Machine) -> None:
 
 @_op(b"\x8a", b"\x8b")
 def _long(m: Machine) -> None:
-    size = m.number(U1) if m.data[m.at - 1] == 0x8A else m.number(I4)
+    size = m.number(UINT8) if m.data[m.at - 1] == 0x8A else m.number(INT32)
     if not 0 <= size <= 255:
         raise m.fail("has a number of more than 255 bytes")
     _put(m, int.from_bytes(m.take(size), "little", signed=True))
@@ -203,26 +200,26 @@ def _store(m: Machine, items: list[Any]) -> None:
         raise m.fail(f"stores items in a {type(target).__name__}")
     for key, value in zip(items[::2], items[1::2], strict=True):
         if isinstance(key, tuple):
-            m.spend(TUPLE_KEY)
+            m.spend(TUPLE_KEY_STEPS)
         target[dict_key(key)] = value
 
 
 @_op(b"p")
 def _text_memo(m: Machine) -> None:
     place = int(m.line())
-    if not 0 <= place < MAX_PLACE:
+    if not 0 <= place < MAX_MEMO_PLACE:
         raise m.fail("has a place in its memo that no pickle has")
     m.memo[place] = m.top()
 
 
 @_op(b"q")
 def _memo(m: Machine) -> None:
-    m.memo[m.number(U1)] = m.top()
+    m.memo[m.number(UINT8)] = m.top()
 
 
 @_op(b"r")
 def _long_memo(m: Machine) -> None:
-    m.memo[m.number(U4)] = m.top()
+    m.memo[m.number(UINT32)] = m.top()
 
 
 @_op(b"\x94")
@@ -233,7 +230,7 @@ def _next_memo(m: Machine) -> None:
 @_op(b"g", b"h", b"j")
 def _recall(m: Machine) -> None:
     code = m.data[m.at - 1]
-    index = int(m.line()) if code == ord("g") else m.number(U1 if code == ord("h") else U4)
+    index = int(m.line()) if code == ord("g") else m.number(UINT8 if code == ord("h") else UINT32)
     if index not in m.memo:
         raise m.fail(f"refers to its value {quote(index)}, which is not there")
     _put(m, m.memo[index])

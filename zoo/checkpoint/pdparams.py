@@ -1,96 +1,96 @@
-"""Paddle's .pdparams: a pickled dict of numpy arrays, read in place and written tensor by tensor."""
+"""Reads and writes Paddle's .pdparams: a pickled dict of numpy arrays, in place and tensor by tensor."""
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from zoo.checkpoint.dtypes import NAMES
-from zoo.checkpoint.layout import Content, Stored, check_shape, damaged, keys_of, row_major
-from zoo.checkpoint.pickle_values import PLAIN, Allowed, Blob, Builder, Opaque
+from zoo.checkpoint.dtypes import DTYPE_NAMES
+from zoo.checkpoint.layout import FileContent, StoredTensor, check_shape, damaged, keys_of, row_major
+from zoo.checkpoint.machine import Machine
+from zoo.checkpoint.pickle_values import PLAIN_NAMES, Allowed, Blob, Builder, Opaque
 from zoo.checkpoint.rules import TensorInfo
-from zoo.checkpoint.unpickle import Machine
+from zoo.checkpoint.unpickle import unpickle
 from zoo.errors import CheckpointError
 from zoo.files import quote
 
-NAME_TABLE = "StructuredToParameterName@@"  # paddle.save's own names of parameters; no tensor
-PARTS = "UnpackBigParamInfor@@"  # how protocol 2 and 3 cut tensors above 1 GB
+NAME_TABLE = "StructuredToParameterName: object"  # paddle.save's own names of parameters; no tensor
+PARTS_KEY = "UnpackBigParamInfor: object"  # how protocol 2 and 3 cut tensors above 1 GB
 
 
-_DTYPES = {dtype.str[1:]: dtype for dtype in NAMES}  # numpy's codes
+_DTYPES = {dtype.str[1:]: dtype for dtype in DTYPE_NAMES}  # numpy's codes
 
 
-class ArrayType:
-    """Stands for numpy.dtype(code): filled by `set_state` with the byte order."""
+class PickledDType:
+    """A stand-in for numpy.dtype(code): filled by `set_state` with the byte order."""
 
-    def __init__(self, code: Any = "", *rest: Any) -> None:
+    def __init__(self, code: object = "", *rest: object) -> None:
         if not isinstance(code, str):
             raise TypeError("a dtype without a code")
         self.code, self.order = code, "|"
 
-    def set_state(self, state: Any) -> None:
-        """numpy's state of a dtype: (version, byte order, subarray, names, ...)."""
+    def set_state(self, state: object) -> None:
+        """Takes numpy's state of a dtype: (version, byte order, subarray, names, ...)."""
         if not isinstance(state, tuple) or len(state) < 5 or state[2] is not None or state[3] is not None:
             raise TypeError("a dtype with parts")
         self.order = state[1]
 
 
-class Array:
-    """Stands for a numpy array: filled by `set_state`."""
+class PickledArray:
+    """A stand-in for a numpy array: filled by `set_state`."""
 
-    shape: Any = None
+    shape: object = None
 
-    def set_state(self, state: Any) -> None:
-        """numpy's state of an array: (version, shape, dtype, fortran, bytes)."""
-        if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], ArrayType):
+    def set_state(self, state: object) -> None:
+        """Takes numpy's state of an array: (version, shape, dtype, fortran, bytes)."""
+        if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], PickledDType):
             raise TypeError("an array without shape, dtype and data")
         _, self.shape, self.dtype, self.fortran, self.data = state
 
 
-def _empty(kind: Any, *rest: Any) -> Array:
+def _empty(kind: object, *rest: object) -> PickledArray:
     if not isinstance(kind, Builder) or kind.name != "numpy.ndarray":
         raise TypeError("an array of an unknown class")
-    return Array()
+    return PickledArray()
 
 
-def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C") -> Array:
-    array = Array()
+def _from_buffer(data: object, dtype: object, shape: object, order: object = "C") -> PickledArray:
+    array = PickledArray()
     array.set_state((1, shape, dtype, order == "F", data))
     return array
 
 
-_FUNCTIONS: dict[str, Any] = {
+_FUNCTIONS: dict[str, Callable[..., object]] = {
     "multiarray._reconstruct": _empty,
     "multiarray.scalar": lambda *args: Opaque("numpy scalar"),
     "numeric._frombuffer": _from_buffer,
 }
-ARRAYS: Allowed = {
-    "numpy.ndarray": Builder("numpy.ndarray", lambda *args: Array()),
-    "numpy.dtype": Builder("numpy.dtype", ArrayType),
+ARRAY_NAMES: Allowed = {
+    "numpy.ndarray": Builder("numpy.ndarray", lambda *args: PickledArray()),
+    "numpy.dtype": Builder("numpy.dtype", PickledDType),
     **{
         f"numpy.{core}.{name}": Builder(f"numpy.{core}.{name}", make)
         for core in ("core", "_core")
         for name, make in _FUNCTIONS.items()
     },
 }
-ALLOWED: Allowed = {**PLAIN, **ARRAYS}
+ALLOWED_NAMES: Allowed = {**PLAIN_NAMES, **ARRAY_NAMES}
 
 
-def read_pdparams(data: memoryview, source: str) -> Content:
+def read_pdparams(data: memoryview, source: str) -> FileContent:
     """Parses a .pdparams file (any pickle protocol).
 
     Raises:
         CheckpointError: the pickle is damaged, unsafe or holds something else than a dict of arrays.
     """
-    root = Machine(data, source, ALLOWED).run()
+    root = unpickle(Machine(data, source, ALLOWED_NAMES))
     if not isinstance(root, dict):
         raise CheckpointError(f"{source} is a pickle of a {type(root).__name__}, not of a state dict.")
-    if root.get(PARTS):
+    if root.get(PARTS_KEY):
         raise CheckpointError(
             f"{source} holds tensors cut into parts (pickle protocol 2 or 3).",
             "Save it again with paddle.save(paddle.load(file), file, protocol=4).",
@@ -98,20 +98,20 @@ def read_pdparams(data: memoryview, source: str) -> Content:
     tensors = {}
     for name, value in root.items():
         array = value[1] if isinstance(value, tuple) and len(value) == 2 else value  # paddle.save's (name, array)
-        if isinstance(array, Array):
+        if isinstance(array, PickledArray):
             tensors[_name(name, source)] = _locate(name, array, source)
     if not tensors:
         raise CheckpointError(f"{source} is a pickle without arrays; it holds: {keys_of(root) or 'nothing'}.")
-    return Content("pdparams", tensors)
+    return FileContent("pdparams", tensors)
 
 
-def _name(name: Any, source: str) -> str:
+def _name(name: object, source: str) -> str:
     if not isinstance(name, str):
         raise damaged(f"{source} has an array without a name (its key is {quote(name)}).")
     return name
 
 
-def _locate(name: str, array: Array, source: str) -> Stored:
+def _locate(name: str, array: PickledArray, source: str) -> StoredTensor:
     shape = check_shape(name, array.shape, source)
     dtype = _DTYPES.get(array.dtype.code) if array.dtype.order in ("<", "|", "=") else None
     if dtype is None:
@@ -130,10 +130,10 @@ def _locate(name: str, array: Array, source: str) -> Stored:
     if held < size or (held != size and not text):
         raise damaged(f"{quote(name)} in {source} has no data or not the {size} bytes of its shape.")
     strides = row_major(shape[::-1])[::-1] if array.fortran is True and len(shape) > 1 else None
-    info = TensorInfo(name, NAMES[dtype], shape)
+    info = TensorInfo(name, DTYPE_NAMES[dtype], shape)
     if isinstance(blob, bytes | str):
-        return Stored(info, 0, strides, inline=blob)
-    return Stored(info, blob.start, strides, held if text else 0)
+        return StoredTensor(info, 0, strides, inline=blob)
+    return StoredTensor(info, blob.start, strides, held if text else 0)
 
 
 def write_pdparams(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -162,7 +162,7 @@ def _number(value: int) -> bytes:
 
 
 def _array_head(array: np.ndarray) -> bytes:
-    """Everything of a pickled array up to its bytes; the old module name is known to every numpy."""
+    """Gives all of a pickled array up to its bytes; the old module name is known to every numpy."""
     code = array.dtype.str[1:]
     order = "|" if array.dtype.itemsize == 1 else "<"
     return b"".join(

@@ -14,30 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from zoo.checkpoint.dtypes import NUMPY
-from zoo.checkpoint.layout import Content, Stored, damaged, shown, view
+from zoo.checkpoint.dtypes import NUMPY_DTYPES
+from zoo.checkpoint.layout import FileContent, StoredTensor, damaged, shown, view
 from zoo.checkpoint.pdparams import read_pdparams
 from zoo.checkpoint.rules import TensorInfo
 from zoo.checkpoint.safetensors_file import is_safetensors, read_safetensors
 from zoo.checkpoint.torch_file import is_legacy, read_legacy, read_zip
+from zoo.checkpoint.weight_files import WEIGHT_FILES, WEIGHT_SUFFIXES
 from zoo.errors import CheckpointError
 from zoo.files import Fields, clean, is_name, open_regular, quote, read_object
 
-# In a folder the first of these that is there is taken: safetensors before pickles, one file before shards.
-USUAL = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "palm_model.pt",
-    "model.pt",
-    "model_state.pdparams",
-    "model_state.pdparams.index.json",
-)
-ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".pdparams")
-_INDEX_LIMIT, MAX_SHARDS = 64 << 20, 5_000
-MAX_NAME = 500  # characters of a tensor's name
-SHOWN = 200  # of a path
+MAX_INDEX_BYTES, MAX_SHARDS = 64 << 20, 5_000
+MAX_NAME_CHARACTERS = 500  # of a tensor
+MAX_QUOTED_PATH = 200  # characters
 
 
 class Checkpoint:
@@ -50,20 +39,22 @@ class Checkpoint:
         metadata: texts of a safetensors header. extras: the plain arguments of a fairseq file, {} for others.
     """
 
-    def __init__(self, path: Path, parts: list[tuple[Path, memoryview, Content]]) -> None:
+    def __init__(self, path: Path, parts: list[tuple[Path, memoryview, FileContent]]) -> None:
         self.path = path
         self.files = tuple(file for file, _, _ in parts)
         self.buffers = {file: data for file, data, _ in parts}
         self.format = parts[0][2].format
         self.metadata: dict[str, str] = {}
         self.extras: dict[str, Any] = {}
-        self._places: dict[str, tuple[Path, memoryview, Stored]] = {}
+        self._places: dict[str, tuple[Path, memoryview, StoredTensor]] = {}
         self._whole: set[int] = set()  # ids of the members whose checksums were compared
         for file, data, content in parts:
             self.metadata |= content.metadata
             self.extras |= content.extras
             for name, stored in content.tensors.items():
-                if not (name.isprintable() and len(name) <= MAX_NAME):  # keeps every later message fit to print
+                if not (
+                    name.isprintable() and len(name) <= MAX_NAME_CHARACTERS
+                ):  # keeps every later message fit to print
                     raise damaged(f"{shown(file)} has a tensor called {quote(name)}, which is no name of one.")
                 if name in self._places:
                     raise CheckpointError(f"{quote(name)} is both in {shown(self._places[name][0])} and in "
@@ -88,10 +79,10 @@ class Checkpoint:
         return view(stored, data)
 
     def file_of(self, name: str) -> Path:
-        """The file a tensor is in."""
+        """Gives the file a tensor is in."""
         return self._place(name)[0]
 
-    def _place(self, name: str) -> tuple[Path, memoryview, Stored]:
+    def _place(self, name: str) -> tuple[Path, memoryview, StoredTensor]:
         if name not in self._places:
             raise CheckpointError(f"{shown(self.path)} has no tensor {quote(name)}.")
         return self._places[name]
@@ -142,17 +133,17 @@ def _find(path: Path) -> Path:
         if path.is_file():
             return path
         if not path.is_dir():
-            raise CheckpointError(f"There is no weight file or folder {quote(str(path), SHOWN)}.")
-        for name in USUAL:
+            raise CheckpointError(f"There is no weight file or folder {quote(str(path), MAX_QUOTED_PATH)}.")
+        for name in WEIGHT_FILES:
             if (path / name).is_file():
                 return path / name
-        found = sorted(p for p in path.iterdir() if p.suffix in ENDINGS and p.is_file())
+        found = sorted(p for p in path.iterdir() if p.suffix in WEIGHT_SUFFIXES and p.is_file())
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{quote(str(path), SHOWN)} cannot be read: {_reason(error)}.") from None
+        raise CheckpointError(f"{quote(str(path), MAX_QUOTED_PATH)} cannot be read: {_reason(error)}.") from None
     if len(found) == 1:
         return found[0]
     names = ", ".join(clean(p.name) for p in found[:5])
-    where = quote(str(path), SHOWN)
+    where = quote(str(path), MAX_QUOTED_PATH)
     raise CheckpointError(
         f"{where} holds several weight files ({names})." if found else f"{where} holds no weight file.",
         "Give the path of the file itself.",
@@ -161,7 +152,7 @@ def _find(path: Path) -> Path:
 
 def _shards(index: Path) -> tuple[list[Path], dict[str, str]]:
     """Gives the shards an index names, and which tensor is in which."""
-    names = Fields(read_object(index, _INDEX_LIMIT), shown(index)).object("weight_map", {})
+    names = Fields(read_object(index, MAX_INDEX_BYTES), shown(index)).object("weight_map", {})
     if not names or not all(isinstance(shard, str) for shard in names.values()):
         raise damaged(f"{shown(index)} is no index of shards: it has no weight_map.")
     shards: list[Path] = []
@@ -179,13 +170,13 @@ def _shards(index: Path) -> tuple[list[Path], dict[str, str]]:
 
 
 def _check_index(index: Path, names: dict[str, str], checkpoint: Checkpoint) -> None:
-    """Every tensor of the index is in its shard; a shard may have others, such as buffers, which are read too."""
+    """Raises unless each tensor of the index is in its shard; a shard may have others, which are read too."""
     for name, shard in names.items():
         if name not in checkpoint.infos or checkpoint.file_of(name).name != shard:
             raise damaged(f"{shown(index)} says {quote(name)} is in {quote(shard)}, which does not hold it.")
 
 
-_OTHERS = (
+_OTHER_KINDS = (
     (b"\x1f\x8b", "a .gz archive", "Unpack it and give the folder."),
     (b"version https://git-lfs", "a Git LFS pointer, not the file it stands for", "Run git lfs pull."),
     (b"<", "a web page", "The download went wrong: get the file itself."),
@@ -211,7 +202,7 @@ def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or "this is no name of a file"
 
 
-def _parse(file: Path) -> tuple[memoryview, Content]:
+def _parse(file: Path) -> tuple[memoryview, FileContent]:
     data, source = _map(file), shown(file)
     if data[:4] == b"PK\x03\x04":
         content = read_zip(data, source)
@@ -220,7 +211,7 @@ def _parse(file: Path) -> tuple[memoryview, Content]:
     elif is_legacy(data):
         content = read_legacy(data, source)
     else:
-        for start, what, hint in _OTHERS:
+        for start, what, hint in _OTHER_KINDS:
             if data[: len(start)] == start:
                 raise CheckpointError(f"{source} is {what}, not a weight file.", hint)
         if data[0] not in b"\x80(}]c":
@@ -228,7 +219,7 @@ def _parse(file: Path) -> tuple[memoryview, Content]:
         content = read_pdparams(data, source)
     if not content.tensors:
         raise damaged(f"{source} holds no tensors.")
-    total = sum(math.prod(s.info.shape) * NUMPY[s.info.dtype].itemsize for s in content.tensors.values())
+    total = sum(math.prod(s.info.shape) * NUMPY_DTYPES[s.info.dtype].itemsize for s in content.tensors.values())
     if total > 8 * len(data) + (256 << 20):
         raise damaged(f"The tensors of {source} claim {total} bytes; the file has {len(data)}.")
     return data, content

@@ -1,4 +1,4 @@
-"""Safetensors: a strict header reader, and a writer that streams.
+"""Reads safetensors with a strict check of the header, and writes them tensor by tensor.
 
 The format: 8 bytes with the size of the header, the header (JSON: name -> dtype, shape, data_offsets, and texts
 under `__metadata__`), then the tensors without gaps. https://github.com/huggingface/safetensors
@@ -11,28 +11,27 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from zoo.checkpoint.dtypes import NUMPY
-from zoo.checkpoint.layout import Content, Stored, check_shape, damaged
+from zoo.checkpoint.dtypes import NUMPY_DTYPES
+from zoo.checkpoint.layout import FileContent, StoredTensor, check_shape, damaged
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError
-from zoo.files import clean, quote
+from zoo.files import JsonObject, clean, quote
 
-MAX_HEADER = 100_000_000  # what the format allows
+MAX_HEADER_BYTES = 100_000_000  # what the format allows
 MAX_VALUES = 5_000_000  # of a header: some 500,000 tensors
 _METADATA = "__metadata__"
 _FIELDS = {"dtype", "shape", "data_offsets"}
 
 
 def is_safetensors(data: memoryview) -> bool:
-    """True when a file starts as safetensors do; the rest is checked by `read_safetensors`."""
+    """Tells whether a file starts as safetensors do; `read_safetensors` checks the rest."""
     return len(data) >= 9 and data[8] == ord("{") and int.from_bytes(data[:8], "little") >= 2
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     done = dict(pairs)
     if len(done) != len(pairs):
         seen: set[str] = set()
@@ -41,11 +40,11 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return done
 
 
-def _header(data: memoryview, source: str) -> dict[str, Any]:
+def _header(data: memoryview, source: str) -> JsonObject:
     """Gives the JSON object at the start; what it holds is not checked."""
     size = int.from_bytes(data[:8], "little")
-    if size > MAX_HEADER:
-        raise damaged(f"{source} says its header has {size} bytes; safetensors allow {MAX_HEADER}.")
+    if size > MAX_HEADER_BYTES:
+        raise damaged(f"{source} says its header has {size} bytes; safetensors allow {MAX_HEADER_BYTES}.")
     if 8 + size > len(data):
         raise damaged(f"{source} is cut off in its header ({len(data)} of {8 + size} bytes).")
     raw = bytes(data[8 : 8 + size])
@@ -60,7 +59,7 @@ def _header(data: memoryview, source: str) -> dict[str, Any]:
     return header
 
 
-def read_safetensors(data: memoryview, source: str) -> Content:
+def read_safetensors(data: memoryview, source: str) -> FileContent:
     """Parses and checks the header of a safetensors file.
 
     Args:
@@ -88,14 +87,16 @@ def read_safetensors(data: memoryview, source: str) -> Content:
             )
     if at != room:
         raise damaged(f"{source} has {room - at} bytes behind its last tensor.")
-    return Content("safetensors", {i.name: Stored(i, 8 + size + start) for i, start, _ in found}, metadata)
+    return FileContent(
+        "safetensors", {i.name: StoredTensor(i, 8 + size + start) for i, start, _ in found}, metadata
+    )
 
 
-def _entry(name: str, entry: Any, source: str) -> tuple[TensorInfo, int, int]:
+def _entry(name: str, entry: object, source: str) -> tuple[TensorInfo, int, int]:
     if not isinstance(entry, dict) or not entry.keys() >= _FIELDS:
         raise damaged(f"{quote(name)} in {source} lacks dtype, shape or data_offsets.")
     dtype, offsets = entry["dtype"], entry["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in NUMPY:
+    if not isinstance(dtype, str) or dtype not in NUMPY_DTYPES:
         raise CheckpointError(f"{quote(name)} in {source} is of type {_type(dtype)}, which the zoo does not read.")
     shape = check_shape(name, entry["shape"], source)
     if (
@@ -105,24 +106,24 @@ def _entry(name: str, entry: Any, source: str) -> tuple[TensorInfo, int, int]:
     ):
         raise damaged(f"{quote(name)} in {source} has data_offsets that are no two positions.")
     start, end = offsets
-    if end - start != (size := math.prod(shape) * NUMPY[dtype].itemsize):
+    if end - start != (size := math.prod(shape) * NUMPY_DTYPES[dtype].itemsize):
         raise damaged(f"{quote(name)} in {source} takes {end - start} bytes, its shape needs {size}.")
     return TensorInfo(name, dtype, shape), start, end
 
 
-def _type(dtype: Any) -> str:
+def _type(dtype: object) -> str:
     return clean(dtype, 40) if isinstance(dtype, str) else quote(dtype, 40)
 
 
 def header_bytes(infos: Iterable[TensorInfo], metadata: Mapping[str, str]) -> tuple[bytes, dict[str, int]]:
-    """The start of a safetensors file, padded so that data is aligned to 64 bytes; where each tensor goes."""
-    table: dict[str, Any] = {_METADATA: dict(metadata)} if metadata else {}
+    """Gives the start of a file, padded so that data is aligned to 64 bytes, and where each tensor goes."""
+    table: JsonObject = {_METADATA: dict(metadata)} if metadata else {}
     places, at = {}, 0
     for info in infos:
         if info.name in places:
             raise CheckpointError(f"'{info.name}' would be written twice.")
         places[info.name] = at
-        size = math.prod(info.shape) * NUMPY[info.dtype].itemsize
+        size = math.prod(info.shape) * NUMPY_DTYPES[info.dtype].itemsize
         table[info.name] = {"dtype": info.dtype, "shape": list(info.shape), "data_offsets": [at, at + size]}
         at += size
     text = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
@@ -149,7 +150,7 @@ def write_safetensors(
         file.write(head)
         done = 0
         for info, array in zip(infos, arrays, strict=False):
-            if array.shape != info.shape or array.dtype != NUMPY[info.dtype]:
+            if array.shape != info.shape or array.dtype != NUMPY_DTYPES[info.dtype]:
                 raise CheckpointError(
                     f"'{info.name}' is {array.dtype} {list(array.shape)} and was announced for {path} as "
                     f"{info.dtype} {list(info.shape)}."

@@ -1,4 +1,4 @@
-"""Shapes on both sides of a plan, without any tensor. Standard library only."""
+"""Computes shapes on both sides of a plan, without any tensor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoo.errors import KeyRuleError
 
 
 def target_shapes(step: Step, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Shapes of our tensors, from those of the upstream ones (ties give none).
+    """Gives the shapes of our tensors, from those of the upstream ones (ties give none).
 
     Raises:
         KeyRuleError: a fused tensor does not divide evenly, is a single number, or does not fit the others.
@@ -29,7 +29,7 @@ def target_shapes(step: Step, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
 
 
 def source_shapes(step: Step, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Shapes of the upstream tensors of a step, from those of ours; the reverse of `target_shapes`.
+    """Gives the shapes of the upstream tensors of a step, from those of ours; reverses `target_shapes`.
 
     Raises:
         KeyRuleError: a tensor is a single number, or does not fit the others.

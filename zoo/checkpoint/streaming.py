@@ -7,7 +7,6 @@ so that little is left to wait for at the end).
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -24,24 +23,25 @@ from zoo.checkpoint.rules import Plan, Step, TensorInfo
 from zoo.checkpoint.safetensors_file import header_bytes
 from zoo.checkpoint.shapes import target_shapes
 from zoo.errors import CheckpointError
+from zoo.files import sha256_of
 
 HASH_BYTES = 16 << 20  # the lock of the interpreter is asked for this often only
 BLOCK_BYTES = 1 << 20  # a contiguous block: small enough to be in the cache still when it is written
-BLOCK_ROWS, TILE = 256, 16  # a transposed block; six times as fast as one copy of the whole matrix
+BLOCK_ROWS, TILE_COLUMNS = 256, 16  # a transposed block; six times as fast as one copy of the whole matrix
 TRANSPOSED_BYTES = 4 << 20
 STORE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
-class Report:
-    """What `stream` did: bytes written, and the sha256 of each source file by its name."""
+class StreamReport:
+    """The bytes that `stream` wrote, and the sha256 of each source file by its name."""
 
     bytes: int
     sha256: Mapping[str, str]
 
 
 def target_infos(plan: Plan, checkpoint: Checkpoint) -> dict[str, TensorInfo]:
-    """Our tensors of a plan, floats as F32, in the order of the plan."""
+    """Gives our tensors of a plan, floats as F32, in the order of the plan."""
     shapes = {name: info.shape for name, info in checkpoint.infos.items()}
     return {
         name: TensorInfo(name, widened(checkpoint.infos[step.sources[0]].dtype), shape)
@@ -56,7 +56,7 @@ def stream(
     out_path: Path,
     metadata: Mapping[str, str],
     progress: Callable[[int], None] = lambda done: None,
-) -> Report:
+) -> StreamReport:
     """Writes our safetensors file of a checkpoint.
 
     Args:
@@ -80,7 +80,9 @@ def stream(
             ThreadPoolExecutor(1) as storer,
             ThreadPoolExecutor(max(1, min(cores - 1, 4))) as workers,
         ):
-            digests = {file.name: hasher.submit(_sha256, data, halt) for file, data in checkpoint.buffers.items()}
+            digests = {
+                file.name: hasher.submit(sha256_of, _until(halt, data)) for file, data in checkpoint.buffers.items()
+            }
             steps = [workers.submit(_convert, step, checkpoint, handle, places, halt) for step in plan.steps]
             read = {name for step in plan.steps if step.rule.op != "tie" for name in step.sources}
             others = [workers.submit(checkpoint.read, name) for name in checkpoint.infos if name not in read]
@@ -99,13 +101,13 @@ def stream(
                 for pool in (workers, hasher, storer):
                     pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return Report(written, {name: digest.result() for name, digest in digests.items()})
+        return StreamReport(written, {name: digest.result() for name, digest in digests.items()})
     finally:
         os.close(handle)
 
 
 def _finished(waiting: list[Future], counted: list[Future[int]]) -> Iterator[int]:
-    """The results of the counted ones as they come; the first error of any."""
+    """Gives the results of the counted ones as they come; raises the first error of any."""
     left, count = set(waiting), set(counted)
     while left:
         done, left = wait(left, timeout=0.1, return_when=FIRST_EXCEPTION)
@@ -115,13 +117,12 @@ def _finished(waiting: list[Future], counted: list[Future[int]]) -> Iterator[int
                 yield result
 
 
-def _sha256(data: memoryview, halt: threading.Event) -> str:
-    digest = hashlib.sha256()
+def _until(halt: threading.Event, data: memoryview) -> Iterator[memoryview]:
+    """Gives the bytes of a file in blocks, until everything is to stop."""
     for start in range(0, len(data), HASH_BYTES):
         if halt.is_set():
-            break
-        digest.update(data[start : start + HASH_BYTES])
-    return digest.hexdigest()
+            return
+        yield data[start : start + HASH_BYTES]
 
 
 def _convert(
@@ -143,7 +144,7 @@ def _convert(
 
 
 def _reader(step: Step, checkpoint: Checkpoint) -> tuple[Callable[[str], np.ndarray], str]:
-    """How the sources of a step are read, and the element type they have then; joined ones have one in common."""
+    """Gives the way to read the sources of a step, and the element type they have then (joined ones share one)."""
     dtypes = {checkpoint.infos[name].dtype for name in step.sources}
     if len(dtypes) == 1:
         return checkpoint.read, dtypes.pop()
@@ -168,7 +169,7 @@ def _name_bad(step: Step, checkpoint: Checkpoint) -> None:
 
 
 def _blocks(array: np.ndarray, dtype: str) -> Iterator[np.ndarray]:
-    """The elements of an array in row order, widened, as contiguous pieces."""
+    """Gives the elements of an array in row order, widened, as contiguous pieces."""
     if array.flags.c_contiguous:
         flat = array.reshape(-1)
         step = BLOCK_BYTES // array.itemsize
@@ -182,10 +183,10 @@ def _blocks(array: np.ndarray, dtype: str) -> Iterator[np.ndarray]:
 
 
 def _packed(array: np.ndarray) -> np.ndarray:
-    """A contiguous copy; by narrow columns, each as wide as a cache line, so that they stay in the cache."""
+    """Gives a contiguous copy, made by columns as wide as a cache line, so that they stay in the cache."""
     if array.ndim != 2:
         return np.ascontiguousarray(array)
     out = np.empty(array.shape, array.dtype)
-    for column in range(0, array.shape[1], TILE):
-        out[:, column : column + TILE] = array[:, column : column + TILE]
+    for column in range(0, array.shape[1], TILE_COLUMNS):
+        out[:, column : column + TILE_COLUMNS] = array[:, column : column + TILE_COLUMNS]
     return out

@@ -1,4 +1,4 @@
-"""Torch files without torch: the zip format and the format before torch 1.6.
+"""Reads torch files without torch: the zip format and the format before torch 1.6.
 
 Both hold a pickle of the state dict, whose tensors refer to numbered storages. Zip: `data.pkl` and one uncompressed
 member `data/<key>` per storage. Legacy: magic number, protocol, system info, the pickle, a pickled list of storage
@@ -13,29 +13,30 @@ from typing import Any
 
 from zoo.checkpoint.layout import (
     MAX_EXPANDED,
-    Content,
-    Stored,
+    FileContent,
+    StoredTensor,
     check_shape,
     damaged,
     keys_of,
     last_element,
     simplify,
 )
+from zoo.checkpoint.machine import Budget, Machine
 from zoo.checkpoint.pickle_values import Namespace
 from zoo.checkpoint.rules import TensorInfo
-from zoo.checkpoint.torch_values import ALLOWED, Storage, Tensor, item_size, storage_of
-from zoo.checkpoint.unpickle import Budget, Machine
+from zoo.checkpoint.torch_values import ALLOWED_NAMES, TorchStorage, TorchTensor, item_size, storage_of
+from zoo.checkpoint.unpickle import unpickle
 from zoo.checkpoint.zip_file import members
 from zoo.errors import CheckpointError
 from zoo.files import quote
 
-MAGIC = 0x1950A86A20F9469CFC6C
-PROTOCOL = 1001
+LEGACY_MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL = 1001
 MAX_OPTIONS, MAX_LIST = 10_000, 256  # a training's options, and the items of one
-WRAPPERS = ("model", "state_dict", "module", "palm", "model_state_dict")
+WRAPPER_KEYS = ("model", "state_dict", "module", "palm", "model_state_dict")
 
 
-def read_zip(data: memoryview, source: str) -> Content:
+def read_zip(data: memoryview, source: str) -> FileContent:
     """Parses a zip-format torch file.
 
     The checksums of its small members are compared here; those of storages belong to `Stored.part`.
@@ -59,10 +60,10 @@ def read_zip(data: memoryview, source: str) -> Content:
     order = entries.get(f"{root}byteorder")
     if order and bytes(data[order.start : min(order.end, order.start + 16)]) != b"little":
         raise CheckpointError(f"{source} was written on a big-endian machine, which the zoo does not read.")
-    storages: dict[str, Storage] = {}
+    storages: dict[str, TorchStorage] = {}
     pickled = entries[pickles[0]]
     read = partial(storage_of, source, storages=storages, legacy=False)
-    root_object = Machine(data[: pickled.end], source, ALLOWED, read, pickled.start).run()
+    root_object = unpickle(Machine(data[: pickled.end], source, ALLOWED_NAMES, read, pickled.start))
     for storage in storages.values():
         member = entries.get(f"{root}data/{storage.key}")
         if member is None:
@@ -75,25 +76,25 @@ def read_zip(data: memoryview, source: str) -> Content:
 
 
 def is_legacy(data: memoryview) -> bool:
-    """True when a file starts with the magic number of the old torch format."""
-    return MAGIC.to_bytes(10, "little") in bytes(data[:32]) and data[0] == 0x80
+    """Tells whether a file starts with the magic number of the old torch format."""
+    return LEGACY_MAGIC_NUMBER.to_bytes(10, "little") in bytes(data[:32]) and data[0] == 0x80
 
 
-def read_legacy(data: memoryview, source: str) -> Content:
+def read_legacy(data: memoryview, source: str) -> FileContent:
     """Parses a torch file written before 1.6, or with `_use_new_zipfile_serialization=False`.
 
     Raises:
         CheckpointError: a pickle or a storage is damaged or unsafe.
     """
-    storages: dict[str, Storage] = {}
+    storages: dict[str, TorchStorage] = {}
     at, parts, budget = 0, [], Budget()
     read = partial(storage_of, source, storages=storages, legacy=True)
     for _ in range(5):
-        machine = Machine(data, source, ALLOWED, read, at, budget)
-        parts.append(machine.run())
+        machine = Machine(data, source, ALLOWED_NAMES, read, at, budget)
+        parts.append(unpickle(machine))
         at = machine.at
     magic, protocol, system, root_object, keys = parts
-    if magic != MAGIC or protocol != PROTOCOL:
+    if magic != LEGACY_MAGIC_NUMBER or protocol != LEGACY_PROTOCOL:
         raise damaged(f"{source} has the header of no torch file we know (protocol {quote(protocol)}).")
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise CheckpointError(f"{source} was written on a big-endian machine, which the zoo does not read.")
@@ -123,13 +124,15 @@ def read_legacy(data: memoryview, source: str) -> Content:
     return _content("torch-legacy", root_object, source)
 
 
-def _content(kind: str, root: Any, source: str) -> Content:
+def _content(kind: str, root: object, source: str) -> FileContent:
     state, args = unwrap(root, source)
-    tensors = {name: _locate(name, value, source) for name, value in state.items() if isinstance(value, Tensor)}
-    return Content(kind, tensors, extras=plain(args, source))
+    tensors = {
+        name: _locate(name, value, source) for name, value in state.items() if isinstance(value, TorchTensor)
+    }
+    return FileContent(kind, tensors, extras=plain(args, source))
 
 
-def _locate(name: str, tensor: Tensor, source: str) -> Stored:
+def _locate(name: str, tensor: TorchTensor, source: str) -> StoredTensor:
     shape = check_shape(name, tensor.shape, source)
     strides = check_shape(name, tensor.strides, source)
     size = item_size(tensor.dtype, name, source)
@@ -146,7 +149,7 @@ def _locate(name: str, tensor: Tensor, source: str) -> Stored:
     if (total := math.prod(shape) * size) > max(room, MAX_EXPANDED):
         raise damaged(f"{quote(name)} in {source} claims {total} bytes over a storage of {room}.")
     assert tensor.dtype.name is not None  # item_size has refused it
-    return Stored(
+    return StoredTensor(
         TensorInfo(name, tensor.dtype.name, shape),
         storage.start + tensor.offset * size,
         simplify(shape, strides),
@@ -154,10 +157,10 @@ def _locate(name: str, tensor: Tensor, source: str) -> Stored:
     )
 
 
-def unwrap(root: Any, source: str) -> tuple[dict[str, Any], dict]:
+def unwrap(root: object, source: str) -> tuple[dict[str, Any], dict]:
     """Gives the state dict in what was pickled, and fairseq's arguments beside it ({} when there are none).
 
-    A dict that holds a dict under exactly one of the names in WRAPPERS is opened, again and again; the dict where
+    A dict that holds a dict under exactly one of WRAPPER_KEYS is opened, again and again; the dict where
     that ends is the state dict, and its tensors are the checkpoint. Everything else (optimizer, scheduler, nested
     dicts) is left out.
 
@@ -170,7 +173,7 @@ def unwrap(root: Any, source: str) -> tuple[dict[str, Any], dict]:
             break
         if isinstance(root.get("args"), Namespace):
             args = root["args"]
-        inner = [name for name in WRAPPERS if isinstance(root.get(name), dict) and root[name]]
+        inner = [name for name in WRAPPER_KEYS if isinstance(root.get(name), dict) and root[name]]
         if not inner:
             break
         if len(inner) > 1:
@@ -178,12 +181,12 @@ def unwrap(root: Any, source: str) -> tuple[dict[str, Any], dict]:
                 f"{source} holds several state dicts ({', '.join(inner)}); which one is meant is unclear."
             )
         root = root[inner[0]]
-    if not isinstance(root, dict) or not any(isinstance(value, Tensor) for value in root.values()):
+    if not isinstance(root, dict) or not any(isinstance(value, TorchTensor) for value in root.values()):
         raise CheckpointError(
             f"{source} holds no state dict: no tensors where they should be. Its keys: {keys_of(root) or 'none'}.",
-            f"A state dict is looked for at the top and under {', '.join(WRAPPERS)}.",
+            f"A state dict is looked for at the top and under {', '.join(WRAPPER_KEYS)}.",
         )
-    if bad := [key for key, value in root.items() if isinstance(value, Tensor) and not isinstance(key, str)]:
+    if bad := [key for key, value in root.items() if isinstance(value, TorchTensor) and not isinstance(key, str)]:
         raise damaged(f"{source} has a tensor without a name (its key is {quote(bad[0])}).")
     return root, args
 
@@ -198,7 +201,7 @@ def plain(values: dict, source: str) -> dict[str, Any]:
     if len(values) > MAX_OPTIONS:
         raise damaged(f"{source} holds {len(values):,} options of a training, which none has.")
 
-    def flat(value: Any) -> bool:
+    def flat(value: object) -> bool:
         if isinstance(value, list | tuple):
             return len(value) <= MAX_LIST and all(isinstance(item, scalars) for item in value)
         return isinstance(value, scalars)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.checkpoint.dtypes import NUMPY
+from zoo.checkpoint.dtypes import NUMPY_DTYPES
 from zoo.checkpoint.layout import row_major
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError
 
-STORAGES = {
+STORAGE_NAMES = {
     "F32": "Float",
     "F64": "Double",
     "F16": "Half",
@@ -30,8 +30,8 @@ STORAGES = {
     "U8": "Byte",
     "BOOL": "Bool",
 }
-_DICT = b"ccollections\nOrderedDict\n)R"
-_DATE = (1980, 1, 1, 0, 0, 0)  # the same tensors give the same file
+_EMPTY_DICT = b"ccollections\nOrderedDict\n)R"
+_MEMBER_DATE = (1980, 1, 1, 0, 0, 0)  # the same tensors give the same file
 
 
 def write_torch(path: Path, infos: Sequence[TensorInfo], arrays: Iterator[np.ndarray]) -> None:
@@ -45,13 +45,13 @@ def write_torch(path: Path, infos: Sequence[TensorInfo], arrays: Iterator[np.nda
         CheckpointError: an array is missing, left over, or not what its info says; or torch has no such type.
     """
     for info in infos:
-        if info.dtype not in STORAGES:
+        if info.dtype not in STORAGE_NAMES:
             raise CheckpointError(f"'{info.name}' is {info.dtype}, which a torch file of the zoo cannot hold.")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_member("archive/data.pkl"), _pickle(infos))
         done = 0
         for info, array in zip(infos, arrays, strict=False):
-            if array.shape != info.shape or array.dtype != NUMPY[info.dtype]:
+            if array.shape != info.shape or array.dtype != NUMPY_DTYPES[info.dtype]:
                 raise CheckpointError(
                     f"'{info.name}' is {array.dtype} {list(array.shape)} and was announced for {path} as "
                     f"{info.dtype} {list(info.shape)}."
@@ -66,22 +66,31 @@ def write_torch(path: Path, infos: Sequence[TensorInfo], arrays: Iterator[np.nda
 
 
 def _member(name: str) -> zipfile.ZipInfo:
-    return zipfile.ZipInfo(name, _DATE)
+    return zipfile.ZipInfo(name, _MEMBER_DATE)
 
 
 def _pickle(infos: Sequence[TensorInfo]) -> bytes:
-    """An ordered dict of names and rebuilt tensors, protocol 2."""
+    """Gives the pickle of an ordered dict of names and rebuilt tensors, protocol 2."""
     items = [_text(info.name) + _tensor(info, str(n)) for n, info in enumerate(infos)]
-    return b"\x80\x02" + _DICT + b"(" + b"".join(items) + b"u."
+    return b"\x80\x02" + _EMPTY_DICT + b"(" + b"".join(items) + b"u."
 
 
 def _tensor(info: TensorInfo, key: str) -> bytes:
-    """A call of torch's rebuilding function: storage, offset, shape, strides, no gradient, no hooks."""
+    """Gives a call of torch's rebuilding function: storage, offset, shape, strides, no gradient, no hooks."""
     size = int(np.prod(info.shape, dtype=np.int64))
-    storage = _text("storage") + f"ctorch\n{STORAGES[info.dtype]}Storage\n".encode()
+    storage = _text("storage") + f"ctorch\n{STORAGE_NAMES[info.dtype]}Storage\n".encode()
     storage = b"(" + storage + _text(key) + _text("cpu") + _number(size) + b"tQ"
     shape, strides = (b"(" + b"".join(map(_number, n)) + b"t" for n in (info.shape, row_major(info.shape)))
-    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00" + shape + strides + b"\x89" + _DICT + b"tR"
+    return (
+        b"ctorch._utils\n_rebuild_tensor_v2\n("
+        + storage
+        + b"K\x00"
+        + shape
+        + strides
+        + b"\x89"
+        + _EMPTY_DICT
+        + b"tR"
+    )
 
 
 def _text(text: str) -> bytes:

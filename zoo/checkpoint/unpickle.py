@@ -1,4 +1,4 @@
-"""A pickle reader that runs nothing: every operation is interpreted here and only builds plain data.
+"""Reads pickles without running anything: every operation is interpreted here and only builds plain data.
 
 A pickle names the functions it wants called. Here a name is looked up in a table of our own builders, and a name
 that is not in it is an error; the real `os.system` or `torch.nn.Module` is never imported. Long byte strings stay
@@ -8,189 +8,33 @@ bounded by a `Budget`. The format is described in the standard library's `pickle
 
 from __future__ import annotations
 
-import struct
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from zoo.checkpoint.opcodes import MARK, OPERATIONS
-from zoo.checkpoint.pickle_values import Allowed, Blob, Builder
-from zoo.errors import CheckpointError
-from zoo.files import clean, quote
-
-MAX_OPERATIONS = 2_000_000  # operations and copied items; each costs up to some 200 bytes
-MAX_BYTES = 128 << 20  # of all texts in memory
-LONG_STRING = 1 << 16  # from here on a string stays in the file
-_WRONG = (TypeError, ValueError, LookupError, AttributeError, OverflowError, struct.error)
+from zoo.checkpoint.machine import MALFORMED, Machine
+from zoo.checkpoint.opcodes import OPERATION_BY_CODE
+from zoo.files import clean
 
 
-@dataclass
-class Budget:
-    """What the pickles of one file may still take: steps of work and bytes of text."""
+def unpickle(machine: Machine) -> Any:
+    """Gives the value of a machine's pickle; `machine.at` is then the first byte behind it.
 
-    steps: int = field(default_factory=lambda: MAX_OPERATIONS)
-    bytes: int = field(default_factory=lambda: MAX_BYTES)
-
-
-class Machine:
-    """Interprets one pickle.
-
-    Args:
-        data: the whole file.
-        source: what a message calls the file.
-        allowed: "module.name" -> `Builder` or a plain value.
-        persistent: what a persistent id stands for (torch's storages); None where there are none.
-        start: where the pickle begins in `data`.
-        budget: shared by the pickles of a file; a fresh one by default.
+    Raises:
+        CheckpointError: it is cut off, malformed, too large, or asks for a name that is not allowed.
     """
-
-    def __init__(
-        self,
-        data: memoryview,
-        source: str,
-        allowed: Allowed,
-        persistent: Callable[[Any], Any] | None = None,
-        start: int = 0,
-        budget: Budget | None = None,
-    ) -> None:
-        self.data, self.source, self.allowed, self.persistent = data, source, allowed, persistent
-        self.at = self.where = start
-        self.budget = budget or Budget()
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
-        self.done = False
-
-    def run(self) -> Any:
-        """Gives the value of the pickle; `self.at` is then the first byte behind it.
-
-        Raises:
-            CheckpointError: it is cut off, malformed, too large, or asks for a name that is not allowed.
-        """
-        data, size, budget = self.data, len(self.data), self.budget
-        try:
-            while not self.done:
-                where = self.where = self.at
-                if where >= size:
-                    raise self.fail("is cut off")
-                operation = OPERATIONS.get(data[where])
-                if operation is None:
-                    raise self.fail(f"has the opcode 0x{data[where]:02x}, which checkpoints do not use")
-                budget.steps -= 1
-                if budget.steps < 0:
-                    raise self.fail(f"has more than {MAX_OPERATIONS:,} operations")
-                self.at = where + 1
-                operation(self)
-        except _WRONG as error:
-            raise self.fail(f"cannot be understood ({clean(str(error))})") from None
-        return self.stack.pop()
-
-    def fail(self, problem: str) -> CheckpointError:
-        """Makes an error that names the file and the operation's place in it."""
-        return CheckpointError(
-            f"{self.source}: the pickle in it {problem}, at byte {self.where}.",
-            "The file is damaged or is not a checkpoint: get it again, if possible as .safetensors.",
-        )
-
-    def spend(self, steps: int) -> None:
-        """Counts work that one operation does many times, such as copying a list.
-
-        Raises:
-            CheckpointError: the budget is used up.
-        """
-        self.budget.steps -= steps
-        if self.budget.steps < 0:
-            raise self.fail(f"has more than {MAX_OPERATIONS:,} operations")
-
-    def keep(self, text: Any) -> Any:
-        """Gives a text or bytes back and counts the memory it takes.
-
-        Raises:
-            CheckpointError: the budget is used up.
-        """
-        self.budget.bytes -= sys.getsizeof(text)
-        if self.budget.bytes < 0:
-            raise self.fail(f"has more than {MAX_BYTES >> 20} MB of strings")
-        return text
-
-    def take(self, size: int) -> memoryview:
-        """Gives the next bytes."""
-        if size < 0 or self.at + size > len(self.data):
-            raise self.fail("is cut off")
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def number(self, form: struct.Struct) -> Any:
-        """Gives the next number."""
-        start = self.at
-        self.at = start + form.size
-        if self.at > len(self.data):
-            raise self.fail("is cut off")
-        return form.unpack_from(self.data, start)[0]
-
-    def line(self) -> str:
-        """Gives the next line of the text protocol, without its end."""
-        for size in (256, LONG_STRING):
-            head = bytes(self.data[self.at : self.at + size])
-            if (end := head.find(b"\n")) >= 0:
-                self.at += end + 1
-                return self.keep(head[:end].decode("utf-8"))
-        raise self.fail("has a line that is too long or cut off")
-
-    def string(self, size: int) -> str | Blob:
-        """Gives the next text; a long one stays in the file."""
-        if size >= LONG_STRING:
-            return self.blob(size)
-        return self.keep(str(self.take(size), "utf-8", "surrogatepass"))
-
-    def blob(self, size: int) -> Blob:
-        """Gives the place of the next bytes, which stay in the file."""
-        self.take(size)
-        return Blob(self.at - size, size)
-
-    def pop(self) -> Any:
-        """Takes the top of the stack."""
-        if not self.stack or self.stack[-1] is MARK:
-            raise self.fail("takes a value that is not there")
-        return self.stack.pop()
-
-    def top(self) -> Any:
-        """Looks at the top of the stack."""
-        if not self.stack or self.stack[-1] is MARK:
-            raise self.fail("takes a value that is not there")
-        return self.stack[-1]
-
-    def since_mark(self) -> list[Any]:
-        """Takes everything down to the last mark."""
-        for n in range(len(self.stack) - 1, -1, -1):
-            if self.stack[n] is MARK:
-                items = self.stack[n + 1 :]
-                del self.stack[n:]
-                return items
-        raise self.fail("closes a group that was not opened")
-
-    def find(self, module: Any, name: Any) -> Any:
-        """Looks a name up in the table of allowed ones; imports nothing."""
-        wanted = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else None
-        if wanted is None or wanted not in self.allowed:
-            called = quote(f"{clean(module)}.{clean(name)}", 200) if wanted else "something without a name"
-            raise CheckpointError(
-                f"{self.source} asks to run {called}, which is not among the names a checkpoint needs; "
-                "nothing was run.",
-                "If you trust its publisher, ask for a .safetensors file; do not load this one with pickle.",
-            )
-        return self.allowed[wanted]
-
-    def call(self, builder: Any, args: Any) -> Any:
-        """Gives what our own builder makes of the arguments."""
-        if not isinstance(builder, Builder):
-            raise self.fail(f"calls {type(builder).__name__}, which is no function")
-        if not isinstance(args, tuple | list):
-            raise self.fail("calls a function without a list of arguments")
-        self.spend(len(args) + sum(len(arg) for arg in args if isinstance(arg, (list, tuple, dict))))
-        try:
-            made = builder.make(*args)
-        except _WRONG as error:
-            reason = clean(str(error))
-            raise self.fail(f"calls '{builder.name}' in a way that makes no sense ({reason})") from None
-        return self.keep(made) if isinstance(made, bytes) else made
+    data, size, budget = machine.data, len(machine.data), machine.budget
+    try:
+        while not machine.done:
+            where = machine.where = machine.at
+            if where >= size:
+                raise machine.fail("is cut off")
+            operation = OPERATION_BY_CODE.get(data[where])
+            if operation is None:
+                raise machine.fail(f"has the opcode 0x{data[where]:02x}, which checkpoints do not use")
+            budget.steps -= 1
+            if budget.steps < 0:
+                raise machine.too_long()
+            machine.at = where + 1
+            operation(machine)
+    except MALFORMED as error:
+        raise machine.fail(f"cannot be understood ({clean(str(error))})") from None
+    return machine.stack.pop()

@@ -1,21 +1,21 @@
-"""Where the members of an uncompressed zip archive lie, for reading them in place."""
+"""Finds the members of an uncompressed zip archive, for reading them in place."""
 
 from __future__ import annotations
 
 import struct
 
-from zoo.checkpoint.layout import Part, damaged
+from zoo.checkpoint.layout import ZipMember, damaged
 from zoo.errors import CheckpointError
 from zoo.files import quote
 
 _END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _ENTRY, _LOCAL = b"PK\x01\x02", b"PK\x03\x04"
-MAX_MEMBERS, MAX_NAME = 200_000, 1_000
-_FULL = 0xFFFFFFFF
-_SAVE = "Load it with torch.jit.load and save its state_dict()."
+MAX_MEMBERS, MAX_NAME_BYTES = 200_000, 1_000
+_IN_EXTRA_FIELD = 0xFFFFFFFF
+_TORCHSCRIPT_HINT = "Load it with torch.jit.load and save its state_dict()."
 
 
-def members(data: memoryview, source: str) -> dict[str, Part]:
+def members(data: memoryview, source: str) -> dict[str, ZipMember]:
     """Gives the members by name. Their checksums are not compared here.
 
     Raises:
@@ -34,11 +34,11 @@ def members(data: memoryview, source: str) -> dict[str, Part]:
     return found
 
 
-def _members(data: memoryview, source: str) -> dict[str, Part]:
+def _members(data: memoryview, source: str) -> dict[str, ZipMember]:
     count, at, end = _directory(data, source)
     if count > MAX_MEMBERS:
         raise CheckpointError(f"{source} is a zip archive with {count} members, which no checkpoint has.")
-    found: dict[str, Part] = {}
+    found: dict[str, ZipMember] = {}
     for _ in range(count):
         if at + 46 > end or data[at : at + 4] != _ENTRY:
             raise damaged(f"{source} is a damaged zip archive: its directory is cut off.")
@@ -46,7 +46,7 @@ def _members(data: memoryview, source: str) -> dict[str, Part]:
         flags, method, crc, packed, size = fields[3], fields[4], fields[7], fields[8], fields[9]
         name_size, extra_size, comment_size, offset = fields[10], fields[11], fields[12], fields[16]
         at += 46
-        if name_size > MAX_NAME:
+        if name_size > MAX_NAME_BYTES:
             raise damaged(f"{source} is a zip archive with a name of {name_size} bytes, which no checkpoint has.")
         name = bytes(data[at : at + name_size]).decode("utf-8")
         extra = data[at + name_size : at + name_size + extra_size]
@@ -59,7 +59,9 @@ def _members(data: memoryview, source: str) -> dict[str, Part]:
                 f"{quote(name)} is twice in the zip archive {source}; which one is meant is unclear."
             )
         if "/code/" in name:
-            raise CheckpointError(f"{source} is a TorchScript program; only state dicts are read.", _SAVE)
+            raise CheckpointError(
+                f"{source} is a TorchScript program; only state dicts are read.", _TORCHSCRIPT_HINT
+            )
         if method != 0 or size != packed:
             raise CheckpointError(
                 f"{quote(name)} is compressed in the zip archive {source}; torch stores its members as they are.",
@@ -70,7 +72,7 @@ def _members(data: memoryview, source: str) -> dict[str, Part]:
         start = _start(data, offset, name, source)
         if start + size > len(data):
             raise damaged(f"{quote(name)} ends beyond the end of the zip archive {source}.")
-        found[name] = Part(name, start, start + size, crc)
+        found[name] = ZipMember(name, start, start + size, crc)
     return found
 
 
@@ -93,15 +95,15 @@ def _directory(data: memoryview, source: str) -> tuple[int, int, int]:
 
 
 def _wide(extra: memoryview, size: int, packed: int, offset: int) -> tuple[int, int, int]:
-    """Sizes above 4 GB stand in the extra field, in this order, where the short field is full."""
+    """Gives sizes above 4 GB from the extra field, in this order, where the short field is full."""
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack("<HH", extra[at : at + 4])
         if kind == 1:
             values = list(struct.unpack(f"<{length // 8}Q", extra[at + 4 : at + 4 + length // 8 * 8]))
-            size = values.pop(0) if size == _FULL else size
-            packed = values.pop(0) if packed == _FULL else packed
-            offset = values.pop(0) if offset == _FULL else offset
+            size = values.pop(0) if size == _IN_EXTRA_FIELD else size
+            packed = values.pop(0) if packed == _IN_EXTRA_FIELD else packed
+            offset = values.pop(0) if offset == _IN_EXTRA_FIELD else offset
             break
         at += 4 + length
     return size, packed, offset

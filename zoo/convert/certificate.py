@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from zoo.checkpoint.rules import KeyMap, Plan, TensorInfo
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import Plan, TensorInfo
 from zoo.errors import CheckpointError
 from zoo.files import Fields, is_name, quote, read_object, sha256
 

@@ -12,10 +12,11 @@ import numpy as np
 from zoo import registry
 from zoo.cards import Architecture
 from zoo.checkpoint import Checkpoint, target_infos, widen
-from zoo.checkpoint.rules import NETWORK, KeyMap, Plan, Shape, Step, TensorInfo, group_of
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import NETWORK_PREFIXES, Plan, Shape, Step, TensorInfo, group_of
 from zoo.checkpoint.shapes import check_shapes
 from zoo.errors import CheckpointError
-from zoo.keys import PRETRAINING, WHOLE, Source, listed
+from zoo.keys import HEADS_WITHOUT_TENSORS, PRETRAINING_HEADS, Source, listed
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def place(config: Mapping[str, Any], architecture: Architecture, folder: Path, c
     plan = keymap.plan(source.shapes)
     written = tuple(target_infos(plan, checkpoint).values())
     task = architecture.task
-    if task not in WHOLE and not any(i.name.startswith(f"{group_of(task)}.") for i in written):
+    if task not in HEADS_WITHOUT_TENSORS and not any(i.name.startswith(f"{group_of(task)}.") for i in written):
         task = None
     names = {i.name: i.shape for i in written}
     if not certain:
@@ -82,7 +83,7 @@ def place(config: Mapping[str, Any], architecture: Architecture, folder: Path, c
 
 def _is_kept(name: str, task: str | None) -> bool:
     """Whether a tensor is neither of the network nor of its head."""
-    return not name.startswith((*NETWORK, f"{group_of(task)}."))
+    return not name.startswith((*NETWORK_PREFIXES, f"{group_of(task)}."))
 
 
 def network(
@@ -96,7 +97,7 @@ def network(
 
 def _fitting(architecture: Architecture, config: Mapping[str, Any], names: Mapping[str, Shape]) -> Architecture:
     """The bare network that a file with an unknown head has: config.json's, or another one of the family."""
-    found = {name for name in names if name.startswith(NETWORK)}
+    found = {name for name in names if name.startswith(NETWORK_PREFIXES)}
     others = [a for a in registry.architectures() if a.module == architecture.module and a.task is None]
     for candidate in (architecture, *others):
         if (
@@ -131,7 +132,7 @@ def _notes(
         yield f"config.json names {named.name}; {listed(source.heads[task])} is read as its head {task}"
     unplaced: dict[tuple[str, ...], list[str]] = {}
     for head, keys in source.heads.items():
-        if head != task and head not in PRETRAINING and not set(keys) & set(source.heads.get(task or "", ())):
+        if head != task and head not in PRETRAINING_HEADS and not set(keys) & set(source.heads.get(task or "", ())):
             unplaced.setdefault(keys, []).append(head)
     for keys, heads in unplaced.items():
         yield (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zoo import hub, registry
 from zoo.cards import Card
-from zoo.checkpoint.rules import KeyMap
+from zoo.checkpoint.keymap import KeyMap
 from zoo.convert.certificate import Certificate, rules_version
 from zoo.errors import UnknownModelError, UsageError, ZooError
 from zoo.files import user_path

@@ -28,14 +28,14 @@ from zoo.errors import CheckpointError, UsageError
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS
 from zoo.mark import Mark
 from zoo.model_folder import ModelFolder
-from zoo.paddlenlp import LEGACY, TORCH
+from zoo.paddlenlp import LEGACY_CONFIG_FILE, TORCH
 from zoo.terminal import Progress, size
-from zoo.tokenization.load import FILES as TOKENIZER_FILES
+from zoo.tokenization.load import TOKENIZER_FILES as TOKENIZER_FILES
 
 log = logging.getLogger("zoo")
 
 WEIGHTS = "model.safetensors"
-CONFIG_FILES = ("config.json", LEGACY)
+CONFIG_FILES = ("config.json", LEGACY_CONFIG_FILE)
 COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
 Verify = Callable[..., Mapping[str, Any]]
 

@@ -14,11 +14,11 @@ import numpy as np
 from zoo.cards import Architecture
 from zoo.checkpoint import Checkpoint, backward, write_pdparams
 from zoo.checkpoint.dialect import Dialect
-from zoo.checkpoint.rules import KEPT, NETWORK, Plan, Step, group_of
+from zoo.checkpoint.rules import NETWORK_PREFIXES, UNUSED_PREFIX, Plan, Step, group_of
 from zoo.errors import ConfigError, NotYetError
 from zoo.files import quote
 from zoo.keys import kept, listed
-from zoo.paddlenlp import PADDLENLP, VERSION, dialect_of
+from zoo.paddlenlp import PADDLENLP, VERSION_KEY, dialect_of
 from zoo.terminal import Progress
 
 PDPARAMS = "model_state.pdparams"
@@ -52,7 +52,7 @@ def spoken(
     dialect = dialect_of(architecture.module, architecture.name)
     if dialect is None:
         raise NotYetError(f"{architecture.name} cannot be written for PaddleNLP yet.", "--to torch works.")
-    left_out = [n for n in names if n.startswith("unused.") and not n.startswith((KEPT, SENTENCE_ORDER))]
+    left_out = [n for n in names if n.startswith("unused.") and not n.startswith((UNUSED_PREFIX, SENTENCE_ORDER))]
     end, bare = dialect.heads.get(str(task), ""), dialect.bare.get(architecture.name, "Model")
     if task == "mlm" and dialect.pretraining and any(n.startswith(SENTENCE_ORDER) for n in names):
         end = dialect.pretraining
@@ -64,7 +64,7 @@ def spoken(
         base = dialect.keymap.base
         steps = tuple(replace(s, sources=tuple(k.removeprefix(base) for k in s.sources)) for s in steps)
     name = dialect.stem + (end or bare)
-    placed: tuple[str, ...] = (*NETWORK, f"{group_of(task)}.") if end else NETWORK
+    placed: tuple[str, ...] = (*NETWORK_PREFIXES, f"{group_of(task)}.") if end else NETWORK_PREFIXES
     placed += (SENTENCE_ORDER,) if end and end == dialect.pretraining else ()
     beside = [k for step in steps for k in step.sources if not step.targets[0].startswith(placed)]
     return Spoken(
@@ -101,7 +101,7 @@ def _config(
         written.pop("num_labels", None)
         written["id2label"] = {str(n): label for n, label in enumerate(made.labels)}
         written["label2id"] = {label: n for n, label in enumerate(made.labels)}
-    return {k: v for k, v in written.items() if k not in (VERSION, "torch_dtype", *dialect.unsaid)}
+    return {k: v for k, v in written.items() if k not in (VERSION_KEY, "torch_dtype", *dialect.unsaid)}
 
 
 def write(name: str, what: Spoken, checkpoint: Checkpoint, out: Path, stream: Any) -> tuple[Path, Plan]:

@@ -18,7 +18,8 @@ import numpy as np
 
 from zoo import configs, env, files, hub
 from zoo.checkpoint import Checkpoint, backward, narrow, open_checkpoint, write_safetensors, write_torch
-from zoo.checkpoint.rules import NETWORK, KeyMap, Plan, TensorInfo, group_of
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import NETWORK_PREFIXES, Plan, TensorInfo, group_of
 from zoo.checkpoint.shapes import source_shapes
 from zoo.convert import certificate as certificates
 from zoo.convert.certificate import Certificate, Written, stamp
@@ -31,7 +32,7 @@ from zoo.files import quote
 from zoo.keys import SOURCE_FORM, SOURCE_KEYS, kept, listed, source_keys
 from zoo.mark import KEY, Mark
 from zoo.model_folder import ModelFolder
-from zoo.paddlenlp import PADDLENLP, TORCH, VERSION, dialect_of
+from zoo.paddlenlp import PADDLENLP, TORCH, VERSION_KEY, dialect_of
 from zoo.terminal import Progress
 
 log = logging.getLogger("zoo")
@@ -242,7 +243,7 @@ def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: A
             write_safetensors(file, infos, arrays(), {"format": "pt"})
         else:
             write_torch(file, infos, arrays())
-    config = {k: v for k, v in source.model.upstream_config.items() if k != VERSION}
+    config = {k: v for k, v in source.model.upstream_config.items() if k != VERSION_KEY}
     if encoder := config.pop("encoder_config", None):  # it came from a sub-folder
         _write_config(out / Path(config["encoder_pth"]).name, encoder)
     _write_config(out, config)
@@ -251,7 +252,7 @@ def _write_torch(source: Converted, checkpoint: Checkpoint, out: Path, stream: A
 
 def _notes(source: Converted, checkpoint: Checkpoint) -> Iterator[str]:
     """What the file has that config.json's class has not."""
-    own = (*NETWORK, "unused.", f"{group_of(source.task)}.")
+    own = (*NETWORK_PREFIXES, "unused.", f"{group_of(source.task)}.")
     if others := [n for n in checkpoint.infos if not n.startswith(own)]:
         yield f"written beside the head {source.task or 'of config.json'}: {listed(others)}"
     if beside := kept(checkpoint.infos):

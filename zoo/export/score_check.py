@@ -17,7 +17,7 @@ from zoo.files import user_path
 from zoo.models.common.base import Model
 from zoo.tasks import Example, Features, Task
 from zoo.tasks.base import Source
-from zoo.tasks.running import BUDGET, FIELDS, features_of, in_order, rows_of, with_labels_of
+from zoo.tasks.running import BATCH_TOKENS, OUTPUT_FIELDS, features_of, in_order, rows_of, with_labels_of
 from zoo.terminal import Progress
 
 SCORE_BUDGETS = {"fp32": 0.1, "bf16": 0.3, "int8": 1.0}  # points of the metric that an export may cost
@@ -97,12 +97,12 @@ class Gate:
 
     def _outputs(self, run: Any, label: str) -> tuple[dict[str, list[Any]], float]:
         head = self.task.head
-        names = FIELDS.get(head, ("sequences",))
+        names = OUTPUT_FIELDS.get(head, ("sequences",))
         padding = padding_of(self.model)
         held: list[Any] = [None] * len(self.features)
         seconds = 0.0
         with Progress(label, len(self.features), lambda n: f"{n:,} rows") as bar:
-            for rows in eval_batches(self.features.lengths, padding, BUDGET):
+            for rows in eval_batches(self.features.lengths, padding, BATCH_TOKENS):
                 lengths = self.features.lengths[rows]
                 batch = self.features.batch(rows, padding.width(int(lengths.max())))
                 start = time.perf_counter()

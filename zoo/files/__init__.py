@@ -1,20 +1,21 @@
-"""Files: what strangers wrote is read within bounds, and what we write never replaces anything of theirs."""
+"""Reads files from strangers within bounds, and writes files without replacing anything of theirs."""
 
+from zoo.files.digests import git_blob_name, sha256, sha256_of
 from zoo.files.disk import explained, lock, parents, real_folder
+from zoo.files.manifest import manifest
 from zoo.files.names import is_name, user_path
 from zoo.files.quoting import clean, printable, quote
 from zoo.files.reading import (
     Fields,
+    JsonObject,
     open_regular,
     parse_json,
     read_bytes,
     read_json,
     read_object,
     read_text,
-    sha256,
 )
 from zoo.files.writing import (
-    manifest,
     new_file,
     probe,
     probe_file,
@@ -27,8 +28,10 @@ from zoo.files.writing import (
 
 __all__ = [
     "Fields",
+    "JsonObject",
     "clean",
     "explained",
+    "git_blob_name",
     "is_name",
     "lock",
     "manifest",
@@ -49,6 +52,7 @@ __all__ = [
     "remove",
     "scratch",
     "sha256",
+    "sha256_of",
     "user_path",
     "write_file",
     "write_json",

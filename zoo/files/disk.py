@@ -1,4 +1,4 @@
-"""What a disk can do to a writer, as sentences; and locks that leave nothing behind."""
+"""Turns what goes wrong on a disk into sentences, and locks targets that several processes write."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 
 from zoo import signals
 from zoo.errors import DiskError, UsageError, ZooError
+from zoo.files.digests import sha256_of
 from zoo.files.quoting import quote
 
 log = logging.getLogger("zoo")
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-ELSEWHERE = "Give another --out."
-PATIENCE, LONGEST = 2.0, 3600.0  # seconds until a lock that is waited for is mentioned, and given up
-LONGEST_NAME = 120  # bytes of a target's name that fit into the name of something temporary
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT)
+OTHER_OUT_HINT = "Give another --out."
+SECONDS_UNTIL_NOTICE = 2.0  # after which it is said that a lock is waited for
+MAX_WAIT_SECONDS = 3600.0  # for a lock
+MAX_NAME_BYTES = 120  # of a target, so that it fits into the name of something temporary
 
 
 @contextmanager
@@ -43,18 +44,18 @@ def _sentence(problem: OSError, target: Path) -> ZooError | None:
     if problem.errno is None or isinstance(problem, ConnectionError | BrokenPipeError | TimeoutError):
         return None
     where, why = quote(str(target), 200), problem.strerror or os.strerror(problem.errno)
-    if problem.errno in FULL:
+    if problem.errno in DISK_FULL_ERRORS:
         return DiskError(
             f"The disk of {where} is full; nothing was published.", "Make room, or give another --out."
         )
     named = next((str(n) for n in (problem.filename2, problem.filename) if isinstance(n, str | os.PathLike)), None)
     if named is not None and not _touches(Path(os.path.abspath(named)), target):
         return DiskError(f"{quote(named, 200)} cannot be used: {why}.")
-    return UsageError(f"{where} cannot be written to: {why}.", ELSEWHERE)
+    return UsageError(f"{where} cannot be written to: {why}.", OTHER_OUT_HINT)
 
 
 def _touches(path: Path, target: Path) -> bool:
-    """Whether a path is the target, above it, in it, or temporary beside it."""
+    """Tells whether a path is the target, above it, in it, or temporary beside it."""
     return path == target or path in target.parents or target.parent in path.parents
 
 
@@ -79,15 +80,15 @@ def real_folder(target: str | os.PathLike[str]) -> Path:
     given = os.fspath(target)
     where = quote(given, 200)
     if "\0" in given or not given:
-        raise UsageError(f"{where} is no name of a folder.", ELSEWHERE)
+        raise UsageError(f"{where} is no name of a folder.", OTHER_OUT_HINT)
     path = Path(os.path.realpath(os.path.expanduser(given)))
     with explained(path):
         there = next(p for p in (path, *path.parents) if os.path.lexists(p))
         if there.is_dir():
             return path
     if there == path:
-        raise UsageError(f"{where} is a file; a folder was to be written there.", ELSEWHERE)
-    raise UsageError(f"{quote(str(there), 200)} is a file, so there can be no folder {where}.", ELSEWHERE)
+        raise UsageError(f"{where} is a file; a folder was to be written there.", OTHER_OUT_HINT)
+    raise UsageError(f"{quote(str(there), 200)} is a file, so there can be no folder {where}.", OTHER_OUT_HINT)
 
 
 def room_of(target: Path) -> Path:
@@ -102,11 +103,11 @@ def room_of(target: Path) -> Path:
 def short_name(target: Path) -> str:
     """Gives the target's name, or where that is long a digest of it."""
     name = target.name or "root"
-    return name if len(os.fsencode(name)) <= LONGEST_NAME else sha256(os.fsencode(name)).hexdigest()[:32]
+    return name if len(os.fsencode(name)) <= MAX_NAME_BYTES else sha256_of([os.fsencode(name)])[:32]
 
 
 @contextmanager
-def lock(target: Path, *, wait: bool = True, longest: float = LONGEST) -> Iterator[None]:
+def lock(target: Path, *, wait: bool = True, longest: float = MAX_WAIT_SECONDS) -> Iterator[None]:
     """Keeps other processes of the zoo from writing the same target; the system frees it when a process dies.
 
     Args:
@@ -125,7 +126,7 @@ def lock(target: Path, *, wait: bool = True, longest: float = LONGEST) -> Iterat
     with explained(target):
         _touch(file)  # filelock would try for ever where this cannot be
         try:
-            held.acquire(timeout=PATIENCE if wait else 0)
+            held.acquire(timeout=SECONDS_UNTIL_NOTICE if wait else 0)
         except Timeout:
             if not wait:
                 raise UsageError(busy, "Wait until it is done, or give another --out.") from None
@@ -133,7 +134,7 @@ def lock(target: Path, *, wait: bool = True, longest: float = LONGEST) -> Iterat
             try:
                 held.acquire(timeout=longest, poll_interval=0.2)
             except Timeout:
-                raise UsageError(f"{busy} It has not ended for {longest:.0f} s.", ELSEWHERE) from None
+                raise UsageError(f"{busy} It has not ended for {longest:.0f} s.", OTHER_OUT_HINT) from None
 
     def free() -> None:
         with suppress(OSError):

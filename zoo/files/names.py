@@ -1,11 +1,11 @@
-"""Names of files that strangers' files give: one plain name, never a path."""
+"""Checks file names that come from outside, and reads the paths that a user types."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-LONGEST = 255  # bytes that Linux, macOS and Windows allow
+MAX_NAME_BYTES = 255  # as Linux, macOS and Windows allow
 
 
 def is_name(value: object) -> bool:
@@ -16,11 +16,11 @@ def is_name(value: object) -> bool:
     """
     return (
         isinstance(value, str)
-        and 0 < len(value) <= LONGEST
+        and 0 < len(value) <= MAX_NAME_BYTES
         and value not in (".", "..")
         and value.isprintable()
         and not any(sign in value for sign in "/\\:")
-        and len(value.encode()) <= LONGEST
+        and len(value.encode()) <= MAX_NAME_BYTES
     )
 
 

@@ -1,17 +1,17 @@
-"""Text from strangers, made fit for a message: short, on one line, and without anything that a terminal obeys."""
+"""Quotes text from outside for a message: short, on one line, and without what a terminal obeys."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection
 
-SHOWN = 80  # characters of a file's own text that a message repeats
-_DEEP = 4  # levels of a nested value that are looked at
-_WIDE = 8  # items of a level that are looked at
+QUOTED_CHARACTERS = 80  # of a file's own text that a message repeats
+_QUOTED_LEVELS = 4  # levels of a nested value that are looked at
+_QUOTED_ITEMS = 8  # items of a level that are looked at
 _BRACKETS = {dict: ("{", "}"), list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: ("{", "}")}
 
 
-def quote(value: object, limit: int = SHOWN) -> str:
+def quote(value: object, limit: int = QUOTED_CHARACTERS) -> str:
     """Gives a value as a message shows it: a text in single quotes, anything else as Python writes it.
 
     At most `limit` characters, whatever the value's size: a nested value is cut before it is written out. Control
@@ -24,10 +24,10 @@ def quote(value: object, limit: int = SHOWN) -> str:
     """
     if isinstance(value, str):
         return f"'{clean(value, max(1, limit - 2))}'"
-    return clean(_short(value, limit, _DEEP), limit)
+    return clean(_short(value, limit, _QUOTED_LEVELS), limit)
 
 
-def clean(text: str, limit: int = SHOWN) -> str:
+def clean(text: str, limit: int = QUOTED_CHARACTERS) -> str:
     """Gives a text without quotes, cut to `limit` characters and escaped as `quote` does it."""
     made = text[: limit + 1]
     if not made.isprintable():
@@ -50,7 +50,7 @@ def _escape(character: str) -> str:
 
 
 def _short(value: object, limit: int, depth: int) -> str:
-    """`repr` that never writes out more than it shows."""
+    """Gives what `repr` would, without ever writing out more than is shown."""
     if isinstance(value, str | bytes):
         return repr(value[: limit + 1])
     if value is None or isinstance(value, bool | float):
@@ -65,7 +65,7 @@ def _short(value: object, limit: int, depth: int) -> str:
     pairs = value.items() if isinstance(value, dict) else ((item,) for item in value)
     parts: list[str] = []
     for n, pair in enumerate(pairs):
-        if n == _WIDE or sum(map(len, parts)) > limit:
+        if n == _QUOTED_ITEMS or sum(map(len, parts)) > limit:
             parts.append("...")
             break
         parts.append(": ".join(_short(part, limit, depth - 1) for part in pair))

@@ -1,9 +1,8 @@
-"""Small files from strangers, read within bounds: size, depth, kinds of values, regular files only. And sha256."""
+"""Reads small files from outside within bounds: size, depth, kinds of values, regular files only."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import math
 import os
@@ -15,10 +14,11 @@ from typing import Any, BinaryIO, NoReturn, TypeVar
 from zoo.errors import CheckpointError, ZooError
 from zoo.files.quoting import clean, quote
 
-SMALL = 16 << 20  # bytes of a configuration, an index or a table
-DEPTH = 64  # levels of a JSON document
-AGAIN = "Get it again."
+MAX_SMALL_FILE_BYTES = 16 << 20  # a configuration, an index or a table
+MAX_JSON_DEPTH = 64  # levels of a JSON document
+GET_AGAIN_HINT = "Get it again."
 T = TypeVar("T")
+JsonObject = dict[str, Any]  # as json.loads gives it: whoever reads a field checks its kind, see `Fields`
 
 
 def open_regular(file: Path, error: type[ZooError] = CheckpointError) -> BinaryIO:
@@ -42,7 +42,7 @@ def open_regular(file: Path, error: type[ZooError] = CheckpointError) -> BinaryI
     return os.fdopen(handle, "rb")
 
 
-def read_bytes(file: Path, limit: int = SMALL, error: type[ZooError] = CheckpointError) -> bytes:
+def read_bytes(file: Path, limit: int = MAX_SMALL_FILE_BYTES, error: type[ZooError] = CheckpointError) -> bytes:
     """Reads a whole file of at most `limit` bytes.
 
     Raises:
@@ -54,11 +54,13 @@ def read_bytes(file: Path, limit: int = SMALL, error: type[ZooError] = Checkpoin
         except OSError as problem:
             raise error(f"{quote(str(file), 200)} cannot be read: {problem.strerror}.") from None
     if len(data) > limit:
-        raise error(f"{quote(str(file), 200)} has more than {limit:,} bytes; such a file has none so large.", AGAIN)
+        raise error(
+            f"{quote(str(file), 200)} has more than {limit:,} bytes; such a file has none so large.", GET_AGAIN_HINT
+        )
     return data
 
 
-def read_text(file: Path, limit: int = SMALL, error: type[ZooError] = CheckpointError) -> str:
+def read_text(file: Path, limit: int = MAX_SMALL_FILE_BYTES, error: type[ZooError] = CheckpointError) -> str:
     """Reads a UTF-8 file of at most `limit` bytes, without a byte order mark at its start.
 
     Raises:
@@ -67,10 +69,15 @@ def read_text(file: Path, limit: int = SMALL, error: type[ZooError] = Checkpoint
     try:
         return read_bytes(file, limit, error).decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise error(f"{quote(str(file), 200)} is not UTF-8 at byte {problem.start}.", AGAIN) from None
+        raise error(f"{quote(str(file), 200)} is not UTF-8 at byte {problem.start}.", GET_AGAIN_HINT) from None
 
 
-def read_json(file: Path, limit: int = SMALL, depth: int = DEPTH, error: type[ZooError] = CheckpointError) -> Any:
+def read_json(
+    file: Path,
+    limit: int = MAX_SMALL_FILE_BYTES,
+    depth: int = MAX_JSON_DEPTH,
+    error: type[ZooError] = CheckpointError,
+) -> Any:
     """Reads a JSON document: finite numbers, at most `depth` levels, text that can be printed.
 
     Raises:
@@ -80,8 +87,11 @@ def read_json(file: Path, limit: int = SMALL, depth: int = DEPTH, error: type[Zo
 
 
 def read_object(
-    file: Path, limit: int = SMALL, depth: int = DEPTH, error: type[ZooError] = CheckpointError
-) -> dict[str, Any]:
+    file: Path,
+    limit: int = MAX_SMALL_FILE_BYTES,
+    depth: int = MAX_JSON_DEPTH,
+    error: type[ZooError] = CheckpointError,
+) -> JsonObject:
     """Reads a JSON document that is an object, as `read_json`.
 
     Raises:
@@ -89,11 +99,13 @@ def read_object(
     """
     content = read_json(file, limit, depth, error)
     if not isinstance(content, dict):
-        raise error(f"{quote(str(file), 200)} is not a JSON object.", AGAIN)
+        raise error(f"{quote(str(file), 200)} is not a JSON object.", GET_AGAIN_HINT)
     return content
 
 
-def parse_json(text: str | bytes, source: str, depth: int = DEPTH, error: type[ZooError] = CheckpointError) -> Any:
+def parse_json(
+    text: str | bytes, source: str, depth: int = MAX_JSON_DEPTH, error: type[ZooError] = CheckpointError
+) -> Any:
     """Reads JSON from memory, as `read_json`.
 
     Args:
@@ -105,9 +117,9 @@ def parse_json(text: str | bytes, source: str, depth: int = DEPTH, error: type[Z
         content = json.loads(text, parse_constant=_no_number, parse_float=_finite)
         _check(content, depth, surrogates="\\u" in text)
     except RecursionError:
-        raise error(f"{source} is nested too deeply.", AGAIN) from None
+        raise error(f"{source} is nested too deeply.", GET_AGAIN_HINT) from None
     except ValueError as problem:
-        raise error(f"{source} cannot be read as JSON: {str(problem)[:120]}.", AGAIN) from None
+        raise error(f"{source} cannot be read as JSON: {str(problem)[:120]}.", GET_AGAIN_HINT) from None
     return content
 
 
@@ -122,7 +134,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _check(content: Any, depth: int, surrogates: bool) -> None:
+def _check(content: object, depth: int, surrogates: bool) -> None:
     """Raises ValueError for too many levels and for half characters, which no terminal can print."""
     level = [content]
     for _ in range(depth + 1):
@@ -135,14 +147,14 @@ def _check(content: Any, depth: int, surrogates: bool) -> None:
     raise ValueError(f"it has more than {depth} levels")
 
 
-def _texts(item: Any) -> Iterator[str]:
+def _texts(item: object) -> Iterator[str]:
     if isinstance(item, str):
         yield item
     elif isinstance(item, dict):
         yield from item
 
 
-def _parts(item: dict[str, Any] | list[Any]) -> Iterator[Any]:
+def _parts(item: dict[str, object] | list[object]) -> Iterator[object]:
     yield from item.values() if isinstance(item, dict) else item
 
 
@@ -155,7 +167,7 @@ class Fields:
         error: what is raised for a field of another kind or beyond its range.
     """
 
-    def __init__(self, content: Mapping[str, Any], source: str, error: type[ZooError] = CheckpointError) -> None:
+    def __init__(self, content: Mapping[str, object], source: str, error: type[ZooError] = CheckpointError) -> None:
         self.content, self.source, self.error = content, source, error
 
     def __contains__(self, name: str) -> bool:
@@ -192,11 +204,11 @@ class Fields:
             self._refuse(name, f"a text of at most {longest:,} characters")
         return value
 
-    def object(self, name: str, default: T) -> dict[str, Any] | T:
+    def object(self, name: str, default: T) -> JsonObject | T:
         """Gives an object as it is; read its fields by another `Fields`."""
         return self._of(name, default, dict, "an object")
 
-    def items(self, name: str, default: T, kind: type[Any], longest: int = 1 << 20) -> list[Any] | T:
+    def items(self, name: str, default: T, kind: type, longest: int = 1 << 20) -> list[Any] | T:
         """Gives a list whose items are all of one kind."""
         value = self._of(name, default, list, "a list")
         if isinstance(value, list) and (len(value) > longest or not all(isinstance(v, kind) for v in value)):
@@ -226,12 +238,3 @@ class Fields:
 
     def _refuse(self, name: str, called: str) -> NoReturn:
         raise self.error(f"{self.source} has {clean(name)}={quote(self.content.get(name))}; it must be {called}.")
-
-
-def sha256(file: Path) -> str:
-    """Gives the digest of a file's bytes, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(file, "rb", buffering=0) as stream:
-        while block := stream.read(1 << 24):
-            digest.update(block)
-    return digest.hexdigest()

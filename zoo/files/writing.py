@@ -9,8 +9,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -18,14 +16,12 @@ from typing import IO, Any
 
 from zoo import signals
 from zoo.errors import UsageError
-from zoo.files.disk import explained, lock, parents, real_file, real_folder, room_of, short_name, sync
+from zoo.files.disk import explained, lock, parents, real_file, real_folder, room_of, sync
+from zoo.files.manifest import MANIFEST_FILE, last_file, manifest, sizes, strangers, write_manifest
 from zoo.files.quoting import quote
-from zoo.files.reading import Fields, read_object
+from zoo.files.temporary import temporary_folder
 
-MANIFEST = ".zoo-files.json"
-FORMAT = 1
-MARK = "target"  # in a temporary folder: the name of what is being written
-EXCHANGE, HERE = 2, -100  # renameat2's RENAME_EXCHANGE, and AT_FDCWD
+RENAME_EXCHANGE, AT_FDCWD = 2, -100  # as Linux defines them, for renameat2
 
 
 @contextmanager
@@ -50,18 +46,18 @@ def publish(target: str | os.PathLike[str], *, last: str = "config.json", add: b
         DiskError: the disk is full.
     """
     folder = real_folder(target)
-    with explained(folder), parents(folder), lock(folder), _scratch(folder) as scratch:
+    with explained(folder), parents(folder), lock(folder), temporary_folder(folder) as scratch:
         _refuse(folder, (last,), None if add else last)
         work = scratch / "new"
         work.mkdir()
         yield work
-        names = _sizes(work)
+        names = sizes(work)
         _refuse(folder, names, None if add else last)
         for path in (*work.rglob("*"), work):
             sync(path)
         with signals.deferred():
             if _whole(folder) and not (add and folder.exists()):
-                _describe(work, names, last)
+                write_manifest(work, names, last)
                 _swap(work, folder, scratch)
             else:
                 _merge(work, folder, names, last, add)
@@ -78,7 +74,7 @@ def scratch(target: str | os.PathLike[str]) -> Iterator[Path]:
     """
     folder = real_folder(target)
     name = folder.with_name(f"{folder.name}-on-the-way")  # its own: `publish` tidies up what bears the target's
-    with explained(folder), parents(folder), lock(name), _scratch(name) as made:
+    with explained(folder), parents(folder), lock(name), temporary_folder(name) as made:
         yield made
 
 
@@ -87,7 +83,7 @@ def probe(target: str | os.PathLike[str], *, last: str = "config.json") -> None:
     folder = real_folder(target)
     with explained(folder), parents(folder, keep=False):
         _refuse(folder, (last,), last)
-        with _scratch(folder, tidy=False):
+        with temporary_folder(folder, tidy=False):
             pass
 
 
@@ -97,12 +93,12 @@ def remove(folder: Path) -> None:
     What a killed process left beside it goes too.
     """
     owned = manifest(folder)
-    with explained(folder), lock(folder), _scratch(folder):
-        for name in sorted(owned, key=lambda n: n != _last(folder)):
+    with explained(folder), lock(folder), temporary_folder(folder):
+        for name in sorted(owned, key=lambda n: n != last_file(folder)):
             with suppress(FileNotFoundError):
                 (folder / name).unlink()
             _prune(folder / name, folder)
-        (folder / MANIFEST).unlink(missing_ok=True)
+        (folder / MANIFEST_FILE).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
 
@@ -122,7 +118,7 @@ def new_file(file: str | os.PathLike[str], *, replace: bool = False) -> Iterator
     path = real_file(file)
     with explained(path), parents(path):
         _refuse_file(path, replace)
-        with lock(path), _scratch(path) as scratch:
+        with lock(path), temporary_folder(path) as scratch:
             made = scratch / f"new{path.suffix}"  # some libraries write by the ending
             yield made
             sync(made)
@@ -147,7 +143,7 @@ def probe_file(file: str | os.PathLike[str], *, replace: bool = False) -> None:
     path = real_file(file)
     with explained(path), parents(path, keep=False):
         _refuse_file(path, replace)
-        with _scratch(path, tidy=False):
+        with temporary_folder(path, tidy=False):
             pass
 
 
@@ -157,38 +153,12 @@ def write_json(file: str | os.PathLike[str], content: object, *, replace: bool =
         stream.write(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def manifest(folder: Path) -> dict[str, int]:
-    """Gives the files of a folder that we wrote: relative name -> bytes then. Empty where there is no list."""
-    if not (folder / MANIFEST).is_file():
-        return {}
-    found = Fields(read_object(folder / MANIFEST), quote(str(folder / MANIFEST), 200)).object("files", {})
-    # The list may come with a folder from elsewhere: a name in it must not lead out of the folder.
-    return {n: s for n, s in found.items() if _inside(n) and isinstance(s, int)}
-
-
-def _inside(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return bool(parts) and "\0" not in name and not name.startswith("/") and ".." not in parts
-
-
-def _last(folder: Path) -> str:
-    file = folder / MANIFEST
-    return Fields(read_object(file), quote(str(file), 200)).text("last", "") if file.is_file() else ""
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    """Every file below a folder, with its bytes."""
-    found = {p.relative_to(folder).as_posix(): p.lstat().st_size for p in folder.rglob("*") if not p.is_dir()}
-    found.pop(MANIFEST, None)
-    return found
-
-
 def _refuse(folder: Path, names: Mapping[str, int] | tuple[str, ...], last: str | None) -> None:
     """Raises UsageError where a stranger has a file of such a name, or the folder is something else of ours."""
     owned = manifest(folder) if folder.is_dir() else {}
-    if owned and last is not None and _last(folder) not in ("", last):
+    if owned and last is not None and last_file(folder) not in ("", last):
         raise UsageError(
-            f"{quote(str(folder), 200)} has {quote(_last(folder))} and is something else that the zoo wrote.",
+            f"{quote(str(folder), 200)} has {quote(last_file(folder))} and is something else that the zoo wrote.",
             "Give another folder, or remove this one.",
         )
     taken = [n for n in names if n not in owned and os.path.lexists(folder / n)]
@@ -203,7 +173,7 @@ def _refuse(folder: Path, names: Mapping[str, int] | tuple[str, ...], last: str 
 
 
 def _between(folder: Path, name: str) -> list[Path]:
-    """The folders between a folder and a file below it."""
+    """Gives the folders between a folder and a file below it."""
     return [folder / parent for parent in PurePosixPath(name).parents if parent.name]
 
 
@@ -221,33 +191,12 @@ def _refuse_file(path: Path, replace: bool) -> None:
 
 
 def _whole(folder: Path) -> bool:
-    """Whether a folder can be replaced in one step: nothing in it is a stranger's, and nobody stands in it."""
+    """Tells whether a folder can be replaced in one step: all in it is ours, and no process works inside it."""
     if not folder.exists():
         return True
     if room_of(folder) == folder or folder in (here := Path(os.path.realpath(os.curdir)), *here.parents):
         return False
-    return not _strangers(folder, manifest(folder))
-
-
-def _strangers(folder: Path, owned: Mapping[str, int]) -> list[Path]:
-    """Files that are not ours or were changed since, links, and empty folders."""
-    found = []
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_dir() and not path.is_symlink():
-            strange = not any(path.iterdir())
-        else:
-            strange = name != MANIFEST and (path.is_symlink() or owned.get(name) != path.lstat().st_size)
-        found += [path] if strange else []
-    return found
-
-
-def _describe(folder: Path, names: Mapping[str, int], last: str) -> None:
-    text = json.dumps({"format": FORMAT, "last": last, "files": dict(sorted(names.items()))}, indent=1) + "\n"
-    partial = folder / f"{MANIFEST}.new"
-    partial.write_text(text, "utf-8")
-    sync(partial)
-    os.replace(partial, folder / MANIFEST)
+    return not strangers(folder, manifest(folder))
 
 
 def _swap(work: Path, target: Path, scratch: Path) -> None:
@@ -260,7 +209,7 @@ def _swap(work: Path, target: Path, scratch: Path) -> None:
         old = scratch / "old"
         os.rename(target, old)
         os.rename(work, target)
-    for path in _strangers(old, manifest(old)):  # came between the look and the change
+    for path in strangers(old, manifest(old)):  # came between the look and the change
         place = target / path.relative_to(old)
         place.parent.mkdir(parents=True, exist_ok=True)
         if not os.path.lexists(place):
@@ -273,15 +222,15 @@ def _exchange(one: Path, other: Path) -> bool:
         swap = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
         return False
-    return swap(HERE, os.fsencode(one), HERE, os.fsencode(other), EXCHANGE) == 0
+    return swap(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0
 
 
 def _merge(work: Path, target: Path, names: Mapping[str, int], last: str, add: bool) -> None:
     """Renames our files into a folder that has others. A kill in between leaves it without `last`."""
     target.mkdir(exist_ok=True)
     owned = manifest(target)
-    last = _last(target) or last if add else last
-    _describe(target, {**owned, **names}, last)
+    last = last_file(target) or last if add else last
+    write_manifest(target, {**owned, **names}, last)
     if last in owned and last in names:
         (target / last).unlink(missing_ok=True)
     for name in sorted(names, key=lambda n: n == last):
@@ -294,7 +243,7 @@ def _merge(work: Path, target: Path, names: Mapping[str, int], last: str, add: b
             path.unlink()
             _prune(path, target)
     if not add:
-        _describe(target, names, last)
+        write_manifest(target, names, last)
     sync(target)
 
 
@@ -304,38 +253,3 @@ def _prune(file: Path, folder: Path) -> None:
         if between.name:
             with suppress(OSError):
                 (folder / between).rmdir()
-
-
-@contextmanager
-def _scratch(target: Path, tidy: bool = True) -> Iterator[Path]:
-    """Gives a temporary folder on the target's disk, marked as the target's, so that one left by a kill can go."""
-    room, start = room_of(target), f".{short_name(target)}.zoo-tmp-"
-    if tidy:
-        _tidy(target, room, start)
-    folder = Path(tempfile.mkdtemp(prefix=start, dir=room))
-
-    def clear() -> None:
-        _restore(folder, target)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    with signals.cleanup(clear):
-        try:
-            (folder / MARK).write_text(target.name, "utf-8")
-            yield folder
-        finally:
-            clear()
-
-
-def _tidy(target: Path, room: Path, start: str) -> None:
-    """Under the lock nobody else is at work, so what bears our mark is left over."""
-    for entry in room.iterdir():
-        mark = entry / MARK
-        if entry.name.startswith(start) and mark.is_file() and mark.read_text("utf-8") == target.name:
-            _restore(entry, target)
-            shutil.rmtree(entry, ignore_errors=True)
-
-
-def _restore(scratch: Path, target: Path) -> None:
-    """Puts back what was moved away, where the new folder did not take its place."""
-    if (scratch / "old").exists() and not target.exists():
-        os.rename(scratch / "old", target)

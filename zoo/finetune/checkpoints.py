@@ -16,7 +16,7 @@ from paddle.optimizer import Optimizer
 
 from zoo import files
 from zoo.checkpoint import open_checkpoint, write_safetensors
-from zoo.checkpoint.dtypes import NAMES
+from zoo.checkpoint.dtypes import DTYPE_NAMES
 from zoo.checkpoint.rules import TensorInfo
 from zoo.errors import CheckpointError, DiskError, UsageError
 from zoo.files import Fields, quote, read_object
@@ -146,7 +146,7 @@ def _moments(model: nn.Layer, optimiser: Optimizer) -> dict[str, np.ndarray]:
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    infos = [TensorInfo(name, NAMES[a.dtype], tuple(a.shape)) for name, a in arrays.items()]
+    infos = [TensorInfo(name, DTYPE_NAMES[a.dtype], tuple(a.shape)) for name, a in arrays.items()]
     write_safetensors(path, infos, iter(arrays.values()), {"format": "paddle"})
 
 

@@ -15,7 +15,7 @@ from zoo.finetune.losses import counted, objective_of
 from zoo.models.common.base import Model
 from zoo.tasks import Example, Features, Scores, Task
 from zoo.tasks.labels import NO_GOLD
-from zoo.tasks.running import BUDGET, FIELDS, rows_of
+from zoo.tasks.running import BATCH_TOKENS, OUTPUT_FIELDS, rows_of
 
 
 @dataclass
@@ -68,13 +68,15 @@ def outputs_of(
         Name -> N arrays without the batch axis, padding cut off.
     """
     padding = padding_of(model)
-    names = FIELDS.get(model.task or "", ("sequences",))
+    names = OUTPUT_FIELDS.get(model.task or "", ("sequences",))
     done: list[int] = []
     held: list[tuple[Any, ...]] = []
     loss = labels = 0.0
     summed = "labels" in features.columns and objective_of(model).summed
     with paddle.no_grad():
-        batches = eval_batches(features.lengths, padding, BUDGET, rank=parallel.rank(), world=parallel.world())
+        batches = eval_batches(
+            features.lengths, padding, BATCH_TOKENS, rank=parallel.rank(), world=parallel.world()
+        )
         for numbers in batches:
             lengths = features.lengths[numbers]
             batch = features.batch(numbers, padding.width(int(lengths.max())))

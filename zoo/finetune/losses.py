@@ -13,7 +13,7 @@ from zoo.errors import UsageError
 from zoo.finetune.adversarial import Smart
 from zoo.finetune.second_losses import FGM, RDrop
 from zoo.models.common.base import Model
-from zoo.models.common.losses import IGNORED
+from zoo.models.common.losses import IGNORED_LABEL
 from zoo.models.common.seq2seq import Seq2Seq
 
 Tensors = dict[str, Tensor]
@@ -47,7 +47,7 @@ def counted(task: str | None, batch: Mapping[str, np.ndarray]) -> float:
         return float((labels < batch["input_ids"].shape[1]).mean(axis=1).sum())
     if labels.dtype.kind == "f":
         return float(len(labels))
-    counts = labels != IGNORED
+    counts = labels != IGNORED_LABEL
     if task == "discriminator":
         counts &= batch["attention_mask"] != 0
     return float(counts.sum())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.finetune.recipes import Published
-from zoo.tasks.scores import AVERAGE, GAP
+from zoo.tasks.scores import AVERAGE_ROW, GAP_ROW
 
 MOST_CLASSES = 30  # of a confusion matrix that can still be read
 PLOT_STYLE: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False}
@@ -112,9 +112,9 @@ class Plots:
 
     def rows(self, scores: Mapping[str, Mapping[str, float]], metric: str, published: Published | None) -> None:
         """One bar per language, class or part of the data; published scores of languages beside them."""
-        shown = {name: row[metric] for name, row in scores.items() if metric in row and name != GAP}
+        shown = {name: row[metric] for name, row in scores.items() if metric in row and name != GAP_ROW}
         names = list(shown) if self.readable else [_plain(name, n) for n, name in enumerate(shown)]
-        theirs = {**published.languages, AVERAGE: published.score} if published and published.languages else {}
+        theirs = {**published.languages, AVERAGE_ROW: published.score} if published and published.languages else {}
 
         def draw(axes: Any) -> None:
             at = np.arange(len(names))

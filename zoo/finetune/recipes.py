@@ -94,11 +94,11 @@ class Settled:
 def _check_task(name: str) -> None:
     """Raises UsageError for a name that is neither a task nor a kind of one; imported late, `--help` is instant."""
     from zoo import tasks
-    from zoo.tasks.user_tasks import KINDS
+    from zoo.tasks.user_tasks import TASK_KINDS
 
     if name in SUITES:
         raise UsageError(f"{name} is several tasks, not one.", f"--task {name} --model MODEL runs them all.")
-    if name not in KINDS:
+    if name not in TASK_KINDS:
         tasks.find(name)
 
 

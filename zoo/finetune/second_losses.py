@@ -11,7 +11,7 @@ from paddle import Tensor
 from zoo.errors import UsageError
 from zoo.finetune.adversarial import slope_of, symmetric_divergence
 from zoo.models.common.base import TaskModel
-from zoo.models.common.losses import IGNORED
+from zoo.models.common.losses import IGNORED_LABEL
 
 HEADS_WITH_LOGITS = ("classification", "multiple-choice", "tagging")
 
@@ -33,7 +33,7 @@ class RDrop:
         if not model.training or labels.dtype not in (paddle.int32, paddle.int64):
             return first.loss
         second = model(**batch)
-        counts = (labels != IGNORED) if first.logits.ndim == 3 else paddle.ones(labels.shape, "bool")
+        counts = (labels != IGNORED_LABEL) if first.logits.ndim == 3 else paddle.ones(labels.shape, "bool")
         # symmetric_divergence is a mean over classes too, and the sum of both directions
         apart = symmetric_divergence(first.logits, second.logits, counts) * first.logits.shape[-1] / 2
         return (first.loss + second.loss) / 2 + self.weight * apart

@@ -26,10 +26,10 @@ from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.generation.options import Options
-from zoo.models.common.losses import IGNORED
+from zoo.models.common.losses import IGNORED_LABEL
 from zoo.tasks import Example, Task
 from zoo.tasks.running import ends_of, features_of
-from zoo.tasks.user_tasks import KINDS, own
+from zoo.tasks.user_tasks import TASK_KINDS, own
 
 CHECKPOINTS_PER_RUN = 20  # checkpoints of a run, at least
 QA_HEADS = ("qa", "qa-beam")
@@ -48,11 +48,11 @@ def task_of(config: FinetuneConfig) -> Task:
         UsageError: an option that this task has no use for.
         InputError: own files that are missing or malformed.
     """
-    task = _own(config) if config.task in KINDS else tasks.find(config.task)
-    if config.columns and config.task not in KINDS:
+    task = _own(config) if config.task in TASK_KINDS else tasks.find(config.task)
+    if config.columns and config.task not in TASK_KINDS:
         raise UsageError(
             f"--columns is for your own files; {task.name} has those of its data set.",
-            f"--task one of {', '.join(KINDS)}.",
+            f"--task one of {', '.join(TASK_KINDS)}.",
         )
     if config.languages and not task.languages and config.task != "text2text":
         raise UsageError(f"--languages: {task.name} is of one language.", "Leave it out.")
@@ -249,7 +249,7 @@ def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
         logits = output.logits
         log_all = paddle.logsumexp(logits, axis=-1)  # [...]
         even = log_all - logits.mean(axis=-1)
-        counts = (labels != IGNORED).astype(logits.dtype)
+        counts = (labels != IGNORED_LABEL).astype(logits.dtype)
         gold = log_all - paddle.take_along_axis(logits, labels.clip(min=0).unsqueeze(-1), -1).squeeze(-1)
         whole = (1.0 - share) * gold + share * even
         return (whole * counts).sum() / counts.sum().clip(min=1.0)

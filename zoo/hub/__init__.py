@@ -1,4 +1,4 @@
-"""From a name to a folder on this machine; the only package that talks to a hub.
+"""Finds the folder on this machine that a model's name means; the only package that talks to a hub.
 
 A name is one of
     ./folder, /folder, ~/folder     a folder, converted or as upstream publishes it, or that of a finished run
@@ -30,14 +30,14 @@ from zoo.hub.transport import Missing, Unreachable
 
 log = logging.getLogger("zoo")
 
-REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
-RUN, BEST = "run.json", "best"  # in the folder of a run of `zoo finetune`
+REPOSITORY_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+RUN_FILE, BEST_FOLDER = "run.json", "best"  # in the folder of a run of `zoo finetune`
 FOLDER_MARKS = ("./", "../", "/", "~", ".\\", "..\\")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A model's files on this machine.
+    """The files of a model on this machine.
 
     Attributes:
         path: folder with config.json, tokenizer and weights.
@@ -56,7 +56,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One line of a dry run: `size` is 0 when the source does not say."""
+    """A line of a dry run: `size` is in bytes, 0 when the source does not say."""
 
     name: str
     size: int
@@ -65,7 +65,7 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a name means, before anything is fetched: a folder, or the sources to try."""
+    """The meaning of a name, before anything is fetched: a folder, or the sources to try."""
 
     name: str
     folder: Path | None
@@ -75,17 +75,17 @@ class Reference:
 
 
 def cache_dir() -> Path:
-    """Where the zoo keeps its files: $ZOO_HOME or ~/.cache/zoo."""
+    """Gives the folder where the zoo keeps its files: $ZOO_HOME or ~/.cache/zoo."""
     return env.home()
 
 
 def model_dir(name: str) -> Path:
-    """The folder of a converted model: `<cache_dir>/models/<org--name>`."""
+    """Gives the folder of a converted model: `<cache_dir>/models/<org--name>`."""
     return cache_dir() / "models" / folder_name(name)
 
 
 def folder_name(name: str) -> str:
-    """A model's name as one folder name: "org/name@rev" -> "org--name@rev"."""
+    """Gives a model's name as one folder name: "org/name@rev" -> "org--name@rev"."""
     return re.sub(r"[^\w.@-]", "--", name.removeprefix("hub:"))
 
 
@@ -129,7 +129,7 @@ def refer(name: str | os.PathLike[str], revision: str | None = None) -> Referenc
 
 
 def _repository(text: str) -> bool:
-    return REPOSITORY.fullmatch(text) is not None and usable(text)
+    return REPOSITORY_NAME.fullmatch(text) is not None and usable(text)
 
 
 def _folder(text: str, revision: str | None) -> Reference:
@@ -148,19 +148,19 @@ def _folder(text: str, revision: str | None) -> Reference:
 
 
 def _model_in(folder: Path) -> Path:
-    """The folder of the model: best/ of a run's folder, else the folder itself.
+    """Gives the folder of the model: best/ of a run's folder, else the folder itself.
 
     Raises:
         UnknownModelError: the run has no model yet.
     """
-    if not (folder / RUN).is_file() or (folder / "config.json").is_file():
+    if not (folder / RUN_FILE).is_file() or (folder / "config.json").is_file():
         return folder
-    if not (folder / BEST / "config.json").is_file():
+    if not (folder / BEST_FOLDER / "config.json").is_file():
         raise UnknownModelError(
-            f"'{folder}' is the folder of a run that has no model yet: there is no {BEST}/config.json.",
+            f"'{folder}' is the folder of a run that has no model yet: there is no {BEST_FOLDER}/config.json.",
             "Let it finish: the command that started it, with --resume.",
         )
-    return folder / BEST
+    return folder / BEST_FOLDER
 
 
 def _is_dir(path: Path) -> bool:
@@ -171,7 +171,7 @@ def _is_dir(path: Path) -> bool:
 
 
 def _sources(card: Card, revision: str) -> tuple[Source, ...]:
-    """A revision the user asks for can only be had where there are revisions."""
+    """Gives a card's sources; with a revision only those that have revisions."""
     if not revision:
         return card.sources
     kept = tuple(Source(s.kind, s.id, revision, s.files) for s in card.sources if s.kind in ("hub", "modelscope"))
@@ -181,7 +181,7 @@ def _sources(card: Card, revision: str) -> tuple[Source, ...]:
 
 
 def resolve(name: str | os.PathLike[str], revision: str | None = None, files: str = "weights") -> Snapshot:
-    """The folder of a model on this machine; downloads what is missing.
+    """Gives the folder of a model on this machine; downloads what is missing.
 
     Args:
         name: see the top of this module.
@@ -210,7 +210,7 @@ def resolve(name: str | os.PathLike[str], revision: str | None = None, files: st
 
 
 def plan(name: str | os.PathLike[str], revision: str | None = None) -> list[PlannedFile]:
-    """What `resolve` would fetch, and what is here already.
+    """Gives what `resolve` would fetch, and what is here already.
 
     Raises:
         UnknownModelError, HubError: as `resolve`.
@@ -230,7 +230,7 @@ def plan(name: str | os.PathLike[str], revision: str | None = None) -> list[Plan
 
 
 def _explain(asked: Reference, failures: list[HubError]) -> HubError | UnknownModelError:
-    """One error from those of every source."""
+    """Makes one error of those of every source."""
     if asked.card is not None and not failures:
         return HubError(f"{asked.name} has no address that a program can fetch.", asked.card.checked)
     typed = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
@@ -238,7 +238,7 @@ def _explain(asked: Reference, failures: list[HubError]) -> HubError | UnknownMo
     if unknown and isinstance(failures[0], Missing):
         return UnknownModelError(failures[0].message, registry.suggest(asked.name))
     if env.offline() and all(isinstance(f, Unreachable) for f in failures):
-        switch = next(n for n in env.OFFLINE if env.flag(n))
+        switch = next(n for n in env.OFFLINE_VARIABLES if env.flag(n))
         partly = next((f.message for f in failures if "part" in f.message), f"{typed} is not on this machine.")
         elsewhere = f"On a connected machine: zoo convert {typed} --out DIR. Copy DIR here; zoo.load('./DIR')."
         return Unreachable(

@@ -1,9 +1,8 @@
-"""Which files of a repository a model needs, and whether they are what was announced."""
+"""Chooses the files of a repository that a model needs, and checks that they are what was announced."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,12 +11,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from zoo import env
+from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES, WEIGHT_FILES
 from zoo.errors import HubError
-from zoo.files import clean, parse_json, quote, read_bytes, read_json, read_object, sha256
+from zoo.files import clean, git_blob_name, parse_json, quote, read_bytes, read_json, read_object, sha256
 from zoo.hub.names import check_files, leads_out
 
 # Everything that is small: configuration, tokenizer, pooling modules, what the zoo itself writes.
-SMALL = (
+SMALL_FILES = (
     "config.json",
     "model_config.json",
     "adapter_config.json",
@@ -41,20 +41,8 @@ SMALL = (
     "*bert*/config.json",
     "LICENSE*",
 )
-LARGEST_DOCUMENT = 256 << 20  # bytes of a tokenizer.json or of an index
-# One of these is taken, the first that is there: files that run no code when they are opened come first.
-WEIGHTS = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-    "palm_model.pt",
-    "model.pt",
-    "model_state.pdparams",
-)
-# What follows the network of a sentence-transformers model, each module in a folder, some with weights.
-MODULES = "modules.json"
-MODULE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+MAX_DOCUMENT_BYTES = 256 << 20  # a tokenizer.json or an index
+MODULES_FILE = "modules.json"  # of sentence-transformers: modules behind the network, some with weights
 
 
 @dataclass(frozen=True)
@@ -74,14 +62,14 @@ class RemoteFile:
 
     @property
     def digest(self) -> str:
-        """The better one of the two digests, or ""."""
+        """Gives the better one of the two digests, or ""."""
         return self.sha256 or self.blob
 
 
 def choose(
     names: Iterable[str], kind: str, where: str, read: Callable[[str], Path], only: Sequence[str] = ()
 ) -> list[str]:
-    """The names of the files to fetch.
+    """Gives the names of the files to fetch.
 
     Args:
         names: what the source has.
@@ -96,21 +84,21 @@ def choose(
     names = sorted(names)
     if outside := [n for n in names if leads_out(n)]:
         raise HubError(f"{where} lists the file {quote(outside[0])}, which lies outside of it.")
-    folders = module_folders(read(MODULES)) if MODULES in names else []
+    folders = module_folders(read(MODULES_FILE)) if MODULES_FILE in names else []
     configs = {f"{folder}/config.json" for folder in folders}
-    small = [n for n in names if n in configs or any(fnmatchcase(n, p) for p in SMALL)]
+    small = [n for n in names if n in configs or any(fnmatchcase(n, p) for p in SMALL_FILES)]
     check_files(small, where)
     if kind == "config" and small:
         return small
     if only:
         weights = [n for n in names if any(fnmatchcase(n, p) for p in only)]
     else:
-        weights = [w for w in WEIGHTS if w in names][:1] + _module_weights(names, folders)
+        weights = [w for w in WEIGHT_FILES if w in names][:1] + _module_weights(names, folders)
     if not weights:
         others = ", ".join(map(clean, names[:6])) + (", ..." if len(names) > 6 else "")
         raise NoWeights(
             f"{where} has no weight file that the zoo reads. It has: {others or 'nothing'}.",
-            f"Files it reads: {', '.join(WEIGHTS)}.",
+            f"Files it reads: {', '.join(WEIGHT_FILES)}.",
         )
     if weights[0].endswith(".index.json"):
         shards = shards_of(read(weights[0]))
@@ -125,11 +113,11 @@ def choose(
 
 
 class NoWeights(HubError):
-    """The files are not there; in a cache it means that they were never downloaded."""
+    """An error for files that are not there; in a cache it means that they were never downloaded."""
 
 
 def module_folders(listing: Path) -> list[str]:
-    """The folders that a modules.json names, in its order; none where it is not a list of modules."""
+    """Gives the folders that a modules.json names, in its order; none where it is not a list of modules."""
     try:
         content = read_json(listing, error=HubError)
     except HubError:
@@ -143,17 +131,17 @@ def _module_weights(names: list[str], folders: list[str]) -> list[str]:
     numbered = [n.partition("/")[0] for n in names if fnmatchcase(n, "[0-9]*_*/*")]
     found = []
     for folder in dict.fromkeys([*folders, *numbered]):
-        found += [n for w in MODULE_WEIGHTS if (n := f"{folder}/{w}") in names][:1]
+        found += [n for w in MODULE_WEIGHT_FILES if (n := f"{folder}/{w}") in names][:1]
     return found
 
 
 def shards_of(index: Path) -> list[str]:
-    """File names in the index of a sharded checkpoint.
+    """Gives the file names in the index of a sharded checkpoint.
 
     Raises:
         HubError: the index is not one.
     """
-    parts = read_object(index, limit=LARGEST_DOCUMENT, error=HubError).get("weight_map")
+    parts = read_object(index, limit=MAX_DOCUMENT_BYTES, error=HubError).get("weight_map")
     if not isinstance(parts, dict) or not parts:
         raise HubError(f"{index} is not the index of a sharded checkpoint.")
     if bad := [p for p in parts.values() if not isinstance(p, str) or "/" in p or leads_out(p)]:
@@ -162,7 +150,7 @@ def shards_of(index: Path) -> list[str]:
 
 
 def difference(path: Path, file: RemoteFile) -> str:
-    """What a file has other than announced, as the end of a sentence; "" when nothing."""
+    """Gives what a file has other than announced, as the end of a sentence; "" when nothing."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         return f"has {size:,} bytes, but {file.size:,} were announced."
@@ -174,23 +162,14 @@ def difference(path: Path, file: RemoteFile) -> str:
 
 
 def digest_like(path: Path, digest: str) -> str:
-    """The digest of a file of the same kind as another one: sha256 (64 digits), git's blob name (40), or ""."""
+    """Gives a file's digest of the same kind as another one: sha256 (64 digits), git's blob name (40), or ""."""
     if len(digest) == 64:
         return sha256(path)
-    return blob_name(path) if digest else ""
-
-
-def blob_name(path: Path) -> str:
-    """Git's name of a file's content."""
-    made = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with open(path, "rb", buffering=0) as stream:
-        while piece := stream.read(1 << 20):
-            made.update(piece)
-    return made.hexdigest()
+    return git_blob_name(path) if digest else ""
 
 
 def foreign(path: Path, file: RemoteFile, kind: str = "") -> str:
-    """What a file without a digest is instead of itself, as the end of a sentence; "" when nothing is odd.
+    """Gives what a file without a digest is instead of itself, as the end of a sentence; "" when nothing is odd.
 
     Args:
         kind: the Content-Type that came with it.
@@ -205,7 +184,7 @@ def foreign(path: Path, file: RemoteFile, kind: str = "") -> str:
         return "is a pointer of Git LFS, not the file itself."
     if file.name.endswith(".json"):
         try:
-            parse_json(read_bytes(path, LARGEST_DOCUMENT, HubError), "it", error=HubError)
+            parse_json(read_bytes(path, MAX_DOCUMENT_BYTES, HubError), "it", error=HubError)
         except HubError as error:
             return f"is no JSON: {clean(error.message, 200)}"
     return ""
@@ -255,7 +234,7 @@ def _noted(note: Path) -> str:
 
 
 class WrongDigest(HubError):
-    """A file that is not what was announced."""
+    """An error for a file that is not what was announced."""
 
 
 def check_inside(path: Path, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Downloads of listings and files, with retries, resume and digests: a file is complete and checked, or absent."""
+"""Downloads listings and files, with retries, resume and digests: a file is complete and checked, or absent."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from email.message import Message
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, TypeVar
 
 from zoo.errors import HubError
 from zoo.files import parse_json
 from zoo.hub.files import RemoteFile, difference, disk_errors, foreign
-from zoo.hub.meter import Broken, Meter
-from zoo.hub.transport import Unreachable, open_url, read, shown
+from zoo.hub.meter import BrokenTransfer, Meter
+from zoo.hub.transport import Answer, Unreachable, open_url, read, shown
 from zoo.terminal import Progress, size
 
-TRIES = 4  # in a row that brought nothing
-PAUSE = 1.0  # seconds before the second try, doubled each time
-CHUNK = 1 << 20
-SHOWN = 10**7  # bytes of a file that is worth a bar
+MAX_TRIES = 4  # in a row that brought nothing
+PAUSE_SECONDS = 1.0  # before the second try, doubled each time
+CHUNK_BYTES = 1 << 20  # read at once
+MIN_PROGRESS_BYTES = 10**7  # of a file that is worth a bar
 NO_SUCH_RANGE = 416
-DOCUMENT = 16 << 20  # bytes of a listing
-UNKNOWN = 16 << 30  # bytes of a file whose size nobody says
-PAGE = "Is a proxy or a login page in between?"
-LATER = "Try again later; a cut download goes on where it stopped."
+MAX_LISTING_BYTES = 16 << 20  # a listing
+MAX_UNKNOWN_BYTES = 16 << 30  # a file whose size nobody says
+PROXY_HINT = "Is a proxy or a login page in between?"
+TRY_LATER_HINT = "Try again later; a cut download goes on where it stopped."
 T = TypeVar("T")
 
 
@@ -41,20 +42,22 @@ def with_retries(action: Callable[[], T], what: str, meter: Meter) -> T:
         tries += 1
         try:
             return action()
-        except Broken as broken:
+        except BrokenTransfer as broken:
             reason, wait = str(broken), broken.wait
-        if meter.got >= got + CHUNK:  # a server that cuts, but goes on from there
+        if meter.got >= got + CHUNK_BYTES:  # a server that cuts, but goes on from there
             tries, got = 1, meter.got
             meter.advanced()
-        pause = wait or PAUSE * 2 ** (tries - 1)
-        if tries >= TRIES or pause >= meter.left():
-            raise Unreachable(f"{what}: {reason}{f', {tries} times in a row' if tries > 1 else ''}.", LATER)
+        pause = wait or PAUSE_SECONDS * 2 ** (tries - 1)
+        if tries >= MAX_TRIES or pause >= meter.left():
+            raise Unreachable(
+                f"{what}: {reason}{f', {tries} times in a row' if tries > 1 else ''}.", TRY_LATER_HINT
+            )
         meter.failed(pause)
         time.sleep(pause)
 
 
-def get_json(url: str, headers: Mapping[str, str] | None = None) -> Any:
-    """Gives a JSON document of at most DOCUMENT bytes, within PATIENCE seconds.
+def get_json(url: str, headers: Mapping[str, str] | None = None) -> object:
+    """Gives a JSON document of at most MAX_LISTING_BYTES, within PATIENCE_SECONDS.
 
     Raises:
         Missing: there is none.
@@ -64,21 +67,23 @@ def get_json(url: str, headers: Mapping[str, str] | None = None) -> Any:
 
     def once() -> bytes:
         with open_url(url, headers or {}, meter) as answer:
-            meter.expect(2 * DOCUMENT)  # pieces have a size in front
+            meter.expect(2 * MAX_LISTING_BYTES)  # pieces have a size in front
             text = bytearray()
-            while piece := read(answer, CHUNK):
+            while piece := read(answer, CHUNK_BYTES):
                 text += piece
-                if len(text) > DOCUMENT:
-                    raise Unreachable(f"The answer of {shown(url)} has more than {size(DOCUMENT)}.", PAGE)
+                if len(text) > MAX_LISTING_BYTES:
+                    raise Unreachable(
+                        f"The answer of {shown(url)} has more than {size(MAX_LISTING_BYTES)}.", PROXY_HINT
+                    )
             if (length := _length(answer)) is not None and len(text) < length:
-                raise Broken("the connection was cut")
+                raise BrokenTransfer("the connection was cut")
             return bytes(text)
 
     text = with_retries(once, shown(url), meter)
     try:
         return parse_json(text, "It", error=HubError)
     except HubError as error:
-        raise Unreachable(f"{shown(url)} did not answer with JSON. {error.message}", PAGE) from None
+        raise Unreachable(f"{shown(url)} did not answer with JSON. {error.message}", PROXY_HINT) from None
 
 
 def download(
@@ -89,7 +94,7 @@ def download(
     meter: Meter,
     *,
     headers: Mapping[str, str] | None = None,
-    announced: Callable[[RemoteFile, Any], RemoteFile] = lambda file, headers: file,
+    announced: Callable[[RemoteFile, Message], RemoteFile] = lambda file, headers: file,
 ) -> RemoteFile:
     """Fetches a file to `part`; whoever calls moves it to where it is read from.
 
@@ -112,7 +117,7 @@ def download(
         HubError: it could not be had, or is not what was announced.
     """
     job = _Job(url, part, file, what, meter, headers or {}, announced)
-    quiet = file.size is not None and file.size < SHOWN
+    quiet = file.size is not None and file.size < MIN_PROGRESS_BYTES
     with nullcontext() if quiet else Progress(file.name, file.size or 0) as progress:
         for last in (False, True):
             with_retries(lambda: job.fetch(progress), what, job.meter)
@@ -124,7 +129,7 @@ def download(
         job.forget()
         raise HubError(
             f"{what} {wrong} The download was thrown away.",
-            f"Try again. If it stays so, the file was replaced or something alters it: do not use it. {PAGE}",
+            f"Try again. If it stays so, the file was replaced or something alters it: do not use it. {PROXY_HINT}",
         )
     job.etag_file.unlink(missing_ok=True)
     return job.file
@@ -141,7 +146,7 @@ class _Job:
         what: str,
         meter: Meter,
         headers: Mapping[str, str],
-        announced: Callable[[RemoteFile, Any], RemoteFile],
+        announced: Callable[[RemoteFile, Message], RemoteFile],
     ) -> None:
         self.url, self.part, self.file, self.what = url, part, file, what
         self.meter, self.headers, self.announced = meter, headers, announced
@@ -157,7 +162,7 @@ class _Job:
         self.resumed = False
 
     def fetch(self, progress: Progress | None) -> None:
-        """One try: appends to the part where the server allows it, else begins anew."""
+        """Makes one try: appends to the part where the server allows it, else begins anew."""
         have, headers = self._resume()
         if have and have == self.file.size and self.file.digest:
             self.resumed = True
@@ -179,16 +184,16 @@ class _Job:
                 self.etag_file.unlink(missing_ok=True)
             self._write(answer, have, end, progress)
 
-    def _open(self, headers: Mapping[str, str]) -> Any:
+    def _open(self, headers: Mapping[str, str]) -> Answer:
         try:
             return open_url(self.url, headers, self.meter)
-        except Broken as broken:
+        except BrokenTransfer as broken:
             if broken.status == NO_SUCH_RANGE:  # what is here is longer than what there is
                 self.forget()
             raise
 
     def _resume(self) -> tuple[int, dict[str, str]]:
-        """Bytes that are here and can be gone on from, and the headers that ask for the rest."""
+        """Gives the bytes that are here and can be gone on from, and the headers that ask for the rest."""
         try:
             etag = self.etag_file.read_text("utf-8")[:200]
             etag = etag if etag.isascii() and etag.isprintable() else ""
@@ -203,56 +208,56 @@ class _Job:
         same = {} if self.file.digest or not etag else {"If-Range": etag}
         return have, {"Range": f"bytes={have}-", **same}
 
-    def _check_range(self, answer: Any, have: int) -> None:
+    def _check_range(self, answer: Answer, have: int) -> None:
         said = re.fullmatch(
             r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15}|\*)", answer.headers.get("Content-Range", "")
         )
         if not said or not have or int(said[1]) != have or int(said[2]) < have:
             self.forget()
-            raise Broken("the server sent another piece than the one that was asked for")
+            raise BrokenTransfer("the server sent another piece than the one that was asked for")
 
     def _end(self, end: int | None) -> int | None:
-        """The size of the whole file; None where nobody says it."""
+        """Gives the size of the whole file; None where nobody says it."""
         known = self.file.size
         if known is not None and end is not None and end != known:
             self.forget()
-            raise Unreachable(f"{self.what} is {size(end)} long, but {size(known)} were announced.", PAGE)
+            raise Unreachable(f"{self.what} is {size(end)} long, but {size(known)} were announced.", PROXY_HINT)
         return end if known is None else known
 
-    def _write(self, answer: Any, have: int, end: int | None, progress: Progress | None) -> None:
-        most = UNKNOWN if end is None else end
-        self.meter.expect(2 * max(0, most - have) + CHUNK)
+    def _write(self, answer: Answer, have: int, end: int | None, progress: Progress | None) -> None:
+        most = MAX_UNKNOWN_BYTES if end is None else end
+        self.meter.expect(2 * max(0, most - have) + CHUNK_BYTES)
         say = progress.to if progress else lambda count: None
         if progress:
             progress.total = end or 0
         say(have)
         done = told = have
         with _open_part(self.part, have) as file:
-            while not (done == end and self.file.digest) and (piece := read(answer, CHUNK)):
+            while not (done == end and self.file.digest) and (piece := read(answer, CHUNK_BYTES)):
                 file.write(piece)
                 done += len(piece)
                 self.meter.got = max(self.meter.got, done)
                 if done > most:
                     break
-                if done - told >= CHUNK:
+                if done - told >= CHUNK_BYTES:
                     say(told := done)
         say(done)
         if done > most:
             self.forget()
-            raise Unreachable(f"{self.what} goes on after the {size(most)} that it should have.", PAGE)
+            raise Unreachable(f"{self.what} goes on after the {size(most)} that it should have.", PROXY_HINT)
         if end is not None and done < end:
-            raise Broken(f"the connection was cut after {size(done)} of {size(end)}")
+            raise BrokenTransfer(f"the connection was cut after {size(done)} of {size(end)}")
 
 
-def _open_part(part: Path, have: int) -> Any:
+def _open_part(part: Path, have: int) -> IO[bytes]:
     """Opens a part for writing behind the bytes that are here; never through a link."""
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(part, flags | (os.O_APPEND if have else os.O_TRUNC), 0o666)
-    return os.fdopen(handle, "ab" if have else "wb", buffering=CHUNK)
+    return os.fdopen(handle, "ab" if have else "wb", buffering=CHUNK_BYTES)
 
 
-def _length(answer: Any) -> int | None:
-    """The Content-Length; None where there is none, or several, or no number."""
+def _length(answer: Answer) -> int | None:
+    """Gives the Content-Length; None where there is none, or several, or no number."""
     said = set(answer.headers.get_all("Content-Length") or ())
     text = said.pop().strip() if len(said) == 1 else ""
     return int(text) if re.fullmatch(r"[0-9]{1,15}", text) and not answer.chunked else None

@@ -1,4 +1,4 @@
-"""Repositories of the Hugging Face Hub and its mirrors, in the cache that huggingface_hub and transformers share.
+"""Fetches from the Hugging Face Hub and its mirrors, into the cache that huggingface_hub and transformers share.
 
 The files come by our own client, because huggingface_hub makes paths from what a server says (the commit in
 X-Repo-Commit, the name of a blob in an ETag) and has no bound on how long it waits. From it comes the user's token.
@@ -10,7 +10,6 @@ X-Repo-Commit, the name of a blob in an ETag) and has no bound on how long it wa
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
@@ -18,28 +17,28 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from email.message import Message
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote as escape
 
 from zoo import env
 from zoo.errors import HubError
-from zoo.files import Fields, quote
-from zoo.hub.files import RemoteFile, blob_name, check_inside, difference, disk_errors
+from zoo.files import Fields, git_blob_name, quote, sha256_of
+from zoo.hub.files import RemoteFile, check_inside, difference, disk_errors
 from zoo.hub.http import download, get_json
-from zoo.hub.names import COMMIT, commit, digest
+from zoo.hub.names import COMMIT_PATTERN, commit, digest
 from zoo.hub.place import Place, files_in, locked
 from zoo.hub.transport import Missing, Unreachable
 
 log = logging.getLogger("zoo")
-LOGIN = "log in: `hf auth login`, or set HF_TOKEN."
-PART = ".zoo.incomplete"
-STALE = 7 * 24 * 3600  # seconds after which a part that nobody finished is thrown away
-MOST_FILES, MOST_BYTES = 100_000, 1 << 50
+LOGIN_HINT = "log in: `hf auth login`, or set HF_TOKEN."
+PART_SUFFIX = ".zoo.incomplete"
+STALE_SECONDS = 7 * 24 * 3600  # after which a part that nobody finished is thrown away
+MAX_FILES, MAX_FILE_BYTES = 100_000, 1 << 50
 
 
 class HubPlace(Place):
-    """One repository, at the branch, tag or commit of its source."""
+    """A repository of the Hub, at the branch, tag or commit of its source."""
 
     @property
     def _root(self) -> Path:
@@ -62,34 +61,34 @@ class HubPlace(Place):
             answer = get_json(f"{address}?blobs=true", _headers())
         fields = listing_fields(answer, self._shown)
         self.commit = commit(fields.text("sha", ""), self._shown)
-        if COMMIT.fullmatch(self._revision) and self.commit != self._revision:
+        if COMMIT_PATTERN.fullmatch(self._revision) and self.commit != self._revision:
             raise HubError(f"{self._shown} was asked for {self._revision} and names {self.commit}.")
-        entries = fields.items("siblings", [], dict, MOST_FILES)
+        entries = fields.items("siblings", [], dict, MAX_FILES)
         return by_name((_remote(entry, self._shown) for entry in entries), self._shown)
 
     def local(self) -> dict[str, RemoteFile]:
-        self.commit = self._revision if COMMIT.fullmatch(self._revision) else self._branch()
+        self.commit = self._revision if COMMIT_PATTERN.fullmatch(self._revision) else self._branch()
         found = files_in(self.folder()) if self.commit else {}
         return {name: self._named(file) for name, file in found.items()}
 
     def _branch(self) -> str:
-        """The commit that a branch or tag meant when it was asked for last; "" when it never was."""
+        """Gives the commit that a branch or tag meant when it was asked for last; "" when it never was."""
         try:
             with open(self._root / "refs" / self._revision, "rb") as stream:
                 text = stream.read(100).decode("ascii").strip()
         except (OSError, ValueError):
             return ""
-        return text if COMMIT.fullmatch(text) else ""
+        return text if COMMIT_PATTERN.fullmatch(text) else ""
 
     def _named(self, file: RemoteFile) -> RemoteFile:
-        """The file with the digest that its blob's name says."""
+        """Gives the file with the digest that its blob's name says."""
         blob = Path(os.path.realpath(self.path(file.name)))
         said = digest(blob.name) if blob.parent.name == "blobs" else ""
         return replace(file, sha256=said) if len(said) == 64 else replace(file, blob=said)
 
     def fetch(self, file: RemoteFile) -> Path:
         target, blobs = self.path(file.name), self._root / "blobs"
-        key = file.digest or hashlib.sha256(f"{self.commit}/{file.name}".encode()).hexdigest()[:32]
+        key = file.digest or sha256_of([f"{self.commit}/{file.name}".encode()])[:32]
         with disk_errors(self._root):
             check_inside(target, self._root)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -103,11 +102,11 @@ class HubPlace(Place):
 
     def _download(self, file: RemoteFile, blobs: Path, key: str) -> Path:
         url = f"{env.hub_endpoint()}/{escape(self.name)}/resolve/{self.commit}/{escape(file.name)}"
-        part = blobs / f".{key}{PART}"
+        part = blobs / f".{key}{PART_SUFFIX}"
         with self._explained(file.name):
             what = f"{file.name} of {self.name}"
             known = download(url, part, file, what, self.meter, headers=_headers(), announced=_announced)
-        blob = blobs / (known.digest or blob_name(part))
+        blob = blobs / (known.digest or git_blob_name(part))
         os.replace(part, blob)
         return blob
 
@@ -121,13 +120,13 @@ class HubPlace(Place):
                 partial = ref.with_name(f".{ref.name}.{os.getpid()}")
                 partial.write_text(self.commit, "ascii")
                 os.replace(partial, ref)
-            for part in (self._root / "blobs").glob(f".*{PART}*"):
-                if time.time() - part.stat().st_mtime > STALE:
+            for part in (self._root / "blobs").glob(f".*{PART_SUFFIX}*"):
+                if time.time() - part.stat().st_mtime > STALE_SECONDS:
                     part.unlink()
 
     @contextmanager
     def _explained(self, file: str = "") -> Iterator[None]:
-        """The Hub's refusals in our words."""
+        """Turns the Hub's refusals into our words."""
         page = f"{env.hub_endpoint()}/{self.name}"
         try:
             yield
@@ -135,22 +134,24 @@ class HubPlace(Place):
             if error.code == "GatedRepo":
                 raise Missing(
                     f"{self._shown} asks its users to accept its conditions first.",
-                    f"Accept them on {page}, then {LOGIN}",
+                    f"Accept them on {page}, then {LOGIN_HINT}",
                 ) from None
             if error.code == "RevisionNotFound":
                 raise Missing(f"{self._shown} has no revision {quote(self._revision)}.", f"See {page}.") from None
             if file and error.status in (404, 410) and error.code != "RepoNotFound":
                 raise Missing(f"{self._shown} has no file {file}.") from None
             if error.status == 403:
-                raise Missing(f"{file or 'It'} may not be read (403): {self._shown}.", f"L{LOGIN[1:]}") from None
+                raise Missing(
+                    f"{file or 'It'} may not be read (403): {self._shown}.", f"L{LOGIN_HINT[1:]}"
+                ) from None
             raise Missing(
                 f"There is no {self._shown}, or it is private.",
-                f"Check the spelling; for a private repository {LOGIN}",
+                f"Check the spelling; for a private repository {LOGIN_HINT}",
             ) from None
 
 
 def _headers() -> Mapping[str, str]:
-    """The user's token, if any. (`build_hf_headers` would ask the hub something of its own.)"""
+    """Gives the user's token, if any. (`build_hf_headers` would ask the hub something of its own.)"""
     from huggingface_hub import get_token
 
     if env.flag("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
@@ -163,8 +164,8 @@ def _headers() -> Mapping[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def listing_fields(answer: Any, where: str) -> Fields:
-    """The fields of a listing.
+def listing_fields(answer: object, where: str) -> Fields:
+    """Gives the fields of a listing.
 
     Raises:
         Unreachable: it is no object.
@@ -175,7 +176,7 @@ def listing_fields(answer: Any, where: str) -> Fields:
 
 
 def by_name(files: Iterator[RemoteFile], where: str) -> dict[str, RemoteFile]:
-    """The files of a listing, by name.
+    """Gives the files of a listing, by name.
 
     Raises:
         Unreachable: one has no name, or is listed twice with different contents.
@@ -188,7 +189,7 @@ def by_name(files: Iterator[RemoteFile], where: str) -> dict[str, RemoteFile]:
 
 
 def listed_digest(fields: Fields, name: str, digits: int) -> str:
-    """A digest of a listing; "" when there is none.
+    """Gives a digest of a listing; "" when there is none.
 
     Raises:
         Unreachable: it is something else.
@@ -199,17 +200,17 @@ def listed_digest(fields: Fields, name: str, digits: int) -> str:
     return text
 
 
-def _remote(entry: dict[str, Any], where: str) -> RemoteFile:
+def _remote(entry: Mapping[str, object], where: str) -> RemoteFile:
     fields = Fields(entry, where, Unreachable)
-    name, size = fields.text("rfilename", ""), fields.whole("size", None, high=MOST_BYTES)
+    name, size = fields.text("rfilename", ""), fields.whole("size", None, high=MAX_FILE_BYTES)
     if "lfs" in fields:  # then size and blob may be those of a pointer
         large = fields.below("lfs")
-        return RemoteFile(name, large.whole("size", size, high=MOST_BYTES), listed_digest(large, "sha256", 64))
+        return RemoteFile(name, large.whole("size", size, high=MAX_FILE_BYTES), listed_digest(large, "sha256", 64))
     return RemoteFile(name, size, blob=listed_digest(fields, "blobId", 40))
 
 
-def _announced(file: RemoteFile, headers: Any) -> RemoteFile:
-    """What the headers of the Hub say of a file that its listing did not."""
+def _announced(file: RemoteFile, headers: Message) -> RemoteFile:
+    """Adds to a file what the headers of the Hub say of it and its listing did not."""
     said = "" if file.digest else digest(headers.get("X-Linked-Etag") or headers.get("ETag") or "")
     size = headers.get("X-Linked-Size") or ""
     if file.size is None and re.fullmatch(r"[0-9]{1,15}", size):

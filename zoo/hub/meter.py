@@ -1,8 +1,8 @@
-"""How long a server is waited for, and how much is taken from it.
+"""Bounds how long a server is waited for, and how much is taken from it.
 
-A request gives up when nothing comes for SILENCE seconds, or less than FLOOR bytes a second over that time. It is
-tried again, as long as what was waited in vain, pauses included, is less than PATIENCE seconds: over all tries and
-all files of a model since the last SILENCE seconds in which data came well. A listing has PATIENCE seconds in all.
+A request gives up when nothing comes for SILENCE_SECONDS, or less than MIN_BYTES_PER_SECOND over that time. It is
+tried again, as long as what was waited in vain, pauses included, is less than PATIENCE_SECONDS: over all tries and
+all files of a model since data last came well for SILENCE_SECONDS. A listing has PATIENCE_SECONDS in all.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SILENCE = 10.0  # seconds; $HF_HUB_DOWNLOAD_TIMEOUT instead, if it is set
-FLOOR = 1000  # bytes a second
-PATIENCE = 20.0  # seconds
-HEAD = 256 << 10  # bytes of status line, headers and of what a redirect says
+SILENCE_SECONDS = 10.0  # $HF_HUB_DOWNLOAD_TIMEOUT instead, if it is set
+MIN_BYTES_PER_SECOND = 1000
+PATIENCE_SECONDS = 20.0
+MAX_HEAD_BYTES = 256 << 10  # status line, headers and what a redirect says
 
 
-class Broken(Exception):
+class BrokenTransfer(Exception):
     """A try that failed in a way that another try may mend; `wait` is how long the server asks to wait."""
 
     wait = 0.0
@@ -27,7 +27,7 @@ class Broken(Exception):
 
 
 class Meter:
-    """Counts the seconds and the bytes of some transfers, one after the other.
+    """A count of the seconds and bytes of some transfers, one after the other.
 
     Args:
         renewed: good data restores patience.
@@ -47,7 +47,7 @@ class Meter:
     def attempt(self) -> None:
         """Begins a try."""
         self.waited = 0.0
-        self.expect(HEAD)
+        self.expect(MAX_HEAD_BYTES)
 
     def failed(self, pause: float) -> None:
         """Ends a try that failed, with a pause before the next one."""
@@ -63,17 +63,17 @@ class Meter:
         self._window, self._count, self._most = 0.0, 0, most
 
     def left(self) -> float:
-        """Seconds of patience that are left."""
-        return max(PATIENCE, self.silence) - self.lost - self.waited
+        """Gives the seconds of patience that are left."""
+        return max(PATIENCE_SECONDS, self.silence) - self.lost - self.waited
 
     def timeout(self) -> float:
-        """Seconds that the next piece may take.
+        """Gives the seconds that the next piece may take.
 
         Raises:
             Broken: there is no patience left.
         """
         if self.left() <= 0:
-            raise Broken(f"it was not complete after {max(PATIENCE, self.silence):g} seconds")
+            raise BrokenTransfer(f"it was not complete after {max(PATIENCE_SECONDS, self.silence):g} seconds")
         return max(0.01, min(self.silence, self.left()))
 
     @contextmanager
@@ -96,10 +96,10 @@ class Meter:
         self._count += count
         self._most -= count
         if self._most < 0:
-            raise Broken("the answer goes on behind its end")
+            raise BrokenTransfer("the answer goes on behind its end")
         if self._window >= self.silence:
-            if self._count < FLOOR * self._window:
-                raise Broken(f"less than {FLOOR:,} bytes a second came")
+            if self._count < MIN_BYTES_PER_SECOND * self._window:
+                raise BrokenTransfer(f"less than {MIN_BYTES_PER_SECOND:,} bytes a second came")
             self._window, self._count = 0.0, 0
             if self.renewed:
                 self.advanced()
@@ -107,4 +107,4 @@ class Meter:
 
 def _silence() -> float:
     wanted = os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "").strip()
-    return float(wanted) if re.fullmatch(r"[1-9][0-9]{0,3}", wanted) else SILENCE
+    return float(wanted) if re.fullmatch(r"[1-9][0-9]{0,3}", wanted) else SILENCE_SECONDS

@@ -1,4 +1,4 @@
-"""What a server names: commits, digests and files, checked before any of them becomes a path."""
+"""Checks the commits, digests and file names that a server sends, before any of them becomes a path."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from zoo.errors import HubError
 from zoo.files import quote
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
-DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")  # sha256, or git's name of a blob
-LONGEST_PART, LONGEST_NAME = 200, 1000  # bytes of a file's name, and of it with its folders
-FORBIDDEN = set('\\:*?"<>|')  # what Windows reads as a drive, a stream, a folder or a pattern
-DISTRUST = "Do not use this server: only a broken or a hostile one says so."
+COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}")
+DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")  # sha256, or git's name of a blob
+MAX_PART_BYTES, MAX_NAME_BYTES = 200, 1000  # a file's name, and it with its folders
+FORBIDDEN_CHARACTERS = set('\\:*?"<>|')  # what Windows reads as a drive, a stream, a folder or a pattern
+DISTRUST_HINT = "Do not use this server: only a broken or a hostile one says so."
 
 
 def commit(text: str, where: str) -> str:
@@ -22,24 +22,26 @@ def commit(text: str, where: str) -> str:
     Raises:
         HubError: it is anything else than 40 hexadecimal digits.
     """
-    if not COMMIT.fullmatch(text):
-        raise HubError(f"{where} names the commit {quote(text)}, which is none: a commit has 40 digits.", DISTRUST)
+    if not COMMIT_PATTERN.fullmatch(text):
+        raise HubError(
+            f"{where} names the commit {quote(text)}, which is none: a commit has 40 digits.", DISTRUST_HINT
+        )
     return text
 
 
 def digest(text: str) -> str:
     """Gives the sha256 or the blob name in an ETag or a listing; "" for anything else."""
     found = text.strip().removeprefix("W/").strip('"').lower()
-    return found if DIGEST.fullmatch(found) else ""
+    return found if DIGEST_PATTERN.fullmatch(found) else ""
 
 
 def leads_out(name: str) -> bool:
-    """Whether a relative name, joined to a folder, could be somewhere else than in it."""
+    """Tells whether a relative name, joined to a folder, could be somewhere else than in it."""
     return name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name)
 
 
 def usable(name: str) -> bool:
-    """Whether a relative name is one file below a folder, on every system."""
+    """Tells whether a relative name is one file below a folder, on every system."""
     parts = name.split("/")
     try:
         sizes = [len(part.encode("utf-8")) for part in parts]
@@ -48,9 +50,9 @@ def usable(name: str) -> bool:
     return (
         not leads_out(name)
         and all(part not in ("", ".") and part == part.rstrip(". ") for part in parts)
-        and max(sizes) <= LONGEST_PART
-        and sum(sizes) + len(sizes) <= LONGEST_NAME
-        and not any(c in FORBIDDEN or unicodedata.category(c) in ("Cc", "Cf") for c in name)
+        and max(sizes) <= MAX_PART_BYTES
+        and sum(sizes) + len(sizes) <= MAX_NAME_BYTES
+        and not any(c in FORBIDDEN_CHARACTERS or unicodedata.category(c) in ("Cc", "Cf") for c in name)
     )
 
 
@@ -63,7 +65,7 @@ def check_files(names: Iterable[str], where: str) -> None:
     seen: dict[str, str] = {}
     for name in names:
         if not usable(name):
-            raise HubError(f"{where} lists the file {quote(name)}, which no file can be called.", DISTRUST)
+            raise HubError(f"{where} lists the file {quote(name)}, which no file can be called.", DISTRUST_HINT)
         key = unicodedata.normalize("NFC", name).casefold()
         if key in seen:
             raise HubError(f"{where} lists {quote(seen[key])} and {quote(name)}: one file on many systems.")

@@ -1,4 +1,4 @@
-"""A source of files: what it has, what of that is on this machine, and how the rest gets here."""
+"""Defines a source of files: what it has, what of that is on this machine, and how the rest gets here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.hub import PlannedFile
 from zoo.hub.files import NoWeights, RemoteFile, WrongDigest, choose, disk_errors, remember, verify
 from zoo.hub.http import check_disk
 from zoo.hub.meter import Meter
-from zoo.hub.names import COMMIT
+from zoo.hub.names import COMMIT_PATTERN
 from zoo.hub.transport import Unreachable
 
 log = logging.getLogger("zoo")
@@ -33,19 +33,19 @@ class Place:
         self.meter = Meter()
 
     def listing(self) -> dict[str, RemoteFile]:
-        """Every file of the source, by name; also settles `self.commit` (asks the network)."""
+        """Gives every file of the source, by name; also settles `self.commit` (asks the network)."""
         raise NotImplementedError
 
     def local(self) -> dict[str, RemoteFile]:
-        """What of it is on this machine; also settles `self.commit` (never asks the network)."""
+        """Gives what of it is on this machine; also settles `self.commit` (never asks the network)."""
         raise NotImplementedError
 
     def path(self, name: str) -> Path:
-        """Where a file is or will be."""
+        """Gives the place where a file is or will be."""
         return self.folder() / name
 
     def folder(self) -> Path:
-        """The folder that holds the files."""
+        """Gives the folder that holds the files."""
         raise NotImplementedError
 
     def fetch(self, file: RemoteFile) -> Path:
@@ -53,14 +53,14 @@ class Place:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Is called when every file is here."""
+        """Does what is left when every file is here."""
 
     def snapshot(self, kind: str) -> tuple[Path, str]:
-        """Folder and commit, with every file of that kind present and checked."""
+        """Gives folder and commit, with every file of that kind present and checked."""
         if env.offline():
             return self._from_here(kind)
         # A commit cannot move: what is here is what the hub has.
-        if COMMIT.fullmatch(self.source.revision) and (found := self._perhaps_here(kind)):
+        if COMMIT_PATTERN.fullmatch(self.source.revision) and (found := self._perhaps_here(kind)):
             return found
         try:
             files = self.listing()
@@ -78,7 +78,7 @@ class Place:
         return self.folder(), self.commit
 
     def have(self, file: RemoteFile) -> Path:
-        """One file, fetched if needed and checked against what was announced and pinned."""
+        """Gives one file, fetched if needed and checked against what was announced and pinned."""
         file, path = self._pinned(file), self.path(file.name)
         if path.is_file():
             verify(path, file, self.name)
@@ -88,7 +88,7 @@ class Place:
         return path
 
     def _pinned(self, file: RemoteFile) -> RemoteFile:
-        """The file with the digest that the card pins, if any."""
+        """Gives the file with the digest that the card pins, if any."""
         pinned = self.source.sha256.get(file.name, "")
         if pinned and file.sha256 and pinned != file.sha256:
             raise WrongDigest(
@@ -116,14 +116,14 @@ class Place:
         return self.folder(), self.commit
 
     def plan(self) -> list[PlannedFile]:
-        """What `snapshot("weights")` needs."""
+        """Gives what `snapshot("weights")` needs."""
         files = self.local() if env.offline() else self.listing()
         wanted = choose(files, "weights", self.name, lambda n: self.have(files[n]), self.source.files)
         return [PlannedFile(n, files[n].size or 0, self.path(n).is_file()) for n in wanted]
 
 
 def files_in(folder: Path) -> dict[str, RemoteFile]:
-    """Every file below a folder."""
+    """Gives every file below a folder."""
     if not folder.is_dir():
         return {}
     with disk_errors(folder):

@@ -1,4 +1,4 @@
-"""The places a checkpoint is published in; each turns a card's `Source` into a folder."""
+"""Turns each kind of source that a card names into a folder: hubs, archives, Python packages."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote as escape
 from urllib.parse import urlencode
 
 from zoo import env
 from zoo.cards import Source
+from zoo.checkpoint.weight_files import WEIGHT_FILES
 from zoo.files import Fields, quote, sha256
 from zoo.hub import PlannedFile, folder_name
-from zoo.hub.files import WEIGHTS, RemoteFile, check_inside, choose, disk_errors
+from zoo.hub.files import RemoteFile, check_inside, choose, disk_errors
 from zoo.hub.http import download, get_json
-from zoo.hub.huggingface import MOST_BYTES, MOST_FILES, HubPlace, by_name, listed_digest, listing_fields
+from zoo.hub.huggingface import MAX_FILE_BYTES, MAX_FILES, HubPlace, by_name, listed_digest, listing_fields
 from zoo.hub.names import check_files
 from zoo.hub.place import Place, files_in, locked
 from zoo.hub.transport import Missing, Unreachable
 
 
 def place_of(source: Source) -> Place:
-    """The place that a card's source describes."""
-    return PLACES[source.kind](source)
+    """Gives the place that a card's source describes."""
+    return PLACE_BY_KIND[source.kind](source)
 
 
 class ModelScopePlace(Place):
@@ -49,12 +50,12 @@ class ModelScopePlace(Place):
                 f"There is no {self.name}@{self.revision}. {quote(said) if said else ''}".strip(),
                 "Check the spelling.",
             )
-        entries = answer.below("Data").items("Files", [], dict, MOST_FILES)
+        entries = answer.below("Data").items("Files", [], dict, MAX_FILES)
         return by_name((self._remote(e) for e in entries if e.get("Type") != "tree"), self.name)
 
-    def _remote(self, entry: dict[str, Any]) -> RemoteFile:
+    def _remote(self, entry: Mapping[str, object]) -> RemoteFile:
         fields = Fields(entry, self.name, Unreachable)
-        size = fields.whole("Size", None, high=MOST_BYTES)
+        size = fields.whole("Size", None, high=MAX_FILE_BYTES)
         return RemoteFile(fields.text("Path", ""), size, listed_digest(fields, "Sha256", 64))
 
     def local(self) -> dict[str, RemoteFile]:
@@ -128,9 +129,9 @@ class ArchivePlace(Place):
 
 
 def _model_folder(root: Path) -> Path:
-    """The folder with the weights: archives pack them flat or in one folder."""
+    """Gives the folder with the weights: archives pack them flat or in one folder."""
     for folder in (root, *sorted(p for p in root.iterdir() if p.is_dir())):
-        if any((folder / w).is_file() for w in WEIGHTS):
+        if any((folder / w).is_file() for w in WEIGHT_FILES):
             return folder
     return root
 
@@ -164,7 +165,7 @@ class PackagePlace(Place):
         return self._from_here(kind)
 
 
-PLACES: dict[str, type[Place]] = {
+PLACE_BY_KIND: dict[str, type[Place]] = {
     "hub": HubPlace,
     "modelscope": ModelScopePlace,
     "archive": ArchivePlace,

@@ -1,4 +1,4 @@
-"""One HTTP request, bounded in time, speed and size whatever the server does."""
+"""Sends one HTTP request, bounded in time, speed and size whatever the server does."""
 
 from __future__ import annotations
 
@@ -15,34 +15,58 @@ import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
+from email.message import Message
 from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from http.client import HTTPMessage
+from typing import IO, Any, Protocol
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from zoo.errors import HubError
 from zoo.files import clean
-from zoo.hub.meter import HEAD, Broken, Meter
+from zoo.hub.meter import MAX_HEAD_BYTES, BrokenTransfer, Meter
 
-REDIRECTS = 5
-AGAIN = (408, 416, 425, 429, 500, 502, 503, 504)  # statuses that another try may mend
-HUB = ("https", "huggingface.co", None)  # may see the token also when a mirror sends us there
+MAX_REDIRECTS = 5
+RETRY_STATUSES = (408, 416, 425, 429, 500, 502, 503, 504)  # statuses that another try may mend
+HUB_ORIGIN = ("https", "huggingface.co", None)  # may see the token also when a mirror sends us there
 
 
 class Unreachable(HubError):
-    """Nobody answers, or the server is broken for now: another source or the cache may help."""
+    """An error when nobody answers, or the server is broken for now: another source or the cache may help."""
 
 
 class Missing(HubError):
-    """The server answered that there is no such thing, or not for this user; `code` is the Hub's name of it."""
+    """An error when there is no such thing, or not for this user; `code` is the Hub's name of the reason."""
 
     code = ""
     status = 0
 
 
-class _Metered(io.RawIOBase):
-    """What comes from a socket, under the eye of a meter."""
+class Answer(Protocol):
+    """The open answer to a request: a context manager that closes it.
 
-    def __init__(self, raw: Any, sock: socket.socket, meter: Meter) -> None:
+    Attributes:
+        headers: of the answer. linked: of the answer that announced the file, where that was a redirect.
+        chunked: the body comes in pieces that each say their size.
+    """
+
+    status: int
+    headers: Message
+    linked: Message
+    chunked: bool
+
+    def read1(self, count: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Answer: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class _Metered(io.RawIOBase):
+    """A stream from a socket whose seconds and bytes a meter counts."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, meter: Meter) -> None:
         self._raw, self._sock, self._meter = raw, sock, meter
 
     def readable(self) -> bool:
@@ -68,7 +92,7 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Metered(self.fp.detach(), sock, meter))  # type: ignore[attr-defined]
 
     def begin(self) -> None:
-        self.meter.expect(HEAD)
+        self.meter.expect(MAX_HEAD_BYTES)
         super().begin()
 
 
@@ -105,7 +129,7 @@ class _SecureConnection(_Connection, http.client.HTTPSConnection):
 
 
 class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-    """Both schemes, over connections with a meter."""
+    """A handler of both schemes, over connections with a meter."""
 
     def __init__(self, meter: Meter) -> None:
         urllib.request.AbstractHTTPHandler.__init__(self)
@@ -121,7 +145,7 @@ class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
 
 @functools.lru_cache(maxsize=1)
 def _certificates() -> ssl.SSLContext:
-    """The system's certificates; those of certifi on systems without any."""
+    """Gives the system's certificates; those of certifi on systems without any."""
     context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
     folder = os.path.isdir(paths.capath or "") and os.listdir(paths.capath)
@@ -134,13 +158,13 @@ def _certificates() -> ssl.SSLContext:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """A few redirects, by HTTP only, never from https to http; the token goes along where it belongs."""
+    """A handler of a few redirects, by HTTP only, never from https to http; keeps the token where it belongs."""
 
-    max_redirections, max_repeats = REDIRECTS, 2
-    linked: Any = None  # the headers of the answer that announced the file, where that is a redirect
+    max_redirections, max_repeats = MAX_REDIRECTS, 2
+    linked: Message | None = None  # the headers of the answer that announced the file, where that is a redirect
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request:
         if self.linked is None or "X-Linked-Etag" in headers:
             self.linked = headers
@@ -148,18 +172,18 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if new.scheme not in ("http", "https") or not new.hostname or (old.scheme, new.scheme) == ("https", "http"):
             raise Unreachable(f"{shown(req.full_url)} sends us to '{clean(newurl)}', which is not followed.")
         kept = dict(req.headers)
-        if _origin(new) not in (_origin(old), HUB):
+        if _origin(new) not in (_origin(old), HUB_ORIGIN):
             kept.pop("Authorization", None)
         return urllib.request.Request(newurl, headers=kept, unverifiable=True)
 
     http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
 
 
-def _origin(parts: Any) -> tuple[str, str | None, int | None]:
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return (parts.scheme, parts.hostname, parts.port)
 
 
-def open_url(url: str, headers: Mapping[str, str], meter: Meter) -> Any:
+def open_url(url: str, headers: Mapping[str, str], meter: Meter) -> Answer:
     """Sends a GET and gives the open answer, of status 200 or 206; `answer.linked` has the headers about a file.
 
     Raises:
@@ -196,7 +220,7 @@ def open_url(url: str, headers: Mapping[str, str], meter: Meter) -> Any:
     return answer
 
 
-def read(answer: Any, count: int) -> bytes:
+def read(answer: Answer, count: int) -> bytes:
     """Reads some bytes of a body, at most `count`; none at its end.
 
     Raises:
@@ -205,7 +229,7 @@ def read(answer: Any, count: int) -> bytes:
     try:
         return answer.read1(count)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Broken(_reason(error)) from None
+        raise BrokenTransfer(_reason(error)) from None
 
 
 def shown(url: str) -> str:
@@ -218,23 +242,25 @@ def shown(url: str) -> str:
     return clean(bare, 200)
 
 
-def _status(url: str, status: int, headers: Any) -> Exception:
-    """The exception for an answer that is none of 200 and 206."""
+def _status(url: str, status: int, headers: Message) -> Exception:
+    """Makes the exception for an answer that is none of 200 and 206."""
     if status in (401, 403, 404, 410):
         text = f"may not be read ({status})" if status in (401, 403) else f"does not exist ({status})"
         missing = Missing(f"{shown(url)} {text}.", "Is it public?" if status in (401, 403) else "")
         missing.code, missing.status = clean(headers.get("X-Error-Code") or "", 40), status
         return missing
-    if status not in AGAIN:
+    if status not in RETRY_STATUSES:
         return Unreachable(f"{shown(url)}: the server answered {status}.", "Is it the address of a hub?")
     wait = _retry_after(headers)
-    broken = Broken(f"the server answered {status}" + (f" and asks to wait {wait:,.0f} seconds" if wait else ""))
+    broken = BrokenTransfer(
+        f"the server answered {status}" + (f" and asks to wait {wait:,.0f} seconds" if wait else "")
+    )
     broken.wait, broken.status = wait, status
     return broken
 
 
-def _retry_after(headers: Any) -> float:
-    """The seconds of a Retry-After (a number or a date) or of the Hub's RateLimit; 0 where there are none."""
+def _retry_after(headers: Message) -> float:
+    """Gives the seconds of a Retry-After (a number or a date) or of the Hub's RateLimit; 0 where none."""
     text = (headers.get("Retry-After") or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
@@ -246,17 +272,17 @@ def _retry_after(headers: Any) -> float:
     return float(limit[1]) if limit else 0.0
 
 
-def _failure(url: str, problem: Any) -> Exception:
-    """The exception for a request that had no answer."""
+def _failure(url: str, problem: object) -> Exception:
+    """Makes the exception for a request that had no answer."""
     hint = "Is this machine connected? A mirror is set with HF_ENDPOINT or MODELSCOPE_ENDPOINT."
     if isinstance(problem, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError | str):
         return Unreachable(f"{shown(url)} cannot be reached: {clean(str(problem), 200)}.", hint)
     if isinstance(problem, http.client.InvalidURL | ValueError | OverflowError):  # its text may hold the token
         return Unreachable(f"{shown(url)} cannot be asked: the address, or the token, is not well formed.", hint)
-    return Broken(_reason(problem))
+    return BrokenTransfer(_reason(problem))
 
 
-def _reason(problem: Any) -> str:
+def _reason(problem: object) -> str:
     if isinstance(problem, TimeoutError):
         return "the server was silent for too long"
     if isinstance(problem, http.client.RemoteDisconnected):

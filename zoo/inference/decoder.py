@@ -25,7 +25,7 @@ from zoo.inference.static import Graph, evaluating, inputs_of
 from zoo.inference.traced import save_traced
 from zoo.models.common.decoding import KeyValue
 from zoo.models.common.generation import Generated, generate
-from zoo.models.common.generation.cache import HIDDEN, Cached, Past, Session
+from zoo.models.common.generation.cache import HIDDEN_BIAS, CachedSession, Past, Session
 from zoo.models.common.layers import additive_mask
 from zoo.models.common.seq2seq import Seq2Seq
 
@@ -99,7 +99,7 @@ class CompiledSeq2Seq:
 
         def run(ids: Tensor, positions: Tensor, mask: Tensor, past: Past) -> tuple[Tensor, list[KeyValue]]:
             if past is None:
-                hidden = paddle.full([*mask.shape[:3], 1], HIDDEN)
+                hidden = paddle.full([*mask.shape[:3], 1], HIDDEN_BIAS)
                 mask, cache = paddle.concat([hidden, mask], axis=3), nothing
             else:
                 cache = [tensor for pair in past for tensor in pair]
@@ -111,7 +111,7 @@ class CompiledSeq2Seq:
                 logits, *new = self._step.run(given)
             return logits, _pairs([tensor.clone() for tensor in new])  # they become the cache
 
-        return Cached(run)
+        return CachedSession(run)
 
 
 def compile_decoder(model: Seq2Seq, folder: str | os.PathLike[str], precision: str = "fp32") -> CompiledSeq2Seq:

@@ -16,7 +16,7 @@ from zoo.errors import GuardError
 from zoo.inference.engines.eager import Eager
 from zoo.inference.static import inputs_of
 from zoo.models.common.base import Model
-from zoo.models.common.generation import Eager as EagerDecoder
+from zoo.models.common.generation import EagerEngine as EagerDecoder
 from zoo.models.common.seq2seq import Seq2Seq
 
 CHECKED_SHAPES = ((1, 1), (2, 5), (3, 16), (1, 33), (4, 128))  # B x T

@@ -1,12 +1,12 @@
-"""Metrics: plain functions of gold and predicted answers. All in percent.
+"""Computes metrics of gold and predicted answers, by plain functions. All in percent.
 
 Libraries do the counting where a well-kept one exists; they are in the extra `finetune`, and imported when a metric
 is computed.
 """
 
 from zoo.metrics.entities import (
-    LOOSE,
-    SCHEMES,
+    LOOSE_SCHEMES,
+    STRICT_SCHEMES,
     as_iob2,
     entities_score,
     spans,
@@ -17,14 +17,14 @@ from zoo.metrics.entities import (
 )
 from zoo.metrics.generated import character_scores, sacrebleu_scores
 from zoo.metrics.retrieval import nearest, retrieval_accuracy
-from zoo.metrics.squad import ANSWERS, answer_score, best_threshold, mean_percent
-from zoo.metrics.text import TEXT, accuracy, f1, macro_f1, matthews, pearson, spearman
+from zoo.metrics.squad import ANSWER_SCORES, answer_score, best_threshold, mean_percent
+from zoo.metrics.text import TEXT_METRICS, accuracy, f1, macro_f1, matthews, pearson, spearman
 
 __all__ = [
-    "ANSWERS",
-    "LOOSE",
-    "SCHEMES",
-    "TEXT",
+    "ANSWER_SCORES",
+    "LOOSE_SCHEMES",
+    "STRICT_SCHEMES",
+    "TEXT_METRICS",
     "accuracy",
     "answer_score",
     "as_iob2",

@@ -1,4 +1,4 @@
-"""Entities of tags, and metrics of tagging. All in percent.
+"""Reads entities from tags, and computes the metrics of tagging. All in percent.
 
 Two readings of the same tags are in use, and they differ: "lenient" as conll's script and seqeval by default (an
 I-X that continues nothing starts an entity), "strict" (it does not count). Whoever quotes an F1 must say which.
@@ -15,25 +15,25 @@ from zoo.metrics.extra import extra
 Tags = Sequence[Sequence[str]]
 Span = tuple[int, int, str]  # first word, last word, kind
 Named = Iterable[tuple[str, str]]  # kind, text
-SCHEMES = ("IOB2", "IOBES", "BILOU", "BMES")
-LOOSE = ("IOB1", "IOE1", "IOE2", "IO")  # an entity begins or ends without a sign of its own
-OUTSIDE = "O"
-IOBES = {"M": "I", "L": "E", "U": "S"}
+STRICT_SCHEMES = ("IOB2", "IOBES", "BILOU", "BMES")
+LOOSE_SCHEMES = ("IOB1", "IOE1", "IOE2", "IO")  # an entity begins or ends without a sign of its own
+OUTSIDE_TAG = "O"
+IOBES_LETTERS = {"M": "I", "L": "E", "U": "S"}
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
-    """Entities of a sentence, lenient reading: first word, last word, kind. Any of the schemes.
+    """Gives the entities of a sentence, read leniently by any of the schemes: first word, last word, kind.
 
     As seqeval's get_entities; written out, so that predicting needs no extra.
     """
     found: list[Span] = []
-    before, kind_before = OUTSIDE, ""
+    before, kind_before = OUTSIDE_TAG, ""
     for n, tag in enumerate(_inner(tags)):
         letter, kind = tag[:1], tag[1:].removeprefix("-") or "_"
         goes_on = letter in "IE" and before in "BI" and kind == kind_before
         if goes_on:
             found[-1] = (found[-1][0], n, kind)
-        elif letter != OUTSIDE:
+        elif letter != OUTSIDE_TAG:
             found.append((n, n, kind))
         before, kind_before = letter, kind
     return found
@@ -44,9 +44,9 @@ def tags_of(entities: Sequence[Span], length: int, scheme: str = "IOB2") -> list
 
     Args:
         entities: first word, last word, kind.
-        scheme: IOB2, or one of LOOSE.
+        scheme: IOB2, or one of LOOSE_SCHEMES.
     """
-    tags = [OUTSIDE] * length
+    tags = [OUTSIDE_TAG] * length
     for n, (first, last, kind) in enumerate(entities):
         tags[first : last + 1] = [f"I-{kind}"] * (last - first + 1)
         touches = n > 0 and entities[n - 1][1:] == (first - 1, kind)
@@ -64,16 +64,18 @@ def as_iob2(tags: Sequence[str]) -> list[str]:
 
 
 def _inner(tags: Sequence[str]) -> list[str]:
-    """The letters of BMES and BILOU as IOBES has them; tags of other schemes stay."""
-    return [f"{IOBES[tag[0]]}{tag[1:]}" if tag[:1] in IOBES and tag[1:2] == "-" else tag for tag in tags]
+    """Gives the letters of BMES and BILOU as IOBES has them; tags of other schemes stay."""
+    return [
+        f"{IOBES_LETTERS[tag[0]]}{tag[1:]}" if tag[:1] in IOBES_LETTERS and tag[1:2] == "-" else tag for tag in tags
+    ]
 
 
 def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float]:
-    """Precision, recall and F1 of entities, micro average, by seqeval.
+    """Gives precision, recall and F1 of entities, micro average, by seqeval.
 
     Args:
         gold, predicted: tags of sentences of equal length.
-        scheme: one of SCHEMES for the strict reading; empty for the lenient one. In the LOOSE ones an I may
+        scheme: one of STRICT_SCHEMES for the strict reading; empty for the lenient one. In LOOSE_SCHEMES an I may
             begin an entity, so both readings are one.
     """
     with extra():
@@ -82,7 +84,7 @@ def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float
         from seqeval.metrics.v1 import precision_recall_fscore_support as strict
 
     a, b = [_inner(t) for t in gold], [_inner(t) for t in predicted]
-    scheme = "" if scheme in LOOSE else "IOB2" if scheme == "IOB2" else scheme and "IOBES"
+    scheme = "" if scheme in LOOSE_SCHEMES else "IOB2" if scheme == "IOB2" else scheme and "IOBES"
     if all(tag == "O" for tags in (*a, *b) for tag in tags):
         return {"f1": 0.0, "precision": 0.0, "recall": 0.0}
     if scheme:
@@ -93,7 +95,7 @@ def tags_score(gold: Tags, predicted: Tags, scheme: str = "") -> dict[str, float
 
 
 def tags_accuracy(gold: Tags, predicted: Tags) -> float:
-    """Share of words with the right tag, O included."""
+    """Gives the share of words with the right tag, O included."""
     pairs = [g == p for a, b in zip(gold, predicted, strict=True) for g, p in zip(a, b, strict=True)]
     return 100 * float(np.mean(pairs)) if pairs else 0.0
 
@@ -117,7 +119,7 @@ def texts_score(gold: Sequence[Named], predicted: Sequence[Named], kinds: Sequen
 
 
 def entities_score(gold: Iterable[tuple], predicted: Iterable[tuple]) -> dict[str, float]:
-    """Precision, recall and F1 of sets of entities, micro average; 0 where a share is of nothing."""
+    """Gives precision, recall and F1 of sets of entities, micro average; 0 where a share is of nothing."""
     a, b = set(gold), set(predicted)
     right = len(a & b)
     precision = right / len(b) if b else 0.0

@@ -1,4 +1,4 @@
-"""The extra that holds the metrics' libraries."""
+"""Names the libraries that compute metrics, and says what to install where one is missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from zoo.errors import UsageError, to_install
 
 # (head, metric) -> library; what is not here is counted by our own code.
-LIBRARIES = {
+LIBRARY_BY_METRIC = {
     ("classification", "f1"): "sklearn",
     ("classification", "macro-f1"): "sklearn",
     ("classification", "matthews"): "sklearn",
@@ -25,13 +25,13 @@ def check(head: str, metrics: Iterable[str]) -> None:
     """Raises UsageError where a library is missing that one of the metrics needs."""
     for name in metrics:
         with extra():
-            if library := LIBRARIES.get((head, name)):
+            if library := LIBRARY_BY_METRIC.get((head, name)):
                 import_module(library)
 
 
 @contextmanager
 def extra() -> Iterator[None]:
-    """Around an import: says what to install when the library is not there.
+    """Turns the failed import of a library inside the block into the command that installs it.
 
     Raises:
         UsageError: it is not.

@@ -1,4 +1,4 @@
-"""Metrics of generated text. All in percent.
+"""Computes metrics of generated text. All in percent.
 
 BLEU of translations is sacrebleu's, which names how it cuts words. BLEU and ROUGE-L of question generation and
 summaries in Chinese are those of DuReader's script (Baidu), over characters: what PALM's published scores are.
@@ -14,9 +14,9 @@ import numpy as np
 
 from zoo.metrics.extra import extra
 
-ORDERS = 4
-TINY, SMALL = 1e-15, 1e-9  # DuReader's script adds them above and below a fraction
-BETA = 1.2  # weight of recall in ROUGE-L
+MAX_NGRAM = 4
+NUMERATOR_EPSILON, DENOMINATOR_EPSILON = 1e-15, 1e-9  # DuReader's script adds them above and below a fraction
+ROUGE_BETA = 1.2  # weight of recall in ROUGE-L
 
 
 def sacrebleu_scores(gold: Sequence[str], predicted: Sequence[str], tokenize: str = "13a") -> dict[str, float]:
@@ -34,22 +34,24 @@ def sacrebleu_scores(gold: Sequence[str], predicted: Sequence[str], tokenize: st
 
 
 def character_scores(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
-    """BLEU-1 to BLEU-4 of the corpus and the mean ROUGE-L, over characters that are not spaces; case counts."""
+    """Gives BLEU-1 to BLEU-4 and the mean ROUGE-L over characters that are not spaces; case counts."""
     pairs = [("".join(g.split()), "".join(p.split())) for g, p in zip(gold, predicted, strict=True)]
     scores = {f"bleu-{n}": 100 * value for n, value in enumerate(_bleu(pairs), 1)}
     return {**scores, "rouge-l": 100 * float(np.mean([_rouge_l(g, p) for g, p in pairs]))}
 
 
 def _bleu(pairs: Sequence[tuple[str, str]]) -> list[float]:
-    """Geometric means of the precisions of 1 to n characters, times the brevity penalty of the corpus."""
-    right, guessed = np.zeros(ORDERS), np.zeros(ORDERS)
+    """Gives geometric means of the precisions of 1 to n characters, times the brevity penalty of the corpus."""
+    right, guessed = np.zeros(MAX_NGRAM), np.zeros(MAX_NGRAM)
     for gold, predicted in pairs:
-        for n in range(1, ORDERS + 1):
+        for n in range(1, MAX_NGRAM + 1):
             a, b = _grams(gold, n), _grams(predicted, n)
             right[n - 1] += sum((a & b).values())
             guessed[n - 1] += max(0, len(predicted) - n + 1)
-    products = np.cumprod((right + TINY) / (guessed + SMALL))
-    ratio = (sum(len(p) for _, p in pairs) + TINY) / (sum(len(g) for g, _ in pairs) + SMALL)
+    products = np.cumprod((right + NUMERATOR_EPSILON) / (guessed + DENOMINATOR_EPSILON))
+    ratio = (sum(len(p) for _, p in pairs) + NUMERATOR_EPSILON) / (
+        sum(len(g) for g, _ in pairs) + DENOMINATOR_EPSILON
+    )
     penalty = exp(1 - 1 / ratio) if ratio < 1 else 1.0
     return [float(product ** (1 / n)) * penalty for n, product in enumerate(products, 1)]
 
@@ -59,16 +61,16 @@ def _grams(text: str, n: int) -> Counter[str]:
 
 
 def _rouge_l(gold: str, predicted: str) -> float:
-    """F of the longest common subsequence; 0 when nothing is common."""
+    """Gives the F of the longest common subsequence; 0 when nothing is common."""
     longest = _common(gold, predicted)
     if not longest:
         return 0.0
     precision, recall = longest / len(predicted), longest / len(gold)
-    return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
+    return (1 + ROUGE_BETA**2) * precision * recall / (recall + ROUGE_BETA**2 * precision)
 
 
 def _common(a: str, b: str) -> int:
-    """Length of the longest common subsequence, a row at a time."""
+    """Gives the length of the longest common subsequence, computed a row at a time."""
     row = [0] * (len(b) + 1)
     for char in a:
         diagonal = 0

@@ -1,4 +1,4 @@
-"""SQuAD's and CMRC 2018's metrics of extracted answers. All in percent.
+"""Computes SQuAD's and CMRC 2018's metrics of extracted answers. All in percent.
 
 SQuAD: the official scripts evaluate-v1.1.py and evaluate-v2.0.py (Rajpurkar et al. 2016, 2018), which differ where
 nothing is left of an answer. CMRC 2018: cmrc2018_evaluate.py (Cui et al. 2019), which cuts words by NLTK.
@@ -17,51 +17,51 @@ from zoo.metrics.treebank import words
 
 Score = Callable[[str, str], float]  # of a gold and a predicted answer, 0 to 1
 
-ARTICLES = re.compile(r"\b(a|an|the)\b")
+ENGLISH_ARTICLES = re.compile(r"\b(a|an|the)\b")
 ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 # What cmrc2018_evaluate.py takes out of both sides; ASCII stops, commas and the ellipsis stay.
 CHINESE_PUNCTUATION = set("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
-CHINESE = re.compile(r"([\u4e00-\u9fa5])")
+CHINESE_CHARACTER = re.compile(r"([\u4e00-\u9fa5])")
 
 
 def normalize(text: str) -> str:
-    """Lower case, no ASCII punctuation, no English articles, single spaces; in this order."""
-    return " ".join(ARTICLES.sub(" ", text.lower().translate(ASCII_PUNCTUATION)).split())
+    """Gives a text in lower case, without ASCII punctuation and English articles, with single spaces."""
+    return " ".join(ENGLISH_ARTICLES.sub(" ", text.lower().translate(ASCII_PUNCTUATION)).split())
 
 
 def exact(gold: str, predicted: str) -> float:
-    """1 when both are equal after `normalize`."""
+    """Gives 1 when both are equal after `normalize`."""
     return float(normalize(gold) == normalize(predicted))
 
 
 def token_f1(gold: str, predicted: str) -> float:
-    """F1 of the bags of words; where one side has none, 1 only when both have none (SQuAD 2.0)."""
+    """Gives the F1 of the bags of words; where one side has none, 1 only when both have none (SQuAD 2.0)."""
     a, b = normalize(gold).split(), normalize(predicted).split()
     return shared_f1(gold, predicted) if a and b else float(a == b)
 
 
 def shared_f1(gold: str, predicted: str) -> float:
-    """F1 of the bags of words; 0 where they share none, so also where neither side has one (SQuAD 1.1)."""
+    """Gives the F1 of the bags of words; 0 where they share none, also where neither side has one (SQuAD 1.1)."""
     a, b = normalize(gold).split(), normalize(predicted).split()
     same = sum((Counter(a) & Counter(b)).values())
     return 2 * same / (len(a) + len(b)) if same else 0.0
 
 
 def chinese_pieces(text: str) -> list[str]:
-    """Chinese characters one by one and what is between them in words, lower case, without punctuation."""
+    """Gives Chinese characters one by one and words between them, lower case, without punctuation."""
     kept = "".join(c for c in text.lower().strip() if c not in CHINESE_PUNCTUATION)
-    parts = CHINESE.split(kept)  # with the characters that divide them
+    parts = CHINESE_CHARACTER.split(kept)  # with the characters that divide them
     return [piece for n, part in enumerate(parts) for piece in ([part] if n % 2 else words(part))]
 
 
 def chinese_exact(gold: str, predicted: str) -> float:
-    """1 when both are equal in lower case and without punctuation."""
+    """Gives 1 when both are equal in lower case and without punctuation."""
     a, b = ("".join(c for c in t.lower().strip() if c not in CHINESE_PUNCTUATION) for t in (gold, predicted))
     return float(a == b)
 
 
 def chinese_f1(gold: str, predicted: str) -> float:
-    """F1 of the longest run of pieces that both share; 0 where they share none."""
+    """Gives the F1 of the longest run of pieces that both share; 0 where they share none."""
     a, b = chinese_pieces(gold), chinese_pieces(predicted)
     longest, row = 0, [0] * (len(b) + 1)
     for piece in a:
@@ -71,12 +71,12 @@ def chinese_f1(gold: str, predicted: str) -> float:
 
 
 def best_over(score: Score, golds: Sequence[str], predicted: str) -> float:
-    """The score of the gold answer that fits best; 0 without one."""
+    """Gives the score of the gold answer that fits best; 0 without one."""
     return max((score(gold, predicted) for gold in golds), default=0.0)
 
 
 def best_or_none(score: Score, golds: Sequence[str], predicted: str) -> float:
-    """The same where nothing may be the right answer: golds of which nothing is left do not count (SQuAD 2.0).
+    """Gives the same where nothing may be the right answer: empty golds do not count (SQuAD 2.0).
 
     Where none counts, 1 for an answer of which nothing is left, and 0 for others.
     """
@@ -87,7 +87,7 @@ def best_or_none(score: Score, golds: Sequence[str], predicted: str) -> float:
 def best_threshold(
     scores: Sequence[float], no_answer: Sequence[float], answerable: Sequence[bool], empty: Sequence[bool]
 ) -> tuple[float, float]:
-    """The best score that a threshold on `no_answer` can give, and that threshold.
+    """Gives the best score that a threshold on `no_answer` can give, and that threshold.
 
     A question whose `no_answer` is above the threshold is answered with nothing.
 
@@ -114,11 +114,11 @@ def best_threshold(
 
 
 def mean_percent(scores: Sequence[float] | np.ndarray) -> float:
-    """100 times the mean."""
+    """Gives 100 times the mean."""
     return 100 * float(np.mean(scores))
 
 
-ANSWERS: dict[str, dict[str, Score]] = {
+ANSWER_SCORES: dict[str, dict[str, Score]] = {
     "english": {"f1": shared_f1, "exact": exact},
     "chinese": {"f1": chinese_f1, "exact": chinese_exact},
 }
@@ -134,4 +134,4 @@ def answer_score(rules: str, name: str, unanswerable: bool, golds: Sequence[str]
         golds: right answers; none for a question without one.
         predicted: "" for none.
     """
-    return (best_or_none if unanswerable else best_over)(ANSWERS[rules][name], golds, predicted)
+    return (best_or_none if unanswerable else best_over)(ANSWER_SCORES[rules][name], golds, predicted)

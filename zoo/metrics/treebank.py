@@ -1,4 +1,4 @@
-"""English words as NLTK's word_tokenize cuts them (the Penn Treebank's rules), of text in lower case.
+"""Cuts lower-case English text into words as NLTK's word_tokenize does (the Penn Treebank's rules).
 
 Rules for signs that CMRC 2018's script takes out before it cuts words (dashes, colons, stars, curly double quotes)
 are left out.
@@ -9,26 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-APART = r" \g<0> "
-RULES = tuple(
+SPACES_AROUND = r" \g<0> "
+TREEBANK_RULES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         # Quotes that open.
-        ("[«‘„]", APART),
+        ("[«‘„]", SPACES_AROUND),
         ('^"', " `` "),
         (r"([ (\[{<])(?:\"|'')", r"\1 `` "),
         (r"(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)", "' "),
         # Punctuation; a full stop only at the end of a sentence.
-        (r"(?<=[^.])\.(?=[\])}>\"'»” ]*\s*$)", APART),
+        (r"(?<=[^.])\.(?=[\])}>\"'»” ]*\s*$)", SPACES_AROUND),
         (r",(\D)", r" , \1"),
         (",$", " , "),
-        (r"\.{2,}", APART),
-        ("[;@#$%&\u2012-\u2015?!]", APART),
+        (r"\.{2,}", SPACES_AROUND),
+        ("[;@#$%&\u2012-\u2015?!]", SPACES_AROUND),
         (r"(?<=[^'])'(?= )", " '"),
-        (r"[\[\](){}<>]", APART),
+        (r"[\[\](){}<>]", SPACES_AROUND),
         ("^|$", " "),
         # Quotes that close, and what English contracts.
-        ("»", APART),
+        ("»", SPACES_AROUND),
         ("''|\"", " '' "),
         (r"\s+", " "),
         (r"(?<=[^' ])'(?:s|m|d|) ", r" \g<0>"),
@@ -39,11 +39,11 @@ RULES = tuple(
     )
 )
 # A full stop behind these ends no sentence; NLTK learns its list from newspapers. Initials and numbers are others.
-SHORT = """mr mrs ms dr prof st jr sr co corp inc ltd vs etc al no vol fig gen col gov rep sen rev hon lt sgt capt
-dept est jan feb mar apr aug sept oct nov dec"""
-ABBREVIATIONS = frozenset(SHORT.split())
-STOP = re.compile(r"(\S*?)\.[\"')\]}]*\s+(?=\S)")
-INITIALS = re.compile(r"\w(?:\.\w)*")
+ABBREVIATION_TEXT = """mr mrs ms dr prof st jr sr co corp inc ltd vs etc al no vol fig gen col gov rep sen rev hon
+lt sgt capt dept est jan feb mar apr aug sept oct nov dec"""
+ABBREVIATIONS = frozenset(ABBREVIATION_TEXT.split())
+FULL_STOP = re.compile(r"(\S*?)\.[\"')\]}]*\s+(?=\S)")
+INITIALS_PATTERN = re.compile(r"\w(?:\.\w)*")
 
 
 def words(text: str) -> list[str]:
@@ -52,7 +52,7 @@ def words(text: str) -> list[str]:
 
 
 def _words(sentence: str) -> list[str]:
-    for pattern, replacement in RULES:
+    for pattern, replacement in TREEBANK_RULES:
         if replacement:
             sentence = pattern.sub(replacement, sentence)
         else:
@@ -63,10 +63,10 @@ def _words(sentence: str) -> list[str]:
 def _sentences(text: str) -> Iterator[str]:
     """Cuts behind a full stop and a space, except after abbreviations, initials, and numbers before a word."""
     begin = 0
-    for found in STOP.finditer(text):
+    for found in FULL_STOP.finditer(text):
         word = found[1].lstrip("\"'([{<«‘„")
         number = word[:1].isdigit() and not text[found.end()].isdigit()
-        if word and not (word.endswith(".") or number or word in ABBREVIATIONS or INITIALS.fullmatch(word)):
+        if word and not (word.endswith(".") or number or word in ABBREVIATIONS or INITIALS_PATTERN.fullmatch(word)):
             yield text[begin : found.end()]
             begin = found.end()
     yield text[begin:]

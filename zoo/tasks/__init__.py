@@ -1,4 +1,4 @@
-"""Tasks: data sets by name, and a user's own files.
+"""Finds tasks (data sets with their metric) by name, and reads a user's own files as one.
 
     task = zoo.tasks.find("sst2")
     examples = list(task.read("glue/", "dev"))
@@ -20,35 +20,36 @@ from typing import Any
 
 from zoo.errors import UsageError
 from zoo.files import clean, quote
-from zoo.tasks.base import Example, Task
+from zoo.tasks.base import Task
+from zoo.tasks.example import Example
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.scores import Scores
 
 __all__ = ["Example", "Features", "Ragged", "Scores", "Task", "find", "from_dict", "names"]
 
-MODULES = ("glue", "clue", "crosslingual", "ner", "comprehension", "retrieval", "generation")
-ALIASES = {"sst-2": "sst2", "sts-b": "stsb", "squad_v2": "squad2", "squad1": "squad", "diagnostic": "ax"}
+TASK_MODULES = ("glue", "clue", "crosslingual", "ner", "comprehension", "retrieval", "generation")
+TASK_ALIASES = {"sst-2": "sst2", "sts-b": "stsb", "squad_v2": "squad2", "squad1": "squad", "diagnostic": "ax"}
 
 
 @lru_cache
 def _table() -> dict[str, Task]:
-    found = [task for name in MODULES for task in import_module(f"zoo.tasks.{name}").TASKS]
+    found = [task for name in TASK_MODULES for task in import_module(f"zoo.tasks.{name}").TASKS]
     return {task.name: task for task in found}
 
 
 def names() -> tuple[str, ...]:
-    """Names of the tasks."""
+    """Gives the names of the tasks."""
     return tuple(_table())
 
 
 def find(name: str) -> Task:
-    """The task of a name.
+    """Gives the task of a name.
 
     Raises:
         UsageError: there is none; suggests the nearest.
     """
     key = name.strip().lower()
-    key = ALIASES.get(key, key)
+    key = TASK_ALIASES.get(key, key)
     key = key if key in _table() else key.replace("_", "-")
     if key not in _table():
         near = get_close_matches(key, _table(), 3)
@@ -60,7 +61,7 @@ def find(name: str) -> Task:
 
 
 def from_dict(values: Mapping[str, Any]) -> Task:
-    """The task that `Task.to_dict` described, such as the one saved beside a checkpoint.
+    """Gives the task that `Task.to_dict` described, such as the one saved beside a checkpoint.
 
     Raises:
         UsageError: it describes none.
@@ -84,7 +85,7 @@ def from_dict(values: Mapping[str, Any]) -> Task:
 
 
 def _value(name: str, value: Any) -> Any:
-    """Tuples for lists, and a Hub for its description."""
+    """Gives tuples for lists, and a Hub for its description."""
     from zoo.tasks.hub import Hub
 
     if name == "hub":

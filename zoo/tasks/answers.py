@@ -1,4 +1,4 @@
-"""Extracted answers: where they are in their context, and which tokens hold them."""
+"""Finds where extracted answers are in their context, and which tokens hold them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
 
-class Gold(NamedTuple):
+class GoldAnswer(NamedTuple):
     """A right answer and the character of the context where it starts; -1 when the context does not have it."""
 
     text: str
@@ -37,7 +37,7 @@ def nearest(context: str, text: str, start: int) -> int:
     return before if start - before <= after - start else after
 
 
-def trained_on(answers: Sequence[Gold]) -> Gold | None:
+def trained_on(answers: Sequence[GoldAnswer]) -> GoldAnswer | None:
     """Gives the answer that is learned: the first one that the context has, else the first; None for none."""
     return next((gold for gold in answers if gold.start >= 0), answers[0] if answers else None)
 
@@ -78,7 +78,7 @@ def marks_of(text: str) -> frozenset[str]:
     return frozenset(c for c in set(text) if unicodedata.category(c)[0] == "M")
 
 
-def places(spans: Ragged, sample: np.ndarray, golds: Sequence[Gold | None]) -> np.ndarray:
+def places(spans: Ragged, sample: np.ndarray, golds: Sequence[GoldAnswer | None]) -> np.ndarray:
     """Gives the tokens that share a character with each answer.
 
     An answer may begin or end with characters that have no token (spaces, line ends, marks that were stripped): the
@@ -114,18 +114,18 @@ def places(spans: Ragged, sample: np.ndarray, golds: Sequence[Gold | None]) -> n
     return out
 
 
-NOWHERE = "answers that are not in the context"
-SILENT = "answers of which no character has a token"
-CUT = "answers that no row holds whole"
-INSIDE = "answers that begin or end inside of a token"
-EDGES = "answers that begin or end with a character that has no token"
+NOT_IN_CONTEXT = "answers that are not in the context"
+WITHOUT_TOKENS = "answers of which no character has a token"
+CUT_OFF = "answers that no row holds whole"
+INSIDE_A_TOKEN = "answers that begin or end inside of a token"
+AT_A_LOST_CHARACTER = "answers that begin or end with a character that has no token"
 
 
 def lost(
     spans: Ragged,
     sample: np.ndarray,
     labels: np.ndarray,
-    golds: Sequence[Gold | None],
+    golds: Sequence[GoldAnswer | None],
     contexts: Sequence[str],
     longest: int,
     same: Callable[[str, str], bool],
@@ -148,20 +148,20 @@ def lost(
         if gold is None:
             continue
         if gold.start < 0:
-            counts[NOWHERE] += 1
+            counts[NOT_IN_CONTEXT] += 1
         elif n not in found:
-            counts[CUT if n in touched else SILENT] += 1
+            counts[CUT_OFF if n in touched else WITHOUT_TOKENS] += 1
         elif all(last - first + 1 > longest for _, first, last in found[n]):
             counts[f"answers of more than {longest} tokens"] += 1
         else:
             held = [(spans[row][first, 0], spans[row][last, 1]) for row, first, last in found[n]]
             if not any(same(gold.text, contexts[n][a:b]) for a, b in held):
                 begin, end = gold.start, gold.start + len(gold.text)
-                counts[INSIDE if any(a < begin or b > end for a, b in held) else EDGES] += 1
+                counts[INSIDE_A_TOKEN if any(a < begin or b > end for a, b in held) else AT_A_LOST_CHARACTER] += 1
     return counts
 
 
-def _touched(spans: Ragged, sample: np.ndarray, golds: Sequence[Gold | None]) -> set[int]:
+def _touched(spans: Ragged, sample: np.ndarray, golds: Sequence[GoldAnswer | None]) -> set[int]:
     """Gives the examples of which some row has a token of the answer."""
     alone = places(spans, np.arange(len(spans)), [golds[n] for n in sample.tolist()])
     return {int(n) for n in sample[np.flatnonzero(alone[:, 1])]}

@@ -1,4 +1,4 @@
-"""What a task is: files in, token ids out; a network's outputs in, answers, scores and a submission out."""
+"""Defines a task: it reads files, makes token ids, turns outputs into answers, scores them, writes submissions."""
 
 from __future__ import annotations
 
@@ -7,44 +7,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import numpy as np
 
 from zoo.errors import InputError, UsageError
 from zoo.files import clean, quote, user_path, write_file
+from zoo.tasks.example import E, P
 from zoo.tasks.features import Features, join
 from zoo.tasks.formats import READERS
 from zoo.tasks.hub import Hub, hub_rows
 from zoo.tasks.rows import Row
-from zoo.tasks.scores import ALL, Scores, by_language
+from zoo.tasks.scores import ALL_ROW, Scores, by_language
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from zoo.tokenization import Tokenizer
 
-CHUNK = 1000  # examples that are tokenized at once
+CHUNK_EXAMPLES = 1000  # examples that are tokenized at once
 HELD_OUT = 20  # of the training rows of a data set without a development set, one in so many
 
 Outputs = Mapping[str, Sequence[np.ndarray]]
 Source = str | Path | Sequence[Path]
 
 
-@dataclass(frozen=True)
-class Example:
-    """One item of a data set; families add what is asked and what is right.
-
-    Attributes:
-        id: as the data set numbers it; the line of the file where it does not.
-        language: code for data sets of several languages, else empty.
-    """
-
-    id: str
-    language: str = field(default="", kw_only=True)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Task(ABC):
-    """A row of the table of tasks. Families differ in their methods, tasks of one family only in these values.
+class Task(ABC, Generic[E, P]):
+    """A data set with its metric. Families differ in their methods, tasks of one family only in these values.
 
     Attributes:
         name: what a user types.
@@ -82,8 +72,8 @@ class Task(ABC):
 
     # --- reading ---
 
-    def read(self, source: Source, split: str = "train", languages: Sequence[str] = ()) -> Iterator[Example]:
-        """The examples of a split, one at a time.
+    def read(self, source: Source, split: str = "train", languages: Sequence[str] = ()) -> Iterator[E]:
+        """Gives the examples of a split, one at a time.
 
         Args:
             source: the folder of the data set or of its benchmark, a file of the published format, the two files
@@ -118,7 +108,7 @@ class Task(ABC):
             )
 
     def _rows(self, source: Source, split: str, languages: Sequence[str]) -> Iterator[tuple[str, Iterator[Row]]]:
-        """Rows and their language: empty when the rows say it themselves."""
+        """Gives rows and their language: empty when the rows say it themselves."""
         if source == "hub":
             if self.hub is None:
                 raise UsageError(f"{self.name} is not on the Hub.", "Give a folder: --data DIR.")
@@ -136,7 +126,7 @@ class Task(ABC):
             yield language, self.open(files, split)
 
     def paths(self, folder: Path, split: str, languages: Sequence[str]) -> Iterator[tuple[str, tuple[Path, ...]]]:
-        """The files of a split in a folder, with the language that their names say, or "".
+        """Gives the files of a split in a folder, with the language that their names say, or "".
 
         Raises:
             UsageError: there is no such split.
@@ -150,7 +140,7 @@ class Task(ABC):
             yield language, tuple(self.find(folder, p.replace("{language}", self.code(language))) for p in patterns)
 
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
-        """Rows of local files."""
+        """Reads the rows of local files."""
         columns = self.columns if not self.headless or split in self.headless else ()
         try:
             return READERS[self.format](files[0], columns, **self.reading)
@@ -159,11 +149,11 @@ class Task(ABC):
             raise UsageError(f"No file can be read as the task {self.name} says: {made}.") from None
 
     def code(self, language: str) -> str:
-        """How a language is spelled in the names of files."""
+        """Gives the way a language is spelled in the names of files."""
         return language
 
     def find(self, folder: Path, name: str) -> Path:
-        """A file of the data set, in its folder or in its benchmark's, packed or not.
+        """Gives a file of the data set, in its folder or in its benchmark's, packed or not.
 
         Raises:
             InputError: it is in neither.
@@ -182,7 +172,7 @@ class Task(ABC):
         )
 
     def _from(self, source: Source, split: str, languages: Sequence[str]) -> str:
-        """What was read, for a sentence."""
+        """Gives what was read, for a sentence."""
         if isinstance(source, (str, Path)):
             folder = user_path(source)
             found = self.paths(folder, split, languages) if folder.is_dir() else [("", (folder,))]
@@ -190,15 +180,15 @@ class Task(ABC):
         return " and ".join(f"'{s}'" for s in source)
 
     @abstractmethod
-    def example(self, row: Row, split: str, language: str = "") -> Example | None:
-        """The example of a row; None for a row that does not count."""
+    def example(self, row: Row, split: str, language: str = "") -> E | None:
+        """Gives the example of a row; None for a row that does not count."""
 
     # --- to the network and back ---
 
     def features(
-        self, examples: Iterable[Any], tokenizer: Tokenizer, max_length: int | None = None, **options: Any
+        self, examples: Iterable[E], tokenizer: Tokenizer, max_length: int | None = None, **options: Any
     ) -> Features:
-        """Token ids of examples.
+        """Gives the token ids of examples.
 
         Args:
             examples: read a run at a time, so that a generator does.
@@ -213,33 +203,33 @@ class Task(ABC):
         if tokenizer.max_length is not None:
             wanted = min(wanted, tokenizer.max_length)
         parts = []
-        while chunk := list(islice(iterator, CHUNK)):
+        while chunk := list(islice(iterator, CHUNK_EXAMPLES)):
             parts.append(self.encode(chunk, tokenizer, wanted, **options))
         if not parts:
             raise InputError(f"There is no example of {self.name} to make features of.")
         return join(parts)
 
     @abstractmethod
-    def encode(self, examples: list[Any], tokenizer: Tokenizer, max_length: int) -> Features:
-        """Features of a run of examples."""
+    def encode(self, examples: list[E], tokenizer: Tokenizer, max_length: int) -> Features:
+        """Gives the features of a run of examples."""
 
     @abstractmethod
-    def predictions(self, outputs: Outputs, features: Features, examples: Sequence[Any]) -> list[Any]:
-        """One answer per example.
+    def predictions(self, outputs: Outputs, features: Features, examples: Sequence[E]) -> list[P]:
+        """Gives one answer per example.
 
         Args:
             outputs: what the head gives, name -> one array per row of `features`, without the batch axis; padding
                 at the end is cut off.
         """
 
-    def tuned(self, outputs: Outputs, features: Features, examples: Sequence[Any]) -> Task:
-        """The task with what a development set can choose (a threshold) chosen; else itself."""
+    def tuned(self, outputs: Outputs, features: Features, examples: Sequence[E]) -> Self:
+        """Gives the task with what a development set can choose (a threshold) chosen; else itself."""
         return self
 
     # --- answers out ---
 
-    def score(self, predictions: Sequence[Any], examples: Sequence[Any]) -> Scores:
-        """Metrics of predictions.
+    def score(self, predictions: Sequence[P], examples: Sequence[E]) -> Scores:
+        """Computes the metrics of predictions.
 
         Raises:
             InputError: not one prediction per example, or an example without a gold answer.
@@ -249,17 +239,17 @@ class Task(ABC):
         if any(e.language for e in examples):
             source = self.train_languages[0] if len(self.train_languages) == 1 else ""
             return by_language(self.measure, predictions, examples, self.metrics[0], source)
-        return Scores(self.measure(predictions, examples), ALL, self.metrics[0])
+        return Scores(self.measure(predictions, examples), ALL_ROW, self.metrics[0])
 
     @abstractmethod
-    def measure(self, predictions: Sequence[Any], examples: Sequence[Any]) -> dict[str, dict[str, float]]:
-        """The rows of `Scores` for one language."""
+    def measure(self, predictions: Sequence[P], examples: Sequence[E]) -> dict[str, dict[str, float]]:
+        """Computes the rows of `Scores` for one language."""
 
     def write_predictions(
         self,
         folder: Path,
-        predictions: Sequence[Any],
-        examples: Sequence[Any],
+        predictions: Sequence[P],
+        examples: Sequence[E],
         split: str = "test",
         replace: bool = False,
     ) -> Path:
@@ -274,13 +264,13 @@ class Task(ABC):
     suffix: ClassVar[str] = ".jsonl"
 
     @abstractmethod
-    def lines(self, predictions: Sequence[Any], examples: Sequence[Any], split: str) -> Iterator[str]:
-        """The lines of a submission."""
+    def lines(self, predictions: Sequence[P], examples: Sequence[E], split: str) -> Iterator[str]:
+        """Gives the lines of a submission."""
 
     # --- beside a checkpoint ---
 
     def to_dict(self) -> dict[str, Any]:
-        """What `zoo.tasks.from_dict` makes this task of again; JSON."""
+        """Gives what `zoo.tasks.from_dict` makes this task of again; JSON."""
         return {"family": type(self).__name__, **asdict(self)}
 
 
@@ -292,6 +282,6 @@ def published(file: Path, lines: Iterable[str], replace: bool = False) -> Path:
 
 
 def language_of(file: Path, languages: Sequence[str]) -> str:
-    """The language code that a file's name has as a part: "dev-de.tsv", "xquad.de.json"."""
+    """Gives the language code that a file's name has as a part: "dev-de.tsv", "xquad.de.json"."""
     parts = file.name.replace("-", ".").replace("_", ".").split(".")
     return next((part for part in parts if part in languages), "")

@@ -1,4 +1,4 @@
-"""Classification of texts and pairs, and regression: GLUE, CLUE, XNLI, PAWS-X, ChnSentiCorp."""
+"""Reads, encodes and scores classification of texts and pairs, and regression: GLUE, CLUE, XNLI, PAWS-X."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import numpy as np
 from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
-from zoo.tasks.base import Example, Outputs, Task
-from zoo.tasks.features import Features, Ragged
+from zoo.tasks.base import Outputs, Task
+from zoo.tasks.example import Example
+from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.rows import Row, number_of, shown
-from zoo.tasks.scores import ALL
+from zoo.tasks.scores import ALL_ROW
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
@@ -32,8 +33,8 @@ class TextExample(Example):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classification(Task):
-    """One of `labels` per text or pair; without labels a number per text or pair (regression).
+class Classification(Task[TextExample, str | float]):
+    """A task with one of `labels` per text or pair; without labels a number for each (regression).
 
     Attributes:
         labels: names of the classes in the order of their ids.
@@ -43,7 +44,7 @@ class Classification(Task):
         also: other spellings of a label.
         id: column of the id.
         language: column of the language.
-        prepared: name of a function in PREPARED that makes the columns first.
+        prepared: name of a function in PREPARATIONS that makes the columns first.
         style: of the submission: "glue" (index, tab, prediction), "clue" (JSON lines) or "labels" (bare).
         decimals: of a submitted number.
         missing: labels of a test set that say that nobody knows what is right.
@@ -68,19 +69,19 @@ class Classification(Task):
 
     @property
     def regression(self) -> bool:
-        """True when a number is asked for."""
+        """Tells whether a number is asked for."""
         return not self.labels
 
     # --- reading ---
 
     def example(self, row: Row, split: str, language: str = "") -> TextExample | None:
         if self.prepared:
-            row = PREPARED[self.prepared](row)
+            row = PREPARATIONS[self.prepared](row)
         values = row.values
         if self.language:
             language = str(values.get(self.language, language))
         label = self._label(row, split)
-        if label == DROPPED:
+        if label == DROPPED_LABEL:
             return None
         name = values.get(self.id) if self.id else None
         ident = str(row.line if name is None else name)
@@ -92,7 +93,7 @@ class Classification(Task):
         text = label_of(value)
         unlabelled = value is None and self.dropped and not test
         if self.label in row.values and (text in self.dropped or unlabelled):
-            return DROPPED
+            return DROPPED_LABEL
         if test and (text is None or (text in self.missing and text not in self._names)):
             return None
         if text is None:
@@ -120,7 +121,7 @@ class Classification(Task):
         texts = [e.text for e in examples]
         pairs = [e.pair or "" for e in examples] if examples[0].pair is not None else None
         rows = tokenizer(texts, pairs, max_length=max_length, padding=False)
-        columns: dict[str, Any] = {
+        columns: dict[str, Column] = {
             name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
         }
         if all(e.label is not None for e in examples):
@@ -133,8 +134,8 @@ class Classification(Task):
 
     def predictions(
         self, outputs: Outputs, features: Features, examples: Sequence[TextExample]
-    ) -> list[str] | list[float]:
-        """Classes from `logits` [N, C], or numbers from [N, 1]."""
+    ) -> list[str | float]:
+        """Gives classes from `logits` [N, C], or numbers from [N, 1]."""
         logits = np.stack([np.asarray(row) for row in outputs["logits"]])
         if self.regression:
             return [float(v) for v in logits.reshape(len(logits))]
@@ -152,7 +153,7 @@ class Classification(Task):
                 "Score a split with labels, such as dev.",
             )
         positive = self.labels[1] if len(self.labels) == 2 else None
-        return {ALL: {name: metrics.TEXT[name](gold, predictions, positive) for name in self.metrics}}
+        return {ALL_ROW: {name: metrics.TEXT_METRICS[name](gold, predictions, positive) for name in self.metrics}}
 
     suffix: ClassVar[str] = ".tsv"
 
@@ -174,7 +175,7 @@ class Classification(Task):
                 yield f"{example.id}\t{value}" if self.style == "glue" else value
 
 
-DROPPED = "\0"
+DROPPED_LABEL = "\0"
 
 
 def _number(row: Row, column: str, value: Any, bounds: tuple[float, float] | None) -> float:
@@ -190,7 +191,7 @@ def _number(row: Row, column: str, value: Any, bounds: tuple[float, float] | Non
 
 
 def _cluewsc(row: Row) -> Row:
-    """Which noun a pronoun means, as a pair: the text, and "<pronoun> means <noun>"."""
+    """Turns the noun that a pronoun means into a pair: the text, and "<pronoun> means <noun>"."""
     target = row.get("target")
     spans = [target.get(name) if isinstance(target, dict) else None for name in ("span1_text", "span2_text")]
     if not all(isinstance(span, str) and span for span in spans):
@@ -207,7 +208,7 @@ def _csl(row: Row) -> Row:
 
 
 def _xnli(row: Row) -> Row:
-    """One set of names for the files of XNLI 1.0, of its machine translation, of XTREME and of the Hub."""
+    """Gives one set of names to the files of XNLI 1.0, of its machine translation, of XTREME and of the Hub."""
     values = dict(row.values)
     for old, new in (("premise", "sentence1"), ("hypo", "sentence2"), ("hypothesis", "sentence2")):
         if old in values:
@@ -217,4 +218,4 @@ def _xnli(row: Row) -> Row:
     return row._replace(values=values)
 
 
-PREPARED: dict[str, Callable[[Row], Row]] = {"cluewsc": _cluewsc, "csl": _csl, "xnli": _xnli}
+PREPARATIONS: dict[str, Callable[[Row], Row]] = {"cluewsc": _cluewsc, "csl": _csl, "xnli": _xnli}

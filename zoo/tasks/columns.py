@@ -1,4 +1,4 @@
-"""Files with a word and its tag on each line (CoNLL's form), and plain text in their place.
+"""Reads files with a word and its tag on each line (CoNLL's form), and plain text in their place.
 
 What separates the columns, which lines are comments, and whether there are columns at all, is found out from the
 whole file.
@@ -21,8 +21,8 @@ from zoo.tasks.rows import Row, lines
 
 log = logging.getLogger("zoo")
 
-DOCUMENT = "-DOCSTART-"
-EXPECTED = "Expected a word, a tab or a space, and its tag; a blank line ends a sentence."
+DOCUMENT_START = "-DOCSTART-"
+EXPECTED_HINT = "Expected a word, a tab or a space, and its tag; a blank line ends a sentence."
 SEPARATORS: dict[str, Callable[[str], list[str]]] = {  # the strictest first
     "tab": lambda line: line.split("\t"),
     "tabs": lambda line: re.split("\t+", line),
@@ -32,15 +32,16 @@ SEPARATORS: dict[str, Callable[[str], list[str]]] = {  # the strictest first
     "comma": lambda line: _quoted(line, ","),
     "semicolon": lambda line: _quoted(line, ";"),
 }
-USUAL = ("tab", "tabs", "space", "spaces", "blanks")
-NONE = "none"
-HEADS = (
+USUAL_SEPARATORS = ("tab", "tabs", "space", "spaces", "blanks")
+NO_SEPARATOR = "none"
+HEADER_NAMES = (
     {"word", "words", "token", "tokens", "text", "char", "character", "form"},
     {"tag", "tags", "label", "labels", "ner", "ner_tags", "pos", "pos_tags", "entity"},
 )
-LONG = 16  # characters; lines that have more, all in all, are not single words
-TAGGED = re.compile(r"[BIESLUMWbieslumw][-_:].+")
-NUMBERED = re.compile(r"\d+[-.]\d+")  # CoNLL-U's lines for words of several tokens, and for words that are left out
+LONGEST_WORD = 16  # characters; lines that have more, all in all, are not single words
+TAG_PATTERN = re.compile(r"[BIESLUMWbieslumw][-_:].+")
+# CoNLL-U's lines for words of several tokens, and for words that are left out.
+CONLLU_RANGE = re.compile(r"\d+[-.]\d+")
 
 
 def _quoted(line: str, delimiter: str) -> list[str]:
@@ -51,10 +52,10 @@ def _quoted(line: str, delimiter: str) -> list[str]:
 
 
 class Layout(NamedTuple):
-    """How a file is laid out.
+    """The separator, columns and comments of a file.
 
     Attributes:
-        separator: of SEPARATORS, or NONE for a file of one column.
+        separator: of SEPARATORS, or NO_SEPARATOR for a file of one column.
         width: columns; of a file whose lines differ that of the most.
         even: every line has as many.
         tags: what is in the last column.
@@ -72,16 +73,16 @@ class Layout(NamedTuple):
     def split(self, line: str) -> list[str]:
         """Gives the cells of a line."""
         line = line.rstrip(" \t")  # a tag column left empty
-        return [line] if self.separator == NONE else SEPARATORS[self.separator](line)
+        return [line] if self.separator == NO_SEPARATOR else SEPARATORS[self.separator](line)
 
     def is_comment(self, line: str) -> bool:
-        """Whether a line beginning with "#" is a comment: it has other columns, or a last one that is no tag."""
+        """Tells whether a line with "#" is a comment: it has other columns, or a last one that is no tag."""
         if not line.startswith("#"):
             return False
         cells = self.split(line)
-        if self.separator == NONE:
+        if self.separator == NO_SEPARATOR:
             return len(line.split()) > 1
-        return len(cells) != self.width or not (cells[-1] in self.tags or TAGGED.fullmatch(cells[-1]))
+        return len(cells) != self.width or not (cells[-1] in self.tags or TAG_PATTERN.fullmatch(cells[-1]))
 
     def place(self, column: str, role: str, file: Path, default: int) -> int:
         """Gives the number of a column, counted from 0, for its name or its number counted from 1.
@@ -125,14 +126,22 @@ def layout_of(file: Path, separator: str = "") -> Layout:
 @lru_cache(maxsize=16)
 def _layout(file: Path, separator: str, changed: int, size: int) -> Layout:
     distinct = Counter(line.rstrip(" \t") for _, line in lines(file))
-    rows = [line for line in distinct if line.strip(" \t") and not line.startswith((DOCUMENT, "#"))]
+    rows = [line for line in distinct if line.strip(" \t") and not line.startswith((DOCUMENT_START, "#"))]
     suffix = file.suffix.lower()
-    known = [separator] if separator else ("comma", "semicolon", *USUAL) if suffix == ".csv" else USUAL
+    known = (
+        [separator]
+        if separator
+        else ("comma", "semicolon", *USUAL_SEPARATORS)
+        if suffix == ".csv"
+        else USUAL_SEPARATORS
+    )
     found = _separator(rows, known, distinct)
     made = Layout(*found, frozenset(), (), 0)
     cells = made.split(rows[0]) if rows else []
     lowered = {cell.strip().lower() for cell in cells}
-    named = suffix in (".csv", ".tsv") and len(cells) == made.width and all(lowered & heads for heads in HEADS)
+    named = (
+        suffix in (".csv", ".tsv") and len(cells) == made.width and all(lowered & heads for heads in HEADER_NAMES)
+    )
     names = tuple(cell.strip() for cell in cells) if named else ()
     tags = frozenset(made.split(line)[-1] for line in rows[bool(names) :]) if made.width > 1 else frozenset()
     made = made._replace(tags=tags, names=names)
@@ -143,8 +152,8 @@ def _layout(file: Path, separator: str, changed: int, size: int) -> Layout:
 
 
 def _separator(rows: Sequence[str], known: Sequence[str], counts: Counter[str]) -> tuple[str, int, bool]:
-    """The strictest separator by which every line has as many columns; else the one by which most have."""
-    best: tuple[int, str, int] = (0, NONE, 1)
+    """Gives the strictest separator by which every line has as many columns, else the one that most have."""
+    best: tuple[int, str, int] = (0, NO_SEPARATOR, 1)
     for name in known:
         widths: Counter[int] = Counter()
         for line in rows:
@@ -157,13 +166,13 @@ def _separator(rows: Sequence[str], known: Sequence[str], counts: Counter[str]) 
         width, count = max(((w, c) for w, c in widths.items() if w > 1), key=lambda pair: pair[1])
         if count > best[0]:
             best = count, name, width
-    return best[1], best[2], best[1] == NONE
+    return best[1], best[2], best[1] == NO_SEPARATOR
 
 
 def conll(
     file: Path, columns: Sequence[str] = (), words: str = "", tags: str = "", separator: str = ""
 ) -> Iterator[Row]:
-    """Words with their tags, one per line, a blank line between sentences. A row has `words` and, if any, `tags`.
+    """Reads words with their tags, one per line, blank lines between sentences: `words` and, if any, `tags`.
 
     `-DOCSTART-` lines and comments are left out. The line of a row is that of its first word.
 
@@ -178,7 +187,9 @@ def conll(
         UsageError: there is no such column.
     """
     layout = layout_of(file, separator)
-    heads = [next((n for n, name in enumerate(layout.names) if name.lower() in known), -1) for known in HEADS]
+    heads = [
+        next((n for n, name in enumerate(layout.names) if name.lower() in known), -1) for known in HEADER_NAMES
+    ]
     first = layout.place(words, "words", file, max(heads[0], 0))
     alone = layout.width == 1 or (tags.isdecimal() and int(tags) > layout.width)  # no tags: a test set
     last = first if alone else layout.place(tags, "tags", file, heads[1] if heads[1] >= 0 else layout.width - 1)
@@ -189,7 +200,7 @@ def conll(
     for n, line in lines(file):
         if layout.is_comment(line):
             continue
-        ends = not line.strip(" \t") or line.startswith(DOCUMENT)
+        ends = not line.strip(" \t") or line.startswith(DOCUMENT_START)
         if ends or header:
             if held:
                 yield _sentence(file, begin, held, found)
@@ -199,9 +210,9 @@ def conll(
         if len(cells) != layout.width or not cells[first]:
             raise InputError(
                 f"'{file}', line {n}: {len(cells)} columns where {layout.width} were expected: {quote(line)}.",
-                EXPECTED,
+                EXPECTED_HINT,
             )
-        if layout.width > 2 and NUMBERED.fullmatch(cells[0]):
+        if layout.width > 2 and CONLLU_RANGE.fullmatch(cells[0]):
             continue
         begin = begin if held else n
         held.append(cells[first])
@@ -215,7 +226,7 @@ def _sentence(file: Path, begin: int, words: list[str], tags: list[str]) -> Row:
 
 
 def is_plain(file: Path, tags: Set[str], characters: bool) -> bool:
-    """Whether a file without gold answers is plain text, and not words line by line.
+    """Tells whether a file without gold answers is plain text, and not words line by line.
 
     Args:
         file: to read.
@@ -231,7 +242,7 @@ def is_plain(file: Path, tags: Set[str], characters: bool) -> bool:
     known = layout.tags & tags  # in a text a last word may look like a tag
     if known and (layout.even or 2 * len(known) >= len(layout.tags)):
         return False
-    text = [line for line in held if line and not line.startswith(DOCUMENT)]
+    text = [line for line in held if line and not line.startswith(DOCUMENT_START)]
     if characters:
         return sum(len(line) > 1 for line in text) >= len(text) / 2
-    return layout.width > 1 or sum(map(len, text)) > LONG * len(text)
+    return layout.width > 1 or sum(map(len, text)) > LONGEST_WORD * len(text)

@@ -1,4 +1,4 @@
-"""Reading comprehension, SQuAD 1.1 and 2.0, XQuAD, CMRC 2018: the table of data sets."""
+"""Lists the data sets of reading comprehension: SQuAD 1.1 and 2.0, XQuAD, CMRC 2018."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zoo.tasks.qa import QA
 
 SQUAD_FILES = {"train": "train-v1.1.json", "dev": "dev-v1.1.json"}
 SQUAD2_FILES = {"train": "train-v2.0.json", "dev": "dev-v2.0.json"}
-XQUAD = "ar de el en es hi ro ru th tr vi zh"
+XQUAD_LANGUAGES = "ar de el en es hi ro ru th tr vi zh"
 
 TASKS = (
     QA(
@@ -32,7 +32,7 @@ TASKS = (
         title="XQuAD",
         folder="xquad",
         files={**SQUAD_FILES, "test": "xquad.{language}.json"},
-        languages=tuple(XQUAD.split()),
+        languages=tuple(XQUAD_LANGUAGES.split()),
         train_languages=("en",),
         hub=Hub("google/xquad", "xquad.{language}", splits={"test": "validation"}, learned="rajpurkar/squad"),
     ),

@@ -1,4 +1,4 @@
-"""XNLI and PAWS-X: trained on English (zero-shot) or on machine translations, scored in every language."""
+"""Lists XNLI and PAWS-X: trained on English or on machine translations, scored in every language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of token ids of unequal length, kept flat, and padded only when they become a batch."""
+"""Keeps rows of token ids of unequal length flat, and pads them only when they become a batch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
-IGNORED = -100  # a label that does not count
-TARGETS = ("decoder_input_ids", "labels")  # columns of a decoder, as long as the target
+IGNORED_LABEL = -100  # a label that does not count
+TARGET_COLUMNS = ("decoder_input_ids", "labels")  # columns of a decoder, as long as the target
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Ragged:
 
     @classmethod
     def of(cls, rows: Sequence[Any], dtype: Any = np.int32) -> Ragged:
-        """From a list of rows."""
+        """Makes one of a list of rows."""
         arrays = [np.asarray(row, dtype) for row in rows]
         starts = np.concatenate(([0], np.cumsum([len(a) for a in arrays], dtype=np.int64))).astype(np.int64)
         return cls(np.concatenate(arrays) if arrays else np.zeros(0, dtype), starts)
@@ -43,11 +43,11 @@ class Ragged:
 
     @property
     def lengths(self) -> np.ndarray:
-        """[N]."""
+        """Gives the lengths of the rows, [N]."""
         return np.diff(self.starts)
 
     def padded(self, rows: Sequence[int], width: int, pad: int) -> np.ndarray:
-        """[len(rows), width, ...] int64; `pad` after the end of each row."""
+        """Gives rows [len(rows), width, ...] as int64, with `pad` after the end of each."""
         out = np.full((len(rows), width, *self.values.shape[1:]), pad, np.int64)
         for n, row in enumerate(rows):
             values = self[row]
@@ -60,7 +60,7 @@ Column = Ragged | np.ndarray
 
 @dataclass
 class Features:
-    """What a network takes, and what turns its outputs back into answers.
+    """The inputs of a network, with what turns its outputs back into answers.
 
     N rows; a long example may have several, and an example has at least one.
 
@@ -83,7 +83,7 @@ class Features:
     pad_id: int = 0
     lost: Counter[str] = field(default_factory=Counter)
     tokenizer: Tokenizer | None = None
-    label_pad: int = IGNORED
+    label_pad: int = IGNORED_LABEL
     target_width: int = 0
 
     def __len__(self) -> int:
@@ -91,7 +91,7 @@ class Features:
 
     @property
     def lengths(self) -> np.ndarray:
-        """[N], tokens of each row, special ones included."""
+        """Gives the tokens of each row, special ones included, [N]."""
         return self._ids.lengths
 
     @property
@@ -101,7 +101,7 @@ class Features:
         return ids
 
     def batch(self, rows: Sequence[int] | np.ndarray, width: int = 0) -> dict[str, np.ndarray]:
-        """Some rows, padded on the right to the longest of them.
+        """Gives some rows, padded on the right to the longest of them.
 
         Args:
             rows: their numbers, [B].
@@ -113,7 +113,7 @@ class Features:
         """
         rows = [int(n) for n in rows]
         wide = max(_longest(self._ids, rows), width)
-        targets = TARGETS if TARGETS[0] in self.columns else ()
+        targets = TARGET_COLUMNS if TARGET_COLUMNS[0] in self.columns else ()
         out: dict[str, np.ndarray] = {}
         for name, column in self.columns.items():
             if isinstance(column, np.ndarray):
@@ -132,7 +132,7 @@ def _longest(column: Ragged, rows: list[int]) -> int:
 
 
 def join(parts: Iterable[Features]) -> Features:
-    """Features of several runs of examples, one after the other."""
+    """Gives the features of several runs of examples, one after the other."""
     parts = list(parts)
     examples, samples = 0, []
     for part in parts:
@@ -154,7 +154,7 @@ def join(parts: Iterable[Features]) -> Features:
 
 
 def _join(tables: Sequence[Mapping[str, Column]]) -> dict[str, Column]:
-    """One table of several; a column that some lack (labels, where some rows have no gold answer) is left out."""
+    """Gives one table of several, without columns that some lack (labels, where rows have no gold answer)."""
     out: dict[str, Column] = {}
     for name, first in tables[0].items():
         if not all(name in table for table in tables):

@@ -1,4 +1,4 @@
-"""File formats: from a file to rows. Each reader streams, and names file and line when a line is malformed."""
+"""Reads files of several formats as rows; an error names file and line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("zoo")
 
 
 def tsv(file: Path, columns: Sequence[str] = (), skip_short: bool = False, numbered: bool = False) -> Iterator[Row]:
-    """Tab-separated without quoting; `columns` names them where the file has no header.
+    """Reads tab-separated text without quoting; `columns` names them where the file has no header.
 
     Args:
         numbered: there is no header, and columns are called 1, 2, ...
@@ -57,7 +57,7 @@ def _numbers(values: Sequence[str]) -> list[str]:
 
 
 def table(file: Path, columns: Sequence[str] = (), delimiter: str = ",", numbered: bool = False) -> Iterator[Row]:
-    """Comma-separated with quotes as spreadsheets write it; a quoted value may span lines.
+    """Reads comma-separated text with quotes as spreadsheets write it; a quoted value may span lines.
 
     Args:
         numbered: there is no header, and columns are called 1, 2, ...
@@ -91,7 +91,7 @@ def table(file: Path, columns: Sequence[str] = (), delimiter: str = ",", numbere
 
 
 def jsonl(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
-    """One JSON object per line, or all in one array. A list is a row too: its values are numbered from 1."""
+    """Reads one JSON object per line, or all in one array. A list is a row too, its values numbered from 1."""
     first = next((line for _, line in lines(file) if line.strip()), "")
     if first.lstrip()[:1] == "[" and not _is_list(first):
         yield from _array(file)
@@ -110,7 +110,7 @@ def jsonl(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
 
 
 def _is_list(line: str) -> bool:
-    """Whether a line that begins with "[" is a row of its own, and not an array of rows or the beginning of one."""
+    """Tells whether a line that begins with "[" is a row of its own, and not a part of an array of rows."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -132,7 +132,7 @@ def _array(file: Path) -> Iterator[Row]:
         yield _record(file, n, value, "\\ud" if half else "", "record")
 
 
-def _record(file: Path, n: int, value: Any, text: str, unit: str) -> Row:
+def _record(file: Path, n: int, value: object, text: str, unit: str) -> Row:
     if isinstance(value, list) and value and not isinstance(value[0], (dict, list)):
         value = {str(k): item for k, item in enumerate(value, 1)}
     if not isinstance(value, dict):
@@ -141,7 +141,7 @@ def _record(file: Path, n: int, value: Any, text: str, unit: str) -> Row:
     return Row(str(file), n, value, unit)
 
 
-def _check_characters(place: str, line: str, value: Any) -> None:
+def _check_characters(place: str, line: str, value: object) -> None:
     """Refuses what JSON can spell and no file can hold."""
     if "\\ud" in line or "\\uD" in line:
         try:
@@ -154,7 +154,7 @@ def _check_characters(place: str, line: str, value: Any) -> None:
 
 
 def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
-    """SQuAD's JSON, one row per question, with the `context` of its paragraph."""
+    """Reads SQuAD's JSON, one row per question, with the `context` of its paragraph."""
     document = _document(file)
     n = 0
     for article in _list(file, document, "data"):
@@ -172,7 +172,7 @@ def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
 
 
 def is_squad(file: Path) -> bool:
-    """True for a file of SQuAD's form, false for JSON lines."""
+    """Tells whether a file is of SQuAD's form, and not JSON lines."""
     try:
         value = json.loads("\n".join(line for _, line in lines(file)))
     except (ValueError, RecursionError):
@@ -180,7 +180,7 @@ def is_squad(file: Path) -> bool:
     return isinstance(value, dict) and "data" in value
 
 
-def _document(file: Path) -> Any:
+def _document(file: Path) -> object:
     text = "\n".join(line for _, line in lines(file))
     try:
         value = json.loads(text)
@@ -193,7 +193,7 @@ def _document(file: Path) -> Any:
     return value
 
 
-def _list(file: Path, parent: Any, name: str) -> list[Any]:
+def _list(file: Path, parent: object, name: str) -> list[Any]:
     value = parent.get(name) if isinstance(parent, dict) else None
     if not isinstance(value, list):
         raise InputError(
@@ -204,7 +204,7 @@ def _list(file: Path, parent: Any, name: str) -> list[Any]:
 
 
 def parallel(file: Path, other: Path) -> Iterator[Row]:
-    """Two files of one sentence per line; a row has `source` and `target`."""
+    """Reads two files of one sentence per line; a row has `source` and `target`."""
     pairs = zip_longest(lines(file), lines(other))
     for a, b in pairs:
         if a is None or b is None:
@@ -217,14 +217,14 @@ def parallel(file: Path, other: Path) -> Iterator[Row]:
 
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-QUOTED = 20  # records by which the delimiter of a table is found
+SNIFFED_RECORDS = 20  # records by which the delimiter of a table is found
 
 
 def delimiter_of(file: Path) -> str:
-    """The name of what separates the columns of a table: the first by which its first rows have as many."""
+    """Gives the name of what separates columns: the first by which a table's first rows have as many."""
     for name, sign in DELIMITERS.items():
         try:
-            rows = list(islice(table(file, delimiter=sign, numbered=True), QUOTED))
+            rows = list(islice(table(file, delimiter=sign, numbered=True), SNIFFED_RECORDS))
         except InputError:
             continue
         if rows and len(rows[0].values) > 1:
@@ -236,7 +236,7 @@ def delimiter_of(file: Path) -> str:
 def own_table(
     file: Path, columns: Sequence[str] = (), separator: str = "", numbered: bool = False
 ) -> Iterator[Row]:
-    """Rows of a user's table: JSON for .json and .jsonl, quoted for .csv, else without quotes.
+    """Reads a user's table: JSON for .json and .jsonl, quoted for .csv, else without quotes.
 
     Args:
         file: to read.

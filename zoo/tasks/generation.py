@@ -1,24 +1,24 @@
-"""Question generation, summaries and translation: the table of data sets."""
+"""Lists the data sets of question generation, summaries and translation."""
 
 from __future__ import annotations
 
 from zoo.tasks.text2text import Text2Text
 
-CHARACTERS = ("bleu-4", "bleu-1", "bleu-2", "bleu-3", "rouge-l")
-FILES = {"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}
-JSON = {"train": "train.json", "dev": "dev.json", "test": "test.json"}
-WMT14 = {
+CHARACTER_METRICS = ("bleu-4", "bleu-1", "bleu-2", "bleu-3", "rouge-l")
+TSV_FILES = {"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}
+JSON_FILES = {"train": "train.json", "dev": "dev.json", "test": "test.json"}
+WMT14_FILES = {
     "train": ("train.{0}", "train.{1}"),
     "dev": ("newstest2013.{0}", "newstest2013.{1}"),
     "test": ("newstest2014.{0}", "newstest2014.{1}"),
 }
-MULTI30K = {
+MULTI30K_FILES = {
     "train": ("train.{0}", "train.{1}"),
     "dev": ("val.{0}", "val.{1}"),
     "test": ("test_2016_flickr.{0}", "test_2016_flickr.{1}"),
     "test2017": ("test_2017_flickr.{0}", "test_2017_flickr.{1}"),
 }
-FLORES = {
+FLORES_FILES = {
     "dev": ("dev/{0}.dev", "dev/{1}.dev"),
     "test": ("devtest/{0}.devtest", "devtest/{1}.devtest"),
 }
@@ -47,9 +47,9 @@ TASKS = (
     Text2Text(
         name="dureader-qg",
         title="DuReaderQG",
-        metrics=CHARACTERS,
+        metrics=CHARACTER_METRICS,
         folder="dureader_qg",
-        files=FILES,
+        files=TSV_FILES,
         lead="answer",
         source="paragraph",
         target="tgt",
@@ -58,9 +58,9 @@ TASKS = (
     Text2Text(
         name="dureader-robust-qg",
         title="DuReader-Robust question generation",
-        metrics=CHARACTERS,
+        metrics=CHARACTER_METRICS,
         folder="dureader_robust",
-        files=JSON,
+        files=JSON_FILES,
         format="squad",
         lead="answer",
         source="context",
@@ -70,17 +70,17 @@ TASKS = (
     Text2Text(
         name="lcsts",
         title="LCSTS",
-        metrics=CHARACTERS,
+        metrics=CHARACTER_METRICS,
         folder="lcsts",
-        files=FILES,
+        files=TSV_FILES,
         columns=("content", "summary"),
         source="content",
         target="summary",
     ),
-    *(_translation("wmt14", "WMT14", "wmt14", WMT14, "en", target) for target in ("de", "fr")),
-    *(_translation("multi30k", "Multi30k", "multi30k", MULTI30K, "en", target) for target in ("de", "fr")),
+    *(_translation("wmt14", "WMT14", "wmt14", WMT14_FILES, "en", target) for target in ("de", "fr")),
+    *(_translation("multi30k", "Multi30k", "multi30k", MULTI30K_FILES, "en", target) for target in ("de", "fr")),
     *(
-        _translation("flores", "FLORES-200", "flores200", FLORES, "en", target, **FLORES_CODES)
+        _translation("flores", "FLORES-200", "flores200", FLORES_FILES, "en", target, **FLORES_CODES)
         for target in ("de", "fr", "zh")
     ),
 )

@@ -1,4 +1,4 @@
-"""GLUE's nine tasks and its diagnostic set. Files, labels and submissions as gluebenchmark.com publishes them."""
+"""Lists GLUE's nine tasks and its diagnostic set, with files and submissions as gluebenchmark.com has them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 from zoo.tasks.classification import Classification
 from zoo.tasks.hub import Hub
 
-FILES = {"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}
-BINARY = ("0", "1")
-MATCHED = {"dev": "validation_matched", "test": "test_matched"}
-MISMATCHED = {"dev-mismatched": "validation_mismatched", "test-mismatched": "test_mismatched"}
-NLI = ("entailment", "neutral", "contradiction")
-ENTAILMENT = ("entailment", "not_entailment")
+GLUE_FILES = {"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}
+BINARY_LABELS = ("0", "1")
+MATCHED_SPLITS = {"dev": "validation_matched", "test": "test_matched"}
+MISMATCHED_SPLITS = {"dev-mismatched": "validation_mismatched", "test-mismatched": "test_mismatched"}
+NLI_LABELS = ("entailment", "neutral", "contradiction")
+ENTAILMENT_LABELS = ("entailment", "not_entailment")
 
 
 def _glue(name: str, folder: str, metrics: str, **values: Any) -> Classification:
     common: dict[str, Any] = {
-        "files": FILES,
+        "files": GLUE_FILES,
         "hub": Hub("nyu-mll/glue", name, columns={"idx": "index"}),
         "submission": {"test": f"{folder}.tsv"},
         "id": "index",
@@ -31,13 +31,13 @@ def _glue(name: str, folder: str, metrics: str, **values: Any) -> Classification
 TASKS: tuple[Classification, ...] = (
     _glue(
         "cola", "CoLA", "matthews accuracy",
-        labels=("unacceptable", "acceptable"), written=BINARY,
+        labels=("unacceptable", "acceptable"), written=BINARY_LABELS,
         columns=("source", "label", "mark", "sentence"), headless=("train", "dev"),
     ),
-    _glue("sst2", "SST-2", "accuracy", labels=("negative", "positive"), written=BINARY),
+    _glue("sst2", "SST-2", "accuracy", labels=("negative", "positive"), written=BINARY_LABELS),
     _glue(
         "mrpc", "MRPC", "accuracy f1", text="#1 String", pair="#2 String", label="Quality",
-        labels=("not_equivalent", "equivalent"), written=BINARY,
+        labels=("not_equivalent", "equivalent"), written=BINARY_LABELS,
         hub=Hub("nyu-mll/glue", "mrpc",
                 columns={"sentence1": "#1 String", "sentence2": "#2 String", "label": "Quality", "idx": "index"}),
     ),
@@ -47,28 +47,28 @@ TASKS: tuple[Classification, ...] = (
     ),
     _glue(
         "qqp", "QQP", "accuracy f1", text="question1", pair="question2", label="is_duplicate", id="id",
-        labels=("not_duplicate", "duplicate"), written=BINARY, reading={"skip_short": True},
+        labels=("not_duplicate", "duplicate"), written=BINARY_LABELS, reading={"skip_short": True},
         hub=Hub("nyu-mll/glue", "qqp", columns={"label": "is_duplicate", "idx": "id"}),
     ),
     _glue(
-        "mnli", "MNLI", "accuracy", text="sentence1", pair="sentence2", label="gold_label", labels=NLI,
+        "mnli", "MNLI", "accuracy", text="sentence1", pair="sentence2", label="gold_label", labels=NLI_LABELS,
         dropped=("-",),
         files={"train": "train.tsv", "dev": "dev_matched.tsv", "dev-mismatched": "dev_mismatched.tsv",
                "test": "test_matched.tsv", "test-mismatched": "test_mismatched.tsv"},
         submission={"test": "MNLI-m.tsv", "test-mismatched": "MNLI-mm.tsv"},
-        hub=Hub("nyu-mll/glue", "mnli", splits={**MATCHED, **MISMATCHED},
+        hub=Hub("nyu-mll/glue", "mnli", splits={**MATCHED_SPLITS, **MISMATCHED_SPLITS},
                 columns={"premise": "sentence1", "hypothesis": "sentence2", "label": "gold_label", "idx": "index"}),
     ),
-    _glue("qnli", "QNLI", "accuracy", text="question", pair="sentence", labels=ENTAILMENT),
-    _glue("rte", "RTE", "accuracy", text="sentence1", pair="sentence2", labels=ENTAILMENT),
+    _glue("qnli", "QNLI", "accuracy", text="question", pair="sentence", labels=ENTAILMENT_LABELS),
+    _glue("rte", "RTE", "accuracy", text="sentence1", pair="sentence2", labels=ENTAILMENT_LABELS),
     _glue(
         "wnli", "WNLI", "accuracy", text="sentence1", pair="sentence2",
-        labels=("not_entailment", "entailment"), written=BINARY,
+        labels=("not_entailment", "entailment"), written=BINARY_LABELS,
     ),
 )  # fmt: skip
-MNLI = next(task for task in TASKS if task.name == "mnli")
-AX = replace(
-    MNLI,
+MNLI_TASK = next(task for task in TASKS if task.name == "mnli")
+AX_TASK = replace(
+    MNLI_TASK,
     name="ax",
     title="AX",
     folder="diagnostic",
@@ -78,4 +78,4 @@ AX = replace(
     submission={"test": "AX.tsv"},
     hub=Hub("nyu-mll/glue", "ax", columns={"premise": "sentence1", "hypothesis": "sentence2", "idx": "index"}),
 )
-TASKS = (*TASKS, AX)
+TASKS = (*TASKS, AX_TASK)

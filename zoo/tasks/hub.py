@@ -1,4 +1,4 @@
-"""Rows of a data set on the Hugging Face Hub, through the `datasets` library (extra `data`)."""
+"""Reads a data set on the Hugging Face Hub, through the `datasets` library (extra `data`)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from zoo.errors import HubError, UsageError, to_install
 from zoo.tasks.rows import Row
 
-SPLITS = {"dev": "validation"}
-LEARNED = ("train", "dev")
-PARQUET = "refs/convert/parquet"  # the Hub's own conversion, for repositories that still hold a script
+HUB_SPLITS = {"dev": "validation"}
+LEARNED_SPLITS = ("train", "dev")
+PARQUET_REVISION = "refs/convert/parquet"  # the Hub's own conversion, for repositories that still hold a script
 
 
 @dataclass(frozen=True)
 class Hub:
-    """Where a data set is published.
+    """The place on the Hub where a data set is published.
 
     Attributes:
         id: repository.
@@ -35,12 +35,12 @@ class Hub:
     learned: str = ""
 
     def by_language(self, split: str) -> bool:
-        """True when each language is a config of its own."""
-        return "{language}" in self.config and not (self.learned and split in LEARNED)
+        """Tells whether each language is a config of its own."""
+        return "{language}" in self.config and not (self.learned and split in LEARNED_SPLITS)
 
 
 def hub_rows(hub: Hub, split: str, language: str = "") -> Iterator[Row]:
-    """Rows of a split, streamed; class numbers come as the names that the data set gives them.
+    """Reads the rows of a split, streamed; class numbers come as the names that the data set gives them.
 
     Raises:
         UsageError: the `datasets` library is not installed.
@@ -53,10 +53,10 @@ def hub_rows(hub: Hub, split: str, language: str = "") -> Iterator[Row]:
             "Data from the Hub needs the `datasets` library.",
             to_install("data"),
         ) from None
-    if hub.learned and split in LEARNED:
+    if hub.learned and split in LEARNED_SPLITS:
         hub = Hub(hub.learned)
     name = hub.config.replace("{language}", language) or None
-    there = hub.splits.get(split, SPLITS.get(split, split))
+    there = hub.splits.get(split, HUB_SPLITS.get(split, split))
     try:
         data = datasets.load_dataset(hub.id, name, split=there, streaming=True, revision=hub.revision or None)
         features = data.features or {}
@@ -73,7 +73,7 @@ def _renamed(values: Mapping[str, Any], columns: Mapping[str, str], features: Ma
 
 
 def _named(value: Any, feature: Any) -> Any:
-    """Names for class numbers, also in lists; -1 means that there is no label."""
+    """Gives names for class numbers, also in lists; -1 means that there is no label."""
     inner = getattr(feature, "feature", None)
     if isinstance(value, list) and inner is not None and hasattr(inner, "int2str"):
         return [inner.int2str(v) for v in value]

@@ -1,17 +1,16 @@
-"""What a file's cell says as a label: the same class, however it is written."""
+"""Reads a file's cell as a label: the same class, however it is written."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
 
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
-WHOLE = re.compile(r"(-?\d+)\.0+")
+INVISIBLE_CHARACTERS = "\u200b\u200c\u200d\u2060\ufeff"
+WHOLE_NUMBER = re.compile(r"(-?\d+)\.0+")
 NO_GOLD = "-1"  # what test sets have where nobody says what is right
 
 
-def label_of(value: Any) -> str | None:
+def label_of(value: object) -> str | None:
     """Gives the name of a label: without spaces around it, 1 for 1.0, true for True; None for a cell without one.
 
     Lists and objects are no labels; they come back as Python writes them.
@@ -22,9 +21,9 @@ def label_of(value: Any) -> str | None:
         value = str(value)
     if not isinstance(value, str):
         return repr(value)
-    text = unicodedata.normalize("NFC", value).strip().strip(INVISIBLE).strip()
+    text = unicodedata.normalize("NFC", value).strip().strip(INVISIBLE_CHARACTERS).strip()
     if text.lower() in ("true", "false"):
         return text.lower()
-    if whole := WHOLE.fullmatch(text):
+    if whole := WHOLE_NUMBER.fullmatch(text):
         return whole[1]
     return text or None

@@ -1,11 +1,11 @@
-"""Named entities: the table of data sets. Any other file of CoNLL's form: zoo.tasks.user_tasks."""
+"""Lists the data sets of named entities. Any other file of CoNLL's form: zoo.tasks.user_tasks."""
 
 from __future__ import annotations
 
-from zoo.tasks.hub import PARQUET, Hub
+from zoo.tasks.hub import PARQUET_REVISION, Hub
 from zoo.tasks.tagging import Tagging, bio
 
-PANX = (
+PANX_LANGUAGES = (
     "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr ur"
     " vi yo zh"
 )
@@ -20,7 +20,9 @@ TASKS = (
         files={"train": "example.train", "dev": "example.dev", "test": "example.test"},
         max_length=256,
         hub=Hub(
-            "peoples-daily-ner/peoples_daily_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}
+            "peoples-daily-ner/peoples_daily_ner",
+            revision=PARQUET_REVISION,
+            columns={"tokens": "words", "ner_tags": "tags"},
         ),
     ),
     Tagging(
@@ -31,7 +33,7 @@ TASKS = (
         unit="characters",
         files={"train": "msra_train_bio.txt", "test": "msra_test_bio.txt"},
         max_length=256,
-        hub=Hub("levow/msra_ner", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
+        hub=Hub("levow/msra_ner", revision=PARQUET_REVISION, columns={"tokens": "words", "ner_tags": "tags"}),
     ),
     Tagging(
         name="conll2003",
@@ -41,7 +43,7 @@ TASKS = (
         files={"train": "eng.train", "dev": "eng.testa", "test": "eng.testb"},
         max_length=256,
         file_scheme="IOB1",
-        hub=Hub("eriktks/conll2003", revision=PARQUET, columns={"tokens": "words", "ner_tags": "tags"}),
+        hub=Hub("eriktks/conll2003", revision=PARQUET_REVISION, columns={"tokens": "words", "ner_tags": "tags"}),
     ),
     Tagging(
         name="cluener",
@@ -64,7 +66,7 @@ TASKS = (
         labels=bio("LOC", "ORG", "PER"),
         folder="panx",
         files={"train": "train-{language}.tsv", "dev": "dev-{language}.tsv", "test": "test-{language}.tsv"},
-        languages=tuple(PANX.split()),
+        languages=tuple(PANX_LANGUAGES.split()),
         train_languages=("en",),
         prepared="wikiann",
         style="tags",

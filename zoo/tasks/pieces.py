@@ -1,4 +1,4 @@
-"""Which piece of a tokenized sentence speaks for which word."""
+"""Finds the piece of a tokenized sentence that speaks for each word."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def owners(sample: np.ndarray, starts: np.ndarray, words: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Which piece speaks for which word.
+    """Gives the piece that speaks for each word.
 
     Args:
         sample: [N], the sentence of each row.
@@ -35,7 +35,7 @@ def owners(sample: np.ndarray, starts: np.ndarray, words: np.ndarray, offsets: n
 
 
 def _first_of(sorted_pieces: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    """Of sorted pieces the first with each combination of keys."""
+    """Gives, of sorted pieces, the first with each combination of keys."""
     change = np.ones(len(sorted_pieces), bool)
     if len(sorted_pieces) > 1:
         change[1:] = np.any([np.diff(key[sorted_pieces]) != 0 for key in keys], axis=0)

@@ -1,30 +1,31 @@
-"""Questions that a span of a text answers. The table of data sets: zoo.tasks.comprehension."""
+"""Reads, encodes and scores questions that a span of a text answers. The data sets: zoo.tasks.comprehension."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
-from zoo.tasks.answers import Gold, cut, lost, nearest, places, trained_on, with_marks
-from zoo.tasks.base import Example, Outputs, Task
-from zoo.tasks.features import Features, Ragged
+from zoo.tasks.answers import GoldAnswer, cut, lost, nearest, places, trained_on, with_marks
+from zoo.tasks.base import Outputs, Task
+from zoo.tasks.example import Example
+from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.rows import Row, shown
-from zoo.tasks.scores import ALL
+from zoo.tasks.scores import ALL_ROW
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
-NEVER = 1e9  # about what no_answer is when no span is allowed at all
-TINY = 1e-30  # a probability whose logarithm is still a number
-PLAIN = ("start_logits", "end_logits")
-BEAM = ("start_index", "start_scores", "end_index", "end_scores", "logits")
+NO_SPAN_SCORE = 1e9  # about what no_answer is when no span is allowed at all
+MIN_PROBABILITY = 1e-30  # a probability whose logarithm is still a number
+SPAN_OUTPUTS = ("start_logits", "end_logits")
+BEAM_OUTPUTS = ("start_index", "start_scores", "end_index", "end_scores", "logits")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class QAExample(Example):
 
     question: str
     context: str
-    answers: tuple[Gold, ...] | None = None
+    answers: tuple[GoldAnswer, ...] | None = None
 
 
 class Answer(NamedTuple):
@@ -53,8 +54,8 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class QA(Task):
-    """A span of the context, or nothing where the data set has unanswerable questions.
+class QA(Task[QAExample, Answer]):
+    """A task whose answers are spans of the context, or nothing where the data set has unanswerable questions.
 
     The labels are the first and the last token that share a character with the answer. A context that is too long
     becomes several rows; a row without all of these tokens has the labels (0, 0), the first special token, which
@@ -104,7 +105,7 @@ class QA(Task):
             raise row.error(f"no answer, and {self.name} has no unanswerable questions.", "Is it SQuAD 2.0's file?")
         return QAExample(ident, question, context, answers, language=language)
 
-    def _answers(self, row: Row, context: str) -> tuple[Gold, ...] | None:
+    def _answers(self, row: Row, context: str) -> tuple[GoldAnswer, ...] | None:
         values = row.values.get(self.answers_column)
         if row.values.get("is_impossible") is True:
             return ()
@@ -125,7 +126,7 @@ class QA(Task):
             )
             if not isinstance(text, str) or type(start) is not int:
                 raise row.error(f"an answer must be {{text, answer_start}} and is {shown(value)}.")
-            golds.append(Gold(text, nearest(context, text, start)))
+            golds.append(GoldAnswer(text, nearest(context, text, start)))
         # One of DuReader-robust's questions has an empty answer beside others; alone it means that there is none.
         return tuple(golds) if any(gold.text for gold in golds) else ()
 
@@ -142,10 +143,11 @@ class QA(Task):
             stride=min(self.stride, max_length // 4),
             return_offsets=True,
         )
-        columns: dict[str, Any] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
-        sample, starts = rows["overflow_to_sample"], columns["input_ids"].starts
+        ids = Ragged.of(rows["input_ids"])
+        columns: dict[str, Column] = {"input_ids": ids}
+        if "token_type_ids" in rows:
+            columns["token_type_ids"] = Ragged.of(rows["token_type_ids"])
+        sample, starts = rows["overflow_to_sample"], ids.starts
         inside = np.concatenate(rows["sequence_ids"]) == 1
         offsets = np.where(inside[:, None], np.concatenate(rows["offsets"]), -1).astype(np.int32)
         spans = with_marks(Ragged(offsets, starts), sample, [e.context for e in examples])
@@ -158,10 +160,10 @@ class QA(Task):
         return features
 
     def _same(self, gold: str, text: str) -> bool:
-        return metrics.ANSWERS[self.language_rules]["exact"](gold, text) == 1
+        return metrics.ANSWER_SCORES[self.language_rules]["exact"](gold, text) == 1
 
     def predictions(self, outputs: Outputs, features: Features, examples: Sequence[QAExample]) -> list[Answer]:
-        """Best spans over all rows of each context.
+        """Gives the best spans over all rows of each context.
 
         Args:
             outputs: of each row `start_logits` and `end_logits` [T]; or of the head qa-beam `start_index` [S],
@@ -174,21 +176,21 @@ class QA(Task):
         kept: list[list[tuple[float, int, int]]] = [[] for _ in examples]
         none = np.full(len(examples), np.inf)
         for row, n in enumerate(features.sample.tolist()):
-            held = {name: np.asarray(outputs[name][row]) for name in (BEAM if beam else PLAIN)}
+            held = {name: np.asarray(outputs[name][row]) for name in (BEAM_OUTPUTS if beam else SPAN_OUTPUTS)}
             kept[n] += self._beams(held, spans[row]) if beam else self._spans(held, spans[row])
             none[n] = min(none[n], held["logits"] if beam else held["start_logits"][0] + held["end_logits"][0])
         answers = []
         for example, found, empty in zip(examples, kept, none.tolist(), strict=True):
             texts = self._texts(example, found)
             nbest = tuple((text, score) for text, (score, _) in texts.items())
-            text, score = nbest[0] if nbest else ("", -NEVER)
+            text, score = nbest[0] if nbest else ("", -NO_SPAN_SCORE)
             starts = tuple(start for _, start in texts.values())
             answers.append(Answer(text, empty if beam and texts else empty - score, nbest, starts))
         return answers
 
     def _spans(self, held: Mapping[str, np.ndarray], offsets: np.ndarray) -> list[tuple[float, int, int]]:
-        """The best spans of one row: logit, first character, one after the last."""
-        start, end = (held[name][: len(offsets)] for name in PLAIN)
+        """Gives the best spans of one row: logit, first character, one after the last."""
+        start, end = (held[name][: len(offsets)] for name in SPAN_OUTPUTS)
         inside = np.flatnonzero(offsets[:, 0] >= 0)
         starts, ends = (inside[np.argsort(-side[inside], kind="stable")[: self.n_best]] for side in (start, end))
         a, b = np.meshgrid(starts, ends, indexing="ij")
@@ -196,16 +198,16 @@ class QA(Task):
         return self._best_of(a.reshape(-1), b.reshape(-1), score.reshape(-1), offsets)
 
     def _beams(self, held: Mapping[str, np.ndarray], offsets: np.ndarray) -> list[tuple[float, int, int]]:
-        """The same from the ends that were searched for each start; a score is a log probability."""
+        """Gives the same from the ends that were searched for each start; a score is a log probability."""
         starts = np.repeat(held["start_index"], held["end_index"].shape[-1])
         chances = np.repeat(held["start_scores"], held["end_index"].shape[-1]) * held["end_scores"].reshape(-1)
-        score = np.log(np.maximum(chances.astype(np.float64), TINY))
+        score = np.log(np.maximum(chances.astype(np.float64), MIN_PROBABILITY))
         return self._best_of(starts, held["end_index"].reshape(-1), score, offsets)
 
     def _best_of(
         self, starts: np.ndarray, ends: np.ndarray, score: np.ndarray, offsets: np.ndarray
     ) -> list[tuple[float, int, int]]:
-        """The best of candidate spans, of those that lie in the context and are not too long."""
+        """Gives the best of candidate spans, of those that lie in the context and are not too long."""
         length = ends - starts + 1
         allowed = np.flatnonzero((length >= 1) & (length <= self.max_answer) & (ends < len(offsets)))
         allowed = allowed[(offsets[starts[allowed], 0] >= 0) & (offsets[ends[allowed], 0] >= 0)]
@@ -214,7 +216,7 @@ class QA(Task):
         return list(zip(score[best].tolist(), first.tolist(), last.tolist(), strict=True))
 
     def _texts(self, example: QAExample, spans: list[tuple[float, int, int]]) -> dict[str, tuple[float, int]]:
-        """Different texts with their scores and first characters, best first."""
+        """Gives different texts with their scores and first characters, best first."""
         texts: dict[str, tuple[float, int]] = {}
         for score, first, last in sorted(spans, key=lambda s: -s[0]):
             held = example.context[first:last]
@@ -224,14 +226,14 @@ class QA(Task):
         return texts
 
     def final(self, answer: Answer) -> str:
-        """What is answered: the text, or nothing when `no_answer` is above the threshold."""
+        """Gives what is answered: the text, or nothing when `no_answer` is above the threshold."""
         return "" if self.unanswerable and answer.no_answer > self.threshold else answer.text
 
     # --- answers out ---
 
     def measure(self, predictions: Sequence[Answer], examples: Sequence[QAExample]) -> dict[str, dict[str, float]]:
         values = self._scores([self.final(p) for p in predictions], examples)
-        rows = {ALL: {name: metrics.mean_percent(values[name]) for name in self.metrics}}
+        rows = {ALL_ROW: {name: metrics.mean_percent(values[name]) for name in self.metrics}}
         if not self.unanswerable:
             return rows
         has = np.array([bool(e.answers) for e in examples])
@@ -270,7 +272,7 @@ class QA(Task):
         return metrics.best_threshold(values.tolist(), belief, answerable, empty)
 
     def tuned(self, outputs: Outputs, features: Features, examples: Sequence[QAExample]) -> QA:
-        """With the threshold that gives the best headline metric on these examples."""
+        """Gives the task with the threshold that gives the best headline metric on these examples."""
         if not self.unanswerable:
             return self
         answers = self.predictions(outputs, features, examples)

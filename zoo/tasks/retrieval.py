@@ -1,20 +1,21 @@
-"""Tatoeba: for each sentence the nearest one of the other language. Nothing is trained."""
+"""Reads and scores Tatoeba: for each sentence the nearest one of the other language. Nothing is trained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from zoo import metrics
-from zoo.tasks.base import Example, Outputs, Task
-from zoo.tasks.features import Features, Ragged
+from zoo.tasks.base import Outputs, Task
+from zoo.tasks.example import Example
+from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.formats import parallel
 from zoo.tasks.rows import Row
-from zoo.tasks.scores import ALL
+from zoo.tasks.scores import ALL_ROW
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
@@ -29,8 +30,8 @@ class SentencePair(Example):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrieval(Task):
-    """Both directions, by cosine. A row of the features is one sentence: those of a run, then their translations.
+class Retrieval(Task[SentencePair, tuple[int, int]]):
+    """A task that finds translations both ways by cosine; the rows of a run are its sentences, then translations.
 
     Attributes:
         codes: language -> its code in the names of files.
@@ -55,7 +56,7 @@ class Retrieval(Task):
     def encode(self, examples: list[SentencePair], tokenizer: Tokenizer, max_length: int) -> Features:
         texts = [e.source for e in examples] + [e.target for e in examples]
         rows = tokenizer(texts, max_length=max_length, padding=False)
-        columns: dict[str, Any] = {
+        columns: dict[str, Column] = {
             name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
         }
         count = len(examples)
@@ -65,7 +66,7 @@ class Retrieval(Task):
     def predictions(
         self, outputs: Outputs, features: Features, examples: Sequence[SentencePair]
     ) -> list[tuple[int, int]]:
-        """For each pair the sentence nearest to its English one, and the English one nearest to its sentence.
+        """Gives for each pair the sentence nearest to the English one, and the English one nearest to it.
 
         Both are numbers within the pair's language, from `embeddings` [D] of each row.
         """
@@ -85,7 +86,7 @@ class Retrieval(Task):
         self, predictions: Sequence[tuple[int, int]], examples: Sequence[SentencePair]
     ) -> dict[str, dict[str, float]]:
         right = np.array(predictions) == np.arange(len(examples))[:, None]
-        return {ALL: dict(zip(self.metrics, (100 * right.mean(axis=0)).tolist(), strict=True))}
+        return {ALL_ROW: dict(zip(self.metrics, (100 * right.mean(axis=0)).tolist(), strict=True))}
 
     suffix: ClassVar[str] = ".tsv"
 
@@ -97,19 +98,19 @@ class Retrieval(Task):
             yield f"{example.language}\t{example.id}\t{source}\t{english}"
 
 
-CODES = (
+TATOEBA_CODES = (
     "ar:ara he:heb vi:vie id:ind jv:jav tl:tgl eu:eus ml:mal ta:tam te:tel af:afr nl:nld de:deu el:ell bn:ben "
     "hi:hin mr:mar ur:urd fa:pes fr:fra it:ita pt:por es:spa bg:bul ru:rus ja:jpn ka:kat ko:kor th:tha sw:swh "
     "zh:cmn kk:kaz tr:tur et:est fi:fin hu:hun"
 )
-INFOXLM = "ar bg de el es fr hi ru sw th tr ur vi zh"  # the languages of its table 2
-PAIRS = dict(pair.split(":") for pair in CODES.split())
+INFOXLM_LANGUAGES = "ar bg de el es fr hi ru sw th tr ur vi zh"  # the languages of its table 2
+CODE_BY_LANGUAGE = dict(pair.split(":") for pair in TATOEBA_CODES.split())
 TATOEBA = Retrieval(
     name="tatoeba",
     title="Tatoeba",
     folder="tatoeba",
     files={"test": ("tatoeba.{language}-eng.{language}", "tatoeba.{language}-eng.eng")},
-    languages=tuple(PAIRS),
-    codes=PAIRS,
+    languages=tuple(CODE_BY_LANGUAGE),
+    codes=CODE_BY_LANGUAGE,
 )
-TASKS = (TATOEBA, replace(TATOEBA, name="tatoeba-14", languages=tuple(INFOXLM.split())))
+TASKS = (TATOEBA, replace(TATOEBA, name="tatoeba-14", languages=tuple(INFOXLM_LANGUAGES.split())))

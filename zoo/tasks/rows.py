@@ -1,4 +1,4 @@
-"""Rows of a file with the place they came from, so that an error can name it."""
+"""Reads the lines of a file, and keeps the place of each row so that an error can name it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import gzip
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from zoo.errors import InputError
 from zoo.files import clean, open_regular, quote
 
-BOM = b"\xef\xbb\xbf"
-GZIP = b"\x1f\x8b"
-SHOWN = 60  # characters of a value that an error repeats
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+GZIP_MAGIC = b"\x1f\x8b"
+QUOTED_CHARACTERS = 60  # of a value that an error repeats
 
 
 class Row(NamedTuple):
-    """One record of a file.
+    """A record of a file.
 
     Attributes:
         file: as it is named in errors.
@@ -33,15 +33,15 @@ class Row(NamedTuple):
 
     @property
     def place(self) -> str:
-        """File and line, for a sentence."""
+        """Gives file and line, for a sentence."""
         return f"'{self.file}', {self.unit} {self.line}"
 
     def error(self, what: str, hint: str = "") -> InputError:
-        """An error that names this row."""
+        """Makes an error that names this row."""
         return InputError(f"{self.place}: {what}", hint)
 
     def get(self, column: str) -> Any:
-        """The value of a column.
+        """Gives the value of a column.
 
         Raises:
             InputError: there is none; names those that are there.
@@ -55,14 +55,14 @@ class Row(NamedTuple):
             ) from None
 
     def text(self, column: str) -> str:
-        """The value of a column that must be text and not only spaces."""
+        """Gives the value of a column that must be text and not only spaces."""
         value = self.get(column)
         if not isinstance(value, str) or not value.strip():
             raise self.error(f"{quote(column)} must be text and is {shown(value)}.")
         return value
 
-    def whole(self, column: str, value: Any = None) -> int:
-        """A value that must be a whole number."""
+    def whole(self, column: str, value: object = None) -> int:
+        """Gives a value that must be a whole number."""
         value = self.get(column) if value is None else value
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(f"{quote(column)} must be a whole number and is {shown(value)}.")
@@ -74,13 +74,13 @@ def number_of(ident: str) -> int | str:
     return int(ident) if ident.isdecimal() and len(ident) < 19 else ident
 
 
-def shown(value: Any) -> str:
-    """A value as an error repeats it, cut when it is long."""
-    return quote(value, SHOWN)
+def shown(value: object) -> str:
+    """Gives a value as an error repeats it, cut when it is long."""
+    return quote(value, QUOTED_CHARACTERS)
 
 
 def lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line, without its end. Only line feeds end a line; gzip is unpacked.
+    """Gives number and text of each line, without its end. Only line feeds end a line; gzip is unpacked.
 
     Raises:
         InputError: the file is missing, empty, no regular one, not UTF-8 or a damaged archive.
@@ -88,11 +88,11 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
     n = 0
     try:
         with open_regular(file, InputError) as raw:
-            packed = raw.read(2) == GZIP
+            packed = raw.read(2) == GZIP_MAGIC
             raw.seek(0)
-            stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+            stream: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if packed else raw
             for n, line in enumerate(stream, 1):
-                line = line.removeprefix(BOM) if n == 1 else line
+                line = line.removeprefix(BYTE_ORDER_MARK) if n == 1 else line
                 yield n, line.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
         at = f"'{file}', line {n}"

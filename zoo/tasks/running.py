@@ -1,4 +1,4 @@
-"""What it takes to run any network over the rows of a task: features, and which outputs are kept."""
+"""Runs any network over the rows of a task: its features, and the outputs that are kept."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 
 from zoo.errors import UsageError
 from zoo.tasks.base import Task
+from zoo.tasks.example import Example
 from zoo.tasks.features import Features
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
-BUDGET = 8192  # padded tokens of a batch; no gradients are kept
-FIELDS = {  # head -> what `Task.predictions` takes of a network's output; other heads generate `sequences`
+BATCH_TOKENS = 8192  # padded tokens of a batch; no gradients are kept
+OUTPUT_FIELDS = {  # head -> what `Task.predictions` takes of a network's output; other heads generate `sequences`
     "classification": ("logits",),
     "tagging": ("logits",),
     "qa": ("start_logits", "end_logits"),
@@ -27,9 +28,9 @@ PER_TOKEN = ("tagging", "qa")  # heads whose outputs have an axis of tokens
 
 
 def features_of(
-    examples: Iterable[Any], task: Task, tokenizer: Tokenizer, config: Any, max_length: int | None = None
+    examples: Iterable[Example], task: Task, tokenizer: Tokenizer, config: Any, max_length: int | None = None
 ) -> Features:
-    """Examples as token ids for a network.
+    """Gives examples as token ids for a network.
 
     Args:
         examples: of the task.
@@ -41,7 +42,7 @@ def features_of(
 
 
 def ends_of(task: Task, tokenizer: Tokenizer, config: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What a target begins and ends with: for a translator its language's token, and the end of a text with it."""
+    """Gives the ids a target begins and ends with; for a translator its language's token, after the text's end."""
     translator: Any = tokenizer
     language = getattr(task, "target_language", "")
     if task.head == "generation" and language and getattr(translator, "languages", ()):
@@ -51,15 +52,15 @@ def ends_of(task: Task, tokenizer: Tokenizer, config: Any) -> tuple[tuple[int, .
 
 
 def _token(tokenizer: Tokenizer, config: Any, role: str, stand_in: str) -> tuple[int, ...]:
-    """What generation starts or ends with: the config's token, else the tokenizer's."""
+    """Gives the id that generation starts or ends with: the config's token, else the tokenizer's."""
     key = f"{role}_token_id"
     asked = getattr(config, key, config.source.get(key))
     found = (asked, getattr(tokenizer, key, None), getattr(tokenizer, f"{stand_in}_token_id", None))
     return next(((int(token),) for token in found if token is not None), ())
 
 
-def rows_of(head: str, arrays: Sequence[Any], lengths: Iterable[int]) -> list[tuple[Any, ...]]:
-    """A batch's arrays [B, ...] as one tuple per row, without what belongs to padding."""
+def rows_of(head: str, arrays: Sequence[np.ndarray], lengths: Iterable[int]) -> list[tuple[np.ndarray, ...]]:
+    """Gives a batch's arrays [B, ...] as one tuple per row, without what belongs to padding."""
     cut = head in PER_TOKEN
     return [
         tuple(array[n][: int(length)] if cut and np.ndim(array[n]) else array[n] for array in arrays)
@@ -68,7 +69,7 @@ def rows_of(head: str, arrays: Sequence[Any], lengths: Iterable[int]) -> list[tu
 
 
 def with_labels_of(asked: Task, saved: Task) -> Task:
-    """Another data set's files, with what was saved with a network: labels in their order, threshold.
+    """Gives another data set's files what was saved with a network: its labels in order, its threshold.
 
     Raises:
         UsageError: another head, or other labels.
@@ -80,7 +81,7 @@ def with_labels_of(asked: Task, saved: Task) -> Task:
 
 
 def in_order(task: Task, labels: Sequence[str]) -> Task:
-    """A task with its labels in the order that a network's head has them.
+    """Gives a task with its labels in the order that a network's head has them.
 
     Raises:
         UsageError: they are other labels.

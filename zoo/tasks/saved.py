@@ -12,9 +12,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from zoo.errors import UsageError
 from zoo.files import Fields, quote, read_object, user_path
 
-FORMAT = 1
+TASK_FORMAT = 1
 TASK_FILE, BEST = "task.json", "best"
-SMALLEST, LARGEST = -1_000, 1 << 20  # of a task's whole numbers: lengths, strides, the label that is passed over
+MIN_NUMBER, MAX_NUMBER = -1_000, 1 << 20  # lengths, strides, the label that is passed over
 
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
@@ -31,11 +31,11 @@ def read_settings(file: Path) -> dict[str, Any]:
     """
     content = read_object(file, error=UsageError)
     about = Fields(content, quote(str(file), 200), UsageError)
-    if about.whole("format", 0) != FORMAT:
-        raise UsageError(f"{about.source} is not of format {FORMAT}.", "Was it written by another version?")
+    if about.whole("format", 0) != TASK_FORMAT:
+        raise UsageError(f"{about.source} is not of format {TASK_FORMAT}.", "Was it written by another version?")
     about.object("task", {})
     about.object("generate", {})
-    about.whole("max_length", None, 0, LARGEST)
+    about.whole("max_length", None, 0, MAX_NUMBER)
     return content
 
 
@@ -72,7 +72,7 @@ def _fits(value: Any, hint: Any) -> bool:
             _fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items()
         )
     if hint is int:
-        return type(value) is int and SMALLEST <= value <= LARGEST
+        return type(value) is int and MIN_NUMBER <= value <= MAX_NUMBER
     if hint is float:
         return type(value) in (int, float)
     return isinstance(value, hint)

@@ -1,21 +1,22 @@
-"""The scores of a task, by row and metric."""
+"""Holds the scores of a task, by row and metric."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-ALL = "all"
-AVERAGE, GAP = "average", "transfer gap"
-Measure = Callable[[Sequence[Any], Sequence[Any]], dict[str, dict[str, float]]]
+from zoo.tasks.example import E, P
+
+ALL_ROW = "all"
+AVERAGE_ROW, GAP_ROW = "average", "transfer gap"
+Rows = dict[str, dict[str, float]]  # row -> metric -> percent
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics, all in percent.
+    """A table of metrics, all in percent.
 
     Attributes:
         rows: name of a row ("all", a language, "average", "transfer gap", "HasAns", a class) -> metric -> value.
@@ -24,18 +25,22 @@ class Scores:
         row, metric: where the headline is found.
     """
 
-    rows: dict[str, dict[str, float]]
+    rows: Rows
     row: str
     metric: str
 
     @property
     def value(self) -> float:
-        """The headline: what decides which checkpoint is the best one."""
+        """Gives the headline, which decides which checkpoint is the best one."""
         return self.rows[self.row][self.metric]
 
 
 def by_language(
-    measure: Measure, predictions: Sequence[Any], examples: Sequence[Any], metric: str, source: str
+    measure: Callable[[Sequence[P], Sequence[E]], Rows],
+    predictions: Sequence[P],
+    examples: Sequence[E],
+    metric: str,
+    source: str,
 ) -> Scores:
     """Gives one row per language, their plain mean, and what transfer costs.
 
@@ -51,10 +56,10 @@ def by_language(
     rows: dict[str, dict[str, float]] = {}
     for language, at in places.items():
         part = measure([predictions[n] for n in at], [examples[n] for n in at])
-        rows[language] = part[ALL]
+        rows[language] = part[ALL_ROW]
     names = list(rows[next(iter(rows))])
-    out = {**rows, AVERAGE: {m: float(np.mean([r[m] for r in rows.values()])) for m in names}}
+    out = {**rows, AVERAGE_ROW: {m: float(np.mean([r[m] for r in rows.values()])) for m in names}}
     others = [r for language, r in rows.items() if language != source]
     if source in rows and others:
-        out[GAP] = {m: rows[source][m] - float(np.mean([r[m] for r in others])) for m in names}
-    return Scores(out, AVERAGE, metric)
+        out[GAP_ROW] = {m: rows[source][m] - float(np.mean([r[m] for r in others])) for m in names}
+    return Scores(out, AVERAGE_ROW, metric)

@@ -1,4 +1,4 @@
-"""Tagging of words or characters: People's Daily, MSRA, CLUENER, PAN-X, and any file of CoNLL's form."""
+"""Reads, encodes and scores tags of words or characters: People's Daily, MSRA, CLUENER, PAN-X, CoNLL's form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -17,14 +17,15 @@ from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
 from zoo.tasks import cluener
-from zoo.tasks.base import Example, Outputs, Task
+from zoo.tasks.base import Outputs, Task
 from zoo.tasks.columns import is_plain
-from zoo.tasks.features import IGNORED, Features, Ragged
+from zoo.tasks.example import Example
+from zoo.tasks.features import IGNORED_LABEL, Column, Features, Ragged
 from zoo.tasks.pieces import owners
 from zoo.tasks.rows import Row, lines, shown
-from zoo.tasks.schemes import OUTSIDE, TAG, learned, written
-from zoo.tasks.scores import ALL
-from zoo.tasks.words import SPLITS
+from zoo.tasks.schemes import OUTSIDE_TAG, TAG_PATTERN, learned, written
+from zoo.tasks.scores import ALL_ROW
+from zoo.tasks.words import WORD_SPLITTERS
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
@@ -35,15 +36,15 @@ GOES_ON = ("I-", "M-", "E-", "L-")  # tags of a word inside of an entity, in any
 
 @dataclass(frozen=True)
 class TaggedExample(Example):
-    """Words, or characters, with a tag each; None where nobody says them."""
+    """A sentence of words, or characters, with a tag each; None where nobody says them."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tagging(Task):
-    """A tag for each word.
+class Tagging(Task[TaggedExample, list[str]]):
+    """A task with a tag for each word.
 
     A word's tag is on its first piece that is not just the space before it; the other pieces do not count. A
     sentence that is too long becomes several rows that share `stride` pieces, and each word counts in the one row
@@ -59,7 +60,7 @@ class Tagging(Task):
         stride: pieces that two rows of a long sentence share.
         unit: what its files call a word: "words", or "characters", where digits and letters stand alone too.
         word_column, tag_column: of files that have columns.
-        prepared: name of a function in PREPARED that makes these columns first.
+        prepared: name of a function in PREPARATIONS that makes these columns first.
         style: of the submission: "conll" (word, space, tag), "tags" (bare), "spans" (CLUENER's JSON).
     """
 
@@ -87,10 +88,10 @@ class Tagging(Task):
         return super().open(files, split)
 
     def _plain(self, file: Path) -> Iterator[Row]:
-        """Words of plain text, a line at a time, as the files that were learned from have them."""
+        """Reads words of plain text, a line at a time, as the files that were learned from have them."""
         log.info("%s: plain text, each line cut into %s.", quote(str(file), 200), self.unit)
         for n, line in lines(file):
-            spans = SPLITS[self.unit](line)
+            spans = WORD_SPLITTERS[self.unit](line)
             words = list(line) if self.style == "spans" else [line[a:b] for a, b in spans]
             if line.strip():
                 yield Row(str(file), n, {"text": line, self.word_column: words})
@@ -114,12 +115,12 @@ class Tagging(Task):
         return TaggedExample(ident, tuple(words), tuple(tags), language=language)
 
     def words_and_tags(self, row: Row) -> tuple[list[str], list[str] | None]:
-        """Words of a row and as many tags, None where it has none.
+        """Gives the words of a row and as many tags, None where it has none.
 
         Raises:
             InputError: they are no lists of texts, or not of one length.
         """
-        row = PREPARED[self.prepared](row) if self.prepared else row
+        row = PREPARATIONS[self.prepared](row) if self.prepared else row
         words, tags = row.get(self.word_column), row.values.get(self.tag_column)
         _check_texts(row, self.word_column, words)
         if tags is None:
@@ -133,7 +134,7 @@ class Tagging(Task):
     def _check_tags(self, row: Row, words: Sequence[str], tags: Sequence[str]) -> None:
         """Raises InputError for a tag of which no other scheme can make one."""
         for word, tag in zip(words, tags if self.file_scheme else (), strict=False):
-            if (name := self.spelled.get(tag, tag)) != OUTSIDE and not TAG.fullmatch(name):
+            if (name := self.spelled.get(tag, tag)) != OUTSIDE_TAG and not TAG_PATTERN.fullmatch(name):
                 raise row.error(f"the tag {shown(tag)} of {shown(word)} is none of {self.file_scheme}.")
 
     # --- to the network and back ---
@@ -147,10 +148,10 @@ class Tagging(Task):
             is_split_into_words=True,
             return_offsets=True,
         )
-        columns: dict[str, Any] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
-        ids = columns["input_ids"]
+        ids = Ragged.of(rows["input_ids"])
+        columns: dict[str, Column] = {"input_ids": ids}
+        if "token_type_ids" in rows:
+            columns["token_type_ids"] = Ragged.of(rows["token_type_ids"])
         sample = rows.get("overflow_to_sample", np.arange(len(examples)))
         flat = {name: np.concatenate(rows[name]) for name in ("word_ids", "offsets")}
         words = owners(sample, ids.starts, flat["word_ids"], flat["offsets"])
@@ -160,12 +161,12 @@ class Tagging(Task):
             index = {tag: n for n, tag in enumerate(self.labels)}
             gold = np.array([index[tag] for e in examples for tag in e.tags or ()], np.int32)
             at = np.repeat(begins[sample], ids.lengths) + words
-            columns["labels"] = Ragged(np.where(words >= 0, gold[np.maximum(at, 0)], IGNORED), ids.starts)
+            columns["labels"] = Ragged(np.where(words >= 0, gold[np.maximum(at, 0)], IGNORED_LABEL), ids.starts)
             features.lost = self._lost(features, examples)
         return features
 
     def _lost(self, features: Features, examples: Sequence[TaggedExample]) -> Counter[str]:
-        """Words and entities that no row holds: what a perfect network would miss."""
+        """Counts words and entities that no row holds: what a perfect network would miss."""
         columns = features.columns["labels"], features.notes["words"]
         labels, words = (c for c in columns if isinstance(c, Ragged))
         best = self._spread(lambda n: labels[n], features.sample, words, examples)
@@ -181,7 +182,7 @@ class Tagging(Task):
     def _spread(
         self, ids: Callable[[int], np.ndarray], sample: np.ndarray, words: Ragged, examples: Sequence[TaggedExample]
     ) -> list[list[str]]:
-        """Tags of words from label ids of rows. Words without a piece continue the entity after them, if any."""
+        """Gives tags of words from label ids of rows. Words without a piece continue the entity after them."""
         found = [[""] * len(e.words) for e in examples]
         for n in range(len(words)):
             tags, held = found[sample[n]], words[n]
@@ -189,18 +190,18 @@ class Tagging(Task):
             for word, label in zip(held[at].tolist(), ids(n)[at].tolist(), strict=True):
                 tags[word] = self.labels[label]
         for tags in found:
-            following = OUTSIDE
+            following = OUTSIDE_TAG
             for n in range(len(tags) - 1, -1, -1):
                 if not tags[n]:
                     goes_on = following[:2] in GOES_ON
-                    tags[n] = f"{'M' if self.scheme == 'BMES' else 'I'}{following[1:]}" if goes_on else OUTSIDE
+                    tags[n] = f"{'M' if self.scheme == 'BMES' else 'I'}{following[1:]}" if goes_on else OUTSIDE_TAG
                 following = tags[n]
         return found
 
     def predictions(
         self, outputs: Outputs, features: Features, examples: Sequence[TaggedExample]
     ) -> list[list[str]]:
-        """The most likely tag of each word, from `logits` [T, C] of each row."""
+        """Gives the most likely tag of each word, from `logits` [T, C] of each row."""
         words, logits = features.notes["words"], outputs["logits"]
         assert isinstance(words, Ragged)
         return self._spread(lambda n: np.asarray(logits[n]).argmax(axis=-1), features.sample, words, examples)
@@ -218,7 +219,7 @@ class Tagging(Task):
                 )
         gold = [e.tags or () for e in examples]
         if not self.scheme:
-            return {ALL: {"accuracy": metrics.tags_accuracy(gold, predictions)}}
+            return {ALL_ROW: {"accuracy": metrics.tags_accuracy(gold, predictions)}}
         lenient = metrics.tags_score(gold, predictions)
         kinds = self._kinds(gold, predictions)
         rows = {
@@ -230,12 +231,12 @@ class Tagging(Task):
             "recall": lenient["recall"],
             "accuracy": metrics.tags_accuracy(gold, predictions),
         }
-        return {ALL: {name: rows[name] for name in self.metrics}, **kinds}
+        return {ALL_ROW: {name: rows[name] for name in self.metrics}, **kinds}
 
     def _texts(
         self, gold: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]], examples: Sequence[TaggedExample]
     ) -> float:
-        """CLUENER2020's own score, over the kinds of the labels."""
+        """Computes CLUENER2020's own score, over the kinds of the labels."""
         if "f1-texts" not in self.metrics:
             return 0.0
         texts = ["".join(e.words) for e in examples]
@@ -246,13 +247,13 @@ class Tagging(Task):
             ]
             for side in (gold, predictions)
         ]
-        kinds = sorted({found[2] for label in self.labels if (found := TAG.fullmatch(label))})
+        kinds = sorted({found[2] for label in self.labels if (found := TAG_PATTERN.fullmatch(label))})
         return metrics.texts_score(sides[0], sides[1], kinds)
 
     def _kinds(
         self, gold: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]
     ) -> dict[str, dict[str, float]]:
-        """A row for each kind of entity of the gold, lenient reading."""
+        """Computes a row for each kind of entity of the gold, lenient reading."""
         sides = [
             [(n, *span) for n, tags in enumerate(side) for span in metrics.spans(tags)]
             for side in (gold, predictions)
@@ -279,7 +280,7 @@ class Tagging(Task):
             yield ""
 
 
-def _check_texts(row: Row, name: str, values: Any) -> None:
+def _check_texts(row: Row, name: str, values: object) -> None:
     if not isinstance(values, (list, tuple)) or not all(isinstance(v, str) for v in values):
         raise row.error(f"{quote(name)} must be a list of texts and is {shown(values)}.")
 
@@ -292,9 +293,9 @@ def _wikiann(row: Row) -> Row:
     return row._replace(values={**row.values, "words": [word.partition(":")[2] or ":" for word in words]})
 
 
-PREPARED: dict[str, Callable[[Row], Row]] = {"wikiann": _wikiann, "cluener": cluener.with_tags}
+PREPARATIONS: dict[str, Callable[[Row], Row]] = {"wikiann": _wikiann, "cluener": cluener.with_tags}
 
 
 def bio(*kinds: str) -> tuple[str, ...]:
-    """O and the two tags of each kind."""
-    return (OUTSIDE, *(f"{prefix}-{kind}" for kind in kinds for prefix in "BI"))
+    """Gives O and the two tags of each kind."""
+    return (OUTSIDE_TAG, *(f"{prefix}-{kind}" for kind in kinds for prefix in "BI"))

@@ -1,4 +1,4 @@
-"""Text in, text out: question generation, summaries, translation."""
+"""Reads, encodes and scores text to be written: question generation, summaries, translation."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ import numpy as np
 
 from zoo import metrics
 from zoo.errors import InputError, UsageError
-from zoo.tasks.base import Example, Outputs, Task
-from zoo.tasks.features import IGNORED, Features, Ragged
+from zoo.tasks.base import Outputs, Task
+from zoo.tasks.example import Example
+from zoo.tasks.features import IGNORED_LABEL, Column, Features, Ragged
 from zoo.tasks.formats import READERS, parallel
 from zoo.tasks.rows import Row
-from zoo.tasks.scores import ALL
+from zoo.tasks.scores import ALL_ROW
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
 
-SPACED = re.compile(
+SPACE_IN_CHINESE = re.compile(
     r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]) +| +(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])"
 )
-SUFFIXES = {".json": "jsonl", ".jsonl": "jsonl", ".tsv": "tsv", ".txt": "tsv"}
+FORMAT_BY_SUFFIX = {".json": "jsonl", ".jsonl": "jsonl", ".tsv": "tsv", ".txt": "tsv"}
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Text2TextExample(Example):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text2Text(Task):
-    """An encoder reads the source (its lead, a separator, the source), a decoder writes the target.
+class Text2Text(Task[Text2TextExample, str]):
+    """A task where an encoder reads the source (its lead, a separator, the source) and a decoder writes the target.
 
     Attributes:
         source, target: columns.
@@ -50,7 +51,7 @@ class Text2Text(Task):
         label_pad: what pads labels. A loss that counts padding (PALM's) has a word for it, and equal lengths.
         source_language, target_language: codes, for translators, whose texts have a token of their language.
         tokenize: how sacrebleu cuts words; empty for DuReader's metrics over characters.
-        prepared: name of a function in PREPARED that makes the columns first.
+        prepared: name of a function in PREPARATIONS that makes the columns first.
     """
 
     source: str = "source"
@@ -58,7 +59,7 @@ class Text2Text(Task):
     lead: str = ""
     renamed: Mapping[str, str] = field(default_factory=dict)
     target_length: int = 100
-    label_pad: int = IGNORED
+    label_pad: int = IGNORED_LABEL
     tokenize: str = ""
     source_language: str = ""
     target_language: str = ""
@@ -78,12 +79,12 @@ class Text2Text(Task):
             return parallel(*files)
         if self.format != "tsv":
             return READERS[self.format](files[0], **self.reading)
-        kind = SUFFIXES.get("".join(files[0].suffixes[:1]), "tsv")
+        kind = FORMAT_BY_SUFFIX.get("".join(files[0].suffixes[:1]), "tsv")
         return READERS[kind](files[0], self.columns)
 
     def example(self, row: Row, split: str, language: str = "") -> Text2TextExample | None:
         row = row._replace(values={self.renamed.get(k, k): v for k, v in row.values.items()})
-        row = PREPARED[self.prepared](row) if self.prepared else row
+        row = PREPARATIONS[self.prepared](row) if self.prepared else row
         target = row.values.get(self.target)
         if split.startswith("test") and isinstance(target, str) and not target.strip():
             target = None
@@ -108,7 +109,7 @@ class Text2Text(Task):
         start: Sequence[int] = (),
         end: Sequence[int] = (),
     ) -> Features:
-        """Features of a run of examples.
+        """Gives the features of a run of examples.
 
         Args:
             examples: the run.
@@ -121,7 +122,7 @@ class Text2Text(Task):
         sources = [f"{e.lead}{separator}{e.source}" if e.lead else e.source for e in examples]
         of_source, of_target = self._sides(tokenizer)
         rows = of_source(sources, max_length=max_length, padding=False)
-        columns: dict[str, Any] = {
+        columns: dict[str, Column] = {
             name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
         }
         lost: Counter[str] = Counter()
@@ -131,11 +132,11 @@ class Text2Text(Task):
             columns["labels"] = Ragged.of([t[1:] for t in targets])
             lost.update({"targets that were cut": cut} if cut else {})
         numbers = np.arange(len(examples))
-        width = 0 if self.label_pad == IGNORED else self.target_length - 1
+        width = 0 if self.label_pad == IGNORED_LABEL else self.target_length - 1
         return Features(columns, numbers, {}, tokenizer.pad_token_id or 0, lost, tokenizer, self.label_pad, width)
 
     def _sides(self, tokenizer: Any) -> tuple[Tokenizer, Tokenizer]:
-        """What encodes source and target: of a translator, the tokenizers of their languages.
+        """Gives what encodes source and target: of a translator, the tokenizers of their languages.
 
         Raises:
             UsageError: a translator, and a task that does not say the languages.
@@ -153,7 +154,7 @@ class Text2Text(Task):
     def _targets(
         self, texts: list[str], tokenizer: Tokenizer, start: Sequence[int], end: Sequence[int]
     ) -> tuple[list[np.ndarray], int]:
-        """Ids of targets with what stands around them, and how many were cut."""
+        """Gives the ids of targets with what stands around them, and how many were cut."""
         whole = tokenizer(texts, padding=False, truncation=False)["input_ids"]
         first, last = tokenizer.around
         pieces = [ids[len(first) : len(ids) - len(last)] for ids in whole]
@@ -163,7 +164,7 @@ class Text2Text(Task):
         return [np.concatenate([before, p[:room], after]) for p in pieces], sum(len(p) > room for p in pieces)
 
     def predictions(self, outputs: Outputs, features: Features, examples: Sequence[Text2TextExample]) -> list[str]:
-        """Texts of the ids in `sequences` [T] of each row; what follows the first end token is not read."""
+        """Gives the texts of ids `sequences` [T] of each row, up to the first end token."""
         tokenizer = features.tokenizer
         assert tokenizer is not None
         return [self._text(np.asarray(ids).reshape(-1), tokenizer) for ids in outputs["sequences"]]
@@ -172,7 +173,7 @@ class Text2Text(Task):
     def _text(ids: np.ndarray, tokenizer: Tokenizer) -> str:
         ends = np.flatnonzero(ids[1:] == tokenizer.sep_token_id)  # the first id may be the same token
         kept = ids[: ends[0] + 1] if len(ends) else ids
-        return SPACED.sub("", tokenizer.decode(kept.tolist())).strip()
+        return SPACE_IN_CHINESE.sub("", tokenizer.decode(kept.tolist())).strip()
 
     # --- answers out ---
 
@@ -191,7 +192,7 @@ class Text2Text(Task):
             rows = metrics.sacrebleu_scores(gold, predictions, self.tokenize)
         else:
             rows = metrics.character_scores(gold, predictions)
-        return {ALL: {name: rows[name] for name in self.metrics}}
+        return {ALL_ROW: {name: rows[name] for name in self.metrics}}
 
     @property
     def suffix(self) -> str:  # type: ignore[override]
@@ -204,7 +205,7 @@ class Text2Text(Task):
 
 
 def _first_answer(row: Row) -> Row:
-    """The text of a question's first answer."""
+    """Gives a row with the text of a question's first answer."""
     answers = row.values.get("answers")
     first = answers[0] if isinstance(answers, list) and answers else None
     text = first.get("text") if isinstance(first, dict) else first
@@ -213,4 +214,4 @@ def _first_answer(row: Row) -> Row:
     return row._replace(values={**row.values, "answer": text})
 
 
-PREPARED: dict[str, Callable[[Row], Row]] = {"first answer": _first_answer}
+PREPARATIONS: dict[str, Callable[[Row], Row]] = {"first answer": _first_answer}

@@ -1,4 +1,4 @@
-"""A user's files: which is which split, how each is read, and which column is what."""
+"""Reads a user's files: which is which split, how each is read, and which column is what."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from zoo.files import clean, quote, user_path
 from zoo.tasks.base import Task
 from zoo.tasks.formats import DELIMITERS, READERS, delimiter_of, is_squad
 
-SPLITS = {"train": ("train",), "dev": ("dev", "valid", "val", "validation", "eval"), "test": ("test",)}
-SUFFIXES = {
+SPLIT_NAMES = {"train": ("train",), "dev": ("dev", "valid", "val", "validation", "eval"), "test": ("test",)}
+FORMAT_BY_SUFFIX = {
     ".csv": "own", ".tsv": "own", ".jsonl": "own", ".json": "own", ".txt": "own",
     ".conll": "conll", ".conllu": "conll", ".bio": "conll", ".iob": "conll", ".bmes": "conll",
 }  # fmt: skip
-TEXTS = "text sentence sentence1 premise question1 text_a content review query tweet comment"
-PAIRS = "text_pair pair sentence2 hypothesis question2 text_b"
-ROLES = {  # what a column may be called, the likeliest name first
+TEXT_COLUMNS = "text sentence sentence1 premise question1 text_a content review query tweet comment"
+PAIR_COLUMNS = "text_pair pair sentence2 hypothesis question2 text_b"
+COLUMN_NAMES = {  # what a column may be called, the likeliest name first
     "classification": {
-        "text": TEXTS,
+        "text": TEXT_COLUMNS,
         "label": "label labels class category gold_label sentiment intent",
-        "pair": PAIRS,
+        "pair": PAIR_COLUMNS,
     },
-    "regression": {"text": TEXTS, "label": "score label value rating stars similarity", "pair": PAIRS},
+    "regression": {
+        "text": TEXT_COLUMNS,
+        "label": "score label value rating stars similarity",
+        "pair": PAIR_COLUMNS,
+    },
     "tagging": {"words": "words tokens text", "tags": "tags ner_tags pos_tags labels label"},
     "qa": {"question": "question query", "context": "context paragraph passage text", "answers": "answers answer"},
     "text2text": {
@@ -32,7 +36,7 @@ ROLES = {  # what a column may be called, the likeliest name first
         "target": "target tgt output summary translation title question",
     },
 }
-OPTIONAL = ("pair",)
+OPTIONAL_ROLES = ("pair",)
 LEARNED = {
     "classification": "a label for a text or a pair of texts",
     "regression": "a number for a text or a pair of texts",
@@ -46,8 +50,8 @@ LONGEST_NAME = 30  # characters; a longer first cell is no column's name
 def kinds() -> dict[str, tuple[str, str]]:
     """Gives kind of task -> what is learned, and the columns that a file has; one in brackets may be missing."""
     return {
-        kind: (LEARNED[kind], ", ".join(f"({role})" if role in OPTIONAL else role for role in roles))
-        for kind, roles in ROLES.items()
+        kind: (LEARNED[kind], ", ".join(f"({role})" if role in OPTIONAL_ROLES else role for role in roles))
+        for kind, roles in COLUMN_NAMES.items()
     }
 
 
@@ -71,8 +75,10 @@ def files_of(data: str | Path | Mapping[str, str | Path]) -> dict[str, Path]:
             f"There is no folder or file {quote(str(data), 200)}.", "Give a folder with train.csv and dev.csv."
         )
     found: dict[str, Path] = {}
-    for split, stems in SPLITS.items():
-        held = [f for stem in stems for f in sorted(folder.glob(f"{stem}.*")) if f.suffix.lower() in SUFFIXES]
+    for split, stems in SPLIT_NAMES.items():
+        held = [
+            f for stem in stems for f in sorted(folder.glob(f"{stem}.*")) if f.suffix.lower() in FORMAT_BY_SUFFIX
+        ]
         if len(held) > 1:
             raise UsageError(
                 f"'{folder}' has several files for '{split}': {', '.join(f.name for f in held)}.",
@@ -82,13 +88,14 @@ def files_of(data: str | Path | Mapping[str, str | Path]) -> dict[str, Path]:
     if not found:
         raise InputError(
             f"'{folder}' has no train, dev or test file.",
-            f"Expected for example train.csv ({', '.join(SUFFIXES)}); or name one file, to hold out a part of it.",
+            f"Expected for example train.csv ({', '.join(FORMAT_BY_SUFFIX)}); or name one file, to hold out a part "
+            "of it.",
         )
     return found
 
 
 def is_own(task: Task) -> bool:
-    """Whether a task is of a user's own files: it knows their full paths."""
+    """Tells whether a task is of a user's own files: it knows their full paths."""
     return bool(task.files) and all(isinstance(f, str) and Path(f).is_absolute() for f in task.files.values())
 
 
@@ -119,9 +126,11 @@ def form_of(file: Path, kind: str) -> str:
     Raises:
         UsageError: its name says none.
     """
-    form = SUFFIXES.get(file.suffix.lower())
+    form = FORMAT_BY_SUFFIX.get(file.suffix.lower())
     if form is None:
-        raise UsageError(f"'{file}' is none of {', '.join(SUFFIXES)}.", "Rename the file after what is in it.")
+        raise UsageError(
+            f"'{file}' is none of {', '.join(FORMAT_BY_SUFFIX)}.", "Rename the file after what is in it."
+        )
     as_json = file.suffix.lower() in (".json", ".jsonl")
     if kind == "qa" and as_json and is_squad(file):
         return "squad"
@@ -156,10 +165,10 @@ def columns_of(
     Raises:
         UsageError: a role that this kind of task has not, a column that the file has not, or one that is not found.
     """
-    unknown = set(given) - set(ROLES[kind])
+    unknown = set(given) - set(COLUMN_NAMES[kind])
     if unknown:
         raise UsageError(
-            f"A {kind} task has no '{min(unknown)}'.", f"Columns can be named for {', '.join(ROLES[kind])}."
+            f"A {kind} task has no '{min(unknown)}'.", f"Columns can be named for {', '.join(COLUMN_NAMES[kind])}."
         )
     held = _held(file, separator, False)
     numbered = any(column.isdecimal() and column not in held for column in given.values())
@@ -175,12 +184,12 @@ def columns_of(
                 f"'{file}' has no column {quote(column)} for {role}. It has: {clean(', '.join(held), 200)}.",
                 "Count the columns of a file without a header row from 1.",
             )
-    for role, usual in ROLES[kind].items():
+    for role, usual in COLUMN_NAMES[kind].items():
         free = [c for c in held if c not in found.values()]
         guess = next((c for name in usual.split() for c in free if c.lower() == name), None)
         if role not in found and guess:
             found[role] = guess
-    missing = [role for role in ROLES[kind] if role not in found and role not in OPTIONAL]
+    missing = [role for role in COLUMN_NAMES[kind] if role not in found and role not in OPTIONAL_ROLES]
     free = [c for c in held if c not in found.values()]
     if len(missing) == 1 and len(free) == 1 and not numbered and (found or len(held) == 1):
         found[missing[0]], missing, free = free[0], [], []
@@ -194,7 +203,7 @@ def columns_of(
 
 
 def _held(file: Path, separator: str, numbered: bool) -> list[str]:
-    """The columns of a table: names, or numbers."""
+    """Gives the columns of a table: names, or numbers."""
     arguments: dict[str, Any] = {"separator": separator, "numbered": numbered}
     if separator and not numbered:  # a table with a header only has columns too; names may come twice
         row = next(READERS["own"](file, separator=separator, numbered=True), None)
@@ -209,12 +218,12 @@ def _held(file: Path, separator: str, numbered: bool) -> list[str]:
 
 
 def _headless(kind: str) -> str:
-    roles = [role for role in ROLES[kind] if role not in OPTIONAL]
+    roles = [role for role in COLUMN_NAMES[kind] if role not in OPTIONAL_ROLES]
     return f"If it has no header row: --columns {','.join(f'{role}={n}' for n, role in enumerate(roles, 1))}."
 
 
 def _which(kind: str, missing: list[str], free: list[str], numbered: bool) -> str:
-    """The hint when columns are not found."""
+    """Gives the hint when columns are not found."""
     example = ",".join(f"{role}={column}" for role, column in zip(missing, free or ["..."], strict=False))
     names = all(len(c) <= LONGEST_NAME and not c.replace(".", "").isdecimal() for c in free)
     named = f"Name it: --columns {clean(example)}. " if names or numbered else ""

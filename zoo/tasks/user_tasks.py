@@ -1,4 +1,4 @@
-"""A user's own files as a task: which labels there are, what tags mean, how answers are scored.
+"""Makes a task of a user's own files: which labels there are, what tags mean, how answers are scored.
 
 task = own("classification", "reviews/")                       # reviews/train.csv, dev.csv, perhaps test.csv
 task = own("classification", "all.csv", columns={"text": "1", "label": "2"})     # one file without a header row
@@ -24,23 +24,24 @@ from zoo.tasks.formats import READERS
 from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.qa import QA
 from zoo.tasks.rows import Row, shown
-from zoo.tasks.schemes import OUTSIDE, TAG, Reading, reading_of
+from zoo.tasks.schemes import OUTSIDE_TAG, TAG_PATTERN, TagReading, reading_of
 from zoo.tasks.tagging import Tagging
 from zoo.tasks.text2text import Text2Text
-from zoo.tasks.user_files import ROLES, columns_of, files_of, form_of, separator_of
+from zoo.tasks.user_files import COLUMN_NAMES, columns_of, files_of, form_of, separator_of
 
 log = logging.getLogger("zoo")
 
-KINDS = tuple(ROLES)
-OPTIONS = ("separator", "scheme")  # beside columns; a scheme is for tagging
-PLENTY = 50  # labels; more than this, and half of the rows, cannot be classes
-PEEK = 200  # rows that are looked at to tell a language
-SHOWN = 8  # labels that the line about the data repeats
-CHINESE = re.compile(r"[\u4e00-\u9fff]")
+TASK_KINDS = tuple(COLUMN_NAMES)
+USER_OPTIONS = ("separator", "scheme")  # beside columns; a scheme is for tagging
+MAX_CLASSES = 50  # labels; more than this, and half of the rows, cannot be classes
+SNIFFED_ROWS = 200  # to tell a language
+MAX_LISTED_LABELS = 8  # labels that the line about the data repeats
+CHINESE_CHARACTER = re.compile(r"[\u4e00-\u9fff]")
+TaskFields = dict[str, Any]  # fields of the task that is made
 
 
-class Source(NamedTuple):
-    """The training file, and how it is read."""
+class TrainingFile(NamedTuple):
+    """The training file, with how it is read."""
 
     file: Path
     form: str
@@ -61,10 +62,10 @@ def own(
     name: str = "own",
     **fields: Any,
 ) -> Task:
-    """The task of a user's own files. What was found out about them is logged in one line.
+    """Gives the task of a user's own files. What was found out about them is logged in one line.
 
     Args:
-        kind: one of KINDS.
+        kind: one of TASK_KINDS.
         data: a folder with train, dev and perhaps test; split -> file; or one file, which is the training data.
             csv with quotes, tsv without, JSON lines or an array; for tagging also CoNLL's form, for qa SQuAD's.
         columns: what a column is (text, pair, label; words, tags; question, context, answers; source, target) ->
@@ -79,10 +80,10 @@ def own(
         UsageError: there is no such kind or column; names what the file has.
         InputError: a file is missing or malformed.
     """
-    if kind not in KINDS:
-        raise UsageError(f"There is no kind of task '{kind}'.", f"One of {', '.join(KINDS)}.")
+    if kind not in TASK_KINDS:
+        raise UsageError(f"There is no kind of task '{kind}'.", f"One of {', '.join(TASK_KINDS)}.")
     given = {role: str(column) for role, column in (columns or {}).items()}
-    asked = {option: given.pop(option) for option in OPTIONS if option in given}
+    asked = {option: given.pop(option) for option in USER_OPTIONS if option in given}
     if "scheme" in asked and kind != "tagging":
         raise UsageError(f"A {kind} task has no 'scheme'.", "It is for tagging.")
     files = files_of(data)
@@ -99,18 +100,18 @@ def own(
     if kind == "tagging":
         task, said = _tagging(source, labels, asked.get("scheme"), common)
     else:
-        task, said = MADE[kind](source, labels, common)
+        task, said = MAKERS[kind](source, labels, common)
     log.info("%s.", "; ".join([*said, *about, f"splits: {_splits(files)}"]))
     return task
 
 
-def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tuple[Source, list[str]]:
-    """The training file as it is read, and what the line says of it."""
+def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tuple[TrainingFile, list[str]]:
+    """Gives the training file as it is read, and what the line says of it."""
     form = form_of(file, kind)
     if form == "squad":
         if given or asked:
             raise UsageError(f"'{file}' is of SQuAD's form, which has no columns.", "Leave --columns out.")
-        return Source(file, form, {}, {}), ["columns: SQuAD's"]
+        return TrainingFile(file, form, {}, {}), ["columns: SQuAD's"]
     if form == "conll":
         return _words_and_tags(file, given, asked)
     separator = separator_of(file, asked)
@@ -119,12 +120,12 @@ def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tupl
     columns = ", ".join(f"{role} = {column if numbered else quote(column)}" for role, column in roles.items())
     about = [f"columns: {columns}" + (f" (not used: {clean(', '.join(unused))})" if unused else "")]
     about += [f"separator: {separator}" if separator else "separator: none, JSON"]
-    return Source(file, form, roles, reading), about
+    return TrainingFile(file, form, roles, reading), about
 
 
-def _words_and_tags(file: Path, given: Mapping[str, str], asked: str) -> tuple[Source, list[str]]:
-    """The same for a word and its tag on each line."""
-    unknown = set(given) - set(ROLES["tagging"])
+def _words_and_tags(file: Path, given: Mapping[str, str], asked: str) -> tuple[TrainingFile, list[str]]:
+    """Gives the same for a word and its tag on each line."""
+    unknown = set(given) - set(COLUMN_NAMES["tagging"])
     if unknown:
         raise UsageError(f"A tagging task has no '{min(unknown)}'.", "Columns can be numbered for words, tags.")
     layout = layout_of(file, asked)
@@ -139,7 +140,7 @@ def _words_and_tags(file: Path, given: Mapping[str, str], asked: str) -> tuple[S
     about = [f"columns: {columns} of {layout.width}", f"separator: {layout.separator}"]
     if layout.comments:
         about.append(f"comments: {layout.comments} lines")
-    return Source(file, "conll", {}, reading), about
+    return TrainingFile(file, "conll", {}, reading), about
 
 
 def _splits(files: Mapping[str, Path]) -> str:
@@ -152,17 +153,17 @@ def _splits(files: Mapping[str, Path]) -> str:
 def listed(labels: Iterable[str]) -> str:
     """Gives what the line about the data says of labels: how many, and the first ones."""
     labels = list(labels)
-    more = ", ..." if len(labels) > SHOWN else ""
-    return f"labels: {len(labels)} ({clean(', '.join(labels[:SHOWN]), 200)}{more})"
+    more = ", ..." if len(labels) > MAX_LISTED_LABELS else ""
+    return f"labels: {len(labels)} ({clean(', '.join(labels[:MAX_LISTED_LABELS]), 200)}{more})"
 
 
-def _classification(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+def _classification(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tuple[Task, list[str]]:
     labels = tuple(labels) or _labels(source, source.roles["label"])
     made = {"metrics": ("accuracy", "macro-f1"), "labels": labels, **_texts(source.roles), **common}
     return Classification(**made), [listed(labels)]
 
 
-def _regression(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+def _regression(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tuple[Task, list[str]]:
     probe = Classification(**{"metrics": ("pearson", "spearman"), **_texts(source.roles), **common})
     examples = (probe.example(row, "train") for row in source.rows())
     numbers = [float(e.label) for e in examples if e is not None and e.label is not None]
@@ -179,8 +180,8 @@ def _texts(roles: dict[str, str]) -> dict[str, str]:
     return {"text": roles["text"], "pair": roles.get("pair", ""), "label": roles["label"], "id": "id"}
 
 
-def _labels(source: Source, column: str) -> tuple[str, ...]:
-    """The labels of a file; numbers by value, others by name."""
+def _labels(source: TrainingFile, column: str) -> tuple[str, ...]:
+    """Gives the labels of a file; numbers by value, others by name."""
     count, seen = 0, dict[str, Row]()
     for row in source.rows():
         count += 1
@@ -191,7 +192,7 @@ def _labels(source: Source, column: str) -> tuple[str, ...]:
         seen.setdefault(label, row)
     if len(seen) < 2:
         raise InputError(f"'{source.file}' has {len(seen)} label in '{column}': nothing to tell apart.")
-    if len(seen) > max(PLENTY, count // 2):
+    if len(seen) > max(MAX_CLASSES, count // 2):
         raise UsageError(
             f"'{source.file}' has {len(seen)} different labels in {count} rows of '{column}'.",
             "Is it another column, or a regression?",
@@ -201,7 +202,7 @@ def _labels(source: Source, column: str) -> tuple[str, ...]:
 
 
 def _tagging(
-    source: Source, labels: tuple[str, ...], asked: str | None, common: dict[str, Any]
+    source: TrainingFile, labels: tuple[str, ...], asked: str | None, common: TaskFields
 ) -> tuple[Task, list[str]]:
     prepared = {"word_column": source.roles["words"], "tag_column": source.roles["tags"]} if source.roles else {}
     probe = Tagging(**{**prepared, **common})
@@ -222,31 +223,31 @@ def _tagging(
     return Tagging(**made), [listed(labels), f"scheme: {_scheme(reading)}", f"words: {unit}"]
 
 
-def _scheme(reading: Reading) -> str:
+def _scheme(reading: TagReading) -> str:
     name = f"{reading.file_scheme}, learned as IOB2" if reading.file_scheme else reading.scheme or "none"
     return ", ".join([name, *reading.notes])
 
 
 def _in_order(tags: Iterable[str]) -> tuple[str, ...]:
-    """Tags by kind, the one for outside first."""
+    """Gives tags by kind, the one for outside first."""
     held = set(tags)
-    return tuple(sorted(held, key=lambda tag: (tag != OUTSIDE, TAG.sub(r"\2", tag), tag)))
+    return tuple(sorted(held, key=lambda tag: (tag != OUTSIDE_TAG, TAG_PATTERN.sub(r"\2", tag), tag)))
 
 
-def _qa(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+def _qa(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tuple[Task, list[str]]:
     flat = {f"{role}_column": column for role, column in source.roles.items()}
     probe = QA(**{"unanswerable": True, **flat, **common})
     examples = [probe.example(row, "train") for row in source.rows()]
-    rules = "chinese" if _is_chinese(e.context for e in examples[:PEEK]) else "english"
+    rules = "chinese" if _is_chinese(e.context for e in examples[:SNIFFED_ROWS]) else "english"
     none = any(e.answers == () for e in examples)
     said = f"scored as {'CMRC 2018' if rules == 'chinese' else 'SQuAD 2.0' if none else 'SQuAD 1.1'}"
     said += ", with questions without an answer" if none else ""
     return QA(**{"unanswerable": none, "language_rules": rules, **flat, **common}), [said]
 
 
-def _text2text(source: Source, labels: tuple[str, ...], common: dict[str, Any]) -> tuple[Task, list[str]]:
+def _text2text(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tuple[Task, list[str]]:
     target = source.roles["target"]
-    chinese = _is_chinese(str(row.get(target)) for row in islice(source.rows(), PEEK))
+    chinese = _is_chinese(str(row.get(target)) for row in islice(source.rows(), SNIFFED_ROWS))
     metrics = ("bleu-4", "bleu-1", "bleu-2", "bleu-3", "rouge-l") if chinese else ("bleu", "chrf")
     values = {"metrics": metrics, "tokenize": "" if chinese else "13a", **common}
     said = f"scored by {', '.join(metrics)} over {'characters' if chinese else 'words'}"
@@ -255,11 +256,11 @@ def _text2text(source: Source, labels: tuple[str, ...], common: dict[str, Any]) 
 
 def _is_chinese(texts: Iterable[str]) -> bool:
     joined = "".join(texts)
-    return len(CHINESE.findall(joined)) > 0.3 * len(joined)
+    return len(CHINESE_CHARACTER.findall(joined)) > 0.3 * len(joined)
 
 
-Maker = Callable[[Source, tuple[str, ...], dict[str, Any]], tuple[Task, list[str]]]
-MADE: dict[str, Maker] = {
+Maker = Callable[[TrainingFile, tuple[str, ...], TaskFields], tuple[Task, list[str]]]
+MAKERS: dict[str, Maker] = {
     "classification": _classification,
     "regression": _regression,
     "qa": _qa,

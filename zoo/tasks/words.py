@@ -1,4 +1,4 @@
-"""What counts as a word of a plain text, for models that tag words."""
+"""Splits a plain text into words, for models that tag words."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 # Scripts that are written without spaces: each character is a word, as in the data sets of their languages.
-UNSPACED = (
+UNSPACED_SCRIPTS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
 )
-RUN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+WORD_PATTERN = re.compile(rf"[{UNSPACED_SCRIPTS}]|[^\s{UNSPACED_SCRIPTS}]+")
 Span = tuple[int, int]
 
 
 def _words(text: str) -> Iterator[Span]:
-    """What spaces separate, without the punctuation before and after it, and that sign by sign."""
-    for found in RUN.finditer(text):
+    """Gives what spaces separate, without the punctuation before and after it, and that sign by sign."""
+    for found in WORD_PATTERN.finditer(text):
         first, last = found.span()
         inner, end = first, last
         while inner < end and _is_sign(text[inner]):
@@ -38,7 +38,7 @@ def _matches(pattern: str) -> Callable[[str], Iterator[Span]]:
     return lambda text: (found.span() for found in re.finditer(pattern, text))
 
 
-SPLITS: dict[str, Callable[[str], Iterator[Span]]] = {
+WORD_SPLITTERS: dict[str, Callable[[str], Iterator[Span]]] = {
     "words": _words,
     "spaces": _matches(r"\S+"),
     "characters": _matches(r"\S"),

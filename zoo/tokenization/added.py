@@ -1,10 +1,9 @@
-"""Tokens that were added to a vocabulary, with the flags that say where a text spells them."""
+"""Reads tokens that were added to a vocabulary, with the flags that say where a text spells them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import tokenizers
 
@@ -16,7 +15,7 @@ MOST_ADDED = 100_000  # tokens that files beside a vocabulary add
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedToken:
     """A token that is kept whole where a text spells it.
 
     Attributes:
@@ -38,7 +37,7 @@ class Added:
 
     @property
     def token(self) -> tokenizers.AddedToken:
-        """As the tokenizers library has it."""
+        """Gives the token as the tokenizers library has it."""
         return tokenizers.AddedToken(
             self.content,
             single_word=self.single_word,
@@ -49,7 +48,7 @@ class Added:
         )
 
 
-def read_added(value: Any, source: str, number: Any = None, special: bool = False) -> Added | None:
+def read_added(value: object, source: str, number: object = None, special: bool = False) -> AddedToken | None:
     """Reads a token: a text, or an object with its content and flags. Null and empty ones give None.
 
     Args:
@@ -72,7 +71,7 @@ def read_added(value: Any, source: str, number: Any = None, special: bool = Fals
     if not content:
         return None
     is_special = fields.flag("special", special) or special
-    return Added(
+    return AddedToken(
         content,
         read_id(number, f"the token {quote(content)} in {source}"),
         is_special,
@@ -83,7 +82,7 @@ def read_added(value: Any, source: str, number: Any = None, special: bool = Fals
     )
 
 
-def read_id(number: Any, source: str) -> int | None:
+def read_id(number: object, source: str) -> int | None:
     """Reads an id, also one that is written as text.
 
     Raises:
@@ -96,7 +95,7 @@ def read_id(number: Any, source: str) -> int | None:
     return number
 
 
-def merge(lists: Iterable[Iterable[Added | None]], roles: Collection[str]) -> list[Added]:
+def merge(lists: Iterable[Iterable[AddedToken | None]], roles: Collection[str]) -> list[AddedToken]:
     """Puts the tokens of several files together, in the order of their ids; those without one come last.
 
     Args:
@@ -106,7 +105,7 @@ def merge(lists: Iterable[Iterable[Added | None]], roles: Collection[str]) -> li
     Raises:
         CheckpointError: there are more than any tokenizer has.
     """
-    found: dict[str, Added] = {}
+    found: dict[str, AddedToken] = {}
     for token in (token for tokens in lists for token in tokens if token is not None):
         if len(found) >= MOST_ADDED:
             raise CheckpointError(f"The tokenizer's files add more than {MOST_ADDED:,} tokens, which none does.")
@@ -116,7 +115,7 @@ def merge(lists: Iterable[Iterable[Added | None]], roles: Collection[str]) -> li
     return sorted(found.values(), key=lambda token: MOST_IDS if token.id is None else token.id)
 
 
-def place(tokens: Iterable[Added], vocab: Mapping[str, int], size: int) -> list[Added]:
+def place(tokens: Iterable[AddedToken], vocab: Mapping[str, int], size: int) -> list[AddedToken]:
     """Gives every token its id: that of the vocabulary, or the next one behind it.
 
     Args:

@@ -1,4 +1,4 @@
-"""RoBERTa's byte-level BPE on the `tokenizers` library, from vocab.json and merges.txt."""
+"""Builds RoBERTa's byte-level BPE on the `tokenizers` library, from vocab.json and merges.txt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tokenizers import decoders, models, pre_tokenizers, processors
 from zoo.errors import CheckpointError
 from zoo.files import Fields, quote, read_object, read_text
 from zoo.tokenization.added import MOST_IDS
-from zoo.tokenization.settings import TABLE
+from zoo.tokenization.settings import MAX_VOCABULARY_BYTES
 
 
 def read_pairs(vocab_file: Path, merges_file: Path) -> tokenizers.Tokenizer:
@@ -21,10 +21,10 @@ def read_pairs(vocab_file: Path, merges_file: Path) -> tokenizers.Tokenizer:
         CheckpointError: one is missing or damaged.
     """
     source = quote(str(vocab_file), 200)
-    fields = Fields(read_object(vocab_file, limit=TABLE), source)
+    fields = Fields(read_object(vocab_file, limit=MAX_VOCABULARY_BYTES), source)
     vocab = {token: fields.whole(token, 0, 0, MOST_IDS - 1) for token in fields.content}
     merges = []
-    for number, line in enumerate(read_text(merges_file, limit=TABLE).split("\n"), start=1):
+    for number, line in enumerate(read_text(merges_file, limit=MAX_VOCABULARY_BYTES).split("\n"), start=1):
         line = line.removesuffix("\r")
         if not line or (number == 1 and line.startswith("#version")):
             continue

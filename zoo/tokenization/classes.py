@@ -1,4 +1,4 @@
-"""Upstream's tokenizer classes that are implemented here: their files, special tokens and layouts."""
+"""Lists upstream's tokenizer classes that are implemented here: their files, special tokens and layouts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 from zoo.errors import NotYetError
 from zoo.files import quote
-from zoo.tokenization.layout import BERT, FUNNEL, ROBERTA, Layout
+from zoo.tokenization.layout import BERT_LAYOUT, FUNNEL_LAYOUT, ROBERTA_LAYOUT, Layout
 
 # In the order in which they are tried. What a model was trained with comes before what other programs write.
-KINDS = {
+FILE_BY_KIND = {
     "sentencepiece": "sentencepiece.bpe.model",
     "wordpiece": "vocab.txt",
     "json": "tokenizer.json",
     "bytes": "vocab.json",
 }
-MERGES = "merges.txt"  # beside vocab.json
+MERGES_FILE = "merges.txt"  # beside vocab.json
 BERT_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 ROBERTA_TOKENS = {  # also XLM-R's
     "pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>", "bos": "<s>", "eos": "</s>"
@@ -25,8 +25,8 @@ FUNNEL_TOKENS = ROBERTA_TOKENS | {"cls": "<cls>", "sep": "<sep>"}
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What a class of tokenizers does.
+class TokenizerRules:
+    """The file, layout and special tokens of a class of tokenizers.
 
     Attributes:
         kind: which file it is read from; "json" for a tokenizer.json alone, taken as it is.
@@ -41,13 +41,13 @@ class Rules:
     alone: bool = False
 
 
-_BERT = Rules("wordpiece", BERT, BERT_TOKENS)
-_ROBERTA = Rules("bytes", ROBERTA, ROBERTA_TOKENS)
-_XLMR = Rules("sentencepiece", ROBERTA, ROBERTA_TOKENS)
-OF_KIND = {"wordpiece": _BERT, "bytes": _ROBERTA, "sentencepiece": _XLMR, "json": Rules("json")}
-AS_IT_IS = Rules("json")
+_BERT = TokenizerRules("wordpiece", BERT_LAYOUT, BERT_TOKENS)
+_ROBERTA = TokenizerRules("bytes", ROBERTA_LAYOUT, ROBERTA_TOKENS)
+_XLMR = TokenizerRules("sentencepiece", ROBERTA_LAYOUT, ROBERTA_TOKENS)
+OF_KIND = {"wordpiece": _BERT, "bytes": _ROBERTA, "sentencepiece": _XLMR, "json": TokenizerRules("json")}
+AS_IT_IS = TokenizerRules("json")
 # Names without the ending Fast.
-CLASSES = {
+RULES_BY_CLASS = {
     "BertTokenizer": _BERT,
     "BertTokenizerLegacy": _BERT,
     "ConvBertTokenizer": _BERT,
@@ -55,11 +55,11 @@ CLASSES = {
     "ElectraTokenizer": _BERT,
     "RetriBertTokenizer": _BERT,
     "SqueezeBertTokenizer": _BERT,
-    "FunnelTokenizer": Rules("wordpiece", FUNNEL, FUNNEL_TOKENS),
+    "FunnelTokenizer": TokenizerRules("wordpiece", FUNNEL_LAYOUT, FUNNEL_TOKENS),
     "RobertaTokenizer": _ROBERTA,
     "LongformerTokenizer": _ROBERTA,
     "XLMRobertaTokenizer": _XLMR,
-    "CamembertTokenizer": Rules("json", alone=True),  # XLM-R's file names, other ids for the same pieces
+    "CamembertTokenizer": TokenizerRules("json", alone=True),  # XLM-R's file names, other ids for the same pieces
     "PreTrainedTokenizer": AS_IT_IS,
     "TokenizersBackend": AS_IT_IS,
     # PaddleNLP's names
@@ -70,8 +70,8 @@ CLASSES = {
 ONLY_JSON = ("camembert",)  # model types whose other files mean other ids
 
 
-def rules_of(name: str, source: str) -> Rules:
-    """The rules of a class.
+def rules_of(name: str, source: str) -> TokenizerRules:
+    """Gives the rules of a class.
 
     Args:
         name: as a file has it ("BertTokenizer", "BertTokenizerFast").
@@ -80,10 +80,11 @@ def rules_of(name: str, source: str) -> Rules:
     Raises:
         NotYetError: a class that is not implemented; names it.
     """
-    found = CLASSES.get(name.removesuffix("Fast"))
+    found = RULES_BY_CLASS.get(name.removesuffix("Fast"))
     if found is None:
         raise NotYetError(
             f"{source} has tokenizer_class={quote(name)}, which is not implemented.",
-            f"There are {', '.join(CLASSES)}. A tokenizer.json is read as it is under PreTrainedTokenizerFast.",
+            f"There are {', '.join(RULES_BY_CLASS)}. A tokenizer.json is read as it is under "
+            "PreTrainedTokenizerFast.",
         )
     return found

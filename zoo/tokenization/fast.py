@@ -1,4 +1,4 @@
-"""The `tokenizers` library as an engine, and whatever a tokenizer.json describes."""
+"""Runs the `tokenizers` library, and whatever a tokenizer.json describes, as an engine."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import tokenizers
 
 from zoo.errors import CheckpointError, ZooError
 from zoo.files import clean, quote
-from zoo.tokenization.added import Added, read_id
+from zoo.tokenization.added import AddedToken, read_id
 from zoo.tokenization.layout import Layout
 from zoo.tokenization.pieces import Pieces
 
 
 def _before_fork() -> None:
-    """A child of a process that used threads must not start more; the library would warn in each child."""
+    """Keeps a child of a process that used threads from starting more; the library would warn in each child."""
     global _unset
-    _unset = SWITCH not in os.environ
-    os.environ.setdefault(SWITCH, "false")
+    _unset = PARALLELISM_VARIABLE not in os.environ
+    os.environ.setdefault(PARALLELISM_VARIABLE, "false")
 
 
 def _after_fork() -> None:
     if _unset:
-        os.environ.pop(SWITCH, None)
+        os.environ.pop(PARALLELISM_VARIABLE, None)
 
 
 # Texts at a time: enough for every core, and so few that what the library allocates for them is used again. That is
 # a tenth faster than whole files on an idle machine, and more than twice as fast on a busy one.
-BLOCK = 32 * (os.cpu_count() or 1)
-SWITCH, _unset = "TOKENIZERS_PARALLELISM", False
-AROUND = 64  # special tokens of a pair; the classes of upstream have 3 or 4
+BLOCK_TEXTS = 32 * (os.cpu_count() or 1)
+PARALLELISM_VARIABLE, _unset = "TOKENIZERS_PARALLELISM", False
+MAX_SPECIAL_TOKENS = 64  # special tokens of a pair; the classes of upstream have 3 or 4
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork)
 
 
@@ -51,7 +51,7 @@ def readable(file: Path, hint: str = "Is the download complete?") -> Iterator[No
         raise CheckpointError(f"{quote(str(file), 200)} cannot be used: {clean(str(error), 200)}", hint) from error
 
 
-class Fast:
+class FastEngine:
     """A `tokenizers.Tokenizer` without the truncation, padding and chance that its file may have baked in.
 
     Args:
@@ -82,15 +82,15 @@ class Fast:
             self.tokens[i] = token
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
-        """Tokens of each text, without the special tokens around it.
+        """Gives the tokens of each text, without the special tokens around it.
 
         Raises:
             CheckpointError: the rules of the file do not come to an end with a text.
         """
         encode = self.inner.encode_batch if offsets else self.inner.encode_batch_fast
         found = []
-        for start in range(0, len(texts), BLOCK):
-            block = texts[start : start + BLOCK]
+        for start in range(0, len(texts), BLOCK_TEXTS):
+            block = texts[start : start + BLOCK_TEXTS]
             given = [self.prepare(t) for t in block] if self.prepare else list(block)
             with readable(self.file, "The rules in it do not work for one of these texts; use another tokenizer."):
                 rows = encode(given, add_special_tokens=False)
@@ -104,11 +104,11 @@ class Fast:
         return found
 
     def decode(self, tokens: list[str]) -> str:
-        """Text of a run of ordinary tokens."""
+        """Gives the text of a run of ordinary tokens."""
         return self.inner.decoder.decode(tokens) if self.inner.decoder else " ".join(tokens)
 
 
-def add_tokens(inner: tokenizers.Tokenizer, added: Sequence[Added]) -> None:
+def add_tokens(inner: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> None:
     """Adds tokens with their flags; what is there already gets the flags of `added`.
 
     Raises:
@@ -125,13 +125,15 @@ def add_tokens(inner: tokenizers.Tokenizer, added: Sequence[Added]) -> None:
 
 
 def layout_of(inner: tokenizers.Tokenizer, source: str) -> Layout:
-    """Where a tokenizer.json puts special tokens, found by encoding a pair.
+    """Gives the places where a tokenizer.json puts special tokens, found by encoding a pair.
 
     Raises:
         CheckpointError: there are more of them than any row has room for.
     """
-    if inner.num_special_tokens_to_add(True) > AROUND:
-        raise CheckpointError(f"{source} puts more than {AROUND} special tokens around a pair of texts.")
+    if inner.num_special_tokens_to_add(True) > MAX_SPECIAL_TOKENS:
+        raise CheckpointError(
+            f"{source} puts more than {MAX_SPECIAL_TOKENS} special tokens around a pair of texts."
+        )
     pair = inner.encode("a", "b")
     whose = [
         -1 if special else which for special, which in zip(pair.special_tokens_mask, pair.sequence_ids, strict=True)

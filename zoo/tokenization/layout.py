@@ -1,4 +1,4 @@
-"""Where special tokens go, and which part of a text is left when it is too long. Plain numbers, no text."""
+"""Computes where special tokens go, and which part of a text is left when it is too long."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Layout:
     types: tuple[int, int, int] | None = None
 
     def size(self, pair: bool) -> int:
-        """Number of special tokens that are added."""
+        """Gives the number of special tokens that are added."""
         return len(self.start) + len(self.end) + (len(self.middle) if pair else 0)
 
 
-BERT = Layout(types=(0, 0, 1))
-FUNNEL = Layout(types=(2, 0, 1))
-ROBERTA = Layout(middle=("sep", "sep"))
+BERT_LAYOUT = Layout(types=(0, 0, 1))
+FUNNEL_LAYOUT = Layout(types=(2, 0, 1))
+ROBERTA_LAYOUT = Layout(middle=("sep", "sep"))
 
 
 class Window(NamedTuple):
@@ -45,7 +45,7 @@ class Window(NamedTuple):
 
 
 def longest_first(a: int, b: int, room: int) -> tuple[int, int]:
-    """How many tokens of A and B are kept when the longer one is cut until both fit into `room`.
+    """Gives how many tokens of A and B are kept when the longer one is cut until both fit into `room`.
 
     The shorter text stays whole while it takes at most half; else both get half, the longer one the odd token.
     """
@@ -57,7 +57,7 @@ def longest_first(a: int, b: int, room: int) -> tuple[int, int]:
 
 
 def windows(sample: int, a: int, b: int, room: int | None, strategy: str, stride: int | None) -> Iterator[Window]:
-    """The rows of one sample of a and b tokens.
+    """Gives the rows of one sample of a and b tokens.
 
     Args:
         room: tokens that fit beside the special ones; None for no limit.

@@ -1,4 +1,4 @@
-"""From the files of a folder to a tokenizer."""
+"""Builds a tokenizer from the files of a folder."""
 
 from __future__ import annotations
 
@@ -7,38 +7,37 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import tokenizers
 from tokenizers import normalizers
 
 from zoo.errors import CheckpointError, NotYetError, UsageError
-from zoo.files import quote, read_bytes, read_text
+from zoo.files import JsonObject, quote, read_bytes, read_text
 from zoo.tokenization import bytelevel
-from zoo.tokenization.added import Added, merge
+from zoo.tokenization.added import AddedToken, merge
 from zoo.tokenization.bounds import check
 from zoo.tokenization.classes import (
     BERT_TOKENS,
+    FILE_BY_KIND,
     FUNNEL_TOKENS,
-    KINDS,
-    MERGES,
+    MERGES_FILE,
     OF_KIND,
     ROBERTA_TOKENS,
-    Rules,
+    TokenizerRules,
 )
-from zoo.tokenization.fast import Fast, add_tokens, layout_of, readable
-from zoo.tokenization.layout import ROBERTA, Layout
+from zoo.tokenization.fast import FastEngine, add_tokens, layout_of, readable
+from zoo.tokenization.layout import ROBERTA_LAYOUT, Layout
 from zoo.tokenization.pieces import Engine
 from zoo.tokenization.sentence import SentencePiece
-from zoo.tokenization.settings import OPTIONS, TABLE, Settings, read_settings
+from zoo.tokenization.settings import MAX_VOCABULARY_BYTES, SETTINGS_FILES, TokenizerSettings, read_settings
 from zoo.tokenization.tokenizer import Tokenizer
 from zoo.tokenization.unigram import model_of
 from zoo.tokenization.wordpiece import wordpiece
 
 log = logging.getLogger("zoo")
 
-DICTIONARY = "dict.txt"  # fairseq's; read by the families that need it
-FILES = (*KINDS.values(), MERGES, *OPTIONS, DICTIONARY)
+DICTIONARY_FILE = "dict.txt"  # fairseq's; read by the families that need it
+TOKENIZER_FILES = (*FILE_BY_KIND.values(), MERGES_FILE, *SETTINGS_FILES, DICTIONARY_FILE)
 BERT_FLAGS = {  # tokenizer_config.json's names -> those of the library's normaliser
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",
@@ -79,12 +78,14 @@ def load_tokenizer(
         UsageError: there is no such kind.
     """
     folder = Path(folder)
-    if kind is not None and kind not in KINDS:
-        raise UsageError(f"There is no tokenizer kind {kind!r}.", f"One of {', '.join(KINDS)}.")
+    if kind is not None and kind not in FILE_BY_KIND:
+        raise UsageError(f"There is no tokenizer kind {kind!r}.", f"One of {', '.join(FILE_BY_KIND)}.")
     settings = read_settings(folder)
     found = _kind(folder, kind, settings)
-    rules = _rules(found, Rules(found, layout, specials or {}) if found in (kind, "json") else None, settings)
-    file = folder / KINDS[found]
+    rules = _rules(
+        found, TokenizerRules(found, layout, specials or {}) if found in (kind, "json") else None, settings
+    )
+    file = folder / FILE_BY_KIND[found]
     made: Engine | None = None
     with readable(file):
         if found == "wordpiece":
@@ -95,44 +96,46 @@ def load_tokenizer(
             made = _bytes(folder, rules, settings)
     if made is None:
         if found != "json":
-            log.warning("%s: tokenizer.json has other tokens or rules than %s, and is used", folder, KINDS[found])
-            rules = _rules("json", Rules("json", layout, specials or {}), settings)
-        with readable(file := folder / KINDS["json"]):
+            log.warning(
+                "%s: tokenizer.json has other tokens or rules than %s, and is used", folder, FILE_BY_KIND[found]
+            )
+            rules = _rules("json", TokenizerRules("json", layout, specials or {}), settings)
+        with readable(file := folder / FILE_BY_KIND["json"]):
             made, rules = _json(file, rules, settings, strict=kind == "json")
     around = rules.layout or Layout((), (), ())
     if not settings.types:
         around = replace(around, types=None)
-    files = [folder / name for name in FILES if (folder / name).is_file()]
+    files = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
     return Tokenizer(made, around, rules.tokens, max_length or settings.max_length, files)
 
 
-def _kind(folder: Path, asked: str | None, settings: Settings) -> str:
-    """Which file is read."""
+def _kind(folder: Path, asked: str | None, settings: TokenizerSettings) -> str:
+    """Gives the kind of the file that is read."""
     own = settings.rules.kind if settings.rules else None
     # Of RoBERTa's files tokenizer.json has the merges too, and the flags of added tokens.
-    tried = (("json", kind) if kind == "bytes" else (kind,) for kind in (own, asked, *KINDS) if kind)
+    tried = (("json", kind) if kind == "bytes" else (kind,) for kind in (own, asked, *FILE_BY_KIND) if kind)
     order = [*dict.fromkeys(kind for kinds in tried for kind in kinds)]
     if asked == "json" or settings.only_json:
         order = ["json"]
-    found = next((kind for kind in order if (folder / KINDS[kind]).exists()), None)
+    found = next((kind for kind in order if (folder / FILE_BY_KIND[kind]).exists()), None)
     if found is None:
         raise CheckpointError(
-            f"'{folder}' has no tokenizer: no {' and no '.join(KINDS[k] for k in order)}.",
+            f"'{folder}' has no tokenizer: no {' and no '.join(FILE_BY_KIND[k] for k in order)}.",
             "Copy the model's tokenizer files into the folder.",
         )
     return found
 
 
-def _rules(found: str, usual: Rules | None, settings: Settings) -> Rules:
-    """Layout and roles: of the class that the files name, else what is usual, and what the files say on top."""
+def _rules(found: str, usual: TokenizerRules | None, settings: TokenizerSettings) -> TokenizerRules:
+    """Gives layout and roles: of the class that the files name, else the usual ones, and the files' own on top."""
     own = settings.rules
     chosen = own if own and found in (own.kind, "json") else usual or OF_KIND[found]
     base = OF_KIND[found]
-    return Rules(found, chosen.layout or base.layout, {**base.tokens, **chosen.tokens, **settings.named})
+    return TokenizerRules(found, chosen.layout or base.layout, {**base.tokens, **chosen.tokens, **settings.named})
 
 
-def _is_another(own: Mapping[str, int], settings: Settings) -> bool:
-    """Whether a tokenizer.json has tokens that the older file has not, beside those that it adds."""
+def _is_another(own: Mapping[str, int], settings: TokenizerSettings) -> bool:
+    """Tells whether a tokenizer.json has tokens that the older file has not, beside those that it adds."""
     model = settings.document.get("model")
     vocab = model.get("vocab") if isinstance(model, dict) else None
     if not vocab or not isinstance(vocab, dict | list):
@@ -143,21 +146,21 @@ def _is_another(own: Mapping[str, int], settings: Settings) -> bool:
     return any(own.get(token) != i for token, i in vocab.items() if token not in apart)
 
 
-def _sentencepiece(file: Path, settings: Settings) -> SentencePiece | None:
+def _sentencepiece(file: Path, settings: TokenizerSettings) -> SentencePiece | None:
     if settings.flags.get("add_prefix_space") is False:
         if settings.document:
             return None
         raise NotYetError(
             f"'{file}' goes with add_prefix_space=False, which is not implemented.", "A tokenizer.json has it."
         )
-    made = SentencePiece(read_bytes(file, limit=TABLE), (), file)
+    made = SentencePiece(read_bytes(file, limit=MAX_VOCABULARY_BYTES), (), file)
     if _is_another(made.vocab, settings):
         return None
     made.add(settings.added)
     return made
 
 
-def _wordpiece(file: Path, rules: Rules, settings: Settings, lower: bool) -> Fast | None:
+def _wordpiece(file: Path, rules: TokenizerRules, settings: TokenizerSettings, lower: bool) -> FastEngine | None:
     vocab, unk = read_vocab(file), rules.tokens["unk"]
     if _is_another(vocab, settings):
         return None
@@ -169,21 +172,25 @@ def _wordpiece(file: Path, rules: Rules, settings: Settings, lower: bool) -> Fas
     return wordpiece(vocab, added, file, unk, lower, strip, chinese, as_bert=not settings.document)
 
 
-def _bytes(folder: Path, rules: Rules, settings: Settings) -> Fast:
-    inner = bytelevel.read_pairs(folder / KINDS["bytes"], folder / MERGES)
+def _bytes(folder: Path, rules: TokenizerRules, settings: TokenizerSettings) -> FastEngine:
+    inner = bytelevel.read_pairs(folder / FILE_BY_KIND["bytes"], folder / MERGES_FILE)
     add_tokens(inner, _with_roles(rules, settings, inner.get_vocab()))
     bytelevel.finish(inner, rules.tokens, settings.flags)
-    return Fast(inner, folder / KINDS["bytes"])
+    return FastEngine(inner, folder / FILE_BY_KIND["bytes"])
 
 
-def _with_roles(rules: Rules, settings: Settings, vocab: Iterable[str]) -> list[Added]:
-    """The added tokens, and the usual special ones that the vocabulary has."""
-    usual = [Added(t, special=True, normalized=False) for t in dict.fromkeys(rules.tokens.values()) if t in vocab]
+def _with_roles(rules: TokenizerRules, settings: TokenizerSettings, vocab: Iterable[str]) -> list[AddedToken]:
+    """Gives the added tokens, and the usual special ones that the vocabulary has."""
+    usual = [
+        AddedToken(t, special=True, normalized=False) for t in dict.fromkeys(rules.tokens.values()) if t in vocab
+    ]
     return merge([usual, settings.added], rules.tokens.values())
 
 
-def _json(file: Path, rules: Rules, settings: Settings, strict: bool) -> tuple[Engine, Rules]:
-    """A tokenizer.json alone, with what its class does by rules of its own."""
+def _json(
+    file: Path, rules: TokenizerRules, settings: TokenizerSettings, strict: bool
+) -> tuple[Engine, TokenizerRules]:
+    """Reads a tokenizer.json alone, with what its class does by rules of its own."""
     document, source = settings.document, quote(str(file), 200)
     check(document, source)
     own = settings.rules
@@ -191,7 +198,9 @@ def _json(file: Path, rules: Rules, settings: Settings, strict: bool) -> tuple[E
         model = model_of(document)
         if model is not None:
             roles = {**ROBERTA_TOKENS, **rules.tokens}
-            return SentencePiece(model, settings.added, file), Rules("json", rules.layout or ROBERTA, roles)
+            return SentencePiece(model, settings.added, file), TokenizerRules(
+                "json", rules.layout or ROBERTA_LAYOUT, roles
+            )
     inner = tokenizers.Tokenizer.from_str(json.dumps(document, ensure_ascii=False))  # what was checked, no more
     listed = {token.content: token for token in inner.get_added_tokens_decoder().values()}
     add_tokens(inner, [t for t in settings.added if repr(listed.get(t.content)) != repr(t.token)])
@@ -200,10 +209,10 @@ def _json(file: Path, rules: Rules, settings: Settings, strict: bool) -> tuple[E
         _lower_case(inner, document, settings)
     elif own and own.kind == "bytes" and _type(document, "pre_tokenizer") == "ByteLevel":
         bytelevel.finish(inner, roles, settings.flags)
-    return Fast(inner, file), Rules("json", rules.layout or layout_of(inner, source), roles)
+    return FastEngine(inner, file), TokenizerRules("json", rules.layout or layout_of(inner, source), roles)
 
 
-def _lower_case(inner: tokenizers.Tokenizer, document: Mapping[str, Any], settings: Settings) -> None:
+def _lower_case(inner: tokenizers.Tokenizer, document: JsonObject, settings: TokenizerSettings) -> None:
     """Lets tokenizer_config.json say how a BERT normalises; where it does not, its class lower-cases."""
     if _type(document, "normalizer") == "BertNormalizer":
         flags = {"do_lower_case": True, **settings.flags}
@@ -212,7 +221,7 @@ def _lower_case(inner: tokenizers.Tokenizer, document: Mapping[str, Any], settin
         )
 
 
-def _type(document: Mapping[str, Any], part: str) -> str | None:
+def _type(document: JsonObject, part: str) -> str | None:
     found = document.get(part)
     return found.get("type") if isinstance(found, dict) else None
 
@@ -222,6 +231,6 @@ def _usual_roles(vocab: Mapping[str, int]) -> Mapping[str, str]:
 
 
 def read_vocab(file: Path) -> dict[str, int]:
-    """Line number of each token of a vocab.txt. A token may be any sign, so only line ends end a line."""
-    lines = read_text(file, limit=TABLE).replace("\r\n", "\n").split("\n")
+    """Gives the line number of each token of a vocab.txt. A token may be any sign; only line ends end a line."""
+    lines = read_text(file, limit=MAX_VOCABULARY_BYTES).replace("\r\n", "\n").split("\n")
     return {line: n for n, line in enumerate(lines[:-1] if not lines[-1] else lines)}

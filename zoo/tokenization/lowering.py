@@ -1,4 +1,4 @@
-"""Lower case before a text is cut into pieces, whatever the model's own normalisation does."""
+"""Lower-cases a text before it is cut into pieces, whatever the model's own normalisation does."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from zoo.tokenization.pieces import Engine, Pieces
 
 
-class Lowered:
-    """An engine that gets its texts in lower case, letter by letter: a sigma at the end of a word is no other one.
+class LoweringEngine:
+    """An engine that gets its texts in lower case, letter by letter (the sigma at a word's end is no other one).
 
     Args:
         engine: cuts the texts.
@@ -26,17 +26,17 @@ class Lowered:
         self._whole = re.compile("|".join(map(re.escape, longest_first))) if whole else None
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
-        """Tokens of each text; offsets are those of the text as it was given."""
+        """Gives the tokens of each text; offsets are those of the text as it was given."""
         parts = [self._parts(text) for text in texts]
         found = self.engine.encode(["".join(lowered for _, lowered in part) for part in parts], offsets)
         return [_back(part, pieces) for part, pieces in zip(parts, found, strict=True)] if offsets else found
 
     def decode(self, tokens: list[str]) -> str:
-        """Text of a run of ordinary tokens."""
+        """Gives the text of a run of ordinary tokens."""
         return self.engine.decode(tokens)
 
     def _parts(self, text: str) -> list[tuple[str, str]]:
-        """The text in parts, each beside what the engine gets for it."""
+        """Gives the text in parts, each beside what the engine gets for it."""
         parts, last = [], 0
         for found in self._whole.finditer(text) if self._whole else ():
             before = text[last : found.start()]
@@ -46,7 +46,7 @@ class Lowered:
 
 
 def lower(text: str) -> str:
-    """A text in lower case, each letter by itself."""
+    """Gives a text in lower case, each letter by itself."""
     return "".join(map(str.lower, text)) if "Σ" in text else text.lower()
 
 

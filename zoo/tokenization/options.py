@@ -1,4 +1,4 @@
-"""The options of a call: which there are, and what form its answer has."""
+"""Checks the options of a call, and turns its arrays into the form that was asked for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 from zoo.errors import UsageError
 
-TENSORS = ("pd", "np")
-STRATEGIES = ("longest_first", "only_first", "only_second")
-OPTIONS = (
+Batch = dict[str, Any]  # name -> Paddle tensor, NumPy array, or list of arrays of rows without padding
+TENSOR_TYPES = ("pd", "np")
+TRUNCATION_STRATEGIES = ("longest_first", "only_first", "only_second")
+CALL_OPTIONS = (
     "max_length",
     "truncation",
     "stride",
@@ -20,8 +21,8 @@ OPTIONS = (
 )
 
 
-def converted(batch: dict[str, Any], return_tensors: str) -> dict[str, Any]:
-    """A batch of NumPy arrays as `return_tensors` says; lists, of rows without padding, stay as they are."""
+def converted(batch: Batch, return_tensors: str) -> Batch:
+    """Gives a batch of NumPy arrays as `return_tensors` says; lists (rows without padding) stay as they are."""
     if return_tensors == "np":
         return batch
     from zoo.tokenization.tensors import to_paddle
@@ -33,9 +34,9 @@ def check_options(
     strategy: bool | str, padding: bool | str, side: str, stride: int | None, multiple: int | None, pair: bool
 ) -> None:
     """Raises UsageError for an option that does not exist or does not go with another."""
-    if strategy not in (*STRATEGIES, False):
+    if strategy not in (*TRUNCATION_STRATEGIES, False):
         raise UsageError(
-            f"truncation={strategy!r} does not exist.", f"One of True, False, {', '.join(STRATEGIES)}."
+            f"truncation={strategy!r} does not exist.", f"One of True, False, {', '.join(TRUNCATION_STRATEGIES)}."
         )
     if padding not in (True, False, "max_length"):
         raise UsageError(f"padding={padding!r} does not exist.", "One of True, False, 'max_length'.")

@@ -1,4 +1,4 @@
-"""What a tokenizer makes of one text before special tokens are added."""
+"""Defines what a tokenizer makes of one text before special tokens are added."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Pieces(NamedTuple):
 
 
 class Engine(Protocol):
-    """What cuts text into tokens; knows nothing of special tokens around it.
+    """The interface of what cuts text into tokens; it knows nothing of special tokens around a text.
 
     Attributes:
         vocab: token -> id.
@@ -43,7 +43,7 @@ class Engine(Protocol):
 
 
 def join(words: list[Pieces], offsets: bool, shift: int) -> Pieces:
-    """Tokens of a text that was given as words; `shift` characters were put before each."""
+    """Gives the tokens of a text that was given as words; `shift` characters were put before each."""
     spans = None
     if offsets:
         spans = np.concatenate([np.zeros((0, 2), np.int64), *(w.offsets for w in words if w.offsets is not None)])

@@ -1,4 +1,4 @@
-"""Fields of bytes in protocol-buffer encoding: all that is needed of a SentencePiece model's file.
+"""Reads and writes fields of bytes in protocol-buffer encoding: all that a SentencePiece model's file needs.
 
 Field numbers are those of sentencepiece_model.proto.
 """
@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-PIECES, TRAINER, NORMALIZER = 1, 2, 3  # of the model
-NAME, CHARMAP = 1, 2  # of the normaliser
-BYTES = 2  # the kind of field that has a length
-SIZES = {1: 8, 5: 4}  # bytes of the kinds that have not
+PIECES_FIELD, TRAINER_FIELD, NORMALIZER_FIELD = 1, 2, 3  # of the model
+NAME_FIELD, CHARMAP_FIELD = 1, 2  # of the normaliser
+LENGTH_DELIMITED = 2  # the kind of field that has a length
+FIXED_SIZES = {1: 8, 5: 4}  # bytes of the kinds that have not
 
 
 def field(number: int, content: bytes) -> bytes:
-    """A field of bytes."""
-    return bytes([number << 3 | BYTES]) + _varint(len(content)) + content
+    """Gives a field of bytes."""
+    return bytes([number << 3 | LENGTH_DELIMITED]) + _varint(len(content)) + content
 
 
 def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Numbers and contents of the fields of bytes; others are passed over.
+    """Gives numbers and contents of the fields of bytes; others are passed over.
 
     Raises:
         ValueError: the bytes are no such message.
@@ -30,9 +30,9 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
         kind = tag & 7
         if kind == 0:
             _, at = _read(data, at)
-        elif kind in SIZES:
-            at += SIZES[kind]
-        elif kind == BYTES:
+        elif kind in FIXED_SIZES:
+            at += FIXED_SIZES[kind]
+        elif kind == LENGTH_DELIMITED:
             size, at = _read(data, at)
             if at + size > len(data):
                 raise ValueError("a field is longer than the message")
@@ -43,16 +43,16 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def charmap_of(model: bytes) -> bytes:
-    """The table of SentencePiece's normalisation; empty where the model has none.
+    """Gives the table of SentencePiece's normalisation; empty where the model has none.
 
     Raises:
         ValueError: as `fields`.
     """
-    at, piece, end = 0, PIECES << 3 | BYTES, len(model) - 1
+    at, piece, end = 0, PIECES_FIELD << 3 | LENGTH_DELIMITED, len(model) - 1
     while at < end and model[at] == piece and model[at + 1] < 128:  # the pieces come first, and are many
         at += 2 + model[at + 1]
-    normalizer = next((content for number, content in fields(model[at:]) if number == NORMALIZER), b"")
-    return next((content for number, content in fields(normalizer) if number == CHARMAP), b"")
+    normalizer = next((content for number, content in fields(model[at:]) if number == NORMALIZER_FIELD), b"")
+    return next((content for number, content in fields(normalizer) if number == CHARMAP_FIELD), b"")
 
 
 def _varint(value: int) -> bytes:
@@ -63,7 +63,7 @@ def _varint(value: int) -> bytes:
 
 
 def _read(data: bytes, at: int) -> tuple[int, int]:
-    """A number of variable length, and where it ends."""
+    """Gives a number of variable length, and where it ends."""
     value = shift = 0
     while at < len(data) and shift < 70:
         byte = data[at]

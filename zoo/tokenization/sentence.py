@@ -1,4 +1,4 @@
-"""SentencePiece as XLM-R uses it: the sentencepiece library itself, so that ids cannot differ from the original."""
+"""Runs SentencePiece as XLM-R does, by the sentencepiece library itself, so that ids cannot differ."""
 
 from __future__ import annotations
 
@@ -10,21 +10,17 @@ import sentencepiece
 
 from zoo.errors import CheckpointError
 from zoo.files import quote
-from zoo.tokenization.added import Added, merge, place
+from zoo.tokenization.added import AddedToken, merge, place
 from zoo.tokenization.bounds import check_charmap
 from zoo.tokenization.pieces import Pieces
 from zoo.tokenization.proto import charmap_of
-from zoo.tokenization.spelled import Part, Spelled
+from zoo.tokenization.spelled import TextPart, TokenSplitter
 
-SPACE = "\u2581"
-FIRST = (
-    "<s>",
-    "<pad>",
-    "</s>",
-    "<unk>",
-)  # fairseq's own ids 0-3; its other pieces are one further than in the model
-MASK = "<mask>"
-FEW = 128  # texts for which starting threads takes longer than it saves
+SPACE_MARK = "\u2581"  # what SentencePiece writes for a space
+# fairseq's own ids 0-3; its other pieces are one further than in the model.
+FIRST_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")
+MASK_TOKEN = "<mask>"
+MAX_TEXTS_OF_ONE_THREAD = 128  # texts for which starting threads takes longer than it saves
 
 
 class SentencePiece:
@@ -45,7 +41,7 @@ class SentencePiece:
     before_word = ""
 
     def __init__(
-        self, model: bytes, added: Sequence[Added], file: Path, dictionary: Sequence[str] | None = None
+        self, model: bytes, added: Sequence[AddedToken], file: Path, dictionary: Sequence[str] | None = None
     ) -> None:
         source = quote(str(file), 200)
         try:
@@ -60,17 +56,17 @@ class SentencePiece:
                 "Use the tokenizer.json of this model instead.",
             )
         check_charmap(self._charmap, source)
-        self.tokens = [*FIRST, *(dictionary if dictionary is not None else (*pieces[3:], MASK))]
+        self.tokens = [*FIRST_TOKENS, *(dictionary if dictionary is not None else (*pieces[3:], MASK_TOKEN))]
         self.vocab = {token: i for i, token in enumerate(self.tokens)}
         if dictionary is None:
             self._ids = np.arange(1, len(pieces) + 1)
         else:
-            self._ids = np.array([self.vocab.get(piece, FIRST.index("<unk>")) for piece in pieces])
+            self._ids = np.array([self.vocab.get(piece, FIRST_TOKENS.index("<unk>")) for piece in pieces])
         self._ids[:3] = (3, 0, 2)
 
         self.add(added)
 
-    def add(self, tokens: Sequence[Added]) -> None:
+    def add(self, tokens: Sequence[AddedToken]) -> None:
         """Adds tokens that are kept whole; each must have the id that it gets.
 
         Raises:
@@ -79,13 +75,17 @@ class SentencePiece:
         placed = place(tokens, self.vocab, len(self.tokens))
         self.tokens += [token.content for token in placed if token.content not in self.vocab]
         self.vocab = {token: i for i, token in enumerate(self.tokens)}
-        own = [Added(token, special=True, normalized=False) for token in (*FIRST, MASK) if token in self.vocab]
+        own = [
+            AddedToken(token, special=True, normalized=False)
+            for token in (*FIRST_TOKENS, MASK_TOKEN)
+            if token in self.vocab
+        ]
         whole = merge([own, placed], ())
-        self._spelled = Spelled(whole, self._charmap)
+        self._spelled = TokenSplitter(whole, self._charmap)
         self.special = frozenset(token.content for token in whole if token.special)
 
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
-        """Tokens of each text, without the special tokens around it."""
+        """Gives the tokens of each text, without the special tokens around it."""
         split = self._spelled.split(texts)
         if not split:
             return self._encode(list(texts), offsets)
@@ -99,7 +99,7 @@ class SentencePiece:
         return [self._join(split[n], done, offsets) if n in split else next(done) for n in range(len(texts))]
 
     def _encode(self, texts: list[str], offsets: bool) -> list[Pieces]:
-        threads = -1 if len(texts) > FEW else 1
+        threads = -1 if len(texts) > MAX_TEXTS_OF_ONE_THREAD else 1
         rows = self.model.encode(texts, out_type=int, num_threads=threads)
         ids = [self._ids[row] if row else self._ids[:0] for row in rows]
         if not offsets:
@@ -107,8 +107,8 @@ class SentencePiece:
         surfaces = self.model.encode(texts, out_type=str, num_threads=threads)
         return [Pieces(i, self._offsets(t, s)) for i, t, s in zip(ids, texts, surfaces, strict=True)]
 
-    def _join(self, parts: list[Part], ordinary: Iterator[Pieces], offsets: bool) -> Pieces:
-        """Tokens of a text from its parts; `ordinary` gives those of the parts that are no token themselves."""
+    def _join(self, parts: list[TextPart], ordinary: Iterator[Pieces], offsets: bool) -> Pieces:
+        """Gives a text's tokens from its parts; `ordinary` has those of parts that are no token themselves."""
         ids, spans = [], []
         for part in parts:
             if part.token is not None:
@@ -122,7 +122,7 @@ class SentencePiece:
         return Pieces(np.concatenate(ids), np.concatenate(spans) if offsets else None)
 
     def _offsets(self, text: str, pieces: list[str]) -> np.ndarray:
-        """Characters of the text that each piece came from, without the space before it.
+        """Gives the characters of the text that each piece came from, without the space before it.
 
         `at[n]` is the character at which normalised character n starts. A piece that ends inside an expansion
         ("k" of the one sign for "kg") gets the whole sign; a piece that is only a space covers nothing.
@@ -131,11 +131,11 @@ class SentencePiece:
             return np.zeros((0, 2), np.int64)
         at = np.asarray(self.model.normalize(text, with_offsets=True)[1])
         stops = np.cumsum([len(p) for p in pieces])
-        begins = np.concatenate(([0], stops[:-1])) + [p.startswith(SPACE) for p in pieces]
+        begins = np.concatenate(([0], stops[:-1])) + [p.startswith(SPACE_MARK) for p in pieces]
         after = np.searchsorted(at, at[stops - 1], side="right")
         ends = at[np.minimum(after, len(at) - 1)]
         return np.stack([at[begins], np.where(begins == stops, at[begins], ends)], axis=1)
 
     def decode(self, tokens: list[str]) -> str:
-        """Text of a run of ordinary pieces."""
-        return "".join(tokens).replace(SPACE, " ").removeprefix(" ")
+        """Gives the text of a run of ordinary pieces."""
+        return "".join(tokens).replace(SPACE_MARK, " ").removeprefix(" ")

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import tokenizers
 from tokenizers import models, normalizers
 
-from zoo.tokenization.added import Added
+from zoo.tokenization.added import AddedToken
 
 
-class Part(NamedTuple):
+class TextPart(NamedTuple):
     """A stretch of a text.
 
     Attributes:
@@ -25,15 +25,15 @@ class Part(NamedTuple):
     token: str | None
 
 
-class Spelled:
-    """Splits texts at tokens that are kept whole.
+class TokenSplitter:
+    """A splitter of texts at tokens that are kept whole.
 
     Args:
         added: the tokens and how each is looked for.
         charmap: SentencePiece's normalisation, for those that are looked for after it.
     """
 
-    def __init__(self, added: Sequence[Added], charmap: bytes | None = None) -> None:
+    def __init__(self, added: Sequence[AddedToken], charmap: bytes | None = None) -> None:
         spelled = {token.content for token in added}
         rest = "?"  # what the library calls the text between them
         while rest in spelled:
@@ -47,11 +47,13 @@ class Spelled:
         # What is looked for before normalisation stands in the text as it is.
         self._pattern = None if normal else re.compile("|".join(map(re.escape, spelled)) or "(?!)")
 
-    def split(self, texts: Sequence[str]) -> dict[int, list[Part]]:
-        """The parts of those texts that spell a token, by the numbers of the texts."""
+    def split(self, texts: Sequence[str]) -> dict[int, list[TextPart]]:
+        """Gives the parts of those texts that spell a token, by the numbers of the texts."""
         chosen = [n for n, text in enumerate(texts) if self._pattern is None or self._pattern.search(text)]
         found = {}
         for n, row in zip(chosen, self._inner.encode_batch([texts[n] for n in chosen]), strict=True):
             if any(i in self._names for i in row.ids):
-                found[n] = [Part(*span, self._names.get(i)) for i, span in zip(row.ids, row.offsets, strict=True)]
+                found[n] = [
+                    TextPart(*span, self._names.get(i)) for i, span in zip(row.ids, row.offsets, strict=True)
+                ]
         return found

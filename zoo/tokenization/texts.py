@@ -1,4 +1,4 @@
-"""What may be tokenized: text, lists of text, and lists of words; the rest is an error that names its item."""
+"""Checks what is to be tokenized (text, lists of text, lists of words); errors name the item."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from zoo.errors import InputError
 
 
-def listed(text: Any, words: bool) -> list[Any]:
-    """A list of texts, also from a single one."""
+def listed(text: object, words: bool) -> list[Any]:
+    """Gives a list of texts, also from a single one."""
     if isinstance(text, str):
         return [text.split()] if words else [text]
     if not isinstance(text, Sequence) or isinstance(text, (bytes, bytearray)):

@@ -1,9 +1,9 @@
-"""Text in, arrays out: one tokenizer for every family, whatever cuts the text into pieces."""
+"""Turns texts into arrays of ids: one tokenizer for every family, whatever cuts the text into pieces."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -13,17 +13,18 @@ import numpy as np
 
 from zoo import files
 from zoo.errors import CheckpointError, InputError, UsageError
-from zoo.tokenization.layout import Layout, Window, windows
-from zoo.tokenization.options import OPTIONS, TENSORS, check_options, converted
+from zoo.tokenization.batch import SpecialIds, fill
+from zoo.tokenization.layout import Layout, windows
+from zoo.tokenization.options import CALL_OPTIONS, TENSOR_TYPES, Batch, check_options, converted
 from zoo.tokenization.pieces import Engine, Pieces, join
-from zoo.tokenization.settings import ROLES
+from zoo.tokenization.settings import TOKEN_ROLES
 from zoo.tokenization.texts import check, listed
 
 Text = str | Sequence[str]
 
 
 class Tokenizer:
-    """Turns text into ids the way the model was trained.
+    """A tokenizer that turns text into ids the way the model was trained.
 
     Args:
         engine: cuts text into tokens.
@@ -41,7 +42,7 @@ class Tokenizer:
             None for a role that the vocabulary does not have.
     """
 
-    options: ClassVar[tuple[str, ...]] = OPTIONS
+    options: ClassVar[tuple[str, ...]] = CALL_OPTIONS
     pad_token_id: int | None
     unk_token_id: int | None
     cls_token_id: int | None
@@ -60,12 +61,10 @@ class Tokenizer:
     ) -> None:
         self.engine, self.layout, self.max_length, self.files = engine, layout, max_length, tuple(files)
         self.specials = {role: token for role, token in specials.items() if token in engine.vocab}
-        for role in ROLES:
+        for role in TOKEN_ROLES:
             token = self.specials.get(role)
             setattr(self, f"{role}_token_id", None if token is None else engine.vocab[token])
-        self._start, self._middle, self._end = (
-            self._ids_of(t, specials) for t in (layout.start, layout.middle, layout.end)
-        )
+        self._around = SpecialIds(*(self._ids_of(t, specials) for t in (layout.start, layout.middle, layout.end)))
 
     def _ids_of(self, names: Sequence[str], specials: Mapping[str, str]) -> np.ndarray:
         tokens = [specials.get(name, name) for name in names]
@@ -79,22 +78,22 @@ class Tokenizer:
 
     @property
     def around(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ids of the special tokens before and after a single text."""
-        return self._start, self._end
+        """Gives the ids of the special tokens before and after a single text."""
+        return self._around.start, self._around.end
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids, special tokens included."""
+        """Gives the number of ids, special tokens included."""
         return len(self.engine.tokens)
 
     @property
     def all_special_ids(self) -> set[int]:
-        """Ids of the special tokens."""
+        """Gives the ids of the special tokens."""
         return {self.engine.vocab[token] for token in self._special}
 
     @property
     def _special(self) -> set[str]:
-        """Tokens with a role, and the added ones that decoding leaves out."""
+        """Gives the tokens with a role, and the added ones that decoding leaves out."""
         return {*self.specials.values(), *self.engine.special}
 
     def fit(self, token_types: int) -> None:
@@ -120,14 +119,14 @@ class Tokenizer:
             )
         self.layout = replace(self.layout, types=types)
 
-    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
-        """Id of a token, or ids of several; a token that is not in the vocabulary gives the unknown id."""
+    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> int | list[int | None] | None:
+        """Gives the id of a token, or ids of several; the unknown id for one not in the vocabulary."""
         if isinstance(tokens, str):
             return self.engine.vocab.get(tokens, self.unk_token_id)
         return [self.engine.vocab.get(token, self.unk_token_id) for token in tokens]
 
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
-        """Tokens of ids.
+        """Gives the tokens of ids.
 
         Raises:
             InputError: an id is outside of the vocabulary.
@@ -139,11 +138,11 @@ class Tokenizer:
         return [self.engine.tokens[i] for i in flat]
 
     def tokenize(self, text: str) -> list[str]:
-        """Tokens of one text, without the special tokens around it."""
+        """Gives the tokens of one text, without the special tokens around it."""
         return self.convert_ids_to_tokens(self._pieces([text], False, False)[0].ids.tolist())
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
-        """Text of ids [T]; what normalisation took away (case, accents, runs of spaces) does not come back.
+        """Gives the text of ids [T]; what normalisation took away (case, accents, runs of spaces) stays away.
 
         Raises:
             InputError: an id is outside of the vocabulary.
@@ -165,7 +164,7 @@ class Tokenizer:
         *,
         return_tensors: str = "pd",
         **options: Any,
-    ) -> dict[str, Any]:
+    ) -> Batch:
         """Encodes a text, a list of texts, or as many pairs, into a batch that a network takes: `model(**batch)`.
 
         Args:
@@ -200,7 +199,7 @@ class Tokenizer:
             InputError: a text is not a str, is not valid Unicode, or leaves no room; names the item.
             UsageError: an option that does not exist.
         """
-        if return_tensors not in TENSORS:
+        if return_tensors not in TENSOR_TYPES:
             raise UsageError(
                 f"return_tensors={return_tensors!r} does not exist.", "'pd' for Paddle tensors, 'np' for NumPy."
             )
@@ -223,7 +222,7 @@ class Tokenizer:
         pad_to_multiple_of: int | None = None,
         is_split_into_words: bool = False,
         return_offsets: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Batch:
         strategy = "longest_first" if truncation is True else truncation
         check_options(strategy, padding, padding_side, stride, pad_to_multiple_of, text_pair is not None)
         limit = self.max_length if max_length is None else max_length
@@ -245,8 +244,10 @@ class Tokenizer:
         width = -(-width // (pad_to_multiple_of or 1)) * (pad_to_multiple_of or 1)
         widths = np.full_like(lengths, width) if padding else lengths
         starts = np.cumsum(widths) - (lengths if padding_side == "left" else widths)
-        flat = self._fill(rows, first, second, starts, int(widths.sum()))
-        batch: dict[str, Any] = (
+        flat = fill(
+            rows, first, second, starts, int(widths.sum()), self._around, self.layout.types, self.pad_token_id or 0
+        )
+        batch: Batch = (
             {name: values.reshape(len(rows), width, *values.shape[1:]) for name, values in flat.items()}
             if padding
             else {name: np.split(values, starts[1:]) if rows else [] for name, values in flat.items()}
@@ -255,51 +256,7 @@ class Tokenizer:
             batch["overflow_to_sample"] = np.array([row.sample for row in rows], np.int64)
         return batch
 
-    def _fill(
-        self, rows: list[Window], first: list[Pieces], second: list[Pieces] | None, starts: np.ndarray, size: int
-    ) -> dict[str, np.ndarray]:
-        """All rows one after the other in arrays of `size` tokens; row n begins at starts[n]."""
-        example = first[0] if first else Pieces(np.zeros(0, np.int64))
-        ids, mask = np.full(size, self.pad_token_id or 0, np.int64), np.zeros(size, np.int64)
-        out: dict[str, np.ndarray] = {"input_ids": ids, "attention_mask": mask}
-        types = self.layout.types
-        if types:
-            out["token_type_ids"] = np.zeros(size, np.int64)
-        if example.offsets is not None:
-            out["offsets"] = np.zeros((size, 2), np.int64)
-            out["sequence_ids"] = np.full(size, -1, np.int64)
-        if example.words is not None:
-            out["word_ids"] = np.full(size, -1, np.int64)
-        for row, begin in zip(rows, starts.tolist(), strict=True):
-            at = begin + len(self._start)
-            ids[begin:at] = self._start
-            if types:
-                out["token_type_ids"][begin:at] = types[0]
-            for which, pieces, start, stop, after in self._parts(row, first, second):
-                end = at + stop - start
-                last = end + len(after)
-                ids[at:end] = pieces.ids[start:stop]
-                ids[end:last] = after
-                if types:
-                    out["token_type_ids"][at:last] = types[1 + which]
-                if pieces.offsets is not None:
-                    out["offsets"][at:end] = pieces.offsets[start:stop]
-                    out["sequence_ids"][at:end] = which
-                if pieces.words is not None:
-                    out["word_ids"][at:end] = pieces.words[start:stop]
-                at = last
-            mask[begin:at] = 1
-        return out
-
-    def _parts(
-        self, row: Window, first: list[Pieces], second: list[Pieces] | None
-    ) -> Iterator[tuple[int, Pieces, int, int, np.ndarray]]:
-        """Which text, its tokens, the slice of them in this row, and the special tokens after it."""
-        yield 0, first[row.sample], row.a_start, row.a_stop, self._end if second is None else self._middle
-        if second is not None:
-            yield 1, second[row.sample], row.b_start, row.b_stop, self._end
-
-    def _pieces(self, text: Any, offsets: bool, words: bool) -> list[Pieces]:
+    def _pieces(self, text: object, offsets: bool, words: bool) -> list[Pieces]:
         texts = listed(text, words)
         check(texts, words)
         if not words:

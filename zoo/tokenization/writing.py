@@ -1,4 +1,4 @@
-"""What a tokenizer of an encoder-decoder adds: there is a text to write from, and what is cut off is said."""
+"""Checks the texts of an encoder-decoder's tokenizer: none may be empty, and what is cut off is said."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.tokenization.options import Batch
 from zoo.tokenization.texts import listed
 from zoo.tokenization.tokenizer import Tokenizer
 
@@ -15,13 +16,13 @@ log = logging.getLogger("zoo")
 
 
 class WritingTokenizer(Tokenizer):
-    """A tokenizer for a network that writes: there must be a text to write from, and what is cut off is said.
+    """A tokenizer for a network that writes: no text may be empty, and what is cut off is said.
 
     Rows longer than the network's table of positions are cut, with a warning; an empty text is an error. Everything
     else is as for every tokenizer.
     """
 
-    def _arrays(self, text: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+    def _arrays(self, text: Any, *arguments: Any, **options: Any) -> Batch:
         """Encodes as every tokenizer does.
 
         Raises:
@@ -36,7 +37,7 @@ class WritingTokenizer(Tokenizer):
             self._say_what_is_cut(batch, text, *arguments, **options)
         return batch
 
-    def _say_what_is_cut(self, batch: dict[str, Any], *arguments: Any, **options: Any) -> None:
+    def _say_what_is_cut(self, batch: Batch, *arguments: Any, **options: Any) -> None:
         lengths = [int(np.sum(row)) for row in batch["attention_mask"]]
         if self.max_length is None or max(lengths, default=0) < self.max_length:
             return

@@ -110,8 +110,8 @@ class Embeddings(Pipeline):
             InputError: an item that is no text.
         """
         count = whole("top_k", top_k)
-        asked = self._vectors(queries, options, encoder.QUERY)
-        held = self._vectors(corpus, options, encoder.DOCUMENT)
+        asked = self._vectors(queries, options, encoder.QUERY_PROMPTS)
+        held = self._vectors(corpus, options, encoder.DOCUMENT_PROMPTS)
         found = encoder.nearest(asked, held, self.sentence.similarity, count)
         return found[0] if isinstance(queries, str) else found
 

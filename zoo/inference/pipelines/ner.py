@@ -14,9 +14,9 @@ from zoo.inference.deployed import Deployed
 from zoo.inference.pipelines.base import Outputs, Pipeline, softmax
 from zoo.inference.pipelines.items import text_of
 from zoo.tasks.features import Features, Ragged
-from zoo.tasks.schemes import OUTSIDE, scheme_of
+from zoo.tasks.schemes import OUTSIDE_TAG, scheme_of
 from zoo.tasks.tagging import TaggedExample, Tagging
-from zoo.tasks.words import SPLITS, Span
+from zoo.tasks.words import WORD_SPLITTERS, Span
 
 SHARED_PIECES = 32  # pieces that two rows of a long text share, when the task does not say
 
@@ -50,9 +50,9 @@ class Ner(Pipeline):
 
     def preprocess(self, item: Any, **options: Any) -> Sentence:
         text, split = text_of(item), options["split"] or self.task.unit
-        if split not in SPLITS:
-            raise UsageError(f"split={split!r} does not exist.", f"One of {', '.join(SPLITS)}.")
-        places = tuple(SPLITS[split](text))
+        if split not in WORD_SPLITTERS:
+            raise UsageError(f"split={split!r} does not exist.", f"One of {', '.join(WORD_SPLITTERS)}.")
+        places = tuple(WORD_SPLITTERS[split](text))
         return Sentence("", tuple(text[a:b] for a, b in places), None, text, places)
 
     def encode(self, examples: Sequence[Sentence], **options: Any) -> Features:
@@ -70,7 +70,7 @@ class Ner(Pipeline):
         if self.task.scheme:
             spans = metrics.spans(tags)
         else:
-            spans = [(n, n, tag) for n, tag in enumerate(tags) if tag != OUTSIDE]
+            spans = [(n, n, tag) for n, tag in enumerate(tags) if tag != OUTSIDE_TAG]
         found = []
         for first, last, kind in spans:
             start, end = example.places[first][0], example.places[last][1]

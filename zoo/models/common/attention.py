@@ -1,4 +1,4 @@
-"""Multi-head self-attention (Vaswani et al. 2017, section 3.2)."""
+"""Computes multi-head self-attention (Vaswani et al. 2017, section 3.2)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SelfAttention(nn.Layer):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """x: [B, T, D]. mask: additive, broadcast over [B, H, T, T]. Returns [B, T, D]."""
+        """Gives [B, T, D] of x [B, T, D]. mask: additive, broadcast over [B, H, T, T]."""
         query = self._split(self.query(x) * self.head_size**-0.5)
         scores = paddle.matmul(query, self._split(self.key(x)), transpose_y=True)  # [B, H, T, T]
         if mask is not None:
@@ -36,5 +36,5 @@ class SelfAttention(nn.Layer):
         return self.output(context.transpose([0, 2, 1, 3]).reshape([0, 0, self.num_heads * self.head_size]))
 
     def _split(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, H, T, K]"""
+        """Turns [B, T, D] into [B, H, T, K]."""
         return x.reshape([0, 0, self.num_heads, self.head_size]).transpose([0, 2, 1, 3])

@@ -1,4 +1,4 @@
-"""What every model of the zoo is: a Layer with a config, made of an encoder and perhaps a head."""
+"""Defines the model: a Layer with a config, made of an encoder and perhaps a head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import paddle
 from paddle import Tensor, nn
@@ -24,17 +23,17 @@ from zoo.mark import Mark
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head, MultipleChoice, make_head
 from zoo.models.common.outputs import Output
-from zoo.models.common.sentence_transformers.files import TEXTS
+from zoo.models.common.sentence_transformers.files import TEXT_FILES
 from zoo.models.common.weights import disk_names
 from zoo.tokenization import Tokenizer
-from zoo.tokenization.load import FILES as TOKENIZER_FILES
+from zoo.tokenization.load import TOKENIZER_FILES as TOKENIZER_FILES
 
-ELEMENT = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
+DTYPE_NAMES = {paddle.float32: "F32", paddle.float16: "F16", paddle.bfloat16: "BF16"}
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model came from.
+    """The folder, family and class that a model came from.
 
     Attributes:
         family: folder below zoo/models.
@@ -51,7 +50,7 @@ class Origin:
 
 
 class Model(nn.Layer):
-    """A network and what is known about it.
+    """A network, with its config, tokenizer and card.
 
     Attributes:
         config: sizes and labels.
@@ -77,12 +76,12 @@ class Model(nn.Layer):
 
     @property
     def card(self) -> Card | None:
-        """The zoo's card of the checkpoint, if it has one."""
+        """Gives the zoo's card of the checkpoint, if it has one."""
         return self.origin.card if self.origin else None
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the folder the model was loaded from; read on first use. Its batches fit the network.
+        """Gives the tokenizer of the model's folder, read on first use. Its batches fit the network.
 
         Raises:
             UsageError: the network was built from a config alone.
@@ -115,7 +114,7 @@ class Model(nn.Layer):
         """
         self._origin()
         tensors = self._kept_together()
-        infos = [TensorInfo(name, ELEMENT[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
+        infos = [TensorInfo(name, DTYPE_NAMES[t.dtype], tuple(t.shape)) for name, t in tensors.items()]
         with files.publish(folder) as work:
             arrays = (tensor.numpy() for tensor in tensors.values())
             write_safetensors(work / "model.safetensors", infos, arrays, {"format": "paddle"})
@@ -124,7 +123,7 @@ class Model(nn.Layer):
             also(work)
 
     def _kept_together(self) -> dict[str, Tensor]:
-        """The tensors of the weight file, by their names in it."""
+        """Gives the tensors of the weight file, by their names in it."""
         return disk_names(self)
 
     def _write_apart(self, folder: Path) -> None:
@@ -139,11 +138,11 @@ class Model(nn.Layer):
         origin = self._origin()
         text = json.dumps(self._description(origin), indent=2, ensure_ascii=False)
         (folder / "config.json").write_text(text + "\n", "utf-8")
-        for name in (*TOKENIZER_FILES, *TEXTS):
+        for name in (*TOKENIZER_FILES, *TEXT_FILES):
             if (origin.folder / name).is_file():
                 shutil.copyfile(origin.folder / name, folder / name)
 
-    def _description(self, origin: Origin) -> dict[str, Any]:
+    def _description(self, origin: Origin) -> files.JsonObject:
         """config.json, with the "zoo" object that says which head the weights have."""
         options = self.head.options if isinstance(self, TaskModel) else {}
         mark = Mark(origin.family, origin.architecture, self.task, options)
@@ -167,7 +166,7 @@ class TaskModel(Model):
 
     @property
     def head(self) -> Head:
-        """The layer behind `<task>.*`."""
+        """Gives the layer behind `<task>.*`."""
         return self._sub_layers[group_of(self.task)]
 
     def _kept_together(self) -> dict[str, Tensor]:
@@ -231,7 +230,7 @@ def assemble(
     heads: Mapping[str, Callable[..., Head]],
     options: Mapping[str, object],
 ) -> Model:
-    """What every family's `build` does: the bare encoder, or the encoder with a head from the family's table.
+    """Makes a family's model: the bare encoder, or the encoder with a head from the family's table.
 
     Args:
         encoder: makes the encoder, with or without a pooler.
@@ -254,7 +253,7 @@ def assemble(
 
 
 def _sentence_encoder() -> type[TaskModel]:
-    """The class of a model that makes vectors, which is made of this module's."""
+    """Gives the class of a model that makes vectors; imported late, as it derives from this module's."""
     from zoo.models.common.sentence_transformers.encoder import SentenceEncoder
 
     return SentenceEncoder

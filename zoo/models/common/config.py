@@ -1,4 +1,4 @@
-"""What a config.json says, read strictly; the sizes of a BERT-shaped encoder."""
+"""Reads a config.json strictly, and defines the sizes of a BERT-shaped encoder."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zoo.errors import ConfigError
-from zoo.files import Fields, quote
+from zoo.files import Fields, JsonObject, quote
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 # Keys of a config.json that describe other networks, and the values of them that mean this one.
-SUPPORTED: Mapping[str, tuple[object, ...]] = {
+SUPPORTED_VALUES: Mapping[str, tuple[object, ...]] = {
     "hidden_act": ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu"),
     "position_embedding_type": ("absolute", None),
     "is_decoder": (False, None),
@@ -22,16 +22,16 @@ SUPPORTED: Mapping[str, tuple[object, ...]] = {
 }
 # Smallest and largest value of a field: whole numbers where the ends are. No network that was ever published comes
 # near the upper ends; without them a text of twenty bytes could ask for years and terabytes.
-LAYERS, HEADS, WIDTH, INNER = (1, 256), (1, 1024), (1, 1 << 14), (1, 1 << 16)
-ROWS, SHARE, SPREAD = (1, 1 << 20), (0.0, 1.0), (0.0, 100.0)
+LAYERS_RANGE, HEADS_RANGE, WIDTH_RANGE, INNER_RANGE = (1, 256), (1, 1024), (1, 1 << 14), (1, 1 << 16)
+ROWS_RANGE, SHARE_RANGE, SPREAD_RANGE = (1, 1 << 20), (0.0, 1.0), (0.0, 100.0)
 MAX_LABELS, MAX_LABEL = 100_000, 1_000  # classes, and characters of a name
-PROBLEMS = ("regression", "single_label_classification", "multi_label_classification")
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 Ranges = Mapping[str, tuple[float, float]]
 
 
 @dataclass
 class ModelConfig:
-    """What every config.json says, under its own names, and what a task head needs.
+    """The fields that every config.json has, under its own names, and those that a head needs.
 
     Attributes:
         labels: names of the classes of a head, from `id2label`.
@@ -52,38 +52,38 @@ class ModelConfig:
 
     RANGES: ClassVar[Ranges] = {
         "vocab_size": (1, 1 << 22),
-        "initializer_range": SPREAD,
-        "layer_norm_eps": SPREAD,
+        "initializer_range": SPREAD_RANGE,
+        "layer_norm_eps": SPREAD_RANGE,
         "pad_token_id": (0, 1 << 22),
     }
 
     @property
     def hidden_size(self) -> int:
-        """D."""
+        """Gives the hidden size D."""
         raise NotImplementedError
 
     @property
     def head_dropout(self) -> float:
-        """Dropout before a classifier."""
+        """Gives the dropout before a classifier."""
         raise NotImplementedError
 
     @property
     def token_types(self) -> int:
-        """Rows of the table of token types; 0 for a network without one."""
+        """Gives the rows of the table of token types; 0 for a network without one."""
         return int(getattr(self, "type_vocab_size", 0))
 
     def std(self, inputs: int, outputs: int) -> float:
-        """Standard deviation of the initial weight of a Linear."""
+        """Gives the standard deviation of the initial weight of a Linear."""
         return self.initializer_range
 
     @classmethod
-    def from_dict(cls, config: Mapping[str, Any]) -> Self:
+    def from_dict(cls, config: Mapping[str, object]) -> Self:
         """Reads a config.json.
 
         Raises:
             ConfigError: a value that describes another network; names the field and the value.
         """
-        for name, known in SUPPORTED.items():
+        for name, known in SUPPORTED_VALUES.items():
             if name in config and config[name] not in known:
                 listed = ", ".join(repr(v) for v in known if v is not None)
                 raise ConfigError(f"config.json has {name}={quote(config[name])}; the zoo's network has {listed}.")
@@ -101,17 +101,17 @@ class ModelConfig:
             raise ConfigError(f"config.json has layer_norm_eps={self.layer_norm_eps!r}; paddle takes up to 0.001.")
         if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
             raise ConfigError(f"config.json has pad_token_id={self.pad_token_id} and vocab_size={self.vocab_size}.")
-        if self.problem_type not in (None, *PROBLEMS):
+        if self.problem_type not in (None, *PROBLEM_TYPES):
             given = quote(self.problem_type)
-            raise ConfigError(f"config.json has problem_type={given}; the zoo has {', '.join(PROBLEMS)}.")
+            raise ConfigError(f"config.json has problem_type={given}; the zoo has {', '.join(PROBLEM_TYPES)}.")
 
     @classmethod
     def defaults_of(cls, model_type: object) -> Mapping[str, object]:
         """Defaults that transformers gives to this model_type and not to the family's others."""
         return {}
 
-    def to_dict(self) -> dict[str, Any]:
-        """config.json's content: what was read, with today's fields on top."""
+    def to_dict(self) -> JsonObject:
+        """Gives config.json's content: what was read, with today's fields on top."""
         own = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
         del own["labels"], own["source"]
         content = {**self.source, **{k: v for k, (v, usual) in own.items() if k in self.source or v != usual}}
@@ -124,7 +124,7 @@ class ModelConfig:
 
 @dataclass
 class EncoderConfig(ModelConfig):
-    """Sizes of an encoder under config.json's own names; the defaults are transformers'."""
+    """The sizes of an encoder under config.json's own names; the defaults are transformers'."""
 
     vocab_size: int = 30522
     hidden_size: int = 768
@@ -143,19 +143,19 @@ class EncoderConfig(ModelConfig):
 
     RANGES: ClassVar[Ranges] = {
         **ModelConfig.RANGES,
-        "hidden_size": WIDTH,
-        "num_hidden_layers": LAYERS,
-        "num_attention_heads": HEADS,
-        "intermediate_size": INNER,
-        "hidden_dropout_prob": SHARE,
-        "attention_probs_dropout_prob": SHARE,
-        "max_position_embeddings": ROWS,
+        "hidden_size": WIDTH_RANGE,
+        "num_hidden_layers": LAYERS_RANGE,
+        "num_attention_heads": HEADS_RANGE,
+        "intermediate_size": INNER_RANGE,
+        "hidden_dropout_prob": SHARE_RANGE,
+        "attention_probs_dropout_prob": SHARE_RANGE,
+        "max_position_embeddings": ROWS_RANGE,
         "type_vocab_size": (1, 1 << 10),
-        "classifier_dropout": SHARE,
+        "classifier_dropout": SHARE_RANGE,
     }
 
     def check(self) -> None:
-        """As for every model; the heads must share the hidden size."""
+        """Raises ConfigError as for every model, and where the heads do not share the hidden size."""
         super().check()
         width = self.source.get("embedding_size") or self.hidden_size
         if self.hidden_size % self.num_attention_heads or width != self.hidden_size:
@@ -166,7 +166,7 @@ class EncoderConfig(ModelConfig):
 
     @property
     def head_dropout(self) -> float:
-        """Dropout before a classifier."""
+        """Gives the dropout before a classifier."""
         return self.hidden_dropout_prob if self.classifier_dropout is None else self.classifier_dropout
 
 
@@ -184,7 +184,7 @@ def _value(about: Fields, name: str, default: object, limits: tuple[float, float
     return about.number(name, default, low, high)
 
 
-def read_labels(config: Mapping[str, Any]) -> tuple[str, ...]:
+def read_labels(config: Mapping[str, object]) -> tuple[str, ...]:
     """Gives the class names in the order of their ids, from `id2label` or `num_labels`; two unnamed without either.
 
     As in transformers, a num_labels that is not id2label's wins, and the classes have no names then.
@@ -198,11 +198,12 @@ def read_labels(config: Mapping[str, Any]) -> tuple[str, ...]:
         table = None
     if table is None:
         return tuple(f"LABEL_{n}" for n in range(count or 2))
+    pairs = list(table.items()) if isinstance(table, Mapping) else []
     try:
-        by_id = {int(n): label for n, label in table.items()}
-    except (AttributeError, TypeError, ValueError):
+        by_id = {int(n): label for n, label in pairs}
+    except (TypeError, ValueError):
         by_id = {}
-    if not by_id or len(by_id) != len(table) or sorted(by_id) != list(range(len(by_id))):
+    if not by_id or len(by_id) != len(pairs) or sorted(by_id) != list(range(len(by_id))):
         raise ConfigError(f"config.json has id2label={quote(table)}; its ids must be 0 to n-1.")
     names = tuple(by_id[n] for n in range(len(by_id)))
     if len(names) > MAX_LABELS:

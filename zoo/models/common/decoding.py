@@ -1,4 +1,4 @@
-"""Attention of a decoder: over what came before, over what is decoded now, and over the encoder's memory.
+"""Computes a decoder's attention: over what came before, what is decoded now, and the encoder's memory.
 
 Several hypotheses of one text are rows of one sequence: the N tokens that a call decodes are N steps of one
 target (training), one token each of N hypotheses (beam search), or one token (greedy). A mask says who sees whom,
@@ -21,14 +21,14 @@ from zoo.models.common.layers import linear
 
 
 class KeyValue(NamedTuple):
-    """Keys and values of some tokens, [B, H, tokens, K] each."""
+    """The keys and values of some tokens, [B, H, tokens, K] each."""
 
     key: Tensor
     value: Tensor
 
 
 class DecoderAttention(nn.Layer):
-    """Attention up to and including the output projection, over blocks of keys and values (a cache, the new)."""
+    """An attention up to its output projection, over blocks of keys and values (a cache, the new)."""
 
     def __init__(self, hidden_size: int, num_heads: int, dropout: float, std: float) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class DecoderAttention(nn.Layer):
         self.dropout = nn.Dropout(dropout)
 
     def keys_values(self, x: Tensor) -> KeyValue:
-        """x: [B, T, D]."""
+        """Gives keys and values of x [B, T, D]."""
         return KeyValue(self._split(self.key(x)), self._split(self.value(x)))
 
     def forward(self, x: Tensor, blocks: Sequence[KeyValue], mask: Tensor | None) -> Tensor:
@@ -69,17 +69,17 @@ class DecoderAttention(nn.Layer):
         return self.output(context.transpose([0, 2, 1, 3]).reshape([0, 0, self.num_heads * self.head_size]))
 
     def _split(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, H, T, K]"""
+        """Turns [B, T, D] into [B, H, T, K]."""
         return x.reshape([0, 0, self.num_heads, self.head_size]).transpose([0, 2, 1, 3])
 
 
 def causal_mask(tokens: int, dtype: paddle.dtype) -> Tensor:
-    """Additive mask [1, 1, N, N]: a token sees itself and those before it."""
+    """Gives an additive mask [1, 1, N, N]: a token sees itself and those before it."""
     return paddle.triu(paddle.full([tokens, tokens], -1e30, dtype=dtype), diagonal=1).unsqueeze([0, 1])
 
 
 def word_scores(hidden: Tensor, words: Tensor) -> Tensor:
-    """Scores of every word by a table that is also looked up: hidden [B, N, D], words [V, D] -> [B, N, V].
+    """Gives the scores of every word: hidden [B, N, D], the table of words [V, D] -> [B, N, V].
 
     In a graph it is a Linear over [B x N, D] with a transposed constant, which engines pack once; a product with
     the table itself would read the table again for each text.

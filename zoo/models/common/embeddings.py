@@ -1,4 +1,4 @@
-"""Embeddings of words, positions and segments, and the two ways of counting positions."""
+"""Computes embeddings of words, positions and segments, with the two ways of counting positions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Embedding(nn.Layer):
         )
 
     def forward(self, ids: Tensor) -> Tensor:
-        """ids: integers below `rows`, any shape. Returns [..., D]."""
+        """Gives [..., D] for ids below `rows`, of any shape."""
         out = F.embedding(ids, self.weight)
         if self.padding is not None and paddle.in_dynamic_mode() and not out.stop_gradient:
             keep = (ids != self.padding).astype(out.dtype).unsqueeze(-1)
@@ -37,7 +37,7 @@ class Embedding(nn.Layer):
 
 
 class Embeddings(nn.Layer):
-    """Sum of word, token type and position, LayerNorm, dropout (BERT, Devlin et al. 2019, figure 2).
+    """The sum of word, token type and position, LayerNorm, dropout (BERT, Devlin et al. 2019, figure 2).
 
     Args:
         config: sizes.
@@ -60,7 +60,7 @@ class Embeddings(nn.Layer):
         token_type_ids: Tensor | None,
         position_ids: Tensor,
     ) -> Tensor:
-        """given: ids [B, T] or word embeddings [B, T, D]. token_type_ids: [B, T], left aside by a table of one row.
+        """Gives [B, T, D]. given: ids or word embeddings. token_type_ids: [B, T], unused by a table of one row.
         position_ids: [B, T] or [1, T].
 
         Raises:
@@ -80,7 +80,7 @@ class Embeddings(nn.Layer):
 
 
 def check_inputs(input_ids: Tensor | None, inputs_embeds: Tensor | None, attention_mask: Tensor | None) -> Tensor:
-    """Exactly one of ids [B, T] and embeddings [B, T, D], and a mask [B, T] or None. Returns the one given.
+    """Gives the one of ids [B, T] and embeddings [B, T, D] that is there, and checks the mask [B, T] or None.
 
     Raises:
         InputError: anything else.
@@ -105,12 +105,12 @@ def check_inputs(input_ids: Tensor | None, inputs_embeds: Tensor | None, attenti
 
 
 def sequential_positions(like: Tensor, start: int = 0) -> Tensor:
-    """start, start + 1, ... for every slot of like [B, T, ...]. Returns [1, T]."""
+    """Gives start, start + 1, ... [1, T] for every slot of like [B, T, ...]."""
     return paddle.arange(start, start + like.shape[1], dtype="int64").unsqueeze(0)
 
 
 def padded_positions(input_ids: Tensor, padding: int) -> Tensor:
-    """fairseq's positions: `padding` for padding, counted from padding + 1 over the other tokens.
+    """Gives fairseq's positions: `padding` for padding, counted from padding + 1 over other tokens.
 
     So they do not depend on where the padding is. input_ids: [B, T]. Returns [B, T].
     """

@@ -1,4 +1,4 @@
-"""The post-norm transformer encoder of BERT: layers, the loop over them, the pooler."""
+"""Computes the post-norm transformer encoder of BERT: layers, the loop over them, the pooler."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.models.common.outputs import NOT_COMPUTED
 
 
 class FeedForward(nn.Layer):
-    """D -> F -> D with an activation between."""
+    """A Linear from D to F, an activation, and a Linear back to D."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class FeedForward(nn.Layer):
 
 
 class EncoderLayer(nn.Layer):
-    """Attention and feed-forward, each with dropout, residual and LayerNorm after it (post-norm)."""
+    """An attention and a feed-forward, each with dropout, residual and LayerNorm after it (post-norm)."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class EncoderLayer(nn.Layer):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """x: [B, T, D]. mask: additive, [B, 1, 1, T]. Returns [B, T, D]."""
+        """Gives [B, T, D] of x [B, T, D]. mask: additive, [B, 1, 1, T]."""
         x = self.attention_norm(x + self.dropout(self.attention(x, mask)))
         return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
 
@@ -61,12 +61,12 @@ def run_layers(
 
 
 class Pooler(nn.Layer):
-    """tanh of a Linear over the first token."""
+    """The tanh of a Linear over the first token."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.dense = linear(config.hidden_size, config.hidden_size, config.initializer_range)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: [B, T, D]. Returns [B, D]."""
+        """Gives [B, D] of x [B, T, D]."""
         return F.tanh(self.dense(x[:, 0]))

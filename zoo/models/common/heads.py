@@ -1,4 +1,4 @@
-"""Task heads. A head takes what an encoder gives and adds its task's fields and, with labels, the loss."""
+"""Defines task heads: a head adds its task's fields to what an encoder gives and, with labels, the loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.models.common.outputs import Output
 
 
 class Head(nn.Layer):
-    """What every head offers.
+    """The interface of every head.
 
     Attributes:
         needs_pooler: the encoder must have a pooler.
@@ -42,16 +42,16 @@ class Head(nn.Layer):
         raise NotImplementedError
 
     def counted(self, labels: Tensor, attention_mask: Tensor | None) -> Tensor:
-        """The labels, those that must not count replaced by -100. Most heads let the caller say so."""
+        """Gives the labels, those that must not count replaced by -100. Most heads let the caller say so."""
         return labels
 
     def loss(self, output: Output, labels: Tensor) -> Tensor:
-        """The loss of `output` against labels; a scalar."""
+        """Gives the loss of `output` against labels; a scalar."""
         raise NotImplementedError
 
     @property
     def identity(self) -> object:
-        """What two heads of one kind and one config may differ in beside their tensors; JSON."""
+        """Gives what two heads of one kind and one config may differ in beside their tensors; JSON."""
         return self.options
 
     def describe(self, folder: Path) -> None:
@@ -61,12 +61,12 @@ class Head(nn.Layer):
         """Writes the tensors of a head that keeps them apart."""
 
     def read(self, folder: Path) -> dict[str, np.ndarray]:
-        """The tensors of a head that keeps them apart: name within the head -> array."""
+        """Gives the tensors of a head that keeps them apart: name within the head -> array."""
         return {}
 
 
 class Classification(Head):
-    """One label per text, or a score, or several labels (as transformers tells them apart, by config.problem_type).
+    """A head for one label per text, a score, or several labels, told apart by config.problem_type.
 
     labels: [B] integers; [B] floats for regression; [B, C] floats for several labels.
 
@@ -106,7 +106,7 @@ class Classification(Head):
 
 
 class Tagging(Head):
-    """One label per token. labels: [B, T] integers, -100 does not count."""
+    """A head for one label per token. labels: [B, T] integers, -100 does not count."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class Tagging(Head):
 
 
 class QuestionAnswering(Head):
-    """Where an answer starts and ends. labels: [B, 2] integers, start and end; beyond the text does not count."""
+    """A head for an answer's start and end. labels: [B, 2] integers; beyond the text does not count."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class QuestionAnswering(Head):
 
 
 class MaskedLM(Head):
-    """The word behind a mask: Linear, activation, LayerNorm, then the word embeddings as decoder, plus a bias.
+    """A head for the word behind a mask: Linear, activation, LayerNorm, the word embeddings as decoder, a bias.
 
     labels: [B, T] integers, -100 does not count.
     """
@@ -165,7 +165,7 @@ class MaskedLM(Head):
 
 
 class MultipleChoice(Head):
-    """The best of N texts. Inputs are [B, N, T]; logits [B, N]. labels: [B] integers."""
+    """A head for the best of N texts. Inputs are [B, N, T]; logits [B, N]. labels: [B] integers."""
 
     needs_pooler = True
 
@@ -184,7 +184,7 @@ class MultipleChoice(Head):
 def make_head(
     task: str, config: ModelConfig, heads: Mapping[str, Callable[..., Head]], options: Mapping[str, object]
 ) -> Head:
-    """The head of a task from a family's table.
+    """Makes the head of a task from a family's table.
 
     Raises:
         UsageError: a task the table does not have, or an option the head does not take.

@@ -1,4 +1,4 @@
-"""The smallest parts: a Linear with the family's initialisation, activations, the additive mask, a check of ids."""
+"""Holds the smallest parts: Linear, activations, the additive mask, a check of ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ env.use_all_cores()  # every network is built from here; paddle itself starts wi
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
-    """GELU by its tanh approximation."""
+    """Computes GELU by its tanh approximation."""
     return F.gelu(x, approximate=True)
 
 
@@ -29,13 +29,13 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def linear(inputs: int, outputs: int, std: float, bias: bool = True) -> nn.Linear:
-    """A Linear whose weight [inputs, outputs] starts as N(0, std) and whose bias starts as 0 (paddle: Xavier)."""
+    """Makes a Linear whose weight [inputs, outputs] starts as N(0, std) and bias as 0 (paddle: Xavier)."""
     weight = paddle.ParamAttr(initializer=Normal(0.0, std))
     return nn.Linear(inputs, outputs, weight_attr=weight, bias_attr=None if bias else False)
 
 
 def additive_mask(attention_mask: Tensor, dtype: paddle.dtype) -> Tensor:
-    """What is added to the attention scores: 0 where a token may be seen, a large negative number where not.
+    """Gives what is added to the attention scores: 0 where a token may be seen, else a large negative number.
 
     The number swallows any score, so a row without a single token gets equal weights, as in transformers. It is not
     the smallest of its type: bfloat16 engines would round that to -inf, which makes such a row nan.

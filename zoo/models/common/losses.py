@@ -1,4 +1,4 @@
-"""Losses that give torch's numbers."""
+"""Computes losses that give torch's numbers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from paddle import Tensor
 
 from zoo.models.common.layers import check_ids
 
-IGNORED = -100
+IGNORED_LABEL = -100
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, ignored: int = IGNORED) -> Tensor:
-    """Mean cross entropy over the labels that count.
+def cross_entropy(logits: Tensor, labels: Tensor, ignored: int = IGNORED_LABEL) -> Tensor:
+    """Computes the mean cross entropy over the labels that count.
 
     paddle 3.3.1's own mean divides by all of them, ignored ones too (Paddle #47418), and cuts each loss off at 64;
     its log_softmax over a vocabulary takes seconds on CPU.

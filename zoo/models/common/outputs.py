@@ -1,4 +1,4 @@
-"""What a model returns."""
+"""Defines what a model returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from paddle import Tensor
 
-NOT_COMPUTED: Any = None
+NOT_COMPUTED: Any = None  # so that a caller need not ask about None for what the task always gives
 
 
 @dataclass

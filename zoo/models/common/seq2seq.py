@@ -1,4 +1,4 @@
-"""Encoder-decoders: what a family implements, and what it gets for that: training, generation.
+"""Defines encoder-decoders: what a family implements, and what it gets for that (training, generation).
 
 A family writes `encode`, `memory` and `decode`; teacher forcing (`forward`) and `generate` are the same for all.
 Legend of shapes: B texts, S source tokens, N tokens decoded now, P tokens decoded before; see
@@ -18,7 +18,7 @@ from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.decoding import KeyValue, causal_mask
 from zoo.models.common.embeddings import sequential_positions
-from zoo.models.common.generation import Eager, Generated, generate
+from zoo.models.common.generation import EagerEngine, Generated, Ids, generate
 from zoo.models.common.layers import additive_mask
 from zoo.models.common.outputs import Output
 
@@ -40,11 +40,11 @@ class Seq2Seq(Model):
     def encode(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
     ) -> Tensor:
-        """What the decoder attends to. Arguments [B, S] as in `TaskModel.forward`. Returns [B, S, D]."""
+        """Gives what the decoder attends to, [B, S, D]. Arguments [B, S] as in `TaskModel.forward`."""
         raise NotImplementedError
 
     def memory(self, encoded: Tensor) -> list[KeyValue]:
-        """Keys and values of the cross-attention, one pair [B, H, S, K] per decoder layer; made once per text."""
+        """Gives keys and values of the cross-attention, [B, H, S, K] per decoder layer; made once per text."""
         raise NotImplementedError
 
     def decode(
@@ -73,16 +73,16 @@ class Seq2Seq(Model):
         raise NotImplementedError
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """[B, N, D] -> scores of the next token [B, N, V]."""
+        """Gives the scores of the next token [B, N, V] for hidden [B, N, D]."""
         raise NotImplementedError
 
     @property
     def max_target_length(self) -> int:
-        """Tokens that the decoder has positions for, the start among them."""
+        """Gives the number of tokens that the decoder has positions for, the start among them."""
         return int(getattr(self.config, "max_position_embeddings"))  # noqa: B009
 
     def generate(
-        self, input_ids: Any, attention_mask: Any = None, token_type_ids: Any = None, **options: Any
+        self, input_ids: Ids, attention_mask: Ids | None = None, token_type_ids: Ids | None = None, **options: Any
     ) -> Generated:
         """Generates a target for each text.
 
@@ -116,11 +116,11 @@ class Seq2Seq(Model):
             (2, 2)
             >>> questions = [model.tokenizer.decode(ids) for ids in found.sequences]
         """
-        engine = Eager(self, options.pop("use_cache", True))
+        engine = EagerEngine(self, options.pop("use_cache", True))
         return generate(engine, input_ids, attention_mask, token_type_ids, **options)
 
     def target_mask(self, ids: Tensor, dtype: paddle.dtype) -> Tensor:
-        """Which tokens of a given target ids [B, N] see each other: additive, broadcast over [B, H, N, N]."""
+        """Gives which tokens of a target [B, N] see each other: additive, broadcast over [B, H, N, N]."""
         return causal_mask(ids.shape[1], dtype)
 
     def forward(
@@ -132,7 +132,7 @@ class Seq2Seq(Model):
         labels: Tensor | None = None,
         loss: str | None = None,
     ) -> Output:
-        """Teacher forcing: the scores of every next token of a given target.
+        """Runs teacher forcing: gives the scores of every next token of a given target.
 
         Args:
             input_ids: [B, S] integers.

@@ -1,9 +1,9 @@
-"""Arrays into a network: strict, and without a copy where the array can serve as it is."""
+"""Puts arrays into a network: strictly, and without a copy where the array can serve as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import paddle
@@ -11,22 +11,29 @@ from paddle.base import core
 
 from zoo.errors import CheckpointError
 
-if TYPE_CHECKING:
-    from zoo.models.common.base import Model
-
-DTYPES = {"float32": paddle.float32, "float16": paddle.float16, "bfloat16": paddle.bfloat16}
-POOLER = "encoder.pooler."
+PADDLE_DTYPES = {"float32": paddle.float32, "float16": paddle.float16, "bfloat16": paddle.bfloat16}
+POOLER_PREFIX = "encoder.pooler."
 
 
-def disk_names(model: Model) -> dict[str, paddle.Tensor]:
-    """The tensors of a model by their names in a file: those of a network without a head get `model.prefix`."""
+class Prefixed(Protocol):
+    """A network whose tensors have `prefix` before their names in a file."""
+
+    prefix: str
+
+    def state_dict(self) -> Mapping[str, paddle.Tensor]:
+        """Gives the tensors by their names in the network."""
+        ...
+
+
+def disk_names(model: Prefixed) -> dict[str, paddle.Tensor]:
+    """Gives a model's tensors by their names in a file: those of a network without a head get `model.prefix`."""
     return {model.prefix + name: tensor for name, tensor in model.state_dict().items()}
 
 
 def groups_of(names: Collection[str]) -> set[str]:
-    """First parts of tensor names, and "encoder.pooler" when a file has one: not every file does."""
+    """Gives the first parts of tensor names, and "encoder.pooler" when a file has one: not every file does."""
     groups = {name.partition(".")[0] for name in names}
-    return groups | {POOLER[:-1]} if any(name.startswith(POOLER) for name in names) else groups
+    return groups | {POOLER_PREFIX[:-1]} if any(name.startswith(POOLER_PREFIX) for name in names) else groups
 
 
 def check_names(
@@ -37,7 +44,7 @@ def check_names(
     where: str,
     hint: str = "",
 ) -> None:
-    """Every tensor of the network is in the file or fresh, with its shape; nothing else is in the file.
+    """Raises unless every tensor of the network is in the file or fresh, with its shape, and no other is.
 
     Args:
         expected: shapes by name, of the network.
@@ -78,7 +85,7 @@ def attach(parameter: paddle.Tensor, array: np.ndarray, dtype: str, place: core.
     if ready:
         tensor = core.eager.Tensor(array, place, False, True, parameter.name, True)
     else:
-        tensor = paddle.to_tensor(np.ascontiguousarray(array), place=place).astype(DTYPES[dtype])
+        tensor = paddle.to_tensor(np.ascontiguousarray(array), place=place).astype(PADDLE_DTYPES[dtype])
     tensor._share_buffer_to(parameter)
 
 

@@ -9,7 +9,17 @@ from typing import Any, ClassVar
 from zoo.batching import Padding
 from zoo.errors import ConfigError
 from zoo.files import quote
-from zoo.models.common.config import HEADS, INNER, LAYERS, ROWS, SHARE, SPREAD, WIDTH, ModelConfig, Ranges
+from zoo.models.common.config import (
+    HEADS_RANGE,
+    INNER_RANGE,
+    LAYERS_RANGE,
+    ROWS_RANGE,
+    SHARE_RANGE,
+    SPREAD_RANGE,
+    WIDTH_RANGE,
+    ModelConfig,
+    Ranges,
+)
 
 KINDS = {"pooling_type": ("mean", "max"), "attention_type": ("relative_shift", "factorized")}
 FLAGS = ("separate_cls", "truncate_seq", "pool_q_only")
@@ -58,15 +68,15 @@ class Config(ModelConfig):
     RANGES: ClassVar[Ranges] = {
         **ModelConfig.RANGES,
         "num_decoder_layers": (1, 256),
-        "d_model": WIDTH,
-        "n_head": HEADS,
+        "d_model": WIDTH_RANGE,
+        "n_head": HEADS_RANGE,
         "d_head": (1, 1 << 12),
-        "d_inner": INNER,
-        "hidden_dropout": SHARE,
-        "attention_dropout": SHARE,
-        "activation_dropout": SHARE,
-        "initializer_std": SPREAD,
-        "max_position_embeddings": ROWS,
+        "d_inner": INNER_RANGE,
+        "hidden_dropout": SHARE_RANGE,
+        "attention_dropout": SHARE_RANGE,
+        "activation_dropout": SHARE_RANGE,
+        "initializer_std": SPREAD_RANGE,
+        "max_position_embeddings": ROWS_RANGE,
     }
 
     def check(self) -> None:
@@ -93,10 +103,10 @@ class Config(ModelConfig):
                 f"config.json has block_repeats={quote(list(self.repeats))} for {len(self.block_sizes)} "
                 "block_sizes."
             )
-        if (runs := sum(map(mul, self.block_sizes, self.repeats))) > LAYERS[1]:
+        if (runs := sum(map(mul, self.block_sizes, self.repeats))) > LAYERS_RANGE[1]:
             raise ConfigError(
                 f"config.json has block_sizes={quote(list(self.block_sizes))}, {quote(runs)} layers with their "
-                f"repeats; the zoo takes {LAYERS[1]}."
+                f"repeats; the zoo takes {LAYERS_RANGE[1]}."
             )
         if self.d_model % 2:
             raise ConfigError(f"config.json has d_model={self.d_model}; half of it are sines, half cosines.")

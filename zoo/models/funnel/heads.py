@@ -12,7 +12,7 @@ from zoo.errors import ConfigError
 from zoo.models.common import heads
 from zoo.models.common.heads import Head
 from zoo.models.common.layers import ACTIVATIONS, check_ids, linear
-from zoo.models.common.losses import IGNORED, cross_entropy
+from zoo.models.common.losses import IGNORED_LABEL, cross_entropy
 from zoo.models.common.outputs import Output
 from zoo.models.funnel.config import Config
 
@@ -90,10 +90,10 @@ class Discriminator(Head):
     def counted(self, labels: Tensor, attention_mask: Tensor | None) -> Tensor:
         if attention_mask is None:
             return labels
-        return paddle.where(attention_mask != 0, labels, paddle.full_like(labels, IGNORED))
+        return paddle.where(attention_mask != 0, labels, paddle.full_like(labels, IGNORED_LABEL))
 
     def loss(self, output: Output, labels: Tensor) -> Tensor:
-        counts = labels != IGNORED
+        counts = labels != IGNORED_LABEL
         target = paddle.where(counts, labels, paddle.zeros_like(labels))
         check_ids("labels", target, 2)
         weight = counts.astype(output.logits.dtype)

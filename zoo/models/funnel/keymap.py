@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from zoo.checkpoint.dialect import Dialect
-from zoo.checkpoint.rules import KeyMap, Rule, as_paddle, copy, linear, norm, tie
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import Rule, as_paddle, copy, linear, norm, tie
 
 _OWN = {  # parameters of the attention that are no Linear: the same in both layouts, 2-D ones included
     "r_w_bias": "content_bias",

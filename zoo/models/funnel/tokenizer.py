@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoo.models.common.sentence_transformers.texts import fitted
 from zoo.models.funnel.config import Config
-from zoo.tokenization import FUNNEL, Tokenizer, load_tokenizer
+from zoo.tokenization import FUNNEL_LAYOUT, Tokenizer, load_tokenizer
 from zoo.tokenization.classes import FUNNEL_TOKENS
 
 
@@ -16,5 +16,5 @@ def load(folder: Path, config: Config) -> Tokenizer:
     Raises:
         CheckpointError: the folder has no tokenizer, or a damaged one.
     """
-    tokenizer = load_tokenizer(folder, "wordpiece", layout=FUNNEL, specials=FUNNEL_TOKENS)
+    tokenizer = load_tokenizer(folder, "wordpiece", layout=FUNNEL_LAYOUT, specials=FUNNEL_TOKENS)
     return fitted(tokenizer, folder, config.max_position_embeddings)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from zoo.errors import ConfigError
 from zoo.files import quote
-from zoo.models.common.config import LAYERS, SPREAD, EncoderConfig, Ranges
+from zoo.models.common.config import LAYERS_RANGE, SPREAD_RANGE, EncoderConfig, Ranges
 
 # Variants that the published code can build and no published checkpoint has: other keys, and no file to prove on.
 VARIANTS = {"pre_ln": True, "attn_separate": False}
@@ -29,7 +29,11 @@ class Config(EncoderConfig):
     dec_hidden_layers: int = 12
     layernorm_epsilon: float = 1e-12
 
-    RANGES: ClassVar[Ranges] = {**EncoderConfig.RANGES, "dec_hidden_layers": LAYERS, "layernorm_epsilon": SPREAD}
+    RANGES: ClassVar[Ranges] = {
+        **EncoderConfig.RANGES,
+        "dec_hidden_layers": LAYERS_RANGE,
+        "layernorm_epsilon": SPREAD_RANGE,
+    }
 
     def __post_init__(self) -> None:
         self.layer_norm_eps = self.layernorm_epsilon

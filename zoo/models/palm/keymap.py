@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zoo.checkpoint.rules import KeyMap, copy, linear, norm, split, tie
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import copy, linear, norm, split, tie
 
 _ENCODER, _DECODER = "bert.encoder.layer.{i}", "decoder.decoder.layer.{i}"
 _OURS, _OURS_DECODER = "seq2seq.encoder.layers.{i}", "seq2seq.decoder.layers.{i}"

@@ -11,7 +11,7 @@ import paddle
 from paddle import Tensor
 
 from zoo.models.common.layers import check_ids
-from zoo.models.common.losses import IGNORED, cross_entropy
+from zoo.models.common.losses import IGNORED_LABEL, cross_entropy
 
 
 def mean_over_positions(logits: Tensor, labels: Tensor) -> Tensor:
@@ -40,14 +40,14 @@ def smoothed_mean(logits: Tensor, labels: Tensor, padding: int = 0, smoothing: f
 
 
 def _without(labels: Tensor, padding: int) -> Tensor:
-    return paddle.where(labels == padding, paddle.full_like(labels, IGNORED), labels)
+    return paddle.where(labels == padding, paddle.full_like(labels, IGNORED_LABEL), labels)
 
 
 def _smoothed(logits: Tensor, labels: Tensor, padding: int, smoothing: float) -> tuple[Tensor, Tensor]:
     """The sum over the tokens, and how many there are."""
     words = logits.shape[-1]
     logits, labels = logits.reshape([-1, words]), _without(labels.reshape([-1]), padding)
-    counts = labels != IGNORED
+    counts = labels != IGNORED_LABEL
     target = paddle.where(counts, labels, paddle.zeros_like(labels)).unsqueeze(-1)
     check_ids("labels", target, words)
     share = smoothing / (words - 2)

@@ -9,7 +9,17 @@ from typing import Any, ClassVar
 from zoo.checkpoint.rules import Shape
 from zoo.errors import ConfigError
 from zoo.files import clean, quote
-from zoo.models.common.config import HEADS, INNER, LAYERS, ROWS, SHARE, WIDTH, EncoderConfig, ModelConfig, Ranges
+from zoo.models.common.config import (
+    HEADS_RANGE,
+    INNER_RANGE,
+    LAYERS_RANGE,
+    ROWS_RANGE,
+    SHARE_RANGE,
+    WIDTH_RANGE,
+    EncoderConfig,
+    ModelConfig,
+    Ranges,
+)
 
 PAD = 1  # in every dictionary of fairseq
 # What describes another network, and the values that mean this one; absent is one of them.
@@ -63,12 +73,12 @@ class Config(ModelConfig):
 
     RANGES: ClassVar[Ranges] = {
         **ModelConfig.RANGES,
-        "d_model": WIDTH,
-        **dict.fromkeys(("encoder_layers", "decoder_layers"), LAYERS),
-        **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), HEADS),
-        **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), INNER),
-        **dict.fromkeys(("dropout", "attention_dropout"), SHARE),
-        "max_position_embeddings": ROWS,
+        "d_model": WIDTH_RANGE,
+        **dict.fromkeys(("encoder_layers", "decoder_layers"), LAYERS_RANGE),
+        **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), HEADS_RANGE),
+        **dict.fromkeys(("encoder_ffn_dim", "decoder_ffn_dim"), INNER_RANGE),
+        **dict.fromkeys(("dropout", "attention_dropout"), SHARE_RANGE),
+        "max_position_embeddings": ROWS_RANGE,
     }
 
     @classmethod

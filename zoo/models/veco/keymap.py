@@ -7,7 +7,8 @@ fairseq itself wants a pickle of {"args": ..., "model": the tensors}; only whoev
 
 from __future__ import annotations
 
-from zoo.checkpoint.rules import KeyMap, Rule, copy, linear, norm, tie
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import Rule, copy, linear, norm, tie
 
 _PARTS = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "out_proj"}
 

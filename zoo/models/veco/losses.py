@@ -6,7 +6,7 @@ import paddle
 from paddle import Tensor
 
 from zoo.models.common.layers import check_ids
-from zoo.models.common.losses import IGNORED, cross_entropy
+from zoo.models.common.losses import IGNORED_LABEL, cross_entropy
 from zoo.models.veco.config import PAD
 
 SMOOTHING = 0.2  # of the published recipe
@@ -21,7 +21,7 @@ def smoothed_sum(logits: Tensor, labels: Tensor) -> Tensor:
     Raises:
         InputError: a label without a class (on CPU).
     """
-    counts = paddle.logical_and(labels != PAD, labels != IGNORED)
+    counts = paddle.logical_and(labels != PAD, labels != IGNORED_LABEL)
     target = paddle.where(counts, labels, paddle.zeros_like(labels)).unsqueeze(-1)
     check_ids("labels", target, logits.shape[-1])
     total = paddle.logsumexp(logits, axis=-1)
@@ -37,4 +37,4 @@ def mean(logits: Tensor, labels: Tensor) -> Tensor:
     Raises:
         InputError: a label without a class (on CPU).
     """
-    return cross_entropy(logits, paddle.where(labels == PAD, paddle.full_like(labels, IGNORED), labels))
+    return cross_entropy(logits, paddle.where(labels == PAD, paddle.full_like(labels, IGNORED_LABEL), labels))

@@ -13,11 +13,11 @@ from zoo.errors import CheckpointError, InputError
 from zoo.files import quote, read_bytes, read_text
 from zoo.models.veco.config import Config
 from zoo.tokenization import Layout, Tokenizer
-from zoo.tokenization.classes import KINDS, ROBERTA_TOKENS
-from zoo.tokenization.load import DICTIONARY
+from zoo.tokenization.classes import FILE_BY_KIND, ROBERTA_TOKENS
+from zoo.tokenization.load import DICTIONARY_FILE
 from zoo.tokenization.options import converted
-from zoo.tokenization.sentence import FIRST, MASK, SentencePiece
-from zoo.tokenization.settings import TABLE
+from zoo.tokenization.sentence import FIRST_TOKENS, MASK_TOKEN, SentencePiece
+from zoo.tokenization.settings import MAX_VOCABULARY_BYTES
 from zoo.tokenization.writing import WritingTokenizer
 
 LANGUAGE = re.compile(r"\[([a-z]{2,3}(?:_[A-Z]{2})?)\]")
@@ -135,7 +135,7 @@ def load(folder: Path, config: Config) -> Tokenizer:
     Raises:
         CheckpointError: a file is missing or damaged, or dict.txt is not of this network.
     """
-    model, listing = folder / KINDS["sentencepiece"], folder / DICTIONARY
+    model, listing = folder / FILE_BY_KIND["sentencepiece"], folder / DICTIONARY_FILE
     for file in (model, listing):
         if not file.is_file():
             raise CheckpointError(
@@ -143,15 +143,15 @@ def load(folder: Path, config: Config) -> Tokenizer:
             )
     words = read_dictionary(listing)
     # The pre-trained table has a row for <mask> behind the dictionary; translation models may have lost it.
-    if config.vocab_size not in (len(FIRST) + len(words), len(FIRST) + len(words) + 1):
+    if config.vocab_size not in (len(FIRST_TOKENS) + len(words), len(FIRST_TOKENS) + len(words) + 1):
         raise CheckpointError(
             f"'{listing}' has {len(words)} lines; a network of {config.vocab_size} words needs "
-            f"{config.vocab_size - len(FIRST) - 1} or one more.",
+            f"{config.vocab_size - len(FIRST_TOKENS) - 1} or one more.",
             "Is it the dictionary of this model?",
         )
-    if len(FIRST) + len(words) < config.vocab_size:
-        words.append(MASK)
-    engine = SentencePiece(read_bytes(model, limit=TABLE), (), model, words)
+    if len(FIRST_TOKENS) + len(words) < config.vocab_size:
+        words.append(MASK_TOKEN)
+    engine = SentencePiece(read_bytes(model, limit=MAX_VOCABULARY_BYTES), (), model, words)
     return TranslationTokenizer(engine, config.max_position_embeddings, [model, listing])
 
 
@@ -161,7 +161,7 @@ def read_dictionary(file: Path) -> list[str]:
     Raises:
         CheckpointError: a line is something else, or a token comes twice.
     """
-    lines = read_text(file, limit=TABLE).split("\n")
+    lines = read_text(file, limit=MAX_VOCABULARY_BYTES).split("\n")
     words: dict[str, None] = {}
     for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
         word, space, count = line.rstrip("\r").rpartition(" ")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from zoo.checkpoint.dialect import Dialect
-from zoo.checkpoint.rules import KeyMap, as_paddle, copy, linear, norm, tie
+from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.rules import as_paddle, copy, linear, norm, tie
 
 _LAYER = "roberta.encoder.layer.{i}"
 

@@ -1,4 +1,4 @@
-"""Which slot of a cache belongs to whose history; the decoder run eagerly over such a cache, and without one.
+"""Tracks which slot of a cache belongs to whose history, and runs the decoder with a cache or without.
 
 Every step adds a slot per hypothesis, and no slot ever moves to another hypothesis: a table says which slots a
 hypothesis sees. When beams change places, only the rows of this table do. From time to time the slots that nobody
@@ -8,25 +8,23 @@ sees any more are thrown out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import paddle
 from paddle import Tensor
 
 from zoo.models.common.decoding import KeyValue, causal_mask
+from zoo.models.common.generation.network import Network
 from zoo.models.common.layers import additive_mask
 
-if TYPE_CHECKING:
-    from zoo.models.common.seq2seq import Seq2Seq
-
-HIDDEN = -1e30
+HIDDEN_BIAS = -1e30
 Past = Sequence[KeyValue] | None
-CHUNK = 16  # a cache has room for a multiple of so many steps: an engine prepares itself for every new size
+CHUNK_STEPS = 16  # a cache has room for a multiple of so many steps: an engine prepares itself for every new size
 
 
 class Session(Protocol):
-    """The decoder's side of one call of generate."""
+    """The interface of the decoder's side of one call of generate."""
 
     def start(self, ids: np.ndarray) -> Tensor:
         """Takes the start tokens [B, n]. Returns the scores [B, V] of the next token."""
@@ -44,11 +42,11 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """What runs a network."""
+    """The interface of what runs a network."""
 
     @property
-    def model(self) -> Seq2Seq:
-        """The network."""
+    def model(self) -> Network:
+        """Gives the network."""
         ...
 
     def encode(
@@ -58,8 +56,8 @@ class Engine(Protocol):
         ...
 
 
-class Slots:
-    """The table of a cache: who sees what.
+class CacheSlots:
+    """The table of a cache: which slots each hypothesis sees.
 
     Attributes:
         seen: [B, N, P] bool; the slots from `used` on are free.
@@ -70,7 +68,7 @@ class Slots:
         self.used = start
 
     def follow(self, parents: np.ndarray) -> None:
-        """Hypotheses [B, N] take over the histories of their parents."""
+        """Makes hypotheses [B, N] take over the histories of their parents."""
         self.seen = np.take_along_axis(self.seen, parents[:, :, None], axis=1)
 
     def reserve(self) -> np.ndarray | None:
@@ -87,20 +85,20 @@ class Slots:
         self.used = int(live.sum(axis=1).max())
         index = np.argsort(~live, axis=1, kind="stable")[:, : self.used]
         kept = np.take_along_axis(self.seen, index[:, None], axis=2)
-        chunk = CHUNK * count
+        chunk = CHUNK_STEPS * count
         slots = -(-(self.used + chunk // 2) // chunk) * chunk  # so there is room for half a chunk at least
         self.seen = np.pad(kept, ((0, 0), (0, 0), (0, slots - self.used)))
         return index
 
     def mask(self) -> np.ndarray:
-        """Additive [B, 1, N, P + N]: the slots seen, and itself of the N tokens decoded now."""
+        """Gives an additive [B, 1, N, P + N]: the slots seen, and itself of the N tokens decoded now."""
         batch, count, _ = self.seen.shape
         now = np.broadcast_to(np.eye(count, dtype=bool), (batch, count, count))
         seen = np.concatenate([self.seen, now], axis=2)[:, None]
-        return np.where(seen, np.float32(0), np.float32(HIDDEN))
+        return np.where(seen, np.float32(0), np.float32(HIDDEN_BIAS))
 
     def add(self) -> slice:
-        """Where the tokens decoded now go; their hypotheses see them from here on."""
+        """Gives the place where the tokens decoded now go; their hypotheses see them from here on."""
         count = self.seen.shape[1]
         place = slice(self.used, self.used + count)
         self.seen[:, :, place] = np.eye(count, dtype=bool)
@@ -108,10 +106,10 @@ class Slots:
         return place
 
 
-class Eager:
-    """Runs a network as it is. Without a cache every step decodes every hypothesis from its start (for tests)."""
+class EagerEngine:
+    """An engine that runs a network as it is; without a cache every step decodes all from the start (for tests)."""
 
-    def __init__(self, model: Seq2Seq, use_cache: bool = True) -> None:
+    def __init__(self, model: Network, use_cache: bool = True) -> None:
         self.model = model
         self.use_cache = use_cache
 
@@ -127,16 +125,16 @@ class Eager:
         mask = additive_mask(given, encoded.dtype) if padded else None
         memory = model.memory(encoded)
         if not self.use_cache:
-            return Uncached(model, memory, mask)
+            return UncachedSession(model, memory, mask)
 
         def run(ids: Tensor, positions: Tensor, seen: Tensor, past: Past) -> tuple[Tensor, list[KeyValue]]:
             hidden, new = model.decode(ids, positions, seen.astype(encoded.dtype), memory, mask, past)
             return model.logits(hidden).astype("float32"), new
 
-        return Cached(run)
+        return CachedSession(run)
 
 
-class Cached:
+class CachedSession:
     """A session with a cache of keys and values, [B, H, P, K] for each layer.
 
     Args:
@@ -150,7 +148,7 @@ class Cached:
     def start(self, ids: np.ndarray) -> Tensor:
         """Takes the start tokens [B, n]. Returns the scores [B, V] of the next token."""
         batch, count = ids.shape
-        self.slots = Slots(batch, count)
+        self.slots = CacheSlots(batch, count)
         mask = causal_mask(count, paddle.float32).tile([batch, 1, 1, 1])
         logits, self.past = self.run(paddle.to_tensor(ids), paddle.arange(count).unsqueeze(0), mask, None)
         self.steps = count
@@ -171,7 +169,7 @@ class Cached:
         return logits.reshape([-1, logits.shape[-1]])
 
     def _move(self, index: np.ndarray) -> None:
-        """index: [B, P'] slots to keep, at the beginning of new ones."""
+        """Moves the slots of index [B, P'] to the beginning of new ones."""
         slots, rows = self.slots.seen.shape[2], paddle.to_tensor(index)
 
         def moved(old: Tensor) -> Tensor:
@@ -192,10 +190,10 @@ def _write(cache: Tensor, place: slice, tokens: Tensor) -> None:
         cache[:, :, place] = tokens
 
 
-class Uncached:
+class UncachedSession:
     """A session that keeps tokens only, [B, N, T]."""
 
-    def __init__(self, model: Seq2Seq, memory: Sequence[KeyValue], memory_mask: Tensor | None) -> None:
+    def __init__(self, model: Network, memory: Sequence[KeyValue], memory_mask: Tensor | None) -> None:
         self.model = model
         self.memory = memory
         self.memory_mask = memory_mask
@@ -214,7 +212,7 @@ class Uncached:
     def _last(self) -> Tensor:
         batch, count, length = self.history.shape
         own = np.kron(np.eye(count), np.tri(length)) > 0  # [N x T, N x T]: own history, up to the token itself
-        mask = paddle.to_tensor(np.where(own, np.float32(0), np.float32(HIDDEN))[None, None])
+        mask = paddle.to_tensor(np.where(own, np.float32(0), np.float32(HIDDEN_BIAS))[None, None])
         positions = paddle.to_tensor(np.tile(np.arange(length), count)[None])
         ids = paddle.to_tensor(self.history.reshape(batch, -1))
         hidden, _ = self.model.decode(

@@ -1,9 +1,9 @@
-"""The call: inputs checked and brought into one form, the search chosen."""
+"""Checks the inputs of a call of generate, brings them into one form, and chooses the search."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import paddle
@@ -12,11 +12,9 @@ from paddle import Tensor
 
 from zoo.errors import InputError, UsageError
 from zoo.models.common.generation.cache import Engine
+from zoo.models.common.generation.network import Network
 from zoo.models.common.generation.options import Generated, Options
 from zoo.models.common.generation.search import Stream, beam_search, generate_tokens, palm_search
-
-if TYPE_CHECKING:
-    from zoo.models.common.seq2seq import Seq2Seq
 
 USUAL_LENGTH = 100
 # What a tokenizer may call it: BERT's vocabularies start a text with [CLS] and end it with [SEP].
@@ -75,7 +73,7 @@ def generate(
 def read_sources(
     input_ids: Ids, attention_mask: Ids | None, token_type_ids: Ids | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Ids, mask and types [B, S] int64, with every text at the left and no column that is padding only.
+    """Gives ids, mask and types [B, S] int64, every text at the left, without columns of padding only.
 
     So that a network which counts positions from 0 does not see on which side a text was padded.
 
@@ -101,7 +99,7 @@ def read_sources(
 
 
 def read_start(given: ArrayLike, batch: int) -> np.ndarray:
-    """Start tokens [B, n] from those of each text, or from one row for all.
+    """Gives start tokens [B, n] from those of each text, or from one row for all.
 
     Raises:
         InputError: none, or for another number of texts.
@@ -127,8 +125,8 @@ def _matrix(name: str, given: Ids) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def _special(model: Seq2Seq, name: str, given: int | None) -> int:
-    """An argument, else the config's, else the tokenizer's; within the vocabulary."""
+def _special(model: Network, name: str, given: int | None) -> int:
+    """Gives an argument, else the config's, else the tokenizer's; within the vocabulary."""
     config = model.config
     found = given if given is not None else getattr(config, name, config.source.get(name))
     if found is None and model.origin is not None:

@@ -1,4 +1,4 @@
-"""What a call of generate is asked for, checked, and what it returns."""
+"""Defines and checks the options of a call of generate, and what it returns."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from zoo.errors import UsageError
 
-SEARCHES = ("standard", "palm")
-EARLY = (False, True, "never")
+SEARCH_NAMES = ("standard", "palm")
+EARLY_STOPPING_VALUES = (False, True, "never")
 
 
 @dataclass(frozen=True)
 class Generated:
-    """What was generated; the n results of a text follow each other, the best first.
+    """The generated sequences; the n results of a text follow each other, the best first.
 
     Attributes:
         sequences: [B x n, T] int64 without the start tokens, with the end token, then padding.
@@ -31,7 +31,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Options:
-    """How to search. Lengths count generated tokens: the end token is one, the start tokens are none.
+    """The options of a search. Lengths count generated tokens: the end token is one, start tokens are none.
 
     Attributes:
         max_length: longest result.
@@ -69,13 +69,13 @@ class Options:
     search: str = "standard"
 
     def __post_init__(self) -> None:
-        for name, (holds, wanted) in CHECKS.items():
+        for name, (holds, wanted) in OPTION_CHECKS.items():
             if not holds(self):
                 raise UsageError(f"{name}={getattr(self, name)!r} does not work.", wanted)
 
     @property
     def beams(self) -> bool:
-        """Whether hypotheses of a text compete."""
+        """Tells whether hypotheses of a text compete."""
         return self.num_beams > 1 or self.search == "palm"
 
 
@@ -94,8 +94,8 @@ def _results_fit(options: Options) -> bool:
 
 
 # What must hold, in this order, and what to type instead.
-CHECKS: dict[str, tuple[Callable[[Options], bool], str]] = {
-    "search": (lambda o: o.search in SEARCHES, f"One of {', '.join(SEARCHES)}."),
+OPTION_CHECKS: dict[str, tuple[Callable[[Options], bool], str]] = {
+    "search": (lambda o: o.search in SEARCH_NAMES, f"One of {', '.join(SEARCH_NAMES)}."),
     "num_beams": (_count("num_beams", 1), "A whole number from 1 (greedy search)."),
     "max_length": (_count("max_length", 1), "A whole number from 1."),
     "min_length": (
@@ -110,5 +110,5 @@ CHECKS: dict[str, tuple[Callable[[Options], bool], str]] = {
     "seed": (_count("seed", 0), "A whole number from 0."),
     "repetition_penalty": (lambda o: o.repetition_penalty > 0, "A number above 0; 1 for none."),
     "no_repeat_ngram_size": (_count("no_repeat_ngram_size", 0), "A whole number, 0 for no such rule."),
-    "early_stopping": (lambda o: o.early_stopping in EARLY, "True, False or 'never'."),
+    "early_stopping": (lambda o: o.early_stopping in EARLY_STOPPING_VALUES, "True, False or 'never'."),
 }

@@ -1,4 +1,4 @@
-"""From the scores of every next token to a few candidates: rules, the best k, a draw.
+"""Turns the scores of every next token into a few candidates: rules, the best k, a draw.
 
 A log_softmax over a vocabulary takes paddle seconds on CPU, and its best k of 250,000 a millisecond a row. So there
 is one logsumexp, and the best k are looked for where the maxima are.
@@ -14,8 +14,8 @@ from paddle import Tensor
 
 from zoo.models.common.generation.options import Options
 
-BANNED = -np.inf
-BLOCK = 256  # scores of which one maximum is taken first
+BANNED_SCORE = -np.inf
+BLOCK_TOKENS = 256  # scores of which one maximum is taken first
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Candidates:
 
 
 def array_of(logits: Tensor) -> np.ndarray:
-    """[rows, V] as an array: on CPU the tensor's own memory, not to be written to."""
+    """Gives [rows, V] as an array: on CPU the tensor's own memory, not to be written to."""
     return np.from_dlpack(logits) if logits.place.is_cpu_place() else logits.numpy()
 
 
 def logsumexp(logits: np.ndarray) -> np.ndarray:
-    """[rows, V] -> [rows]; row by row, which keeps what is between in the processor's cache."""
+    """Gives [rows] of [rows, V]; row by row, which keeps what is between in the processor's cache."""
     total, buffer = np.empty(len(logits), np.float32), np.empty(logits.shape[1], np.float32)
     for n, row in enumerate(logits):
         top = row.max()
@@ -42,21 +42,21 @@ def logsumexp(logits: np.ndarray) -> np.ndarray:
 
 
 def best(logits: np.ndarray, k: int, total: np.ndarray) -> Candidates:
-    """The k best of each row: they are in the k blocks of the greatest maxima, or in what no block holds.
+    """Gives the k best of each row: they are in the k blocks of the greatest maxima, or in what no block holds.
 
     logits: [rows, V]. total: their logsumexp [rows].
     """
     rows, vocabulary = logits.shape
     k = min(k, vocabulary)
-    count = vocabulary // BLOCK
-    blocks = logits[:, : count * BLOCK].reshape(rows, count, BLOCK)
+    count = vocabulary // BLOCK_TOKENS
+    blocks = logits[:, : count * BLOCK_TOKENS].reshape(rows, count, BLOCK_TOKENS)
     if count > k:
         tops = blocks.max(axis=2)
         chosen = np.argpartition(-tops, k - 1, axis=1)[:, :k]  # [rows, k]
     else:
         chosen = np.tile(np.arange(count), (rows, 1))
-    ids = (chosen[:, :, None] * BLOCK + np.arange(BLOCK)).reshape(rows, -1)
-    rest = np.broadcast_to(np.arange(count * BLOCK, vocabulary), (rows, vocabulary - count * BLOCK))
+    ids = (chosen[:, :, None] * BLOCK_TOKENS + np.arange(BLOCK_TOKENS)).reshape(rows, -1)
+    rest = np.broadcast_to(np.arange(count * BLOCK_TOKENS, vocabulary), (rows, vocabulary - count * BLOCK_TOKENS))
     ids = np.concatenate([ids, rest], axis=1)
     values = np.take_along_axis(logits, ids, 1)
     order = np.argpartition(-values, k - 1, axis=1)[:, :k]
@@ -68,7 +68,7 @@ def best(logits: np.ndarray, k: int, total: np.ndarray) -> Candidates:
 def apply_rules(
     logits: Tensor, history: np.ndarray, generated: int, eos: int, options: Options, total: np.ndarray
 ) -> Tensor:
-    """Scores after the repetition penalty, n-gram blocking and the least length, in this order.
+    """Gives scores after the repetition penalty, n-gram blocking and the least length, in this order.
 
     Args:
         logits: [rows, V]; may be overwritten.
@@ -94,13 +94,13 @@ def apply_rules(
         banned.append(rows * vocabulary + tokens)
     places = np.unique(np.concatenate([b.reshape(-1) for b in banned])) if banned else np.zeros(0, np.int64)
     if len(places):
-        values = np.full(len(places), BANNED)
+        values = np.full(len(places), BANNED_SCORE)
         flat = paddle.scatter_(flat, paddle.to_tensor(places), paddle.to_tensor(values, dtype=flat.dtype))
     return flat.reshape([-1, vocabulary])
 
 
 def repeated(history: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and tokens that would make an n-gram of [rows, t] come again. Returns two arrays of equal length."""
+    """Gives two arrays, rows and tokens that would make an n-gram of [rows, t] come again."""
     if history.shape[1] < size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     grams = np.lib.stride_tricks.sliding_window_view(history, size, axis=1)  # [rows, t - size + 1, size]
@@ -110,7 +110,7 @@ def repeated(history: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw(logits: np.ndarray, options: Options, number: float) -> int:
-    """One token by a uniform number from [0, 1): temperature, then top-k, then top-p. logits: [V]."""
+    """Draws one token by a uniform number from [0, 1): temperature, then top-k, then top-p. logits: [V]."""
     order = np.argsort(-logits, kind="stable")
     if options.top_k:
         least = logits[order[min(options.top_k, len(order)) - 1]]  # equal ones stay, as in transformers

@@ -1,4 +1,4 @@
-"""The searches: one after the other (greedy, draws), beams by the common rule, beams by PALM's."""
+"""Searches: one after the other (greedy, draws), beams by the common rule, beams by PALM's."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from zoo.models.common.generation.scoring import (
     logsumexp,
 )
 
-NEVER = np.float32(-1e9)
+UNUSED_SCORE = np.float32(-1e9)
 Stream = Callable[[np.ndarray], None]
 
 
 def generate_tokens(
     session: Session, start: np.ndarray, eos: int, pad: int, options: Options, stream: Stream | None
 ) -> Generated:
-    """Greedy search or draws. start: [B, n]. stream: gets the tokens [B x N] of each step, padding after an end."""
+    """Runs greedy search or draws. start: [B, n]. stream: gets the tokens [B x N] of each step."""
     batch, count = len(start), options.num_return_sequences
     texts = np.repeat(np.arange(batch), count)
     streams = [np.random.default_rng([options.seed, n // count, n % count]) for n in range(batch * count)]
@@ -66,7 +66,7 @@ class Beams:
 
     Attributes:
         history: [B, N, start + T] tokens.
-        scores: [B, N] sums of log-probabilities; those of copies of one hypothesis are NEVER, but the first's.
+        scores: [B, N] sums of log-probabilities; copies of one hypothesis have UNUSED_SCORE but the first.
     """
 
     def __init__(self, session: Session, start: np.ndarray, eos: int, options: Options) -> None:
@@ -76,17 +76,17 @@ class Beams:
         self.batch, self.count = len(start), options.num_beams
         self.start = start.shape[1]
         self.history = np.repeat(start[:, None], self.count, axis=1)
-        self.scores = np.full((self.batch, self.count), NEVER)
+        self.scores = np.full((self.batch, self.count), UNUSED_SCORE)
         self.scores[:, 0] = 0
         self.logits = session.start(start)
 
     @property
     def length(self) -> int:
-        """T."""
+        """Gives the number T of generated tokens."""
         return self.history.shape[2] - self.start
 
     def extend(self, k: int, each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The k best continuations of a text, from the `each` best of each hypothesis.
+        """Gives the k best continuations of a text, from the `each` best of each hypothesis.
 
         Returns:
             Sums of log-probabilities, tokens and places of the parents, [B, k] each, the best first.
@@ -107,12 +107,12 @@ class Beams:
         self.logits = self.session.step(tokens, parents)
 
     def joined(self, tokens: np.ndarray, parents: np.ndarray) -> np.ndarray:
-        """Histories with a token more. [B, k] each. Returns [B, k, start + T + 1]."""
+        """Gives histories with a token more, [B, k, start + T + 1], of tokens and parents [B, k] each."""
         kept = np.take_along_axis(self.history, parents[:, :, None], axis=1)
         return np.concatenate([kept, tokens[:, :, None]], axis=2)
 
     def _candidates(self, logits: Tensor, k: int) -> Candidates:
-        """logits: [B, V] at the first step, when a text has one hypothesis, then [B x N, V]."""
+        """Gives candidates of logits: [B, V] at the first step (one hypothesis a text), then [B x N, V]."""
         total = logsumexp(array_of(logits))
         history = self.history[:, : len(logits) // self.batch].reshape(len(logits), -1)
         return best(array_of(apply_rules(logits, history, self.length, self.eos, self.options, total)), k, total)
@@ -122,13 +122,13 @@ class Finished:
     """The best finished hypotheses of every text. scores: [B, N]. sequences: [B, N, max_length]."""
 
     def __init__(self, batch: int, count: int, pad: int, length: int) -> None:
-        self.scores = np.full((batch, count), NEVER)
+        self.scores = np.full((batch, count), UNUSED_SCORE)
         self.sequences = np.full((batch, count, length), pad, np.int64)
         self.lengths = np.zeros((batch, count), np.int64)
 
     @property
     def full(self) -> np.ndarray:
-        """[B]: whether all N are there."""
+        """Tells for each text, [B], whether all N are there."""
         return np.asarray((self.lengths > 0).all(axis=1))
 
     def merge(self, scores: np.ndarray, sequences: np.ndarray, which: np.ndarray) -> None:
@@ -136,7 +136,7 @@ class Finished:
         count, length = self.scores.shape[1], sequences.shape[2]
         padded = np.pad(sequences, ((0, 0), (0, 0), (0, self.sequences.shape[2] - length)))
         padded[:, :, length:] = self.sequences[:, :1, length:]  # nothing is longer: these are padding
-        scores = np.concatenate([self.scores, np.where(which, scores, NEVER)], axis=1)
+        scores = np.concatenate([self.scores, np.where(which, scores, UNUSED_SCORE)], axis=1)
         lengths = np.concatenate([self.lengths, np.where(which, length, 0)], axis=1)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
         self.scores = np.take_along_axis(scores, order, 1)
@@ -145,7 +145,7 @@ class Finished:
         self.sequences = np.take_along_axis(everything, order[:, :, None], 1)
 
     def result(self, count: int) -> Generated:
-        """The best `count` of each text."""
+        """Gives the best `count` of each text."""
         lengths = self.lengths[:, :count].reshape(-1)
         sequences = self.sequences[:, :count, : max(int(lengths.max()), 1)]
         return Generated(
@@ -154,7 +154,7 @@ class Finished:
 
 
 def beam_search(session: Session, start: np.ndarray, eos: int, pad: int, options: Options) -> Generated:
-    """Beams by the rule of transformers' generate: 2N candidates, so that N remain if others end."""
+    """Runs beams by the rule of transformers' generate: 2N candidates, so that N remain if others end."""
     beams = Beams(session, start, eos, options)
     count, limit, power = options.num_beams, options.max_length, options.length_penalty
     finished = Finished(len(start), count, pad, limit)
@@ -168,7 +168,7 @@ def beam_search(session: Session, start: np.ndarray, eos: int, pad: int, options
         finished.merge(
             sums / np.float32(length**power), beams.joined(tokens, parents)[:, :, beams.start :], accepted
         )
-        running = np.where(ends, sums + NEVER, sums)
+        running = np.where(ends, sums + UNUSED_SCORE, sums)
         order = np.argsort(-running, axis=1, kind="stable")[:, :count]
         scores, tokens, parents = (np.take_along_axis(a, order, 1) for a in (running, tokens, parents))
         reach = limit if options.early_stopping == "never" and power > 0 else length
@@ -184,7 +184,7 @@ def beam_search(session: Session, start: np.ndarray, eos: int, pad: int, options
 
 
 def palm_search(session: Session, start: np.ndarray, eos: int, pad: int, options: Options) -> Generated:
-    """Beams by the rule that PALM was published with.
+    """Runs beams by the rule that PALM was published with.
 
     N candidates, not 2N. A hypothesis that ends is stored and goes on past its end, until the best one ends, or the
     length is reached; then all are stored. A result is cut at its first end token.

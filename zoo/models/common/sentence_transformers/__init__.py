@@ -1,4 +1,4 @@
-"""Models of sentence-transformers: what their files say, the head that computes it, `encode` and `search`.
+"""Reads and runs models of sentence-transformers: their files, the head that computes them, `encode`, `search`.
 
 Legend of shapes: B texts, T tokens, D numbers of a state or a vector, N texts, M documents.
 """

@@ -1,9 +1,9 @@
-"""Texts in, vectors out: `encode` and `search` of a model with the embedding head, and what pipelines share."""
+"""Turns texts into vectors: `encode` and `search` of a model with the embedding head."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import paddle
@@ -13,13 +13,20 @@ from zoo.errors import InputError, UsageError
 from zoo.models.common.base import TaskModel
 from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.models.common.sentence_transformers.head import Embedding
-from zoo.models.common.sentence_transformers.layers import PROMPT
+from zoo.models.common.sentence_transformers.layers import PROMPT_MARK
 from zoo.tokenization import Tokenizer
 
-QUERY = ("query",)  # names of prompts, the first that a model has
-DOCUMENT = ("document", "passage", "corpus")
-BLOCK = 1024  # queries whose similarities to the documents are held at once
+QUERY_PROMPTS = ("query",)  # names of prompts, the first that a model has
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+BLOCK_QUERIES = 1024  # queries whose similarities to the documents are held at once
 Texts = str | Sequence[str]
+
+
+class Match(TypedDict):
+    """A document that was found: its number from 0, and its similarity."""
+
+    corpus_id: int
+    score: float
 
 
 class SentenceEncoder(TaskModel):
@@ -27,7 +34,7 @@ class SentenceEncoder(TaskModel):
 
     @property
     def sentence(self) -> SentenceModel:
-        """Its modules, prompts and similarity."""
+        """Gives its modules, prompts and similarity."""
         assert isinstance(self.head, Embedding)
         return self.head.sentence
 
@@ -87,12 +94,12 @@ class SentenceEncoder(TaskModel):
         return vectors[0] if isinstance(texts, str) else vectors
 
     def encode_query(self, texts: Texts, prompt_name: str | None = None, **options: Any) -> np.ndarray:
-        """As `encode`, by the model's prompt "query" where it has one and no other is asked for."""
-        return self.encode(texts, self._prompt_name(prompt_name, QUERY, options), **options)
+        """Does what `encode` does, by the model's prompt "query" unless another is asked for."""
+        return self.encode(texts, self._prompt_name(prompt_name, QUERY_PROMPTS, options), **options)
 
     def encode_document(self, texts: Texts, prompt_name: str | None = None, **options: Any) -> np.ndarray:
-        """As `encode`, by the model's prompt "document", "passage" or "corpus", the first that it has."""
-        return self.encode(texts, self._prompt_name(prompt_name, DOCUMENT, options), **options)
+        """Does what `encode` does, by the model's prompt "document", "passage" or "corpus"."""
+        return self.encode(texts, self._prompt_name(prompt_name, DOCUMENT_PROMPTS, options), **options)
 
     def similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Compares vectors [N, D] (or [D]) with vectors [M, D] by the model's similarity: float32 [N, M].
@@ -132,11 +139,11 @@ class SentenceEncoder(TaskModel):
         found = nearest(np.atleast_2d(asked), np.atleast_2d(held), self.sentence.similarity, count)
         return found[0] if isinstance(queries, str) else found
 
-    def _prompt_name(self, asked: str | None, names: Sequence[str], options: dict[str, Any]) -> str | None:
+    def _prompt_name(self, asked: str | None, names: Sequence[str], options: Mapping[str, object]) -> str | None:
         return self.sentence.first_of(names) if asked is None and options.get("prompt") is None else asked
 
     def _vectors(self, rows: dict[str, list[np.ndarray]], skipped: int) -> np.ndarray:
-        """[B, D] of some rows of equal or less length than the first."""
+        """Gives vectors [B, D] of some rows of equal or less length than the first."""
         width = padding_of(self).width(len(rows["input_ids"][0]))
         batch = {name: np.zeros((len(values), width), np.int64) for name, values in rows.items()}
         batch["input_ids"] += self.tokenizer.pad_token_id or 0
@@ -149,7 +156,7 @@ class SentenceEncoder(TaskModel):
         return made.astype("float32").numpy()
 
 
-def _listed(texts: Any) -> list[str]:
+def _listed(texts: object) -> list[str]:
     if not isinstance(texts, Sequence | np.ndarray) or isinstance(texts, bytes | bytearray):
         raise InputError(f"A {type(texts).__name__} is not a text.", "Give a str, or a list of them.")
     listed = [texts] if isinstance(texts, str) else list(texts)
@@ -159,8 +166,8 @@ def _listed(texts: Any) -> list[str]:
     return listed
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """An argument that is a whole number.
+def whole(name: str, value: object, least: int = 1) -> int:
+    """Gives an argument that is a whole number.
 
     Raises:
         UsageError: it is none, or too small.
@@ -171,12 +178,12 @@ def whole(name: str, value: Any, least: int = 1) -> int:
 
 
 def kept(sentence: SentenceModel, asked: int | None) -> int | None:
-    """How many numbers of a vector are kept: as asked, else as the model says; None for all. Raises UsageError."""
+    """Gives how many numbers of a vector are kept: as asked, else as the model says; None for all."""
     return sentence.truncate_dim if asked is None else whole("truncate_dim", asked)
 
 
 def prompt_length(sentence: SentenceModel, tokenizer: Tokenizer, prompt: str) -> int:
-    """How many tokens at the start of a row a pooling leaves out: those of the prompt, where the model says so.
+    """Gives how many tokens at a row's start a pooling leaves out: those of the prompt, where it does.
 
     As sentence-transformers counts them: those of the prompt alone, with what stands before a text and without the
     special token behind it.
@@ -188,14 +195,14 @@ def prompt_length(sentence: SentenceModel, tokenizer: Tokenizer, prompt: str) ->
 
 
 def hide_prompt(mask: np.ndarray, count: int) -> np.ndarray:
-    """An attention mask [B, T] whose first `count` tokens, behind padding on the left, are PROMPT instead of 1."""
+    """Gives an attention mask [B, T] whose first `count` tokens, behind left padding, are PROMPT_MARK, not 1."""
     if not count:
         return mask
-    return np.where((mask != 0) & (np.cumsum(mask != 0, axis=1) <= count), PROMPT, mask)
+    return np.where((mask != 0) & (np.cumsum(mask != 0, axis=1) <= count), PROMPT_MARK, mask)
 
 
 def finish(vectors: np.ndarray, keep: int | None, normalize: bool) -> np.ndarray:
-    """The first `keep` numbers of vectors [N, D], of length 1 if asked for; float32."""
+    """Gives the first `keep` numbers of vectors [N, D], of length 1 if asked for; float32."""
     vectors = vectors[:, :keep]
     if normalize:
         vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
@@ -203,7 +210,7 @@ def finish(vectors: np.ndarray, keep: int | None, normalize: bool) -> np.ndarray
 
 
 def similarities(a: np.ndarray, b: np.ndarray, kind: str) -> np.ndarray:
-    """Compares vectors [N, D] with [M, D] by a name of `files.SIMILARITIES`: [N, M]. Distances are negative.
+    """Compares vectors [N, D] with [M, D] by a name of `files.SIMILARITY_NAMES`: [N, M]. Distances are negative.
 
     Raises:
         InputError: the vectors have different widths.
@@ -221,17 +228,17 @@ def similarities(a: np.ndarray, b: np.ndarray, kind: str) -> np.ndarray:
     return -np.stack(rows) if rows else np.zeros((0, len(b)), np.float32)
 
 
-def nearest(queries: np.ndarray, documents: np.ndarray, kind: str, top_k: int) -> list[list[dict[str, Any]]]:
-    """For each query [N, D] the documents [M, D] most alike to it: {"corpus_id", "score"}, best first.
+def nearest(queries: np.ndarray, documents: np.ndarray, kind: str, top_k: int) -> list[list[Match]]:
+    """Gives for each query [N, D] the documents [M, D] most alike: {"corpus_id", "score"}, best first.
 
     Raises:
         InputError: there is no document, or the widths differ.
     """
     if not len(documents) or not len(queries):
         raise InputError("There is no text.", "Give one or more.")
-    found = []
-    for start in range(0, len(queries), BLOCK):
-        for row in similarities(queries[start : start + BLOCK], documents, kind):
+    found: list[list[Match]] = []
+    for start in range(0, len(queries), BLOCK_QUERIES):
+        for row in similarities(queries[start : start + BLOCK_QUERIES], documents, kind):
             best = np.argsort(-row, kind="stable")[:top_k].tolist()
             found.append([{"corpus_id": n, "score": float(row[n])} for n in best])
     return found

@@ -1,4 +1,4 @@
-"""The embedding head: the modules of a sentence model, one after the other."""
+"""Computes the embedding head: the modules of a sentence model, one after the other."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from paddle import Tensor, nn
 
 from zoo.checkpoint import open_checkpoint, widen, write_safetensors
 from zoo.checkpoint.rules import TensorInfo
+from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES
 from zoo.errors import CheckpointError, ConfigError, UsageError
 from zoo.files import quote
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head
 from zoo.models.common.outputs import Output
-from zoo.models.common.sentence_transformers.description import WEIGHTS, SentenceModel
-from zoo.models.common.sentence_transformers.files import SENTENCE, TOKENS
-from zoo.models.common.sentence_transformers.layers import KINDS
+from zoo.models.common.sentence_transformers.description import SentenceModel
+from zoo.models.common.sentence_transformers.files import SENTENCE_EMBEDDING, TOKEN_EMBEDDINGS
+from zoo.models.common.sentence_transformers.layers import MODULE_LAYERS
 
 log = logging.getLogger("zoo")
 
 
 class Embedding(Head):
-    """One vector per text, by the modules of a sentence model. Has no loss.
+    """A head that gives one vector per text, by the modules of a sentence model. Has no loss.
 
     Args:
         config: its hidden size is the width of the states.
-        pooling: a name of `files.POOLINGS`, instead of the model's; "mean" when nothing says another.
+        pooling: a name of `files.POOLING_FIELDS`, instead of the model's; "mean" when nothing says another.
         normalize: divide by the Euclidean length at the end or not, instead of what the model does; True when
             nothing says another.
         layer: whose output is pooled: 1 for the first layer, 0 for the embeddings; None for the last. Sentence
@@ -56,7 +57,7 @@ class Embedding(Head):
             sentence = SentenceModel.plain(pooling or "mean", normalize is not False, config.hidden_size)
         self.sentence = sentence.changed(pooling, normalize)
         self.width = check_widths(self.sentence, config.hidden_size)
-        self.steps = nn.LayerList([KINDS[m.kind](**m.options) for m in self.sentence.modules])
+        self.steps = nn.LayerList([MODULE_LAYERS[m.kind](**m.options) for m in self.sentence.modules])
         self.layer = layer
         self.needs_states = layer is not None
         if layer is not None:
@@ -69,13 +70,13 @@ class Embedding(Head):
     def forward(self, encoded: Output, attention_mask: Tensor | None, table: Tensor) -> Output:
         x = encoded.last_hidden_state if self.layer is None else self._state(encoded.hidden_states)
         mask = paddle.ones(x.shape[:2], "int64") if attention_mask is None else attention_mask
-        known = {TOKENS: x}
+        known = {TOKEN_EMBEDDINGS: x}
         for step in self.steps:
             known = step(known, mask)
-        return replace(encoded, embeddings=known[SENTENCE])  # [B, D]
+        return replace(encoded, embeddings=known[SENTENCE_EMBEDDING])  # [B, D]
 
     def _state(self, states: tuple[Tensor, ...]) -> Tensor:
-        """The output of `self.layer`."""
+        """Gives the output of `self.layer`."""
         assert self.layer is not None
         if not 0 <= self.layer < len(states):
             raise UsageError(f"layer={self.layer} does not exist.", f"This encoder has 0 to {len(states) - 1}.")
@@ -97,7 +98,7 @@ class Embedding(Head):
                 place.mkdir(parents=True, exist_ok=True)
                 infos = [TensorInfo(key, "F32", array.shape) for key, array in arrays.items()]
                 values = (np.ascontiguousarray(array) for array in arrays.values())
-                write_safetensors(place / WEIGHTS[0], infos, values, {"format": "pt"})
+                write_safetensors(place / MODULE_WEIGHT_FILES[0], infos, values, {"format": "pt"})
 
     def read(self, folder: Path) -> dict[str, np.ndarray]:
         """Reads the weights of the modules from their folders: our name within the head -> array, float32.
@@ -111,7 +112,8 @@ class Embedding(Head):
             if not names:
                 continue
             place = folder / module.path
-            file = next((place / name for name in WEIGHTS if (place / name).is_file()), place / WEIGHTS[0])
+            weights = [place / name for name in MODULE_WEIGHT_FILES]
+            file = next((path for path in weights if path.is_file()), weights[0])
             with open_checkpoint(file) as checkpoint:
                 if other := sorted(names ^ set(checkpoint.infos)):
                     what = "lacks" if other[0] in names else "holds, without a place for it,"
@@ -127,21 +129,21 @@ class Embedding(Head):
 
 
 def _turned(key: str, array: np.ndarray) -> np.ndarray:
-    """A Linear's weight between torch's [outputs, inputs] and paddle's [inputs, outputs]; others as they are."""
+    """Turns a Linear's weight between torch's [outputs, inputs] and paddle's [inputs, outputs]; others stay."""
     return array.T if key.endswith(".weight") and array.ndim == 2 else array
 
 
 def check_widths(sentence: SentenceModel, width: int) -> int:
-    """The width of the vectors, from that of the states.
+    """Gives the width of the vectors, from that of the states.
 
     Raises:
         ConfigError: a module takes another width than it gets, or stands before there is a vector.
     """
-    widths = {TOKENS: width}
+    widths = {TOKEN_EMBEDDINGS: width}
     for module in sentence.modules:
         options = module.options
-        source = TOKENS if module.kind == "Pooling" else options.get("source", SENTENCE)
-        target = SENTENCE if module.kind == "Pooling" else options.get("target", source)
+        source: str = TOKEN_EMBEDDINGS if module.kind == "Pooling" else options.get("source", SENTENCE_EMBEDDING)
+        target: str = SENTENCE_EMBEDDING if module.kind == "Pooling" else options.get("target", source)
         if source not in widths:
             if module.kind == "Normalize":
                 continue
@@ -156,4 +158,4 @@ def check_widths(sentence: SentenceModel, width: int) -> int:
             log.warning("%s That changes nothing.", message)  # its width says nothing but how many come out
         factor = len(options["modes"]) if module.kind == "Pooling" else 1
         widths[target] = options.get("outputs", widths[source]) * factor
-    return widths[SENTENCE]
+    return widths[SENTENCE_EMBEDDING]

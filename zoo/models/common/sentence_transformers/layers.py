@@ -1,4 +1,4 @@
-"""The modules of sentence-transformers as layers.
+"""Computes the modules of sentence-transformers as layers.
 
 Each takes and returns what is known of the texts so far: `token_embeddings` [B, T, D] and, behind a pooling,
 `sentence_embedding` [B, D]. The reference is release 6, sentence_transformers/sentence_transformer/modules.
@@ -12,10 +12,10 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
 
-from zoo.models.common.sentence_transformers.files import SENTENCE, TOKENS
+from zoo.models.common.sentence_transformers.files import SENTENCE_EMBEDDING, TOKEN_EMBEDDINGS
 
-PROMPT = 2  # in an attention mask: a token that the network sees and a pooling may leave out
-LOWEST = -1e30  # of a maximum over nothing; -inf would be nan in a mask that is multiplied
+PROMPT_MARK = 2  # in an attention mask: a token that the network sees and a pooling may leave out
+LOWEST_VALUE = -1e30  # of a maximum over nothing; -inf would be nan in a mask that is multiplied
 Known = dict[str, Tensor]
 
 
@@ -51,12 +51,12 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 def _order(seen: Tensor) -> Tensor:
-    """[B, T] of 0 and 1 -> the number of each 1 among those of its row, from 1; int64."""
+    """Turns [B, T] of 0 and 1 into the number of each 1 among those of its row, from 1; int64."""
     return paddle.cumsum(seen.astype("int64"), axis=1)
 
 
 def _pick(x: Tensor, chosen: Tensor) -> Tensor:
-    """The state [B, D] of the one token that `chosen` [B, T] says; 0 where it says none."""
+    """Gives the state [B, D] of the one token that `chosen` [B, T] says; 0 where it says none."""
     return (x * chosen.astype(x.dtype).unsqueeze(-1)).sum(axis=1)
 
 
@@ -71,7 +71,7 @@ def _last(x: Tensor, pooled: Tensor, seen: Tensor) -> Tensor:
 
 def _max(x: Tensor, pooled: Tensor, seen: Tensor) -> Tensor:
     hidden = 1.0 - pooled.astype(x.dtype)
-    lowest = -6e4 if x.dtype == paddle.float16 else LOWEST
+    lowest = -6e4 if x.dtype == paddle.float16 else LOWEST_VALUE
     return (x * (1.0 - hidden).unsqueeze(-1) + (hidden * lowest).unsqueeze(-1)).max(axis=1)
 
 
@@ -85,7 +85,7 @@ def _mean_sqrt_len(x: Tensor, pooled: Tensor, seen: Tensor) -> Tensor:
 
 
 def _weightedmean(x: Tensor, pooled: Tensor, seen: Tensor) -> Tensor:
-    """The weight of a token is its place behind padding on the left, from 1, also where a prompt is left out."""
+    """Gives the mean weighted by a token's place behind left padding, from 1, also with a prompt left out."""
     place = _order(paddle.ones_like(seen))
     padding = (_order(seen) == 0).astype("int64").sum(axis=1, keepdim=True)
     return _weighted(x, (place - padding).astype(x.dtype) * pooled.astype(x.dtype))
@@ -96,7 +96,7 @@ def _weighted(x: Tensor, weights: Tensor) -> Tensor:
     return (x * weights).sum(axis=1) / weights.sum(axis=1).clip(min=1e-9)
 
 
-POOLED: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+POOLINGS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "cls": _cls,
     "max": _max,
     "mean": _mean,
@@ -107,12 +107,12 @@ POOLED: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 
 
 class Pooling(nn.Layer):
-    """One vector of the states of a text: poolings of `modes`, joined along the numbers.
+    """A layer that pools the states of a text by `modes`, joined along the numbers.
 
     Args:
         width: numbers of a state; not used.
-        modes: names of POOLED.
-        include_prompt: False leaves out the tokens that the mask calls PROMPT.
+        modes: names of POOLINGS.
+        include_prompt: False leaves out the tokens that the mask calls PROMPT_MARK.
     """
 
     def __init__(self, width: int | None, modes: Sequence[str], include_prompt: bool = True) -> None:
@@ -120,15 +120,15 @@ class Pooling(nn.Layer):
         self.modes, self.include_prompt = tuple(modes), include_prompt
 
     def forward(self, known: Known, mask: Tensor) -> Known:
-        x = known[TOKENS]
+        x = known[TOKEN_EMBEDDINGS]
         seen = mask != 0
         pooled = seen if self.include_prompt else mask == 1
-        vectors = [POOLED[mode](x, pooled, seen) for mode in self.modes]
-        return {**known, SENTENCE: vectors[0] if len(vectors) == 1 else paddle.concat(vectors, axis=-1)}
+        vectors = [POOLINGS[mode](x, pooled, seen) for mode in self.modes]
+        return {**known, SENTENCE_EMBEDDING: vectors[0] if len(vectors) == 1 else paddle.concat(vectors, axis=-1)}
 
 
 class Dense(nn.Layer):
-    """A Linear, an activation (a name of ACTIVATIONS), and perhaps what went in added."""
+    """A layer of a Linear, an activation (a name of ACTIVATIONS), and perhaps its input added."""
 
     def __init__(
         self, inputs: int, outputs: int, bias: bool, activation: str, residual: bool, source: str, target: str
@@ -149,7 +149,7 @@ class Dense(nn.Layer):
 
 
 class Normalize(nn.Layer):
-    """Divides by the Euclidean length; nothing where there is nothing yet."""
+    """A layer that divides by the Euclidean length; by nothing where the vector is 0."""
 
     def __init__(self, source: str, target: str) -> None:
         super().__init__()
@@ -160,28 +160,28 @@ class Normalize(nn.Layer):
 
 
 class LayerNorm(nn.Layer):
-    """torch's LayerNorm, of the vector."""
+    """A layer with torch's LayerNorm, of the vector."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
 
     def forward(self, known: Known, mask: Tensor) -> Known:
-        return {**known, SENTENCE: self.norm(known[SENTENCE])}
+        return {**known, SENTENCE_EMBEDDING: self.norm(known[SENTENCE_EMBEDDING])}
 
 
 class Dropout(nn.Layer):
-    """Dropout of the vector, in training."""
+    """A layer with dropout of the vector, in training."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(rate)
 
     def forward(self, known: Known, mask: Tensor) -> Known:
-        return {**known, SENTENCE: self.dropout(known[SENTENCE])}
+        return {**known, SENTENCE_EMBEDDING: self.dropout(known[SENTENCE_EMBEDDING])}
 
 
-KINDS: Mapping[str, Callable[..., nn.Layer]] = {
+MODULE_LAYERS: Mapping[str, Callable[..., nn.Layer]] = {
     "Pooling": Pooling,
     "Dense": Dense,
     "Normalize": Normalize,

@@ -1,4 +1,4 @@
-"""What a folder of sentence-transformers says of texts before they are tokens: how long, and in which case."""
+"""Reads what a folder of sentence-transformers says of texts: how long, and in which case."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoo.models.common.sentence_transformers.files import text_rules
 from zoo.tokenization import Tokenizer
-from zoo.tokenization.lowering import Lowered
+from zoo.tokenization.lowering import LoweringEngine
 
 
 def fitted(tokenizer: Tokenizer, folder: Path, rows: int) -> Tokenizer:
@@ -24,5 +24,7 @@ def fitted(tokenizer: Tokenizer, folder: Path, rows: int) -> Tokenizer:
     said = tokenizer.max_length if longest is None else longest
     tokenizer.max_length = rows if said is None else min(rows, said)
     if lower:
-        tokenizer.engine = Lowered(tokenizer.engine, {*tokenizer.specials.values(), *tokenizer.engine.special})
+        tokenizer.engine = LoweringEngine(
+            tokenizer.engine, {*tokenizer.specials.values(), *tokenizer.engine.special}
+        )
     return tokenizer

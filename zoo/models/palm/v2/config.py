@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from zoo.errors import ConfigError
 from zoo.files import Fields, quote
-from zoo.models.common.config import HEADS, INNER, LAYERS, ROWS, SHARE, WIDTH, EncoderConfig, Ranges
+from zoo.models.common.config import (
+    HEADS_RANGE,
+    INNER_RANGE,
+    LAYERS_RANGE,
+    ROWS_RANGE,
+    SHARE_RANGE,
+    WIDTH_RANGE,
+    EncoderConfig,
+    Ranges,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,13 +52,13 @@ class Config(EncoderConfig):
     RANGES: ClassVar[Ranges] = {
         **EncoderConfig.RANGES,
         "hidden_size": (1, 1 << 11),  # the decoder computes its positions when it is made, 5,000 rows
-        "max_pos": ROWS,
-        "dec_layers": LAYERS,
-        "dec_hidden_size": WIDTH,
-        "dec_heads": HEADS,
-        "dec_ff_size": INNER,
-        "dec_dropout": SHARE,
-        "label_smoothing": SHARE,
+        "max_pos": ROWS_RANGE,
+        "dec_layers": LAYERS_RANGE,
+        "dec_hidden_size": WIDTH_RANGE,
+        "dec_heads": HEADS_RANGE,
+        "dec_ff_size": INNER_RANGE,
+        "dec_dropout": SHARE_RANGE,
+        "label_smoothing": SHARE_RANGE,
     }
 
     @classmethod
@@ -68,7 +77,7 @@ class Config(EncoderConfig):
             )
         usual = {"pad_token_id": 1} if config.get("encoder", cls.encoder) == "roberta" else {}
         sizes = {**usual, **{name: nested[name] for name in ENCODER_FIELDS if name in nested}}
-        if (rows := Fields(config, "config.json", ConfigError).whole("max_pos", 0, 0, ROWS[1])) > 512:
+        if (rows := Fields(config, "config.json", ConfigError).whole("max_pos", 0, 0, ROWS_RANGE[1])) > 512:
             sizes["max_position_embeddings"] = rows
         made = super().from_dict({**config, **sizes})
         made.source = dict(config)

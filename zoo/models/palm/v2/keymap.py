@@ -5,7 +5,8 @@ The last has one more `model.` behind `bert.`, and other names for the projectio
 
 from __future__ import annotations
 
-from zoo.checkpoint.rules import WRAPPERS, KeyMap, Rule, copy, drop, linear, norm, tie
+from zoo.checkpoint.keymap import WRAPPER_PREFIXES, KeyMap
+from zoo.checkpoint.rules import Rule, copy, drop, linear, norm, tie
 
 _OURS, _DECODER = "seq2seq.encoder.layers.{i}", "decoder.transformer_layers.{i}"
 _OURS_DECODER = "seq2seq.decoder.layers.{i}"
@@ -44,7 +45,7 @@ def _attention(theirs: str, ours: str) -> tuple[Rule, ...]:
 
 KEYMAP = KeyMap(
     file="pytorch_model.bin",
-    wrappers=(*WRAPPERS, "palm."),
+    wrappers=(*WRAPPER_PREFIXES, "palm."),
     optional=(STEPS,),
     rules=(
         *_encoder("bert"),
