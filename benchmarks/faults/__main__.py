@@ -14,6 +14,7 @@ import argparse
 import csv
 import os
 import random
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -153,6 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if unknown := [k for k in arguments.kinds if k not in known]:
         parser.error(f"there is no kind {unknown[0]}; one of {', '.join(known)}")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs would inherit its absence
     share = arguments.share
     plan = Plan(
         moments=max(1, round(10 * share)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection
 
 QUOTED_CHARACTERS = 80  # of a file's own text that a message repeats
@@ -43,8 +42,8 @@ def printable(text: str) -> str:
 
 
 def _escape(character: str) -> str:
-    # Cc control, Cf format (direction marks), Cs surrogates, Co private, Cn unassigned, Zl and Zp line ends.
-    if character == "\u200d" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+    # Not printable: control and format characters, surrogates, private ones, spaces that are not the plain one.
+    if character == "\u200d" or character.isprintable():
         return character
     return character.encode("unicode_escape").decode("ascii")
 
