@@ -1,4 +1,4 @@
-"""Who may import whom, as a table (see the README's architecture section), and the checker that reads it."""
+"""Who may import whom, as a table (see CONTRIBUTING.md), and the checker that reads it."""
 
 from __future__ import annotations
 
