@@ -171,14 +171,14 @@ def test_export(place: str, number: int, to: str, run: Path, tmp_path: Path) -> 
     if to == "openvino":
         pytest.importorskip("openvino")
         pytest.importorskip("paddle2onnx")
-    stop_at(place, number, tmp_path, "zoo.export", run, "--out", tmp_path / "out", "--to", to)
+    stop_at(place, number, tmp_path, "zoo.export.__main__", run, "--out", tmp_path / "out", "--to", to)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_bench(number: int, run: Path, tmp_path: Path) -> None:
     words = (run, "--engine", "eager", "--batch", "1", "--length", "16", "--rounds", "3")
-    stop_at("zoo.bench.worker:answer:1", number, tmp_path, "zoo.bench", *words)
+    stop_at("zoo.bench.worker:answer:1", number, tmp_path, "zoo.bench.__main__", *words)
 
 
 def test_several_conversions(model: Path, tmp_path: Path) -> None:

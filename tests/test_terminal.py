@@ -41,7 +41,7 @@ def test_info_shows_everything_on_the_card(capsys: pytest.CaptureFixture[str]) -
     card = registry.info("minilm")
     assert main(["info", "minilm"]) == 0
     text = capsys.readouterr().out
-    for part in (card.name, card.licence, "22,713,216", *card.aliases, card.checked, "82.03", "Spearman"):
+    for part in (card.name, card.licence, "22,713,216", *card.aliases, card.checked, "82.03", "spearman"):
         assert part in text
     for source in card.sources:
         assert source.id in text and source.sha256["model.safetensors"] in text

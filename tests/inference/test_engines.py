@@ -185,7 +185,7 @@ def test_choice_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("tensorrt", "auto", r"engine='tensorrt' is unknown.*\n.*openvino"),
         ("auto", "fp16", r"precision='fp16' is unknown"),
-        ("auto", "int8", r"quantised.*\n.*zoo\.export"),
+        ("auto", "int8", r"quantised.*\n.*zoo export"),
         ("onnxruntime", "bf16", r"fp32, not in bf16.*\n.*precision='fp32', or engine='openvino'"),
         ("eager", "bf16", r"fp32, not in bf16"),
     ],
@@ -251,12 +251,12 @@ def test_batches_side_by_side(graphs: dict[str, Graph], monkeypatch: pytest.Monk
 def test_the_environment_is_as_before(graphs: dict[str, Graph], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino")
     module = module_of("openvino")
-    monkeypatch.delenv(module.PRIMITIVES, raising=False)
+    monkeypatch.delenv(module.PRIMITIVE_CACHE, raising=False)
     for before in (None, "7"):
         if before:
-            monkeypatch.setenv(module.PRIMITIVES, before)
+            monkeypatch.setenv(module.PRIMITIVE_CACHE, before)
         module.open_graph(graphs["openvino"], "fp32")
-        assert os.environ.get(module.PRIMITIVES) == before
+        assert os.environ.get(module.PRIMITIVE_CACHE) == before
 
 
 def test_turns(monkeypatch: pytest.MonkeyPatch) -> None:
