@@ -222,7 +222,7 @@ class Progress:
         self.done = 0
         self.note = ""  # shown behind the amount, such as the loss
         self.stream = stream or sys.stderr
-        self._said = 0.0
+        self._said, self._line = 0.0, ""
         self._bar: Any = None
         self._task: Any = None
         self._stack = ExitStack()
@@ -268,7 +268,10 @@ class Progress:
 
     def _say(self) -> None:
         self._said = time.monotonic()
-        print(f"{self.label}: {self._amount()}", file=self.stream, flush=True)
+        line = f"{self.label}: {self._amount()}"
+        if line != self._line:  # the last step and the end say the same
+            print(line, file=self.stream, flush=True)
+        self._line = line
 
 
 @contextmanager

@@ -32,23 +32,21 @@ def test_every_field_is_explained(finetune: Command) -> None:
 
 
 def test_help_is_quick_and_imports_no_framework() -> None:
-    """0.3 s of computing on any machine that is not old; the clock is of no use on a busy one."""
+    """Counted in modules, as a clock is of no use on a busy machine: numpy alone has 150, paddle 3,000."""
     code = """
-import resource, sys
+import sys
 from zoo.finetune.__main__ import main
 try:
     main(["--help"])
 except SystemExit:
     pass
-used = resource.getrusage(resource.RUSAGE_SELF)
 print([m for m in ("paddle", "numpy", "torch", "rich", "matplotlib") if m in sys.modules], file=sys.stderr)
-print(used.ru_utime + used.ru_stime, file=sys.stderr)
+print(len(sys.modules), file=sys.stderr)
 """
-    command = [sys.executable, "-c", code]
-    runs = [subprocess.run(command, capture_output=True, text=True, cwd=ROOT) for _ in range(3)]
-    assert all(run.returncode == 0 for run in runs), runs[0].stderr
-    assert runs[0].stderr.splitlines()[-2] == "[]"
-    assert min(float(run.stderr.splitlines()[-1]) for run in runs) < 0.3
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    frameworks, modules = done.stderr.splitlines()[-2:]
+    assert frameworks == "[]" and int(modules) < 320
 
 
 def test_flag_over_recipe_over_default() -> None:
