@@ -62,7 +62,7 @@ test-paddlenlp: $(NLP)/ready  ## beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12):
 	$(NLP)/bin/python -m conversion.paddlenlp_check
 
 interop: $(INTEROP)/ready  ## folders of sentence-transformers read, saved, converted and converted back, beside the library itself
-	$(INTEROP)/bin/python -m benchmarks.interop
+	$(INTEROP)/bin/python -m benchmarks.parity.interop
 
 proof: $(VENV)/test  ## every architecture against torch at true size: writes conversion/reports/ (hours)
 	$(PY) -m conversion.prove --all
@@ -71,12 +71,12 @@ fuzz: $(VENV)/test  ## the slow tests: mutated weight files (FUZZ_CASES=5000 of 
 	$(PY) -m pytest -m slow -s --ignore tests/test_wheel.py
 
 bench-all: bench  ## the benchmarks of conversion and inference; some take gigabytes of memory, all of them hours
-	for name in startup tokenization load_speed convert_speed parity_full funnel_grid funnel_compare \
-		funnel_export funnel_speed generation_speed inference_speed int8_speed \
-		cold_start shapes workloads ner_chain; do $(PY) -m benchmarks.$$name || exit 1; done
+	for name in speed.startup parity.tokenization speed.load speed.convert parity.true_size parity.funnel_grid \
+		parity.funnel_compare speed.funnel_export speed.funnel speed.generation speed.inference speed.int8 \
+		speed.cold_start speed.shapes speed.workloads accuracy.ner_chain; do $(PY) -m benchmarks.$$name || exit 1; done
 
 bench: $(VENV)/test  ## STS-B beside torch and the published score: writes benchmarks/results/ and docs/, then the pages' tables
-	$(PY) -m benchmarks.stsb
+	$(PY) -m benchmarks.accuracy.stsb
 	$(PY) -m benchmarks.tables
 
 tables: $(VENV)/test  ## the pages' tables from cards and results

@@ -8,7 +8,7 @@ from benchmarks.markdown import markdown, measured, printed_by, unmeasured
 def loss_parity() -> str:
     """200 updates of ours and of torch."""
     if (found := measured("loss_parity")) is None:
-        return unmeasured("python -m benchmarks.loss_parity --save")
+        return unmeasured("python -m benchmarks.parity.losses --save")
     rows = [
         (
             row["data"],
@@ -27,7 +27,7 @@ def loss_parity() -> str:
 def score_parity() -> str:
     """Scores of a published network finetuned by ours and by transformers' Trainer."""
     if (found := measured("score_parity")) is None:
-        return unmeasured("python -m benchmarks.score_parity")
+        return unmeasured("python -m benchmarks.accuracy.trainer_scores")
     rows = [
         (
             row["data"],
@@ -47,7 +47,7 @@ def score_parity() -> str:
 def learn_ner() -> str:
     """F1 of a small network that learns from nothing."""
     if (found := measured("learn_ner")) is None:
-        return unmeasured("python -m benchmarks.learn_ner")
+        return unmeasured("python -m benchmarks.accuracy.learn_ner")
     rows = [
         (
             row["data"],
@@ -66,7 +66,7 @@ def learn_ner() -> str:
 def train_speed() -> str:
     """Seconds of an update, beside transformers' Trainer and the best torch loop."""
     if (found := measured("train_speed")) is None:
-        return unmeasured("python -m benchmarks.train_speed --save")
+        return unmeasured("python -m benchmarks.speed.train --save")
     seconds = {(row["model"], row["data"], row["candidate"]): row for row in found["rows"]}
     rows = []
     for model, data in dict.fromkeys(key[:2] for key in seconds):

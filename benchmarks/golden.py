@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from benchmarks import common, stsb
+from benchmarks import common
+from benchmarks.accuracy import stsb
 
 PATH = common.ROOT / "examples/golden.json"
 SENTENCES = [

@@ -139,7 +139,7 @@ def generation_speed() -> str:
 def inference_speed() -> str:
     """A batch at base size by engine, beside torch and beside OpenVINO run by hand."""
     if (found := measured("inference_speed")) is None:
-        return unmeasured("python -m benchmarks.inference_speed")
+        return unmeasured("python -m benchmarks.speed.inference")
     rows = [
         (
             {"forward": "8 x 128 ids to logits", "texts": "8 texts to labels"}[row["what"]],
@@ -162,7 +162,7 @@ def answered(row: dict[str, Any]) -> tuple[int, str]:
 def workloads() -> str:
     """Raw strings to answers, beside transformers' pipeline and a careful torch loop."""
     if (found := measured("workloads")) is None:
-        return unmeasured("python -m benchmarks.workloads")
+        return unmeasured("python -m benchmarks.speed.workloads")
     seconds = {(row["workload"], row["side"]): row["seconds"] for row in found["rows"]}
     rows = []
     for row in found["rows"]:
@@ -195,7 +195,7 @@ def workloads() -> str:
 def cold_start() -> str:
     """Seconds until a network of base size answers."""
     if (found := measured("cold_start")) is None:
-        return unmeasured("python -m benchmarks.cold_start")
+        return unmeasured("python -m benchmarks.speed.cold_start")
     rows = [
         (
             f"{row['engine']} {row['precision']}",
@@ -212,7 +212,7 @@ def cold_start() -> str:
 def shapes() -> str:
     """Memory over 1,000 shapes."""
     if (found := measured("shapes")) is None:
-        return unmeasured("python -m benchmarks.shapes")
+        return unmeasured("python -m benchmarks.speed.shapes")
     after = (100, 250, 500, 1000)
     held = {(row["engine"], row["precision"], row["shapes"]): row["MB"] for row in found["rows"]}
     rows = [

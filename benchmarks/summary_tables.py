@@ -205,13 +205,13 @@ def published(family: Family) -> str:
         (f"`{card.name}`", score.task, score.metric, f"{score.value:g}", score.split, _where(score))
         for card in family.cards
         for score in card.scores
-        if "/" not in score.task
+        if not score.language
     ]
     return markdown(("checkpoint", "task", "metric", "published", "split", "where"), rows)
 
 
 def _where(score: Any) -> str:
-    return f"{score.published_in}; {score.note}" if score.note else score.published_in
+    return f"{score.source}; {score.note}" if score.note else score.source
 
 
 FAMILY_TABLES = {

@@ -200,17 +200,21 @@ TABLE = (
         parts="zoo conversion",
     ),
     # Run the torch original as the proofs do.
-    Row("benchmarks/funnel_compare.py", packages="numpy paddle torch", parts="zoo benchmarks conversion"),
-    Row("benchmarks/funnel_grid.py", packages="numpy paddle torch transformers", parts="zoo benchmarks conversion"),
+    Row("benchmarks/parity/funnel_compare.py", packages="numpy paddle torch", parts="zoo benchmarks conversion"),
+    Row(
+        "benchmarks/parity/funnel_grid.py",
+        packages="numpy paddle torch transformers",
+        parts="zoo benchmarks conversion",
+    ),
     # Compares with the libraries below ours, and with the rules as the tests have them.
     Row(
-        "benchmarks/tokenization.py",
+        "benchmarks/parity/tokenization.py",
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
     # Runs beside sentence-transformers, in an environment of their own.
     Row(
-        "benchmarks/interop*.py",
+        "benchmarks/parity/interop*.py",
         packages="numpy torch transformers safetensors sentencepiece sentence_transformers rich",
         parts="zoo benchmarks",
     ),
@@ -221,7 +225,7 @@ TABLE = (
         parts="zoo benchmarks",
     ),
     Row("benchmarks/faults/readers.py", parts="benchmarks tests.hub"),
-    Row("benchmarks/ner_chain.py", parts="benchmarks examples.ner_chain"),
+    Row("benchmarks/accuracy/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(
         "benchmarks/*",
         packages="numpy paddle torch transformers onnxruntime openvino nncf scipy matplotlib rich",

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import common, stsb, tables
+from benchmarks import common, tables
+from benchmarks.accuracy import stsb
 from tests.places import DATA
 from tests.texts import sample
 
@@ -124,7 +125,7 @@ def test_golden_numbers_are_torchs(minilm_snapshot: Path) -> None:
 
 @pytest.mark.torch
 def test_embeddings_equal_torchs(minilm_snapshot: Path) -> None:
-    """The fast half of `python -m benchmarks.stsb`, on sentences and on longer and harder texts."""
+    """The fast half of `python -m benchmarks.accuracy.stsb`, on sentences and on longer and harder texts."""
     first, second, _ = stsb.read(DATA / "glue/STS-B" / stsb.FILES["test"])
     texts = [*first, *second, *(line[:400] for line in sample()[::60] if "Σ" not in line and line.strip())]
     mine, theirs = (stsb.in_batches(texts, run) for run in (stsb.ours(), stsb.original()))

@@ -9,7 +9,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from benchmarks.flops import funnel_flops, xlmr_flops
+from benchmarks.speed.flops import funnel_flops, xlmr_flops
 from zoo.models.common.base import Model
 from zoo.models.funnel import config as funnel
 from zoo.models.funnel.model import build as build_funnel

@@ -44,7 +44,7 @@ def test_tree(path: str) -> None:
         ("zoo/tasks/glue.py", "from zoo.models.xlmr import model"),
         ("zoo/loading.py", "from conversion import verify"),
         ("conversion/verify.py", "from benchmarks import common"),
-        ("benchmarks/stsb.py", "from tests.places import DATA"),
+        ("benchmarks/accuracy/stsb.py", "from tests.places import DATA"),
     ],
 )
 def test_planted_violation(path: str, line: str) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import common, inference_speed, speed_tables, workloads
-from benchmarks.workloads import WORKLOADS
+from benchmarks import common, speed_tables
+from benchmarks.speed import inference as inference_speed
+from benchmarks.speed import workloads
+from benchmarks.speed.workloads import WORKLOADS
 from tests import vocabularies
 from tests.places import DATA
 
@@ -20,8 +22,8 @@ OWN = {"sst2": "glue/SST-2", "peoples-daily": "peoples_daily_ner", "squad2": "sq
 
 def test_pages_before_the_first_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(common, "RESULTS", tmp_path)
-    assert speed_tables.workloads() == "Not measured yet: `python -m benchmarks.workloads`.\n"
-    assert speed_tables.inference_speed() == "Not measured yet: `python -m benchmarks.inference_speed`.\n"
+    assert speed_tables.workloads() == "Not measured yet: `python -m benchmarks.speed.workloads`.\n"
+    assert speed_tables.inference_speed() == "Not measured yet: `python -m benchmarks.speed.inference`.\n"
 
 
 def row(side: str, seconds: float, **changes: Any) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def test_results_of_other_workloads_stay(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.mark.torch
 def test_batches_of_the_loop() -> None:
-    from benchmarks.torch_loop import TOKENS, _batches
+    from benchmarks.speed.torch_loop import TOKENS, _batches
 
     lengths = np.random.default_rng(0).integers(3, 400, 500).tolist()
     batches = _batches(lengths)
@@ -120,9 +122,9 @@ def test_loop_answers_what_the_pipeline_answers(
     name: str, minilm_snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In float32, with real weights and a fitted head."""
-    from benchmarks import fitted_heads
-    from benchmarks.inference_sides import Zoo
-    from benchmarks.torch_loop import TorchLoop
+    from benchmarks.accuracy import fitted_heads
+    from benchmarks.speed.inference_sides import Zoo
+    from benchmarks.speed.torch_loop import TorchLoop
 
     monkeypatch.setattr(fitted_heads, "CHINESE", vocabularies.chinese(tmp_path / "chinese"))
     work, source = WORKLOADS[name], DATA / OWN[name]

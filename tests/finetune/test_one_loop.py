@@ -139,7 +139,8 @@ def test_there_is_one_way_into_training() -> None:
 
 
 def test_the_benchmark_drives_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks import train_references, train_speed
+    from benchmarks.speed import train as train_speed
+    from benchmarks.speed import train_references
 
     rows = small_data(tmp_path / "rows", 64) / "train.tsv"
     tiny = train_references.Data(rows, "classification", "{}.tsv", header=1)

@@ -16,7 +16,7 @@ from zoo.inference.static import Graph, fields, inputs_of, to_onnx, to_static
 from zoo.models.common.base import Model
 
 BASE, FULL = {"architectures": ["FunnelBaseModel"]}, {"architectures": ["FunnelModel"]}
-# All others: `python -m benchmarks.funnel_export`. Odd and even lengths at every block, and the shortest.
+# All others: `python -m benchmarks.speed.funnel_export`. Odd and even lengths at every block, and the shortest.
 SHAPES = [(1, 1), (2, 3), (1, 5), (2, 6), (7, 7), (2, 8), (1, 9), (2, 18), (2, 127)]
 CASES = [
     (BASE, "relative_shift", None),

@@ -85,7 +85,7 @@ class CallPool(Generic[Thing]):
     """What the calls of an engine take in turns: a call gets one that is free, or waits.
 
     Every CALLS_PER_TRIM calls, what was freed goes back to the system: buffers of ever new sizes leave holes, and
-    the process would grow by them. See benchmarks/shapes.py.
+    the process would grow by them. See benchmarks/speed/shapes.py.
     """
 
     def __init__(self, *things: Thing) -> None:

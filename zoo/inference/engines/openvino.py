@@ -20,7 +20,7 @@ from zoo.models.common.base import Model
 
 FILES = ("model.xml", "model.bin")
 # Kernels that are kept for shapes seen before, by OpenVINO and by its oneDNN: by default so many that memory grows
-# for hundreds of shapes. Snippets, in float32, keep something of every shape for ever. benchmarks/shapes.py
+# for hundreds of shapes. Snippets, in float32, keep something of every shape for ever. benchmarks/speed/shapes.py
 CACHED_KERNELS = 50
 PRIMITIVE_CACHE = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 PARALLEL_CALLS = 2  # calls side by side

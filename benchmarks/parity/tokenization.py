@@ -4,7 +4,7 @@ Ids are compared with the sentencepiece library on XLM-R's model (one more than 
 for WordPiece, with BERT's rules in plain Python (tests/tokenization/reference.py). Speed is that of ids in lists or
 arrays without padding, against the `tokenizers` library as transformers sets it up from the same file.
 
-    python -m benchmarks.tokenization
+    python -m benchmarks.parity.tokenization
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.common import SHARED, compare, interleave, write
 from tests.tokenization import reference
 from zoo.tokenization import Tokenizer, load_tokenizer
 
-COMMAND = "python -m benchmarks.tokenization"
+COMMAND = "python -m benchmarks.parity.tokenization"
 ASSETS = SHARED / "assets"
 ROUNDS = 3
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

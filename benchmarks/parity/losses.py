@@ -41,7 +41,7 @@ from zoo.models.veco.config import Config
 from zoo.models.veco.model import build
 from zoo.tasks.features import Features, Ragged
 
-COMMAND = "python -m benchmarks.loss_parity"
+COMMAND = "python -m benchmarks.parity.losses"
 GOAL = 1e-3
 BATCH, LR, WIDTH, ROWS = 8, 3e-5, 128, 1600
 SIDES = {"layers": 2, "attention_heads": 4, "ffn_dim": 256}

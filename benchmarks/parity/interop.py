@@ -1,4 +1,4 @@
-"""Folders of sentence-transformers read, saved, converted and converted back. `python -m benchmarks.interop`
+"""Folders of sentence-transformers read, saved, converted and converted back. `python -m benchmarks.parity.interop`
 
 For every form of `interop_forms.FORMS` the vectors of sentence-transformers are compared with those of the zoo from
 the folder itself, from what the zoo saves of it, from its conversion, by pipelines, and with those of
@@ -22,12 +22,12 @@ from sentence_transformers import SentenceTransformer
 
 import zoo
 from benchmarks import common
-from benchmarks.interop_forms import FORMS, TEXTS, Form
+from benchmarks.parity.interop_forms import FORMS, TEXTS, Form
 from zoo.convert.to_paddle import convert
 from zoo.convert.to_upstream import export
 from zoo.errors import ZooError
 
-COMMAND = "python -m benchmarks.interop"
+COMMAND = "python -m benchmarks.parity.interop"
 ALLOWED = 1e-5
 ENGINES = ("paddle", "onnxruntime", "openvino")
 Encode = Callable[..., np.ndarray]

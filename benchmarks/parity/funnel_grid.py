@@ -1,6 +1,6 @@
 """Funnel against transformers on the whole grid of options, lengths and padding, forward and backward.
 
-    python -m benchmarks.funnel_grid
+    python -m benchmarks.parity.funnel_grid
 
 Small networks with random weights: every option of config.json x lengths from 5 to 512 x padding x segment ids
 given or left out. Each row has the largest difference of a hidden state, and of a gradient relative to the largest
@@ -168,7 +168,7 @@ def main() -> int:
         done = of_option(option, changes)
         rows += done
         print(f"{option}: {len(done)} batches, largest", *(f"{n} {max(r[n] for r in done):.1e}" for n in FIGURES))
-    write("funnel_grid", "python -m benchmarks.funnel_grid", rows)
+    write("funnel_grid", "python -m benchmarks.parity.funnel_grid", rows)
     over = [r for r in rows if max(r[name] for name in FIGURES[:2]) > TOLERANCE]
     bad = [r for r in rows if max(r[f"{name}_float64"] for name in FIGURES) > EXACT]
     print(

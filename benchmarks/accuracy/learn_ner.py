@@ -1,4 +1,6 @@
-"""A small network learns Chinese named entities from nothing, ours and torch's: `python -m benchmarks.learn_ner`
+"""A small network learns Chinese named entities from nothing, ours and torch's.
+
+`python -m benchmarks.accuracy.learn_ner`
 
 People's Daily: the first 1000 sentences of train and all of dev to learn from, all 4,636 of test (219,197
 characters) to be scored. CLUENER: train to learn from, all of dev to be scored. Both sides begin with the same
@@ -12,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import common
-from benchmarks.finetuning import WORK, Cell, row_of, run_table
+from benchmarks.accuracy.finetuning import WORK, Cell, row_of, run_table
 
-COMMAND = "python -m benchmarks.learn_ner"
+COMMAND = "python -m benchmarks.accuracy.learn_ner"
 DATA = common.SHARED / "data"
 CHARACTERS = 219_197  # of People's Daily's test set
 REACHED = {"peoples-daily": 25.0, "cluener": 35.0}  # F1 that both sides must reach
@@ -82,7 +84,7 @@ def main() -> int:
     """Runs what is missing and writes the table; with --cell one cell only."""
 
     def row(cell: Cell) -> dict[str, Any]:
-        found = row_of(cell, "f1-lenient", "benchmarks.learn_ner", (42,))
+        found = row_of(cell, "f1-lenient", "benchmarks.accuracy.learn_ner", (42,))
         return {**found, "to_reach": REACHED[cell.name]}
 
     rows = run_table("learn_ner", COMMAND, cells(), row)

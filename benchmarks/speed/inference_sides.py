@@ -19,9 +19,9 @@ import numpy as np
 from zoo.bench.worker import Message, Run, peak_memory, serve
 
 if TYPE_CHECKING:
-    from benchmarks.torch_loop import TorchLoop
+    from benchmarks.speed.torch_loop import TorchLoop
 
-MODULE = "benchmarks.inference_sides"
+MODULE = "benchmarks.speed.inference_sides"
 CALIBRATION = "calibration.json"  # items of the training rows
 
 
@@ -142,7 +142,7 @@ class TransformersPipeline:
 
 
 def torch_loop(job: Message) -> TorchLoop:
-    from benchmarks.torch_loop import TorchLoop  # not before a side needs torch
+    from benchmarks.speed.torch_loop import TorchLoop  # not before a side needs torch
 
     return TorchLoop(Path(job["folder"]), job["task"], job["precision"])
 

@@ -1,11 +1,11 @@
-"""Whole workloads from raw strings to answers: `python -m benchmarks.workloads [NAME...]`
+"""Whole workloads from raw strings to answers: `python -m benchmarks.speed.workloads [NAME...]`
 
 SST-2 dev, XNLI test in 15 languages, People's Daily test, SQuAD 2.0 and 10,872 sentences to embed, by zoo.pipeline
 in several engines and precisions (int8: the first recipe of zoo.export, without its gate), by a careful torch loop
-in bfloat16 (benchmarks/torch_loop.py) and by transformers' pipeline at its defaults, whose time for all rows is
+in bfloat16 (speed/torch_loop.py) and by transformers' pipeline at its defaults, whose time for all rows is
 extrapolated from some of them. The loop's products with the weights alone say what is left to gain in bfloat16. The
 network is all-MiniLM-L6-v2 with its published weights; the heads are fitted by least squares to training rows
-(benchmarks/fitted_heads.py), which makes answers worth comparing and no good scores.
+(benchmarks/accuracy/fitted_heads.py), which makes answers worth comparing and no good scores.
 Answers are compared with those of the zoo's eager float32 network. Each side is a process of its own, with
 all cores; those in bfloat16 and int8 take turns. The first pass of a side is not counted, but of eager and
 transformers' pipeline, which make nothing at first. A workload's rows are written when it is finished, and
@@ -25,12 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import common, fitted_heads
-from benchmarks.inference_sides import CALIBRATION, MODULE, PIPELINES
+from benchmarks import common
+from benchmarks.accuracy import fitted_heads
+from benchmarks.speed.inference_sides import CALIBRATION, MODULE, PIPELINES
 from zoo import metrics, tasks
 from zoo.bench.worker import Worker
 
-COMMAND = "python -m benchmarks.workloads"
+COMMAND = "python -m benchmarks.speed.workloads"
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 DATA = common.SHARED / "data"
 WORK = common.ROOT / "build" / "workloads"

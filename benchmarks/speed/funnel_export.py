@@ -1,4 +1,4 @@
-"""Exported Funnel against the same model run eagerly. `python -m benchmarks.funnel_export`
+"""Exported Funnel against the same model run eagerly. `python -m benchmarks.speed.funnel_export`
 
 Every length from 5 to 40 and around 128 and 512, with padding and two segments; random weights. A tiny network goes
 through all batches, heads and kinds of attention; one of funnel-transformer/small's size through fewer of them.
@@ -23,7 +23,7 @@ from zoo.models.common.base import Model
 from zoo.models.funnel.config import Config
 from zoo.models.funnel.model import build
 
-COMMAND = "python -m benchmarks.funnel_export"
+COMMAND = "python -m benchmarks.speed.funnel_export"
 LENGTHS = (*range(5, 41), 127, 128, 129, 511, 512)
 TINY = {"block_sizes": [1, 2, 1], "d_model": 24, "n_head": 3, "d_head": 8, "d_inner": 40}
 KINDS = ("relative_shift", "factorized")

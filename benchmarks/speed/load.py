@@ -1,6 +1,6 @@
 """How long it takes until a converted XLM-R large can run, beside transformers.
 
-    python -m benchmarks.load_speed [--rounds 5]
+    python -m benchmarks.speed.load [--rounds 5]
 
 Writes random weights of XLM-R large's sizes to two folders, as a conversion does and as transformers does, and
 loads them in turn in fresh processes. Imports are not counted. "load" is zoo.load or from_pretrained, "first
@@ -150,7 +150,7 @@ def main() -> int:
             )
             both = [float(str(r["load_median"])) + float(str(r["first_forward_median"])) for r in (mine, other)]
             compare(f"load and first forward, {state} files", both[0], both[1], " s")
-    write("load_speed", "python -m benchmarks.load_speed", rows)
+    write("load_speed", "python -m benchmarks.speed.load", rows)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""How long the commands that only look things up take. `python -m benchmarks.startup`
+"""How long the commands that only look things up take. `python -m benchmarks.speed.startup`
 
 Wall time of whole processes, in turn with `python -c pass`, which is what any Python program costs. The targets are
 0.1 s for `import zoo` and 0.3 s for each command.
@@ -11,7 +11,7 @@ import sys
 
 from benchmarks import common
 
-COMMAND = "python -m benchmarks.startup"
+COMMAND = "python -m benchmarks.speed.startup"
 REFERENCE = "python -c pass"
 CASES = {
     REFERENCE: (("-c", "pass"), 0.0),
@@ -25,7 +25,7 @@ CASES = {
 
 def main() -> int:
     """Measures, writes benchmarks/results/startup.*, and fails if a target is missed."""
-    parser = argparse.ArgumentParser("python -m benchmarks.startup", description=__doc__)
+    parser = argparse.ArgumentParser("python -m benchmarks.speed.startup", description=__doc__)
     parser.add_argument("--rounds", type=int, default=21)
     rounds = parser.parse_args().rounds
     runs = {

@@ -1,4 +1,6 @@
-"""all-MiniLM-L6-v2 finetuned by us and by transformers' Trainer, three seeds: `python -m benchmarks.score_parity`
+"""all-MiniLM-L6-v2 finetuned by us and by transformers' Trainer, three seeds.
+
+`python -m benchmarks.accuracy.trainer_scores`
 
 SST-2, MRPC, RTE and SQuAD 2.0, on samples where the data is large; one epoch. Needs torch, transformers and
 accelerate. A stopped run goes on where it was.
@@ -11,10 +13,10 @@ import shutil
 from pathlib import Path
 
 from benchmarks import common
-from benchmarks.finetuning import Cell, row_of, run_table
+from benchmarks.accuracy.finetuning import Cell, row_of, run_table
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
-COMMAND = "python -m benchmarks.score_parity"
+COMMAND = "python -m benchmarks.accuracy.trainer_scores"
 DATA = common.SHARED / "data"
 QUESTIONS = {"train": 500, "dev": 250}  # of SQuAD 2.0
 COMMON = {"epochs": 1.0, "batch_size": 32, "lr": 5e-5, "warmup": 0.1, "weight_decay": 0.01}
@@ -55,7 +57,10 @@ METRICS = {"sst2": "accuracy", "mrpc": "accuracy", "rte": "accuracy", "squad2": 
 def main() -> int:
     """Runs what is missing and writes the table; with --cell one cell only."""
     rows = run_table(
-        "score_parity", COMMAND, cells(), lambda cell: row_of(cell, METRICS[cell.name], "benchmarks.score_parity")
+        "score_parity",
+        COMMAND,
+        cells(),
+        lambda cell: row_of(cell, METRICS[cell.name], "benchmarks.accuracy.trainer_scores"),
     )
     return 0 if all(row["within_one_deviation"] for row in rows) else 1
 

@@ -1,6 +1,6 @@
 """Forward and backward of the large networks against transformers, on random weights.
 
-    python -m benchmarks.parity_full [--only xlm-r-large]
+    python -m benchmarks.parity.true_size [--only xlm-r-large]
 
 Every layer's hidden state and the gradient of every parameter, with padding left and right, with a full mask and
 without one. The weights are transformers' own initialisation with everything it leaves at zero or one made random:
@@ -260,7 +260,7 @@ def main() -> int:
         del peer, model
         gc.collect()
     if args.only is None:
-        write("parity_full", "python -m benchmarks.parity_full", rows)
+        write("parity_full", "python -m benchmarks.parity.true_size", rows)
     bad = [r for r in rows if max(r["hidden_max_abs"], r["gradient_max_relative"]) > r["tolerance"]]
     print(f"{len(rows) - len(bad)} of {len(rows)} batches within tolerance")
     return bool(bad)

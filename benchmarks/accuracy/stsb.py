@@ -1,4 +1,6 @@
-"""STS-B with all-MiniLM-L6-v2: ours, the torch original and the published score. `python -m benchmarks.stsb`
+"""STS-B with all-MiniLM-L6-v2: ours, the torch original and the published score.
+
+`python -m benchmarks.accuracy.stsb`
 
 Protocol of the published number: cosine of mean-pooled, normalised embeddings, texts cut at 256 tokens, Spearman
 against the human scores. Needs torch and transformers (`make bench` has them) and the files of STS-B.
@@ -18,7 +20,7 @@ NAME = "sentence-transformers/all-MiniLM-L6-v2"
 MAX_LENGTH = 256
 BATCH = 64
 FILES = {"dev": "dev.tsv", "test": "sts-test.labelled.csv"}
-COMMAND = "python -m benchmarks.stsb"
+COMMAND = "python -m benchmarks.accuracy.stsb"
 Embed = Callable[[Sequence[str]], np.ndarray]
 
 

@@ -21,7 +21,7 @@ import torch
 import transformers
 
 from benchmarks import common
-from benchmarks.torch_loop import CLASSES, SETTINGS, TorchLoop
+from benchmarks.speed.torch_loop import CLASSES, SETTINGS, TorchLoop
 from zoo import hub, tasks
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"

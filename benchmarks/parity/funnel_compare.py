@@ -1,6 +1,6 @@
 """Forward and backward of funnel-transformer/xlarge at its true size, beside a published Paddle port's figures.
 
-    python -m benchmarks.funnel_compare [--name funnel-transformer/xlarge]
+    python -m benchmarks.parity.funnel_compare [--name funnel-transformer/xlarge]
 
 The port printed the difference to transformers of the last hidden state of one sentence, and of the gradient of the
 word embeddings of its sum. The first row has the same sentence and the same four figures; the second has 2 x 128
@@ -149,7 +149,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="zoo-compare-") as work:
         rows = measure(card, Path(work))
     if card.name == NAME:
-        write("funnel_compare", "python -m benchmarks.funnel_compare", rows)
+        write("funnel_compare", "python -m benchmarks.parity.funnel_compare", rows)
     for row in rows:
         for key, port in PORT.items():
             away = f"from float64: ours {row[f'{key}_ours_from_float64']:.3g}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks import common
 
-COMMAND = "python -m benchmarks.shapes"
+COMMAND = "python -m benchmarks.speed.shapes"
 MODEL = "all-MiniLM-L6-v2"
 SIDES = ("paddle fp32", "paddle bf16", "openvino fp32", "openvino bf16", "onnxruntime fp32")
 ROWS, LENGTH = 16, 66  # the largest batch
@@ -61,7 +61,7 @@ def measure(sides: tuple[str, ...], count: int) -> list[dict[str, object]]:
     """A row for each side and every EVERY shapes."""
     rows: list[dict[str, object]] = []
     for side in sides:
-        command = [sys.executable, "-m", "benchmarks.shapes", "--child", side, "--count", str(count)]
+        command = [sys.executable, "-m", "benchmarks.speed.shapes", "--child", side, "--count", str(count)]
         lines = [json.loads(line) for line in common.run_process(command).output.splitlines() if line[:1] == "{"]
         engine, precision = side.split()
         rows += [{"engine": engine, "precision": precision, **line} for line in lines]

@@ -8,7 +8,7 @@ Interleaved, each a process of its own, files in the page cache, outputs on the 
   usual      torch.load, Layer.set_state_dict, paddle.save (no checks, no sha256, no fsync)
 Peak memory is anonymous memory (RssAnon, sampled): the mapped file can be dropped at any time and does not count.
 
-python -m benchmarks.convert_speed [--rounds 5] [--layers 24] [--folder DIR] [--save]
+python -m benchmarks.speed.convert [--rounds 5] [--layers 24] [--folder DIR] [--save]
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def usual(source: Path, out: Path) -> None:
 
 def commands(source: Path, out: Path) -> dict[str, list[str]]:
     """The processes that are compared."""
-    me = [sys.executable, "-m", "benchmarks.convert_speed", str(source), "--out", str(out), "--only"]
+    me = [sys.executable, "-m", "benchmarks.speed.convert", str(source), "--out", str(out), "--only"]
     quick = ["sh", "-c"]
     return {
         "ours": [*me, "ours"],
@@ -182,7 +182,7 @@ def main() -> None:
         source = options.source or Path(folder) / "upstream" / "pytorch_model.bin"
         if not options.source:
             source.parent.mkdir()
-            maker = [sys.executable, "-m", "benchmarks.convert_speed", "--only", "make", "--out", str(source)]
+            maker = [sys.executable, "-m", "benchmarks.speed.convert", "--only", "make", "--out", str(source)]
             subprocess.run([*maker, "--layers", str(options.layers)], check=True, cwd=ROOT)
         run(source, Path(folder) / "out", options)
 
@@ -221,7 +221,7 @@ def run(source: Path, out: Path, options: argparse.Namespace) -> None:
         for name, results in found.items()
     ]
     if options.save:
-        print(write("convert_speed", f"python -m benchmarks.convert_speed --rounds {options.rounds} --save", rows))
+        print(write("convert_speed", f"python -m benchmarks.speed.convert --rounds {options.rounds} --save", rows))
     good = seconds["ours"] <= LIMIT_RATIO * seconds["copy"] and memory["ours"] < LIMIT_MB
     print(f"at most {LIMIT_RATIO} times cp and cat, under {LIMIT_MB} MB: {'yes' if good else 'NO'}")
 

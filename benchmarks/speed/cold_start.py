@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import common
 
-COMMAND = "python -m benchmarks.cold_start"
+COMMAND = "python -m benchmarks.speed.cold_start"
 GOAL = 2.0
 SIDES = ("paddle fp32", "paddle bf16", "openvino fp32", "openvino bf16", "onnxruntime fp32")
 PACKAGES = {"openvino": "openvino", "onnxruntime": "onnxruntime", "paddle": "paddle.inference"}
@@ -93,7 +93,7 @@ def measure(rounds: int) -> list[dict[str, object]]:
 
 
 def _start(work: str, side: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.cold_start", "--child", f"{work}/model", side]
+    command = [sys.executable, "-m", "benchmarks.speed.cold_start", "--child", f"{work}/model", side]
     # A home for each side: bf16 and fp32 use the same graph, and each first start shall compile.
     output = common.run_process(command, {"ZOO_HOME": f"{work}/home {side}"}).output
     return json.loads(next(line for line in output.splitlines() if line[:1] == "{"))

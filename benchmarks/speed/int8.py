@@ -1,4 +1,4 @@
-"""int8 beside bfloat16 in OpenVINO at BERT-base's size: `python -m benchmarks.int8_speed`
+"""int8 beside bfloat16 in OpenVINO at BERT-base's size: `python -m benchmarks.speed.int8`
 
 Random weights and ids, so speed only; what int8 costs in score is for the gate of `zoo export`.
 """
@@ -20,7 +20,7 @@ from zoo.inference.engines import Choice, module_of, open_graph
 from zoo.models.structbert.config import Config
 from zoo.models.structbert.model import build
 
-COMMAND = "python -m benchmarks.int8_speed"
+COMMAND = "python -m benchmarks.speed.int8"
 SHAPES = ((8, 128), (32, 32), (1, 64))
 WORDS = 2000  # the vocabulary does not count: its rows are looked up
 CALIBRATION = (16, 64)

@@ -22,11 +22,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import common
-from benchmarks.train_references import BATCH, DATA, LR, WIDTH, model_folder
+from benchmarks.speed.train_references import BATCH, DATA, LR, WIDTH, model_folder
 from zoo import env, terminal
 
-COMMAND = "python -m benchmarks.train_speed"
+COMMAND = "python -m benchmarks.speed.train"
 CANDIDATES = ("trainer", "torch", "paddle", "zoo")
+CELLS = "base/sst2,base/peoples-daily,minilm/sst2,minilm/peoples-daily"  # network / data
 
 
 class Server:
@@ -37,7 +38,7 @@ class Server:
         plain = name == "paddle" and env.mkl_path()
         variables = os.environ | ({env.MKL_PATH_VARIABLE: "0"} if plain else {})
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.train_references", name, size, data],
+            [sys.executable, "-m", "benchmarks.speed.train_references", name, size, data],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -159,8 +160,7 @@ def measure(size: str, data: str, names: tuple[str, ...], rounds: int, updates: 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default="base,minilm")
-    parser.add_argument("--data", default="sst2,peoples-daily")
+    parser.add_argument("--cells", default=CELLS, help=f"of {CELLS}")
     parser.add_argument("--candidates", default=",".join(CANDIDATES))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--updates", type=int, default=4)
@@ -171,11 +171,12 @@ def main() -> int:
 
 def _main(given: argparse.Namespace) -> None:
     rows = []
-    for size in given.models.split(","):
-        for data in given.data.split(","):
-            rows += measure(size, data, tuple(given.candidates.split(",")), given.rounds, given.updates)
+    for cell in given.cells.split(","):
+        size, _, data = cell.partition("/")
+        rows += measure(size, data, tuple(given.candidates.split(",")), given.rounds, given.updates)
     if given.save:
-        command = f"{COMMAND} --rounds {given.rounds} --updates {given.updates} --save"
+        cells = "" if given.cells == CELLS else f" --cells {given.cells}"
+        command = f"{COMMAND}{cells} --rounds {given.rounds} --updates {given.updates} --save"
         print(common.write("train_speed", command, rows))
 
 

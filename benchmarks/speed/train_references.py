@@ -1,6 +1,6 @@
 """What the speed of training is compared with: the Trainer, a torch loop and plain paddle; see train_speed.py.
 
-`python -m benchmarks.train_references NAME SIZE DATA` reads numbers of updates and prints the seconds they took.
+`python -m benchmarks.speed.train_references NAME SIZE DATA` reads numbers of updates and prints their seconds.
 """
 
 from __future__ import annotations

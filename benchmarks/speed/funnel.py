@@ -1,4 +1,4 @@
-"""Funnel on CPU: eager and compiled, against torch, and against XLM-R. `python -m benchmarks.funnel_speed`
+"""Funnel on CPU: eager and compiled, against torch, and against XLM-R. `python -m benchmarks.speed.funnel`
 
 Random weights, sizes of funnel-transformer/small: three blocks of four layers, width 768, with the decoder
 (full) and without (base). XLM-R has the twelve layers of xlm-roberta-base, of the same width. Both have 30522 words
@@ -20,7 +20,7 @@ import torch
 import transformers
 
 from benchmarks import common
-from benchmarks.flops import funnel_flops, xlmr_flops
+from benchmarks.speed.flops import funnel_flops, xlmr_flops
 from zoo import env
 from zoo.inference.engines.paddle import PaddleInference
 from zoo.inference.static import to_static
@@ -30,7 +30,7 @@ from zoo.models.funnel.model import build as build_funnel
 from zoo.models.xlmr.config import Config as XLMRConfig
 from zoo.models.xlmr.model import build as build_xlmr
 
-COMMAND = "python -m benchmarks.funnel_speed"
+COMMAND = "python -m benchmarks.speed.funnel"
 SHAPES = ((8, 128), (2, 512))
 FUNNELS = {"Funnel full": "FunnelModel", "Funnel base": "FunnelBaseModel"}
 XLMR = {"vocab_size": 30522, "max_position_embeddings": 514, "type_vocab_size": 1}

@@ -1,4 +1,4 @@
-"""A batch of 8 x 128 at BERT-base's size, by engine: `python -m benchmarks.inference_speed`
+"""A batch of 8 x 128 at BERT-base's size, by engine: `python -m benchmarks.speed.inference`
 
 The same random weights on every side; the texts are paragraphs of SQuAD cut at 128 tokens. "forward" is a batch of
 ids, "texts" is from raw strings to labels. Each side is a process of its own with all cores; the parent asks them
@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks import common
-from benchmarks.inference_sides import MODULE
+from benchmarks.speed.inference_sides import MODULE
 from zoo import env
 from zoo.bench.worker import Worker
 
-COMMAND = "python -m benchmarks.inference_speed"
+COMMAND = "python -m benchmarks.speed.inference"
 BATCH, LENGTH, CALIBRATION = 8, 128, 32
 VOCABULARY = common.SHARED / "assets/bert-base-uncased"
 TEXTS = common.SHARED / "data/squad/train-v2.0.head10.json"

@@ -1,4 +1,4 @@
-"""Beam search on CPU: ours compiled and eager, against transformers. `python -m benchmarks.generation_speed`
+"""Beam search on CPU: ours compiled and eager, against transformers. `python -m benchmarks.speed.generation`
 
 Random weights at true sizes, sources of 128 tokens, 5 beams, 100 tokens (the end token is not allowed before). The
 reference is transformers' generate with a BART of as many layers of the same width and vocabulary. All sides of a
@@ -32,7 +32,7 @@ from zoo.models.palm.model import build as build_palm
 from zoo.models.veco.config import Config as VecoConfig
 from zoo.models.veco.model import build as build_veco
 
-COMMAND = "python -m benchmarks.generation_speed"
+COMMAND = "python -m benchmarks.speed.generation"
 SOURCE, BEAMS, BOS, EOS = 128, 5, 0, 2
 # Of BART: width, heads, feed-forward, encoder layers, decoder layers, vocabulary.
 SIZES = {"PALM base 12+12": (768, 12, 3072, 12, 12, 21504), "VECO 24+6": (1024, 16, 4096, 24, 6, 250002)}

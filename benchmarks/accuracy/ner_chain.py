@@ -1,4 +1,4 @@
-"""The chain of docs/ner.md on People's Daily, measured: `python -m benchmarks.ner_chain`
+"""The chain of docs/ner.md on People's Daily, measured: `python -m benchmarks.accuracy.ner_chain`
 
 The first 1000 sentences of train and all of dev to learn from, every eighth of them kept as the development set;
 every fourth of test (1,159) to be scored and run. Needs the extras `export`, `int8` and `finetune`.
@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks import common
 from examples.ner_chain import chain, plot, show
 
-COMMAND = "python -m benchmarks.ner_chain"
+COMMAND = "python -m benchmarks.accuracy.ner_chain"
 HELD = common.SHARED / "data/peoples_daily_ner"
 WORK = common.ROOT / "build/ner"
 PLOT = common.ROOT / "docs/ner.png"

@@ -1,0 +1,1 @@
+"""Whether the zoo computes what the originals compute."""

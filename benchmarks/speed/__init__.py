@@ -1,0 +1,1 @@
+"""How fast the zoo is beside what one could run instead."""
