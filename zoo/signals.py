@@ -245,10 +245,14 @@ class _Owner:
         """Sends SIGTERM, and SIGKILL to those that do not end within `CHILD_GRACE_SECONDS`."""
         until = time.monotonic() + CHILD_GRACE_SECONDS
         for number in (signal.SIGTERM, signal.SIGKILL):
-            for child in descendants() - self.older:
-                with suppress(OSError):
-                    os.kill(child, number)
-            while descendants() - self.older and time.monotonic() < until:
+            told: set[int] = set()  # once each; the system may list a child late
+            while left := descendants() - self.older:
+                for child in left - told:
+                    with suppress(OSError):
+                        os.kill(child, number)
+                told |= left
+                if time.monotonic() > until:
+                    break
                 time.sleep(POLL_SECONDS)
 
 
