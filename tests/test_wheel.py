@@ -46,7 +46,7 @@ def test_content(wheel: Path) -> None:
     wanted = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "zoo").rglob("*")
-        if path.is_file() and path.suffix in (".py", ".json", ".toml", ".typed")
+        if path.is_file() and path.suffix in (".py", ".json", ".toml", ".typed", ".csv", ".jinja")
     }
     assert names == wanted
     assert {"zoo/py.typed", "zoo/__init__.py", "zoo/models/xlmr/keymap.py"} <= names
@@ -68,6 +68,7 @@ def test_metadata(wheel: Path) -> None:
         "sentencepiece",
         "filelock",
         "rich",
+        "jinja2",
         "setuptools",
         "jsonargparse",
         "docstring-parser",
