@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import resource
 import time
 import zipfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +20,6 @@ import torch
 
 from tests.checkpoint.weight_files import as_numpy, fairseq, pdparams_file, safetensors_file, tensors, torch_file
 from zoo.checkpoint import open_checkpoint
-from zoo.checkpoint.reader import Checkpoint
 from zoo.errors import CheckpointError
 
 Maker = Callable[[Path], Path]
@@ -220,93 +216,6 @@ class TestZip:
                 archive.writestr(name, b"big" if name.endswith("byteorder") else data)
         with pytest.raises(CheckpointError, match="big-endian"):
             open_checkpoint(path)
-
-
-def mutated(data: bytes, rng: random.Random) -> bytes:
-    """One to four changes of the kinds that break files: bytes, numbers, cuts, repeats, swaps of parts."""
-    out = bytearray(data)
-    for _ in range(rng.randint(1, 4)):
-        if not out:
-            break
-        at = rng.randrange(len(out)) if rng.random() < 0.5 else min(int(rng.expovariate(0.002)), len(out) - 1)
-        if rng.random() < 0.3:  # directories of zip files are at the end
-            at = max(0, len(out) - 1 - int(rng.expovariate(0.002)))
-        kind = rng.randrange(7)
-        if kind == 0:
-            out[at] = rng.randrange(256)
-        elif kind == 1:
-            out[at] ^= 1 << rng.randrange(8)
-        elif kind == 2:
-            size = rng.choice((1, 2, 4, 8))
-            value = rng.choice((0, 1, 2**31 - 1, 2**31, 2**63 - 1, 2**64 - 1)) % (1 << 8 * size)
-            out[at : at + size] = value.to_bytes(size, "little")
-        elif kind == 3:
-            del out[at : at + rng.randint(1, 40)]
-        elif kind == 4:
-            start = rng.randrange(len(out))
-            out[at:at] = out[start : start + rng.randint(1, 60)]
-        elif kind == 5:
-            start, size = rng.randrange(len(out)), rng.randint(1, 30)
-            out[at : at + size] = out[start : start + size]
-        else:
-            del out[at:]
-    return bytes(out)
-
-
-def attempt(path: Path, data: bytes) -> str:
-    """ "refused", "read" or the name of an exception that should not be."""
-    path.write_bytes(data)
-    try:
-        with open_checkpoint(path) as checkpoint:
-            consistent(checkpoint)
-    except CheckpointError as error:
-        assert path.name in error.message or path.parent.name in error.message or "'" in error.message
-        return "refused"
-    return "read"
-
-
-def consistent(checkpoint: Checkpoint) -> None:
-    """What was read is what the table says, and every byte of it can be had."""
-    for name, info in checkpoint.infos.items():
-        array = checkpoint.read(name)
-        assert array.shape == info.shape
-        if array.size:
-            np.array(array[tuple(n - 1 for n in array.shape)])
-            np.array(array[(0,) * array.ndim])
-
-
-def fuzz(make: Maker, folder: Path, cases: int, seed: int) -> Counter[str]:
-    path = make(folder / "x.bin")
-    whole, rng, results = path.read_bytes(), random.Random(seed), Counter[str]()
-    for _ in range(cases):
-        results[attempt(path, mutated(whole, rng))] += 1
-    return results
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_mutations(name: str, tmp_path: Path) -> None:
-    results = fuzz(FORMATS[name], tmp_path, 150, seed=1)
-    assert set(results) <= {"refused", "read"} and results["refused"] > 15
-
-
-@pytest.mark.slow
-def test_many_mutations(tmp_path: Path) -> None:
-    from benchmarks.common import write
-
-    cases, seed = int(os.environ.get("FUZZ_CASES", "5000")), int(os.environ.get("FUZZ_SEED", "2"))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    rows = []
-    for name, make in FORMATS.items():
-        results = fuzz(make, tmp_path, cases, seed)
-        rows.append({"format": name, "mutations": cases, "refused": results["refused"], "read": results["read"]})
-        rows[-1]["other"] = cases - results["refused"] - results["read"]
-        assert rows[-1]["other"] == 0
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
-    assert grown < 500, f"memory grew by {grown} MB"
-    print(json.dumps(rows, indent=1))
-    if cases >= 5000:
-        command = f"FUZZ_CASES={cases} FUZZ_SEED={seed} make fuzz"
-        write("fuzz_checkpoint", command, [{**row, "memory_mb": grown} for row in rows])
 
 
 class TestChecksums:

@@ -8,6 +8,7 @@ import io
 import json
 import pickle
 import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,3 +109,24 @@ def legacy_with(content: Any, dump: Callable[[Any], bytes] = lambda x: pickle.du
     out.write(content if isinstance(content, bytes) else dump(content))
     out.write(pickle.dumps([], 2))
     return out.getvalue()
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+
+
+def as_zip(path: Path, content: bytes) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", content)
+
+
+def as_legacy(path: Path, content: bytes) -> None:
+    path.write_bytes(legacy_with(content))
+
+
+def as_pdparams(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+CARRIERS = {"zip": as_zip, "legacy": as_legacy, "pdparams": as_pdparams}
+Carrier = Callable[[Path, bytes], None]

@@ -27,6 +27,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 LARGE = (".safetensors", ".bin", ".pt", ".pdparams", ".model")  # kept as LFS: announced by their sha256
+CONFIG = json.dumps({"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4})
+WEIGHTS = bytes(range(256)) * 400
+TINY = {"config.json": CONFIG, "model.safetensors": WEIGHTS, "vocab.txt": "[PAD]\n", "README.md": "# tiny"}
 
 
 @dataclass

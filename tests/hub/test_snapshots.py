@@ -6,30 +6,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hub.server import HubServer, commit
+from tests.hub.server import CONFIG, TINY, WEIGHTS, HubServer, commit
 from zoo import env, hub
 from zoo.cards import Source
 from zoo.errors import HubError, UnknownModelError
-
-CONFIG = json.dumps({"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4})
-WEIGHTS = bytes(range(256)) * 400
-TINY = {"config.json": CONFIG, "model.safetensors": WEIGHTS, "vocab.txt": "[PAD]\n", "README.md": "# tiny"}
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A hub with one repository. Waiting between tries takes no time."""
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    with HubServer(tmp_path / "server") as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        server.add("org/tiny", TINY)
-        yield server
 
 
 def leftovers() -> list[str]:

@@ -16,14 +16,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.hub.server import HubServer, commit
-from tests.hub.test_snapshots import CONFIG, TINY, WEIGHTS, leftovers, names, server
+from tests.hub.server import CONFIG, TINY, WEIGHTS, HubServer, commit
+from tests.hub.test_snapshots import leftovers, names
 from zoo import env, hub, registry
 from zoo.cards import Source
 from zoo.errors import HubError, UnknownModelError
-
-__all__ = ["server"]  # a fixture
-
 
 # ModelScope and archives
 
