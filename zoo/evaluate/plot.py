@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.finetune.plots import BLUE, GREY, PLOT_STYLE
 from zoo.tasks.scores import AVERAGE_ROW
@@ -22,7 +22,8 @@ def draw(file: Path, found: Evaluation) -> None:
     metric = found.task.metric
     bars = {name or found.task.title: row[metric] for name, row in found.rows.items() if name != AVERAGE_ROW}
     ordered = sorted(bars, key=lambda name: bars[name])
-    with rc_context({**PLOT_STYLE, "font.size": 9}):
+    style: dict[str, Any] = {**PLOT_STYLE, "font.size": 9}
+    with rc_context(style):  # type: ignore[arg-type]
         figure, axes = pyplot.subplots(figsize=(7, max(1.6, 0.22 * len(bars) + 0.9)), layout="constrained")
         drawn = axes.barh(ordered, [bars[name] for name in ordered], color=BLUE)
         axes.bar_label(drawn, fmt="%.1f", padding=3)

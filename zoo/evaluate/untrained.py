@@ -49,8 +49,8 @@ class Evaluation:
 
     @property
     def value(self) -> float:
-        """Gives the headline: of the average, or of the one row."""
-        return self.rows[AVERAGE_ROW if AVERAGE_ROW in self.rows else ""][self.task.metric]
+        """Gives the headline: of the average, which is the last row, or of the one row."""
+        return list(self.rows.values())[-1][self.task.metric]
 
 
 def evaluate(

@@ -46,7 +46,7 @@ def correlations(a: np.ndarray, b: np.ndarray, gold: np.ndarray, own: str = "cos
     Returns:
         "cosine-spearman" -> percent, and so on; ranks of equal values are averaged.
     """
-    made = {}
+    made: dict[str, float] = {}
     for measure in ("cosine", "euclidean", "manhattan"):
         made |= _correlated(f"{measure}-", a, b, gold, measure)
     return made | _correlated("", a, b, gold, own)
@@ -73,7 +73,7 @@ def pair_scores(a: np.ndarray, b: np.ndarray, same: np.ndarray, own: str = "cosi
         "cosine-ap", "cosine-accuracy", "cosine-accuracy-threshold", "cosine-f1", ..., and of the largest over all
         measures "max-ap", "max-f1", "max-precision", "max-recall".
     """
-    made = {}
+    made: dict[str, float] = {}
     for name in (*MEASURES, "similarity"):
         measure = own if name == "similarity" else name
         scores = compared(a, b, measure)

@@ -16,7 +16,9 @@ def questions_as_queries(examples: Sequence[Any]) -> Retrieval:
 
     Texts are stripped; the same context is one document, and of a repeated question the last row's id stays.
     """
-    corpus, queries, relevant = {}, {}, {}
+    corpus: dict[str, str] = {}
+    queries: dict[str, str] = {}
+    relevant: dict[str, dict[str, float]] = {}
     names = {example.question.strip(): example.id for example in examples}
     for example in examples:
         context, question = example.context.strip(), example.question.strip()
@@ -33,19 +35,21 @@ def translations(examples: Sequence[Any]) -> Bitext:
 
 
 def labelled_pairs(
-    same: str = "", dropped: str = "", subset: int = 0, binary: bool = True
+    same: str = "", dropped: str = "", classes: Sequence[str] = (), size: int = 0, binary: bool = True
 ) -> Callable[[list[Any]], Pairs]:
     """Gives the function that makes pairs of classified or scored examples.
 
     Args:
         same: the label that means alike; without it the label is a number.
         dropped: the label of pairs that do not count.
+        classes: all labels in the order of their published numbers, where mteb draws a sample.
+        size: rows of that sample, drawn before others are dropped; 0 for all.
         binary: a threshold is looked for; else the label is correlated, also where it is 1 or 0.
-        subset: rows of mteb's sample, drawn before others are dropped; 0 for all.
     """
 
     def gather(examples: list[Any]) -> Pairs:
-        chosen = [examples[n] for n in mteb_sample([e.label for e in examples], subset)] if subset else examples
+        numbers = [classes.index(e.label) for e in examples] if size else []
+        chosen = [examples[n] for n in mteb_sample(numbers, size)] if size else examples
         kept = [e for e in chosen if e.label is not None and e.label != dropped]
         gold = [float(e.label == same) if same else float(e.label) for e in kept]
         return Pairs([e.text for e in kept], [e.pair for e in kept], gold, binary)
@@ -53,11 +57,11 @@ def labelled_pairs(
     return gather
 
 
-def mteb_sample(labels: Sequence[str], size: int, seed: int = 42) -> list[int]:
+def mteb_sample(labels: Sequence[int], size: int, seed: int = 42) -> list[int]:
     """Draws the rows that mteb's stratified subsample has: `datasets`' train_test_split, stratified by label.
 
     Args:
-        labels: in an order of classes that sorts as the published class numbers do.
+        labels: [N] class numbers, as published.
         size: rows that are drawn; all when there are not more.
     """
     if size >= len(labels):
@@ -67,7 +71,8 @@ def mteb_sample(labels: Sequence[str], size: int, seed: int = 42) -> list[int]:
     counts = np.bincount(classes)
     left_out = _shares(counts, len(labels) - size, generator)
     drawn = _shares(counts - left_out, size, generator)
-    others, chosen = [], []
+    others: list[int] = []
+    chosen: list[int] = []
     for label, count in enumerate(counts):
         rows = np.flatnonzero(classes == label)[generator.permutation(count)]
         others.extend(rows[: left_out[label]])

@@ -107,7 +107,7 @@ def _bucc_part(folder: Path, pair: str, part: str, tuned_on: Mining | None = Non
             kept.setdefault(row.text("sentence"), str(row.get("id")))
         sides.append({name: sentence for sentence, name in kept.items()})
     rows = READERS["tsv"](file_in(folder, pair, f"{pair}.{part}.gold"), ("source", "target"))
-    return Mining(*sides, frozenset((row.text("source"), row.text("target")) for row in rows), tuned_on)
+    return Mining(sides[0], sides[1], frozenset((row.text("source"), row.text("target")) for row in rows), tuned_on)
 
 
 def sts_benchmark(source: str | Path, split: str, language: str) -> Pairs:

@@ -112,7 +112,7 @@ TASKS = (
         title="XNLI",
         metric="max-ap",
         shown=PAIRS,
-        read_one=of_task(XNLI, labelled_pairs("entailment", dropped="neutral", subset=MTEB_SAMPLE)),
+        read_one=of_task(XNLI, labelled_pairs("entailment", "neutral", XNLI.labels, MTEB_SAMPLE)),
         languages=XNLI.languages,
         published_as={"dev": "validation"},
         note=f"of {MTEB_SAMPLE} rows that mteb draws, those that are not neutral.",
