@@ -1,7 +1,7 @@
 """Gives every published score that the zoo knows: which model, what data, who said so. Standard library only.
 
-Two files hold them: papers.csv those of papers, model cards and tutorials, mteb.csv those of mteb's results. What is
-true of them here stands in `zoo.published.ledger`.
+Two files hold them: papers.csv those of papers, model cards and tutorials, mteb.csv those of mteb's results.
+`zoo.published.ledger` says what became of them here.
 """
 
 from __future__ import annotations

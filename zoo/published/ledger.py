@@ -1,7 +1,7 @@
 """Says of every published score what became of it here. Standard library only.
 
-ours.csv holds what was measured, tolerances.csv how far that may be from the published score, ways.csv how a score is
-measured, and models.csv which conversions are proven and what is missing beside them.
+ours.csv holds what was measured, tolerances.csv how far that may be from the published score, ways.csv how a score
+is measured, and models.csv which conversions are proven and what is missing beside them.
 """
 
 from __future__ import annotations
