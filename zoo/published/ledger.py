@@ -118,7 +118,7 @@ def way_of(score: Score) -> Way | None:
     """Gives how a score is measured; None where no command of the zoo leads to it."""
     for row in _rows("ways"):
         if _matches(row, (score.model, score.task, score.split)):
-            if "{recipe}" in row[4] and not score.recipes:
+            if row[4].startswith("finetune") and not score.recipes:
                 return None
             recipe = score.recipes[0] if score.recipes else ""
             return Way(row[3].format(task=score.task), row[4].format(model=score.model, recipe=recipe))
