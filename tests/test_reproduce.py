@@ -115,12 +115,12 @@ def test_a_number_that_never_was_may_be_further_off(place: Path, capsys: pytest.
 
 
 def test_what_cannot_run_is_skipped_with_its_reason(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    zoo = FakeZoo(code=1, said="reading\nerror: No source has 'veco-large'.\nGive a folder.\n")
+    zoo = FakeZoo(code=1, said=f"reading\nerror: '{place}/data/clue' has no file.\nGive a folder.\n")
     assert ran(place, zoo, "xquad-retrieval") == 0
     assert zoo.calls == [], "its data are not there"
     assert "xquad is not in the folder of the data." in capsys.readouterr().out
     assert ran(place, zoo) == 0 and len(zoo.calls) == 1
-    assert "skipped" in (out := capsys.readouterr().out) and "No source has 'veco-large'." in out
+    assert "skipped" in (out := capsys.readouterr().out) and "'DIR/clue' has no file." in out
     assert not (place / "ours.csv").read_text().splitlines()[1:]
 
 

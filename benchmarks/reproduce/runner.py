@@ -115,11 +115,13 @@ def run_job(job: Job, data: Path | None, work: Path, place: str, run: Run) -> Ou
         files.write_json(kept, {"command": job.way.command, "date": date, "scores": scores}, replace=True)
         return Outcome(scores, date)
     reason = _sentence(log) or f"it ended with {code}"
-    return Outcome(skipped=reason) if code == MISSING else Outcome(failed=f"{reason} ({log})")
+    if data:
+        reason = reason.replace(str(data), "DIR")  # results are committed, and name no folder of a machine
+    return Outcome(skipped=reason) if code == MISSING else Outcome(failed=f"{reason} See {log.name}.")
 
 
 def _sentence(log: Path) -> str:
     """Gives the error that a command ended with, else the last line that it printed."""
     lines = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return (errors or [line for line in lines if line.strip()] or [""])[-1]
+    return (errors or [line for line in lines if line.strip()] or [""])[-1].rstrip(":")
