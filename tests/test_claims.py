@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmarks import claims_tables
 from tests.pages import ROOT
 from zoo import published
 from zoo.__main__ import main
@@ -162,3 +163,31 @@ def test_nothing_matches(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_claim_without_ours_has_no_difference() -> None:
     claim: Claim = judged(find(model="veco-large", task="xnli"), None)
     assert claim.difference is None
+
+
+def test_info_leads_to_the_ledger(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "all-MiniLM-L6-v2"]) == 0
+    out = capsys.readouterr().out
+    assert out.rstrip().endswith(
+        f"`zoo claims {MINILM}` says which of them are reproduced here; 2,428 more in {published.MTEB_SOURCE}."
+    )
+
+
+# --- the tables of the pages ---
+
+
+def test_states_of_a_row_of_languages() -> None:
+    """A mean and its languages share a row, whose states are counted when they differ."""
+    score = find(model="veco-large", task="xnli")
+    near, far = judged(score, Ours(score.value, "2026-01-01")), judged(score, Ours(0.0, "2026-01-01"))
+    words = claims_tables.WORDS["en"]
+    row = claims_tables._row(("veco-large", "xnli", "accuracy", "test", "zero-shot"), [near, far], words)
+    assert row[5:10] == (2, "79.9", "1 🟢 reproduced, 1 ◌ open", "79.9", "-79.9000")
+
+
+def test_counts_add_up() -> None:
+    *rows, whole = [line.split("|")[2:-1] for line in claims_tables.counts("en").splitlines()[2:]]
+    numbers = [[int(cell.replace(",", "")) for cell in row] for row in (*rows, whole)]
+    assert [sum(column) for column in zip(*numbers[:-1], strict=True)] == numbers[-1]
+    assert numbers[-1][0] == len(published.every()) == sum(numbers[-1][1:])
+    assert all(f"{numbers[-1][0]:,}" in claims_tables.line(language) for language in ("en", "zh"))
