@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import common, fault_tables, finetuning_tables, speed_tables, summary_tables
+from benchmarks import claims_tables, common, fault_tables, finetuning_tables, speed_tables, summary_tables
 from benchmarks.markdown import markdown, result
 
 PAGES = (
@@ -156,6 +156,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "tokenization": tokenization,
     "train_speed": finetuning_tables.train_speed,
     "workloads": speed_tables.workloads,
+    **claims_tables.TABLES,
     **summary_tables.FAMILY_TABLES,
 }
 

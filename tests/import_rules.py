@@ -31,7 +31,8 @@ class Row:
 TABLE = (
     # Standard library only: `list`, `info` and `--help` stay instant.
     Row("zoo/errors.py"),
-    Row("zoo/published.py"),
+    Row("zoo/published/__init__.py"),
+    Row("zoo/published/ledger.py", parts="zoo.published"),
     Row("zoo/cards.py", parts="zoo.published"),
     Row("zoo/processes.py"),
     Row("zoo/signals.py", parts="zoo.processes"),
@@ -66,6 +67,7 @@ TABLE = (
     Row("zoo/arguments.py", parts="zoo.errors zoo.files zoo.terminal"),
     Row("zoo/batching.py", packages="numpy"),
     Row("zoo/listing.py", parts=f"{LIGHT} zoo.arguments zoo.terminal zoo.registry"),
+    Row("zoo/claims.py", parts=f"{LIGHT} zoo.arguments zoo.terminal zoo.registry"),
     Row(
         "zoo/doctor.py",
         parts="zoo.arguments zoo.terminal zoo.env zoo.hub zoo.files zoo.inference.kinds zoo.inference.verdicts",

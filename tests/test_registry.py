@@ -131,7 +131,7 @@ def test_published_means_agree_with_their_rows() -> None:
 
 
 def test_a_published_score_stands_once() -> None:
-    keys = [(s.model, s.task, s.language, s.metric, s.split, s.source, s.note) for s in published.scores()]
+    keys = [score.key for score in published.scores()]
     assert len(set(keys)) == len(keys)
     known = {recipe.name for recipe in recipes()}
     assert {name for score in published.scores() for name in score.recipes} <= known

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from zoo import arguments, registry, terminal
+from zoo import arguments, published, registry, terminal
 from zoo.cards import Card, Family
 from zoo.errors import UnknownModelError
 
@@ -87,6 +87,9 @@ def _info(given: argparse.Namespace) -> None:
             for s in card.scores
         ]
         terminal.table(rows, ("task", "metric", "score", "split", "published in", "note"), right=(2,))
+        elsewhere = sum(score.model == card.name for score in published.mteb())
+        more = f"; {elsewhere:,} more in {published.MTEB_SOURCE}" if elsewhere else ""
+        print(f"\n`zoo claims {card.name}` says which of them are reproduced here{more}.")
 
 
 def _facts(card: Card, family: Family) -> list[tuple[str, str]]:

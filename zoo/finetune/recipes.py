@@ -161,7 +161,7 @@ def recipes() -> tuple[Recipe, ...]:
 
 
 def _with_published(recipe: Recipe) -> Recipe:
-    """Adds the scores of zoo/published.csv; an average of a suite stands beside those of its tasks."""
+    """Adds the scores of zoo/published/papers.csv; an average of a suite stands beside those of its tasks."""
     rows = published.of_recipe(recipe.name)
     found = []
     for row in rows:
