@@ -165,7 +165,7 @@ def import_rows(tree: Tree) -> list[str]:
 
 
 def places_that_name_a_family(tree: Tree) -> list[str]:
-    """Lines of code outside a family's folder with a family's name in an import, a name or a string to compare."""
+    """Lines of code outside a family's folder with a family's name in an import, a definition or a string."""
     found = []
     for name, source in tree.sources.items():
         if (
@@ -178,7 +178,8 @@ def places_that_name_a_family(tree: Tree) -> list[str]:
             text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
             text = "" if id(node) in docs else text
             text = f"{node.module}" if isinstance(node, ast.ImportFrom) else text
-            if any(re.search(rf"(?<![a-z]){family}(?![a-z])", text) for family in FAMILIES):
+            text = getattr(node, "name", None) or text  # of a class, a function or what is imported
+            if any(re.search(rf"(?<![a-z]){family}(?![a-z])", text.lower()) for family in FAMILIES):
                 found.append(f"{name}:{node.lineno}")  # type: ignore[attr-defined]
     return found
 

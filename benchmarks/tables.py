@@ -62,8 +62,16 @@ def parity() -> str:
                 f"{back['bit_identical']} of {back['tensors']} bit-identical",
             )
         )
-    header = ("checkpoint", "weights", "tensors", "largest difference of an output", "of a gradient, relative")
-    table = markdown((*header, "texts with the same ids", "back in torch's format"), rows)
+    header = (
+        "checkpoint",
+        "weights",
+        "tensors",
+        "difference of the output nearest its tolerance",
+        "largest relative difference of a gradient",
+        "texts with the same ids",
+        "back in torch's format",
+    )
+    table = markdown(header, rows)
     exact = max(r["parity"]["tolerance"]["exact"] for r in reports if r["parity"].get("over_in_float32"))
     note = f"\n\\* rounding: over the float32 tolerance, and equal to {exact:g} or better in float64.\n"
     return f"{table}{note}\nPrinted by `python -m conversion.prove NAME`, reports in conversion/reports.\n"

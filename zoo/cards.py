@@ -90,6 +90,8 @@ class Family:
     Attributes:
         model_types: config.json's `model_type` values it answers to when `architectures` is absent.
         transformers_types: model_type -> the one under which transformers runs the same network.
+        weight_files: names that its publishers give to weight files, beside the usual ones.
+        wrapper_keys: what a torch file of theirs has the state dict under, beside the usual ones.
     """
 
     name: str
@@ -99,3 +101,5 @@ class Family:
     model_types: tuple[str, ...]
     cards: tuple[Card, ...]
     transformers_types: Mapping[str, str] = field(default_factory=dict)
+    weight_files: tuple[str, ...] = ()
+    wrapper_keys: tuple[str, ...] = ()

@@ -165,8 +165,8 @@ def threads() -> int:
 def use_all_cores() -> int:
     """Lets paddle compute on every core (it starts with one) and with all that a core can do.
 
-    OMP_NUM_THREADS and MKL_DEBUG_CPU_TYPE have the last word. Called by the modules that import paddle first.
-    Returns the number of threads.
+    OMP_NUM_THREADS and MKL_DEBUG_CPU_TYPE have the last word. Called where a network is made and where one without
+    layers is opened; importing the zoo changes nothing. Returns the number of threads.
     """
     if path := mkl_path():
         os.environ.setdefault(MKL_PATH_VARIABLE, path)

@@ -29,7 +29,7 @@ examples:
 def list_main(argv: Sequence[str] | None = None) -> int:
     """Runs `zoo list` and returns its exit code."""
     made = arguments.parser("list", "The checkpoints that the zoo knows.", LIST_EXAMPLES)
-    made.add_argument("pattern", nargs="?", default="*", help='a name with wildcards, such as "funnel*"')
+    made.add_argument("pattern", nargs="?", default="*", help='a name with wildcards, such as "xlm-roberta*"')
     made.add_argument("--family", help="only this family")
     made.add_argument("--json", action="store_true", help="machine-readable output")
     return arguments.run(made, _list, argv)

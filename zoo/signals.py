@@ -19,6 +19,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from types import FrameType
 
 from zoo.processes import descendants, place_of
@@ -70,6 +71,7 @@ def owned() -> Iterator[bool]:
     if _owner or not _in_main_thread() or not taken or not hasattr(signal, "pthread_sigmask"):
         yield _owner is None
         return
+    _watch_forks()
     _owner = owner = _Owner(taken)
     owner.start()
     try:
@@ -282,13 +284,16 @@ def _at_exit() -> None:
             signal.signal(number, late)
 
 
+@cache
+def _watch_forks() -> None:
+    """Lets every child that is forked from here on have its signals back."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_forked)
+
+
 def _forked() -> None:
     """Gives the signals back in a child that was forked (a worker of a pool): it may be terminated."""
     global _owner
     if _owner:
         _owner.give_back()
     _owner = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)

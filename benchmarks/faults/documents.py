@@ -8,9 +8,20 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 Files = Mapping[str, bytes]  # name in a folder -> content
+# What modules are called in checkouts from before they were renamed.
+OLDER = {"zoo.finetune.run_folder": "zoo.finetune.folder", "zoo.finetune.checkpoints": "zoo.finetune.state"}
+
+
+def module(name: str) -> ModuleType:
+    """Imports a module of the checkout that is tried, under the name that it has there."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        return import_module(OLDER[name])
 
 
 def packed(content: Any) -> bytes:
@@ -83,11 +94,9 @@ def runs() -> list[Files]:
 
 def read_run(folder: Path) -> object:
     """What `--resume` reads of a run's folder."""
-    from zoo.finetune import checkpoints
-    from zoo.finetune import run_folder as disk
-
-    record = getattr(disk, "read_run", disk.read_json)(folder / "run.json")  # older checkouts are tried, too
-    return record, disk.read_metrics(folder / "metrics.jsonl"), checkpoints.about(folder)
+    disk, checkpoints = module("zoo.finetune.run_folder"), module("zoo.finetune.checkpoints")
+    record = disk.read_run if hasattr(disk, "read_run") else disk.read_json
+    return record(folder / "run.json"), disk.read_metrics(folder / "metrics.jsonl"), checkpoints.about(folder)
 
 
 def tasks() -> list[Files]:
@@ -101,10 +110,9 @@ def tasks() -> list[Files]:
 
 def read_task(folder: Path) -> object:
     """The task of a trained model, as `evaluate` and the pipelines read it."""
-    from zoo.finetune.run_folder import read_task as read
     from zoo.inference.deployed import read_settings
 
-    return read(folder), read_settings(folder)
+    return module("zoo.finetune.run_folder").read_task(folder), read_settings(folder)
 
 
 def exports() -> list[Files]:

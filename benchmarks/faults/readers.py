@@ -26,7 +26,7 @@ def rows(kind: str, tree: Path, label: str, mutations: int, share: float) -> lis
         tree: the checkout that is tried.
         label: what the rows call it.
         mutations: changed files over all readers.
-        share: of the hostile files and hubs, which are tried one after another from the first on.
+        share: of the hostile files and hubs; 0.2 is each fifth.
     """
     if kind == "hubs":
         names: list[str] = ["all"]
@@ -70,10 +70,10 @@ def _inside(kind: str, name: str, count: int, share: float) -> dict[str, Counter
         return _hubs(share)
     from benchmarks.faults.mutations import hostile, mutations
 
-    found = hostile(name).get(name) if kind == "hostile" else mutations(name, count)
-    for line in found.wrong[:40] if found else ():
+    found = hostile(name, share) if kind == "hostile" else mutations(name, count)
+    for line in found.wrong[:40]:
         print(line, flush=True)
-    return {name: found.counts} if found else {}
+    return {name: found.counts} if found.counts else {}
 
 
 def _hubs(share: float) -> dict[str, Counter[str]]:

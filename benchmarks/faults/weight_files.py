@@ -33,12 +33,12 @@ def arrays() -> dict[str, np.ndarray]:
 
 def in_safetensors(named: Mapping[str, np.ndarray]) -> bytes:
     """A file of the format."""
-    from zoo.checkpoint import write_safetensors
-    from zoo.checkpoint.dtypes import DTYPE_NAMES
+    from zoo.checkpoint import dtypes, write_safetensors
     from zoo.checkpoint.rules import TensorInfo
 
     with tempfile.TemporaryDirectory() as work:
-        infos = [TensorInfo(name, DTYPE_NAMES[array.dtype], array.shape) for name, array in named.items()]
+        codes = dtypes.DTYPE_NAMES if hasattr(dtypes, "DTYPE_NAMES") else dtypes.NAMES  # older checkouts
+        infos = [TensorInfo(name, codes[array.dtype], array.shape) for name, array in named.items()]
         write_safetensors(Path(work) / "x", infos, iter(named.values()), {"format": "pt"})
         return (Path(work) / "x").read_bytes()
 

@@ -178,6 +178,34 @@ def test_worker_dies(
     assert type(found.value) is error
 
 
+@pytest.mark.parametrize("busy", ["time.sleep(60)", "with signals.deferred(): time.sleep(60)"])
+def test_worker_that_is_ended_tidies_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: str) -> None:
+    """Closing it in the midst of its work leaves no lock and no temporary folder."""
+    target = tmp_path / "cache" / "entry"
+    target.parent.mkdir()
+    module = child(
+        tmp_path,
+        monkeypatch,
+        f"""
+import time
+from pathlib import Path
+from zoo import files, signals
+def start(job):
+    with files.publish(job["target"]):
+        Path(job["begun"]).touch()
+        {busy}
+""",
+    )
+    begun = tmp_path / "begun"
+    with Worker(module, {"target": str(target), "begun": str(begun)}):
+        for _ in range(600):
+            if begun.exists():
+                break
+            time.sleep(0.05)
+        assert [path.name[:6] for path in target.parent.iterdir()] == [".entry"] * 2
+    assert not list(target.parent.iterdir())
+
+
 @pytest.mark.parametrize(
     "line",
     [

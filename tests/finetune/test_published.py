@@ -182,7 +182,11 @@ def test_mistakes_of_the_search(writer: Path, tmp_path: Path, finetune: Command)
     for split in ("train", "dev"):
         (data / f"{split}.tsv").write_text("一篇文章\t摘要\n", "utf-8")
     words = ("--task", "lcsts", "--model", writer, "--data", data, "--out", tmp_path / "run")
-    for given, said in (("num_beam=5", "no option 'num_beam'"), ("num_beams=0", "num_beams=0 does not work")):
+    for given, said in (
+        ("num_beam=5", "no option 'num_beam'"),
+        ("num_beams=0", "num_beams=0 does not work"),
+        ("search=palm", "search='palm' does not work.\nThis network has standard."),
+    ):
         code, _, err = finetune(*words, "--generate", given)
         assert code == 2 and said in err
     code, _, err = finetune(*words, "--network", "keep_decoder_layers=3-4")

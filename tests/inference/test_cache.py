@@ -309,6 +309,34 @@ def test_what_killed_processes_left_goes_by_age(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere").is_dir()
 
 
+def test_what_a_killed_process_left_goes_with_the_next_entry() -> None:
+    """Whatever network it compiled, and at once: its lock is free. One that is at work keeps its own."""
+    dead, alive = (cache.folder() / (digit * 32) for digit in "07")
+    code = """
+import os, sys
+from pathlib import Path
+from zoo import files
+target = Path(sys.argv[1])
+with files.lock(target.with_name(f"{target.name}.compile")), files.publish(target):
+    if len(sys.argv) > 2:
+        os.kill(os.getpid(), 9)
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
+    cache.folder().mkdir(parents=True)
+    subprocess.run([sys.executable, "-c", code, str(dead), "killed"], check=False)
+    command = [sys.executable, "-c", code, str(alive)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "at work\n"
+        hidden = [path.name for path in cache.folder().glob(".*")]
+        assert len(hidden) == 6
+        logits(tiny())
+        left = [path.name for path in cache.folder().glob(".*")]
+        assert sorted(left) == sorted(name for name in hidden if name.startswith(".7"))
+        other.communicate("")
+    assert other.returncode == 0 and not list(cache.folder().glob(".*"))
+
+
 def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     cache.folder().parent.mkdir(parents=True)
     cache.folder().touch()

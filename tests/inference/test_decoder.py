@@ -71,6 +71,10 @@ def batch() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_as_the_network(pair: tuple[Seq2Seq, CompiledSeq2Seq], options: dict[str, Any]) -> None:
     given = {**batch(), **SPECIAL, "max_length": 40, **options}
+    if options.get("search", "standard") not in pair[0].SEARCHES:
+        with pytest.raises(UsageError, match="search="):
+            pair[1].generate(**given)
+        return
     wanted, made = (side.generate(**given) for side in pair)
     np.testing.assert_array_equal(made.sequences, wanted.sequences)
     np.testing.assert_allclose(made.scores, wanted.scores, atol=1e-4)

@@ -159,7 +159,6 @@ OPTIONS = st.fixed_dictionaries(
     optional={
         "length_penalty": st.sampled_from([0.0, 0.6, 2.0]),
         "no_repeat_ngram_size": st.integers(0, 3),
-        "search": st.sampled_from(["standard", "palm"]),
         "decoder_start_ids": st.lists(st.integers(0, VOCABULARY - 1), min_size=1, max_size=4),
     },
 )
@@ -236,6 +235,18 @@ def test_golden_beams(palm: tuple[Seq2Seq, dict[str, np.ndarray]], name: str, us
     for row in range(3):
         assert row_of(made, row) == arrays[f"out/{name}/{row}"].tolist()
         assert abs(made.scores[row] - arrays[f"out/{name}/{row}/score"]) <= 1e-4
+
+
+@settings(max_examples=10, deadline=None)
+@given(OPTIONS)
+def test_palm_cached_and_uncached(palm: tuple[Seq2Seq, dict[str, np.ndarray]], options: dict[str, Any]) -> None:
+    model, arrays = palm
+    start = [token % 30 for token in options.get("decoder_start_ids", [2])]
+    asked = {**options, "decoder_start_ids": start, "max_length": min(options["max_length"], 15), "search": "palm"}
+    given = {"input_ids": arrays["in/src"], "attention_mask": arrays["in/mask"], "eos_token_id": 3, **asked}
+    cached, uncached = model.generate(**given), model.generate(**given, use_cache=False)
+    np.testing.assert_array_equal(cached.sequences, uncached.sequences)
+    np.testing.assert_allclose(cached.scores, uncached.scores, atol=1e-4, rtol=1e-5)
 
 
 def test_palm_n_best(palm: tuple[Seq2Seq, dict[str, np.ndarray]]) -> None:
@@ -324,6 +335,8 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"max_length": 5, "min_length": 6}, UsageError, "min_length=6"),
     ({"max_length": 0}, UsageError, "max_length=0"),
     ({"search": "depth"}, UsageError, "search='depth'"),
+    ({"search": "palm"}, UsageError, "search='palm'"),  # of another family
+    ({"search": ["standard"]}, UsageError, "search="),
     ({"beams": 3}, UsageError, "no beams="),
     ({"do_sample": True, "num_beams": 2}, UsageError, "do_sample"),
     ({"do_sample": True, "top_p": 0.0}, UsageError, "top_p"),

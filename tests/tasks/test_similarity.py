@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoo import tasks
 from zoo.errors import InputError, UsageError, ZooError
 from zoo.tasks import similarity
 from zoo.tasks.similarity.gather import mteb_sample
@@ -128,6 +129,23 @@ def test_pairs_of_data_sets(task: str, folder: str, languages: tuple[str, ...]) 
     ((_, data),) = similarity.find(task).read(DATA / folder, "dev", languages)
     assert isinstance(data, Pairs) and len(data.first) == len(data.second) == len(data.gold) > 0
     assert data.binary == task.endswith("pairs") and (not data.binary or set(data.gold) <= {0.0, 1.0})
+
+
+def test_sentence_pairs_guard_an_export(minilm_snapshot: Path) -> None:
+    """The task of the same name that `zoo export --guard` takes: the same pairs, as rows of a network."""
+    from zoo.models.structbert import tokenizer
+    from zoo.models.structbert.config import Config
+
+    task = tasks.find("stsb-sts")
+    examples = list(task.read(DATA / "glue", "dev"))
+    config = Config.from_dict(json.loads((minilm_snapshot / "config.json").read_text("utf-8")))
+    features = task.features(examples, tokenizer.load(minilm_snapshot, config))
+    assert len(features) == 2 * len(examples) and task.head == "embedding"
+    gold = [float(e.label) for e in examples]  # type: ignore[attr-defined]
+    vectors = [np.array([1.0, 0.0]) for _ in gold] + [np.array([score, 5 - score]) for score in gold]
+    answers = task.predictions({"embeddings": vectors}, features, examples)
+    assert task.score(answers, examples).value == pytest.approx(100.0)
+    assert tasks.from_dict(task.to_dict()) == task
 
 
 def test_the_sts_benchmark_as_published() -> None:

@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--engine", default=(), type=_names, metavar="A,B", help="see below")
     made.add_argument("--processes", default=1, type=int, metavar="N", help="instances that share the cores (1)")
     made.add_argument("--rounds", default=30, type=int, metavar="N", help="calls of each, for at most 20 s (30)")
-    made.add_argument("--out", metavar="DIR", help="write measure.csv, measure.json and measure.png there")
+    made.add_argument("--out", metavar="DIR", help="write bench.csv, bench.json and bench.png there")
     made.add_argument("--json", action="store_true", help="print everything as JSON")
     return made
 

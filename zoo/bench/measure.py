@@ -128,6 +128,7 @@ def _networks(grid: Grid, tell: Tell) -> dict[str, dict[str, Any]]:
     from zoo.inference.deployed import EXPORT_FILE, model_folder
     from zoo.inference.engines import ENGINES, missing
 
+    env.use_all_cores()  # paddle, imported by these, wrote an OMP_NUM_THREADS that the children would obey
     if (model_folder(grid.model) / EXPORT_FILE).is_file():
         about = _about(grid, AUTO)
         engines = grid.engines or (about["engine"],)

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from zoo import errors
+from zoo import errors, signals
 from zoo.errors import ZooError
 
 Message = dict[str, Any]
@@ -31,6 +31,7 @@ OUT_OF_MEMORY = re.compile(
     r"bad.?alloc|alloc\w*\W+\w*\W*memory|out of memory|not enough memory|resourceexhausted", re.I
 )
 CHECKOUT = Path(__file__).resolve().parents[2]
+END_SECONDS = 3.0  # that a child has to stop by itself, and once more to tidy up at once
 
 
 class OutOfMemoryError(RuntimeError):
@@ -107,9 +108,12 @@ class Worker:
         return RuntimeError(f"The process ended with {code}:\n{printed}")
 
     def close(self) -> None:
-        """Ends the child."""
-        self._child.kill()
-        self._child.communicate()
+        """Ends the child, which removes what it has half-written: by SIGTERM, a second one, and SIGKILL."""
+        for end in (self._child.terminate, self._child.terminate, self._child.kill):
+            end()
+            with suppress(subprocess.TimeoutExpired):
+                self._child.communicate(timeout=END_SECONDS)
+                break
         self._printed.close()
 
     def __enter__(self) -> Worker:
@@ -122,7 +126,7 @@ class Worker:
 
 
 def serve(start: Callable[[Message], tuple[Message, Run]]) -> None:
-    """The child's side: answers until the parent is gone.
+    """The child's side: answers until the parent is gone, or ends it by a signal.
 
     Args:
         start: gets the job; returns what `about` says, and what answers every further message.
@@ -149,9 +153,10 @@ def serve(start: Callable[[Message], tuple[Message, Run]]) -> None:
         runs.append(run)
         return about
 
-    reply(begin)
-    for line in sys.stdin if runs else ():
-        reply(lambda: runs[0](json.loads(line)))  # noqa: B023
+    with signals.owned(), suppress(signals.Stopped):
+        reply(begin)
+        for line in sys.stdin if runs else ():
+            reply(lambda: runs[0](json.loads(line)))  # noqa: B023
 
 
 def limit_memory(count: int) -> None:

@@ -26,6 +26,7 @@ from zoo.checkpoint.pickle_values import Namespace
 from zoo.checkpoint.rules import TensorInfo
 from zoo.checkpoint.torch_values import ALLOWED_NAMES, TorchStorage, TorchTensor, item_size, storage_of
 from zoo.checkpoint.unpickle import unpickle
+from zoo.checkpoint.weight_files import WRAPPER_KEYS
 from zoo.checkpoint.zip_file import members
 from zoo.errors import CheckpointError
 from zoo.files import quote
@@ -33,7 +34,6 @@ from zoo.files import quote
 LEGACY_MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 MAX_OPTIONS, MAX_LIST = 10_000, 256  # a training's options, and the items of one
-WRAPPER_KEYS = ("model", "state_dict", "module", "palm", "model_state_dict")
 
 
 def read_zip(data: memoryview, source: str) -> FileContent:

@@ -22,10 +22,10 @@ from zoo.errors import UsageError, ZooError
 EPILOG = f"""\
 examples:
   zoo convert all-MiniLM-L6-v2 --out minilm
-  zoo convert "*infoxlm*" --dry-run              what would be fetched and written
+  zoo convert "xlm-roberta*" --dry-run           what would be fetched and written
   zoo convert runs/sst2 --to torch --out sst2-torch
 
-A NAME is a model of the zoo (see `zoo list`), a wildcard ("*infoxlm*", in quotes), a folder
+A NAME is a model of the zoo (see `zoo list`), a wildcard ("xlm-roberta*", in quotes), a folder
 ("./my-model": of transformers, of PaddleNLP, or of a finished run of zoo.finetune), or a repository of the Hub
 ("BAAI/bge-m3", "BAAI/bge-m3@revision").
 

@@ -15,6 +15,7 @@ from zoo.files.reading import (
     read_object,
     read_text,
 )
+from zoo.files.temporary import remove_leftovers
 from zoo.files.writing import (
     new_file,
     probe,
@@ -50,6 +51,7 @@ __all__ = [
     "read_text",
     "real_folder",
     "remove",
+    "remove_leftovers",
     "scratch",
     "sha256",
     "sha256_of",

@@ -6,11 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoo import signals
-from zoo.files.disk import room_of, short_name
+from zoo.errors import ZooError
+from zoo.files.disk import lock, room_of, short_name
 
 TARGET_FILE = "target"  # in a temporary folder: the name of what is being written
 
@@ -18,7 +19,7 @@ TARGET_FILE = "target"  # in a temporary folder: the name of what is being writt
 @contextmanager
 def temporary_folder(target: Path, tidy: bool = True) -> Iterator[Path]:
     """Gives a temporary folder on the target's disk, marked as the target's, so that one left by a kill can go."""
-    room, start = room_of(target), f".{short_name(target)}.zoo-tmp-"
+    room, start = room_of(target), _start(target)
     if tidy:
         _tidy(target, room, start)
     folder = Path(tempfile.mkdtemp(prefix=start, dir=room))
@@ -33,6 +34,17 @@ def temporary_folder(target: Path, tidy: bool = True) -> Iterator[Path]:
             yield folder
         finally:
             clear()
+
+
+def remove_leftovers(target: Path) -> None:
+    """Removes the lock and the temporary folders that a killed process left, unless one works on the target."""
+    with suppress(OSError, ZooError), lock(target, wait=False):
+        _tidy(target, room_of(target), _start(target))
+
+
+def _start(target: Path) -> str:
+    """Gives how the names of a target's temporary folders start."""
+    return f".{short_name(target)}.zoo-tmp-"
 
 
 def _tidy(target: Path, room: Path, start: str) -> None:

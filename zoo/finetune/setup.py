@@ -25,8 +25,9 @@ from zoo.finetune.losses import COUNTS_PADDING, Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.loading import load
 from zoo.models.common.base import Model
-from zoo.models.common.generation.options import Options
+from zoo.models.common.generation import STANDARD_SEARCH, Options, search_of
 from zoo.models.common.losses import IGNORED_LABEL
+from zoo.models.common.seq2seq import Seq2Seq
 from zoo.tasks import Example, Task
 from zoo.tasks.running import ends_of, features_of
 from zoo.tasks.user_tasks import TASK_KINDS, own
@@ -146,6 +147,8 @@ def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[s
     asked = search_options(config, task)
     if not asked:
         return {}
+    if isinstance(model, Seq2Seq):
+        search_of(model, asked.get("search", STANDARD_SEARCH))
     start, end = ends_of(task, model.tokenizer, model.config)
     return {**asked, **({"bos_token_id": start[0], "eos_token_id": end[-1]} if len(end) > 1 else {})}
 

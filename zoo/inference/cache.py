@@ -38,11 +38,11 @@ log = logging.getLogger("zoo")
 FORMAT = 1
 GRAPH_FILE = "graph.json"  # written last, and part of every entry
 UNUSED_SECONDS = 30 * 86400  # seconds after which an entry that nobody opened goes
-LEFTOVER_SECONDS = 86400  # seconds after which what a killed process left goes
+LEFTOVER_SECONDS = 86400  # seconds after which what a killed process left goes, where no lock tells that it is dead
 WAIT_SECONDS = 60.0  # seconds to wait for another process that compiles the same
 # Names in the cache: entries, what belongs to exports, and what is temporary (today's, and of older versions).
 KEY_PATTERN = re.compile("[0-9a-f]{32}")
-LEFTOVER_PATTERN = re.compile(r"\.[0-9a-f]{32}(\.compile)?(\.zoo-tmp-.+|\.zoo-lock|\.tmp|\.old|\.lock|)")
+LEFTOVER_PATTERN = re.compile(r"\.([0-9a-f]{32}(?:\.compile)?)(\.zoo-tmp-.+|\.zoo-lock|\.tmp|\.old|\.lock|)")
 CACHE_PATTERN = re.compile(rf"{KEY_PATTERN.pattern}|\.export-{KEY_PATTERN.pattern}|{LEFTOVER_PATTERN.pattern}")
 GRAPH_PATTERN = re.compile(
     r"(model|source|step)\.(json|pdiparams|onnx|xml|bin)|graph\.json|\.zoo-files\.json(\.new)?"
@@ -228,8 +228,10 @@ def _clear(entry: Path) -> None:
 
 def _remove_unused(kept: Path) -> None:
     """Entries that nobody opened for long, and what killed processes left. What cannot be removed stays."""
-    now = time.time()
-    for path in kept.parent.iterdir():
+    now, paths = time.time(), list(kept.parent.iterdir())
+    for name in {found[1] for path in paths if (found := LEFTOVER_PATTERN.fullmatch(path.name))}:
+        files.remove_leftovers(kept.with_name(name))
+    for path in paths:
         try:
             about = path / GRAPH_FILE if KEY_PATTERN.fullmatch(path.name) else path
             old = LEFTOVER_SECONDS if LEFTOVER_PATTERN.fullmatch(path.name) else UNUSED_SECONDS

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zoo import env
 from zoo.errors import CheckpointError, UsageError, to_install
 from zoo.files import Fields, clean, is_name, quote, read_object, sha256
 from zoo.inference import cache, trust
@@ -67,6 +68,7 @@ def deploy(
         CheckpointError: a file of an export is damaged.
         ZooError: what `zoo.load` says.
     """
+    env.use_all_cores()
     name, settings = _name(model), {}
     if not isinstance(model, Model):
         folder = model_folder(model)

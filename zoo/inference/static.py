@@ -20,14 +20,12 @@ from paddle import Tensor, nn
 from paddle.nn import functional as F
 from paddle.static import InputSpec
 
-from zoo import env, files
+from zoo import files
 from zoo.errors import UsageError, to_install
 from zoo.inference.traced import save_traced
 from zoo.models.common.base import Model
 from zoo.models.common.layers import gelu_tanh
 from zoo.models.common.outputs import NOT_COMPUTED, Output
-
-env.use_all_cores()
 
 GRAPH_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 ENCODER_OUTPUTS = ("last_hidden_state", "pooler_output")

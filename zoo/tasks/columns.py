@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from zoo.errors import InputError, UsageError
 from zoo.files import clean, quote
-from zoo.tasks.rows import Row, lines
+from zoo.tasks.rows import Row, csv_values, lines
 
 log = logging.getLogger("zoo")
 
@@ -46,7 +46,7 @@ CONLLU_RANGE = re.compile(r"\d+[-.]\d+")
 
 def _quoted(line: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=delimiter), [line])
+        return next(csv_values([line], delimiter), [line])
     except csv.Error:
         return [line]
 

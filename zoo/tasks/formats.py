@@ -14,9 +14,8 @@ from typing import Any
 from zoo.errors import InputError
 from zoo.files import clean
 from zoo.tasks.columns import conll
-from zoo.tasks.rows import Row, lines, shown
+from zoo.tasks.rows import Row, csv_values, lines, shown
 
-csv.field_size_limit(2**27)
 log = logging.getLogger("zoo")
 
 
@@ -77,7 +76,7 @@ def table(file: Path, columns: Sequence[str] = (), delimiter: str = ",", numbere
         for place, line in lines(file):  # noqa: B007
             yield line + "\n"
 
-    reader = csv.reader(text(), delimiter=delimiter, strict=True)
+    reader = csv_values(text(), delimiter, strict=True)
     begin = 1
     try:
         for values in reader:

@@ -54,14 +54,7 @@ class Retrieval(Task[SentencePair, tuple[int, int]]):
         return SentencePair(str(row.line), row.text("source"), row.text("target"), language=language)
 
     def encode(self, examples: list[SentencePair], tokenizer: Tokenizer, max_length: int) -> Features:
-        texts = [e.source for e in examples] + [e.target for e in examples]
-        rows = tokenizer(texts, max_length=max_length, padding=False)
-        columns: dict[str, Column] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
-        count = len(examples)
-        side = np.repeat([0, 1], count)
-        return Features(columns, np.tile(np.arange(count), 2), {"side": side}, tokenizer.pad_token_id or 0)
+        return two_sided([e.source for e in examples], [e.target for e in examples], tokenizer, max_length)
 
     def predictions(
         self, outputs: Outputs, features: Features, examples: Sequence[SentencePair]
@@ -70,11 +63,8 @@ class Retrieval(Task[SentencePair, tuple[int, int]]):
 
         Both are numbers within the pair's language, from `embeddings` [D] of each row.
         """
-        vectors, side = np.stack([np.asarray(v) for v in outputs["embeddings"]]), np.asarray(features.notes["side"])
+        sides = sides_of(outputs, features)
         found = np.zeros((len(examples), 2), np.int64)
-        sides = [np.zeros((len(examples), vectors.shape[1]), vectors.dtype) for _ in range(2)]
-        for which in (0, 1):
-            sides[which][features.sample[side == which]] = vectors[side == which]
         languages = np.array([e.language for e in examples])
         for language in dict.fromkeys(languages.tolist()):
             at = np.flatnonzero(languages == language)
@@ -96,6 +86,25 @@ class Retrieval(Task[SentencePair, tuple[int, int]]):
         yield "language\tline\tnearest to English\tnearest English"
         for example, (source, english) in zip(examples, predictions, strict=True):
             yield f"{example.language}\t{example.id}\t{source}\t{english}"
+
+
+def two_sided(first: list[str], second: list[str], tokenizer: Tokenizer, max_length: int) -> Features:
+    """Gives the token ids of [N] texts and of the [N] that they are compared with, all rows of one run."""
+    rows = tokenizer([*first, *second], max_length=max_length, padding=False)
+    columns: dict[str, Column] = {
+        name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
+    }
+    sample, side = np.tile(np.arange(len(first)), 2), np.repeat([0, 1], len(first))
+    return Features(columns, sample, {"side": side}, tokenizer.pad_token_id or 0)
+
+
+def sides_of(outputs: Outputs, features: Features) -> list[np.ndarray]:
+    """Gives the vectors [N, D] of either side of what `two_sided` made."""
+    vectors, side = np.stack([np.asarray(v) for v in outputs["embeddings"]]), np.asarray(features.notes["side"])
+    sides = [np.zeros((len(vectors) // 2, vectors.shape[1]), vectors.dtype) for _ in range(2)]
+    for which in (0, 1):
+        sides[which][features.sample[side == which]] = vectors[side == which]
+    return sides
 
 
 TATOEBA_CODES = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -13,6 +14,7 @@ from zoo.files import clean, open_regular, quote
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
+MAX_FIELD_BYTES = 2**27  # of a value in a table with commas; Python's own limit of 2**17 is less than an article
 QUOTED_CHARACTERS = 60  # of a value that an error repeats
 
 
@@ -77,6 +79,15 @@ def number_of(ident: str) -> int | str:
 def shown(value: object) -> str:
     """Gives a value as an error repeats it, cut when it is long."""
     return quote(value, QUOTED_CHARACTERS)
+
+
+def csv_values(text: Iterable[str], delimiter: str, strict: bool = False) -> Iterator[list[str]]:
+    """Gives the values of each row of a table with quotes; raises csv.Error where the quotes make no sense.
+
+    Python has one limit of a value's length for the whole process; it is raised here, and stays so.
+    """
+    csv.field_size_limit(max(MAX_FIELD_BYTES, csv.field_size_limit()))
+    return csv.reader(text, delimiter=delimiter, strict=strict)
 
 
 def lines(file: Path) -> Iterator[tuple[int, str]]:

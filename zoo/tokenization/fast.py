@@ -13,28 +13,14 @@ import tokenizers
 from zoo.errors import CheckpointError, ZooError
 from zoo.files import clean, quote
 from zoo.tokenization.added import AddedToken, read_id
+from zoo.tokenization.forks import quiet_forks
 from zoo.tokenization.layout import Layout
 from zoo.tokenization.pieces import Pieces
-
-
-def _before_fork() -> None:
-    """Keeps a child of a process that used threads from starting more; the library would warn in each child."""
-    global _unset
-    _unset = PARALLELISM_VARIABLE not in os.environ
-    os.environ.setdefault(PARALLELISM_VARIABLE, "false")
-
-
-def _after_fork() -> None:
-    if _unset:
-        os.environ.pop(PARALLELISM_VARIABLE, None)
-
 
 # Texts at a time: enough for every core, and so few that what the library allocates for them is used again. That is
 # a tenth faster than whole files on an idle machine, and more than twice as fast on a busy one.
 BLOCK_TEXTS = 32 * (os.cpu_count() or 1)
-PARALLELISM_VARIABLE, _unset = "TOKENIZERS_PARALLELISM", False
 MAX_SPECIAL_TOKENS = 64  # special tokens of a pair; the classes of upstream have 3 or 4
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork)
 
 
 @contextmanager
@@ -87,6 +73,7 @@ class FastEngine:
         Raises:
             CheckpointError: the rules of the file do not come to an end with a text.
         """
+        quiet_forks()
         encode = self.inner.encode_batch if offsets else self.inner.encode_batch_fast
         found = []
         for start in range(0, len(texts), BLOCK_TEXTS):

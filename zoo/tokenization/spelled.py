@@ -10,6 +10,7 @@ import tokenizers
 from tokenizers import models, normalizers
 
 from zoo.tokenization.added import AddedToken
+from zoo.tokenization.forks import quiet_forks
 
 
 class TextPart(NamedTuple):
@@ -51,6 +52,7 @@ class TokenSplitter:
         """Gives the parts of those texts that spell a token, by the numbers of the texts."""
         chosen = [n for n, text in enumerate(texts) if self._pattern is None or self._pattern.search(text)]
         found = {}
+        quiet_forks()
         for n, row in zip(chosen, self._inner.encode_batch([texts[n] for n in chosen]), strict=True):
             if any(i in self._names for i in row.ids):
                 found[n] = [

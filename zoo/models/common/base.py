@@ -14,7 +14,7 @@ from pathlib import Path
 import paddle
 from paddle import Tensor, nn
 
-from zoo import files
+from zoo import env, files
 from zoo.cards import Card
 from zoo.checkpoint import write_safetensors
 from zoo.checkpoint.rules import TensorInfo, group_of
@@ -69,6 +69,7 @@ class Model(nn.Layer):
     picks: Mapping[str, tuple[int, ...]] = {}
 
     def __init__(self, config: ModelConfig, task: str | None = None) -> None:
+        env.use_all_cores()
         super().__init__()
         self.config = config
         self.task = task

@@ -9,10 +9,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional as F
 from paddle.nn.initializer import Normal
 
-from zoo import env
 from zoo.errors import InputError
-
-env.use_all_cores()  # every network is built from here; paddle itself starts with one thread
 
 
 def gelu_tanh(x: Tensor) -> Tensor:

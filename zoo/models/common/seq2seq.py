@@ -7,7 +7,7 @@ zoo/models/common/decoding.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import paddle
@@ -18,7 +18,15 @@ from zoo.models.common.base import Model
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.decoding import KeyValue, causal_mask
 from zoo.models.common.embeddings import sequential_positions
-from zoo.models.common.generation import EagerEngine, Generated, Ids, generate
+from zoo.models.common.generation import (
+    STANDARD_SEARCH,
+    EagerEngine,
+    Generated,
+    Ids,
+    Search,
+    beam_search,
+    generate,
+)
 from zoo.models.common.layers import additive_mask
 from zoo.models.common.outputs import Output
 
@@ -29,10 +37,12 @@ class Seq2Seq(Model):
     Attributes:
         LOSSES: name -> loss of (logits [B, N, V], labels [B, N]); the first is the default, the one that the
             published numbers were made with.
+        SEARCHES: name -> beam search, for `generate(search=)`.
     """
 
     prefix = "seq2seq."
     LOSSES: ClassVar[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {}
+    SEARCHES: ClassVar[Mapping[str, Search]] = {STANDARD_SEARCH: beam_search}
 
     def __init__(self, config: ModelConfig, task: str | None = None) -> None:
         super().__init__(config, task)

@@ -4,6 +4,7 @@ from zoo.cards import Architecture, Card, Family, Source
 
 ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
 MODELSCOPE_LICENCE = "not established"
+WEIGHT_FILE = "palm_model.pt"
 FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages and code."
 # task: BLEU-1, BLEU-4, ROUGE-L
 
@@ -50,7 +51,7 @@ CARDS = (
             Source(
                 "archive",
                 "https://alice-open.oss-cn-zhangjiakou.aliyuncs.com/PALM/chinese-palm-base.tar.gz",
-                files=("palm_model.pt",),
+                files=(WEIGHT_FILE,),
             ),
         ),
         heads=("generation", "mlm"),
@@ -98,4 +99,6 @@ FAMILY = Family(
     ),
     model_types=("palm",),
     cards=CARDS,
+    weight_files=(WEIGHT_FILE,),
+    wrapper_keys=("palm",),
 )

@@ -23,6 +23,7 @@ from zoo.models.common.seq2seq import Seq2Seq
 from zoo.models.palm.config import Config
 from zoo.models.palm.layers import LayerSizes, PreNormDecoderLayer, PreNormEncoderLayer
 from zoo.models.palm.losses import mean_over_positions, mean_over_tokens
+from zoo.models.palm.search import published_search
 
 
 class Encoder(nn.Layer):
@@ -78,6 +79,7 @@ class Palm(Seq2Seq):
     """
 
     LOSSES: ClassVar = {"mean-over-positions": mean_over_positions, "mean-over-tokens": mean_over_tokens}
+    SEARCHES: ClassVar = {**Seq2Seq.SEARCHES, "palm": published_search}
 
     def __init__(self, config: Config, task: str | None = None) -> None:
         super().__init__(config, task)

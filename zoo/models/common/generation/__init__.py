@@ -5,7 +5,18 @@ V vocabulary, k candidates.
 """
 
 from zoo.models.common.generation.cache import EagerEngine
-from zoo.models.common.generation.call import Ids, generate
-from zoo.models.common.generation.options import Generated, Options
+from zoo.models.common.generation.call import Ids, generate, search_of
+from zoo.models.common.generation.options import STANDARD_SEARCH, Generated, Options
+from zoo.models.common.generation.search import Search, beam_search
 
-__all__ = ["EagerEngine", "Generated", "Ids", "Options", "generate"]
+__all__ = [
+    "STANDARD_SEARCH",
+    "EagerEngine",
+    "Generated",
+    "Ids",
+    "Options",
+    "Search",
+    "beam_search",
+    "generate",
+    "search_of",
+]

@@ -14,7 +14,7 @@ from zoo.errors import InputError, UsageError
 from zoo.models.common.generation.cache import Engine
 from zoo.models.common.generation.network import Network
 from zoo.models.common.generation.options import Generated, Options
-from zoo.models.common.generation.search import Stream, beam_search, generate_tokens, palm_search
+from zoo.models.common.generation.search import Search, Stream, generate_tokens
 
 USUAL_LENGTH = 100
 # What a tokenizer may call it: BERT's vocabularies start a text with [CLS] and end it with [SEP].
@@ -54,6 +54,7 @@ def generate(
             f"max_length={chosen.max_length} is too long: the decoder has {model.max_target_length} positions.",
             f"Up to {room}.",
         )
+    search = search_of(model, chosen.search)
     if stream is not None and chosen.beams:
         raise UsageError("Beam search has nothing to stream before its end.", "Leave stream or num_beams out.")
     training = model.training
@@ -63,11 +64,21 @@ def generate(
             session = engine.encode(ids, mask, types)
             if not chosen.beams:
                 return generate_tokens(session, start, eos, pad, chosen, stream)
-            search = palm_search if chosen.search == "palm" else beam_search
             return search(session, start, eos, pad, chosen)
     finally:
         if training:
             model.train()
+
+
+def search_of(model: Network, name: str) -> Search:
+    """Gives the network's search of that name.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if name not in model.SEARCHES:
+        raise UsageError(f"search={name!r} does not work.", f"This network has {', '.join(model.SEARCHES)}.")
+    return model.SEARCHES[name]
 
 
 def read_sources(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from paddle import Tensor
 
@@ -11,12 +11,16 @@ from zoo.models.common.config import ModelConfig
 from zoo.models.common.decoding import KeyValue
 from zoo.tokenization import Tokenizer
 
+if TYPE_CHECKING:
+    from zoo.models.common.generation.search import Search
+
 
 class Network(Protocol):
     """An encoder-decoder. Shapes: B texts, S source tokens, N tokens decoded now, P decoded before."""
 
     config: ModelConfig
     training: bool
+    SEARCHES: ClassVar[Mapping[str, Search]]  # beam searches by name
 
     @property
     def tokenizer(self) -> Tokenizer:

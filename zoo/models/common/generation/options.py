@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.errors import UsageError
 
-SEARCH_NAMES = ("standard", "palm")
+STANDARD_SEARCH = "standard"
 EARLY_STOPPING_VALUES = (False, True, "never")
 
 
@@ -37,8 +37,8 @@ class Options:
         max_length: longest result.
         min_length: shortest result; the end token cannot come earlier.
         num_beams: hypotheses of a text; 1 for greedy search.
-        length_penalty: a hypothesis' score is its sum of log-probabilities over length**length_penalty, or, for
-            search="palm", over ((5 + length) / 6)**length_penalty (Wu et al. 2016, equation 14).
+        length_penalty: a hypothesis' score is its sum of log-probabilities over length**length_penalty; a search of
+            the network's own may count otherwise.
         num_return_sequences: results per text: the best of the beams, or so many draws.
         do_sample: draw each token instead of taking the likeliest.
         temperature: divides the scores before drawing.
@@ -50,7 +50,7 @@ class Options:
         no_repeat_ngram_size: no n tokens come twice in a row of the same order; 0 for no such rule.
         early_stopping: True: a text ends with num_beams finished hypotheses. False: when the best running one,
             at its length, is below them. "never": when no longer one can come above them.
-        search: "standard", or "palm" for the rule that PALM was published with.
+        search: "standard", or the name of a search that the network has of its own (`Seq2Seq.SEARCHES`).
     """
 
     max_length: int
@@ -66,7 +66,7 @@ class Options:
     repetition_penalty: float = 1.0
     no_repeat_ngram_size: int = 0
     early_stopping: bool | str = False
-    search: str = "standard"
+    search: str = STANDARD_SEARCH
 
     def __post_init__(self) -> None:
         for name, (holds, wanted) in OPTION_CHECKS.items():
@@ -76,7 +76,7 @@ class Options:
     @property
     def beams(self) -> bool:
         """Tells whether hypotheses of a text compete."""
-        return self.num_beams > 1 or self.search == "palm"
+        return self.num_beams > 1 or self.search != STANDARD_SEARCH
 
 
 def _count(name: str, least: int) -> Callable[[Options], bool]:
@@ -95,7 +95,7 @@ def _results_fit(options: Options) -> bool:
 
 # What must hold, in this order, and what to type instead.
 OPTION_CHECKS: dict[str, tuple[Callable[[Options], bool], str]] = {
-    "search": (lambda o: o.search in SEARCH_NAMES, f"One of {', '.join(SEARCH_NAMES)}."),
+    "search": (lambda o: isinstance(o.search, str), f"A name, such as {STANDARD_SEARCH}."),
     "num_beams": (_count("num_beams", 1), "A whole number from 1 (greedy search)."),
     "max_length": (_count("max_length", 1), "A whole number from 1."),
     "min_length": (

@@ -30,6 +30,7 @@ from zoo.models.common.layers import ACTIVATIONS, additive_mask, check_ids, line
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.models.palm.layers import LayerSizes, PreNormDecoderLayer
 from zoo.models.palm.losses import mean_over_tokens, smoothed_mean, smoothed_sum
+from zoo.models.palm.search import published_search
 from zoo.models.palm.v2.config import Config
 
 EPSILON, STEPS, STD = 1e-6, 5000, 0.02  # constants of the published code
@@ -107,6 +108,7 @@ class Palm2(Seq2Seq):
         "smoothed-mean": smoothed_mean,
         "mean-over-tokens": mean_over_tokens,
     }
+    SEARCHES: ClassVar = {**Seq2Seq.SEARCHES, "palm": published_search}
 
     def __init__(self, config: Config, task: str | None = None) -> None:
         super().__init__(config, task)
