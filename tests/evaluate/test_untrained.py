@@ -10,7 +10,7 @@ import pytest
 
 import zoo
 from zoo.evaluate.__main__ import main
-from zoo.evaluate.untrained import evaluate
+from zoo.evaluate.untrained import Evaluation, evaluate, published_beside
 from zoo.inference.pipelines.embeddings import Embeddings
 from zoo.tasks import similarity
 
@@ -92,3 +92,10 @@ def test_the_list_of_tasks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--task", "list"]) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in similarity.names())
+
+
+def test_the_published_headline_stands_beside_ours() -> None:
+    task = similarity.find("xquad-retrieval")
+    found = Evaluation(task, "test", {"en": {"ndcg@10": 94.4}}, 1, 1.0)
+    assert published_beside("all-MiniLM-L6-v2", found)["en"] == pytest.approx(94.357)
+    assert published_beside("some/folder", found) == {}

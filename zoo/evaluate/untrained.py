@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import files, terminal
+from zoo import files, published, registry, terminal
 from zoo.errors import UsageError
 from zoo.files import user_path
 from zoo.finetune.data import source_of_path
@@ -171,16 +171,31 @@ def evaluate_command(given: argparse.Namespace, task: SimilarityTask, languages:
     if given.json:
         terminal.print_json(content)
         return 0
-    _print(found, task)
+    _print(found, task, published_beside(given.model, found))
     if out:
         print(f"{out}: scores.json, scores.csv, scores.png")
     return 0
 
 
-def _print(found: Evaluation, task: SimilarityTask) -> None:
+def published_beside(model: str, found: Evaluation) -> dict[str, float]:
+    """Gives language -> the published headline, where the ledger has a number of this very data and metric."""
+    card = registry.lookup(model)
+    scores = published.of_task(card.name, found.task.name, found.split) if card else ()
+    return {score.language: score.value for score in scores if score.metric == found.task.metric}
+
+
+def _print(found: Evaluation, task: SimilarityTask, beside: dict[str, float]) -> None:
     names = task.shown
-    rows = [(row or task.title, *(f"{held[n]:.2f}" for n in names)) for row, held in found.rows.items()]
-    terminal.table(rows, (f"{task.name}, {found.split}", *names), right=range(1, len(names) + 1))
+    header = (f"{task.name}, {found.split}", *names, *((f"published {task.metric}",) if beside else ()))
+    rows = [
+        (
+            row or task.title,
+            *(f"{held[n]:.2f}" for n in names),
+            *((f"{beside[row]:.2f}" if row in beside else "",) if beside else ()),
+        )
+        for row, held in found.rows.items()
+    ]
+    terminal.table(rows, header, right=range(1, len(header)))
     print(f"{task.metric} {found.value:.2f}; {found.texts:,} texts in {found.seconds:.0f} s")
     if task.note:
         print(task.note)
