@@ -153,6 +153,22 @@ def test_the_sts_benchmark_as_published() -> None:
     assert isinstance(data, Pairs) and all(0 <= score <= 5 for score in data.gold)
 
 
+def test_the_sts_benchmark_has_glues_sentences(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Those that mteb scored; copies of the file with scores differ from them in quotation marks."""
+    caplog.set_level("INFO")
+    glue = "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\n"
+    row = "0\tnews\town\t2026\t7\tnone\tnone\t{}\tOr so.\n"
+    (tmp_path / "sts-test.csv").write_text('news\town\t2026\t7\t2.5\t"Yes.\tOr so.\n')
+    (tmp_path / "test.tsv").write_text(glue + row.format('"Yes."'))
+    data = read("stsbenchmark", tmp_path)
+    assert isinstance(data, Pairs)
+    assert (list(data.first), list(data.second), list(data.gold)) == (['"Yes."'], ["Or so."], [2.5])
+    assert "the sentences are those of test.tsv, which differ in 1 of 1 pairs" in caplog.text
+    (tmp_path / "test.tsv").write_text(glue + row.format("Another.").replace("\t7\t", "\t8\t"))
+    data = read("stsbenchmark", tmp_path)
+    assert isinstance(data, Pairs) and list(data.first) == ['"Yes.']
+
+
 def test_own_pairs(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("sentence1,sentence2,score\na,b,0.5\nc,d,1\n")
     data = read("sts", tmp_path / "a.csv")

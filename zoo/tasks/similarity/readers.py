@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from zoo.tasks.similarity.sets import Bitext, Mining, Pairs, Reranking, Retrieva
 from zoo.tasks.similarity.tables import file_in, first, number, rows_of, table_in, text
 from zoo.tasks.user_files import PAIR_COLUMNS, TEXT_COLUMNS
 
+log = logging.getLogger("zoo")
+
 ID_COLUMNS = "_id id doc_id query_id docid qid"
 QUERY_COLUMNS, DOCUMENT_COLUMNS = "query-id query_id qid query", "corpus-id corpus_id doc_id docid document"
 GAIN_COLUMNS = "score relevance label"
 SCORE_COLUMNS = "score label similarity relevance gold"
+GLUE_COLUMNS = ("genre", "filename", "year", "old_index")  # that name a pair, as the first four of STS_COLUMNS
 STS_COLUMNS = ("genre", "file", "year", "index", "score", "sentence1", "sentence2")
 SOURCE_COLUMNS, TARGET_COLUMNS = "source sentence1 text_a src", "target sentence2 text_b tgt"
 
@@ -111,14 +115,33 @@ def _bucc_part(folder: Path, pair: str, part: str, tuned_on: Mining | None = Non
 
 
 def sts_benchmark(source: str | Path, split: str, language: str) -> Pairs:
-    """Reads sts-<split>.csv as published: tabs between, no header; score and sentences are columns 5 to 7."""
+    """Reads sts-<split>.csv as published: tabs between, no header; score and sentences are columns 5 to 7.
+
+    Where GLUE's <split>.tsv, which has no scores, lies beside it with the same pairs, the sentences are GLUE's:
+    copies of the csv differ from it in quotation marks, and mteb's scores are of GLUE's.
+    """
     path = user_path(source)
-    pairs = []
-    for row in READERS["tsv"](
-        path if path.is_file() else file_in(path, split, f"sts-{split}.csv"), STS_COLUMNS, extra=True
-    ):
-        pairs.append((row.text("sentence1"), row.text("sentence2"), number(row, "score")))
-    return Pairs([a for a, _, _ in pairs], [b for _, b, _ in pairs], [g for _, _, g in pairs])
+    file = path if path.is_file() else file_in(path, split, f"sts-{split}.csv")
+    rows = list(READERS["tsv"](file, STS_COLUMNS, extra=True))
+    texts = [(row.text("sentence1"), row.text("sentence2")) for row in rows]
+    glue = _glue_sentences(file.with_name(f"{split}.tsv")) if file.name != f"{split}.tsv" else {}
+    names = [_name(row, STS_COLUMNS[:4]) for row in rows]
+    if len(glue) == len(names) and glue.keys() == set(names):
+        theirs = [glue[name] for name in names]
+        changed = sum(ours != other for ours, other in zip(texts, theirs, strict=True))
+        log.info("the sentences are those of %s.tsv, which differ in %d of %d pairs.", split, changed, len(texts))
+        texts = theirs
+    return Pairs([a for a, _ in texts], [b for _, b in texts], [number(row, "score") for row in rows])
+
+
+def _glue_sentences(file: Path) -> dict[tuple[str, ...], tuple[str, str]]:
+    """Gives what names a pair -> its sentences, of a file of GLUE's STS-B; {} where there is none."""
+    rows = READERS["tsv"](file) if file.is_file() else ()
+    return {_name(row, GLUE_COLUMNS): (row.text("sentence1"), row.text("sentence2")) for row in rows}
+
+
+def _name(row: Row, columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(row.text(column) for column in columns)
 
 
 def pairs_file(binary: bool) -> Callable[[str | Path, str, str], Pairs]:
