@@ -292,9 +292,7 @@ def test_mkl_takes_the_best_path(monkeypatch: pytest.MonkeyPatch, vendor: str, f
 
 
 def test_the_users_path_for_mkl_stays() -> None:
-    code = (
-        "import os; from zoo import env; env.use_all_cores(); print(os.environ.get(env.MKL_PATH_VARIABLE, ''))"
-    )
+    code = "import os; from zoo import env; env.use_all_cores(); print(os.environ.get(env.MKL_PATH_VARIABLE, ''))"
     for given, expected in (("0", "0"), (None, env.mkl_path())):
         variables = {k: v for k, v in os.environ.items() if k != env.MKL_PATH_VARIABLE}
         variables |= {} if given is None else {env.MKL_PATH_VARIABLE: given}
