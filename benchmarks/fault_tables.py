@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.markdown import markdown, measured, unmeasured
 
 COMMAND = "python -m benchmarks.faults --save"
+BEFORE_COMMAND = "python -m benchmarks.faults KIND --tree DIR --label before --share SHARE --save"
 # kind -> what is tried. The order of the table.
 KINDS = {
     "hostile": "files written to do harm, in front of every reader",
@@ -24,7 +25,7 @@ OTHER = ("kind", "what", "tree", "tried", "right")
 
 
 def faults() -> str:
-    """Tried, right before and right now, and what came of the others; a row for each kind."""
+    """A row for each kind: how many were tried and right before the faults were mended and now, and the others."""
     found = {kind: measured(f"faults_{kind}") for kind in KINDS}
     if not any(found.values()):
         return unmeasured(COMMAND)
@@ -32,31 +33,26 @@ def faults() -> str:
     for kind, what in KINDS.items():
         document = found[kind]
         if document is None:
-            rows.append((kind, what, "not measured yet", "", "", ""))
+            rows.append((kind, what, *["not measured yet"] * 2, "", ""))
             continue
         stamps.add(f"{document['stamp']['date']}, {document['stamp']['cpu']}, {document['stamp']['cores']} cores")
-        now = [row for row in document["rows"] if row["tree"] == "now"]
-        before = [row for row in document["rows"] if row["tree"] != "now"]
-        rows.append(
-            (kind, what, f"{_sum(now, 'tried'):,}", f"{_sum(now, 'right'):,}", _others(now), _before(before))
-        )
-    header = ("kind", "what is tried", "tried", "right", "what else came of it", "right before these were mended")
-    return markdown(header, rows) + f"\nPrinted by `{COMMAND}` ({'; '.join(sorted(stamps))}).\n"
+        sides = [[r for r in document["rows"] if (r["tree"] == "now") is now] for now in (False, True)]
+        rows.append((kind, what, *map(_right, sides), *map(_others, sides)))
+    header = ("kind", "what is tried", "right before", "right now", "what else before", "what else now")
+    note = f"Printed by `{COMMAND}` and, for before, `{BEFORE_COMMAND}` ({'; '.join(sorted(stamps))}).\n"
+    return f"{markdown(header, rows)}\n{note}"
 
 
-def _before(rows: Iterable[Mapping[str, Any]]) -> str:
-    rows = list(rows)
-    if not rows:
-        return "not tried"
-    return f"{_sum(rows, 'right'):,} of {_sum(rows, 'tried'):,} ({_others(rows)})"
+def _right(rows: Sequence[Mapping[str, Any]]) -> str:
+    return f"{_sum(rows, 'right'):,} of {_sum(rows, 'tried'):,}" if rows else "not tried"
 
 
-def _sum(rows: Iterable[Mapping[str, Any]], name: str) -> int:
+def _sum(rows: Sequence[Mapping[str, Any]], name: str) -> int:
     return sum(int(row.get(name) or 0) for row in rows)
 
 
-def _others(rows: Iterable[Mapping[str, Any]]) -> str:
+def _others(rows: Sequence[Mapping[str, Any]]) -> str:
     seen: Counter[str] = Counter()
     for row in rows:
         seen.update({name: int(value) for name, value in row.items() if name not in OTHER and value})
-    return ", ".join(f"{count:,} {name}" for name, count in seen.most_common() if count) or "nothing"
+    return ", ".join(f"{count:,} {name}" for name, count in seen.most_common() if count) or "nothing" * bool(rows)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-LIGHT = "zoo.lazy zoo.version zoo.errors zoo.cards zoo.published zoo.mark zoo.files zoo.signals"
+LIGHT = "zoo.lazy zoo.version zoo.errors zoo.cards zoo.published zoo.mark zoo.files zoo.signals zoo.processes"
 FRAMEWORKS = "paddle numpy"
 
 

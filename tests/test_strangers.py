@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from benchmarks.faults import readers
 from benchmarks.faults.files_of_strangers import READERS, write
 from benchmarks.faults.hostile_files import Hostile, hostile_files
 from benchmarks.faults.hostile_pickles import growing, in_zip
@@ -70,3 +72,23 @@ def test_every_size_of_a_config_has_a_range() -> None:
         config = import_module(f"{module}.config").Config
         numbers = {f.name for f in fields(config) if type(f.default) in (int, float)}
         assert numbers - {"layer_norm_eps"} <= config.RANGES.keys(), module
+
+
+def test_a_file_that_ends_its_process_is_counted_and_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = [
+        CompletedProcess([], 1, '["ok", "a", ""]\n["refused", "b", ""]\n', "Timeout (0:01:10)!\nThread"),
+        CompletedProcess([], -11, "", "Segmentation fault"),
+        CompletedProcess([], 0, 'noise\n["ok", "c", ""]\n', ""),
+        CompletedProcess([], 1, "", "ModuleNotFoundError: No module named 'zoo.x'"),
+    ]
+    passed_over: list[int] = []
+
+    def process(tree: Path, kind: str, name: str, first: int, share: float) -> CompletedProcess[str]:
+        passed_over.append(first)
+        return ended.pop(0)
+
+    monkeypatch.setattr(readers, "_process", process)
+    found = readers._hostile("config", 1.0, Path())
+    assert found == {"config": {"ok": 2, "refused": 1, "slow": 1, "process died": 1}} and passed_over == [0, 3, 4]
+    with pytest.raises(RuntimeError, match=r"zoo\.x"):
+        readers._hostile("config", 1.0, Path())

@@ -1,13 +1,19 @@
-"""Tells where the main thread of this process is, and which processes run below it (Linux; elsewhere none)."""
+"""Tells where the main thread of this process is, which processes run below it (Linux), and ends them."""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+if TYPE_CHECKING:
+    import subprocess  # its import would be felt in `zoo list`
+
+END_SECONDS = 2.5  # that a child has to stop by itself, and once more to tidy up at once
 # Their functions run below native code, or are imports, which native code makes too.
 NATIVE_PACKAGES = {"_frozen_importlib", "_frozen_importlib_external", "importlib", "paddle", "paddle2onnx"}
 NATIVE_PACKAGES |= {"openvino", "nncf", "onnx", "onnxruntime", "torch"}
@@ -48,3 +54,16 @@ def runs(child: int) -> bool:
         return not ended and b"resource_tracker" not in (folder / "cmdline").read_bytes()
     except OSError:
         return False
+
+
+def end(children: Sequence[subprocess.Popen[Any]]) -> None:
+    """Ends child processes and returns when they are gone.
+
+    By SIGTERM, by a second one, at which a command of ours tidies up without its main thread, and by SIGKILL.
+    """
+    for signalled in ("terminate", "terminate", "kill"):
+        for child in children:
+            getattr(child, signalled)()
+        until = time.monotonic() + END_SECONDS
+        while any(child.poll() is None for child in children) and time.monotonic() < until:
+            time.sleep(0.01)

@@ -156,13 +156,16 @@ def mutations(reader: str, count: int, seed: int = 1, keep: Path | None = None) 
     return found
 
 
-def hostile(reader: str, share: float = 1.0) -> Outcomes:
-    """Tries the hostile files of a reader; with a share of 0.2 each fifth of them."""
-    found = Outcomes()
-    for one in [one for one in hostile_files() if one.reader == reader][:: max(1, round(1 / share))]:
+def hostile(reader: str, share: float = 1.0, first: int = 0) -> Iterator[tuple[str, str, str]]:
+    """Tries the hostile files of a reader and gives outcome, name and reason of each.
+
+    Args:
+        share: 0.2 for each fifth of them.
+        first: how many of those are passed over.
+    """
+    for one in [one for one in hostile_files() if one.reader == reader][:: max(1, round(1 / share))][first:]:
         outcome, why = try_hostile(one)
-        found.add(outcome, one.name, why)
-    return found
+        yield outcome, one.name, why
 
 
 def try_hostile(one: Hostile) -> tuple[str, str]:
@@ -269,10 +272,11 @@ def main(words: list[str]) -> int:
     whole = sum(READERS[name].share for name in names)
     bad = 0
     for name in names:
-        for what, found in (
-            ("hostile", hostile(name)),
-            ("changed", mutations(name, round(count * READERS[name].share / whole))),
-        ):
+        harmful = Outcomes()
+        for tried in hostile(name):
+            harmful.add(*tried)
+        changes = mutations(name, round(count * READERS[name].share / whole))
+        for what, found in (("hostile", harmful), ("changed", changes)):
             print(f"{name:<12} {what} {dict(found.counts)}", flush=True)
             for line in found.wrong[:20]:
                 print("   ", line)

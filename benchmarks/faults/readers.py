@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from benchmarks.common import ROOT
 
 KINDS = ("hostile", "mutations", "hubs")
 HOURS = 3600 * 2
+HANG_SECONDS = 70  # of a file in native code, which no alarm interrupts; then its process is ended
 GOOD = {"ok", "refused", "recovered", "sentence"}
 
 
@@ -36,8 +38,14 @@ def rows(kind: str, tree: Path, label: str, mutations: int, share: float) -> lis
         names = list(READERS)
         whole = sum(reader.share for reader in READERS.values())
     counts = {n: round(mutations * READERS[n].share / whole) for n in names} if kind == "mutations" else {}
+
+    def tried(name: str) -> dict[str, dict[str, int]]:
+        if kind == "hostile":
+            return _hostile(name, share, tree)
+        return _apart(kind, name, counts.get(name, 0), share, tree)
+
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = pool.map(lambda n: _apart(kind, n, counts.get(n, 0), share, tree), names)
+        found = pool.map(tried, names)
         return [_row(kind, what, label, counted) for counts_of in found for what, counted in counts_of.items()]
 
 
@@ -47,13 +55,40 @@ def _row(kind: str, what: str, label: str, counts: dict[str, int]) -> dict[str, 
     return {"kind": kind, "what": what, "tree": label, "tried": sum(counts.values()), "right": right, **others}
 
 
-def _apart(kind: str, name: str, count: int, share: float, tree: Path) -> dict[str, dict[str, int]]:
-    """Runs `_inside` in a process in which `zoo` is the checkout's."""
+def _process(tree: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """Runs this module in a process in which `zoo` is the checkout's."""
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "zoo").symlink_to(tree / "zoo")
         environ = {**os.environ, "PYTHONPATH": f"{place}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
-        words = [sys.executable, "-m", "benchmarks.faults.readers", kind, name, str(count), str(share)]
-        done = subprocess.run(words, env=environ, cwd=place, capture_output=True, text=True, timeout=HOURS)
+        command = [sys.executable, "-m", "benchmarks.faults.readers", *map(str, words)]
+        return subprocess.run(command, env=environ, cwd=place, capture_output=True, text=True, timeout=HOURS)
+
+
+def _hostile(name: str, share: float, tree: Path) -> dict[str, dict[str, int]]:
+    """Tries the hostile files of a reader, and goes on behind one that ended its process or never gave it back."""
+    found: Counter[str] = Counter()
+    while True:
+        done = _process(tree, "hostile", name, found.total(), share)
+        for line in done.stdout.splitlines():
+            if line.startswith("["):
+                outcome, what, why = json.loads(line)
+                found[outcome] += 1
+                if outcome not in GOOD:
+                    print(f"{what}: {outcome}: {why}", flush=True)
+        if not done.returncode:
+            return {name: found} if found else {}
+        hangs = "Timeout (" in done.stderr
+        if done.returncode == 1 and not hangs:
+            raise RuntimeError(f"hostile {name}: {done.stderr[-1000:]}")
+        found["slow" if hangs else "process died"] += 1
+        print(
+            f"hostile {name}, file {found.total()}: ended with {done.returncode}: {done.stderr[-300:]}", flush=True
+        )
+
+
+def _apart(kind: str, name: str, count: int, share: float, tree: Path) -> dict[str, dict[str, int]]:
+    """Runs `_inside` in a process of its own."""
+    done = _process(tree, kind, name, count, share)
     lines = done.stdout.splitlines()
     for line in lines[:-1]:
         print(line, flush=True)
@@ -68,12 +103,24 @@ def _apart(kind: str, name: str, count: int, share: float, tree: Path) -> dict[s
 def _inside(kind: str, name: str, count: int, share: float) -> dict[str, Counter[str]]:
     if kind == "hubs":
         return _hubs(share)
-    from benchmarks.faults.mutations import hostile, mutations
+    from benchmarks.faults.mutations import mutations
 
-    found = hostile(name, share) if kind == "hostile" else mutations(name, count)
+    found = mutations(name, count)
     for line in found.wrong[:40]:
         print(line, flush=True)
     return {name: found.counts} if found.counts else {}
+
+
+def _print_hostile(name: str, first: int, share: float) -> None:
+    """Prints a line for each hostile file."""
+    from benchmarks.faults.mutations import hostile
+
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+    for tried in hostile(name, share, first):
+        faulthandler.cancel_dump_traceback_later()
+        print(json.dumps(tried), flush=True)
+        faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+    faulthandler.cancel_dump_traceback_later()
 
 
 def _hubs(share: float) -> dict[str, Counter[str]]:
@@ -91,4 +138,7 @@ def _hubs(share: float) -> dict[str, Counter[str]]:
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]
-    print(json.dumps(_inside(wanted[0], wanted[1], int(wanted[2]), float(wanted[3]))))
+    if wanted[0] == "hostile":
+        _print_hostile(wanted[1], int(wanted[2]), float(wanted[3]))
+    else:
+        print(json.dumps(_inside(wanted[0], wanted[1], int(wanted[2]), float(wanted[3]))))

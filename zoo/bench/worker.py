@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from zoo import errors, signals
+from zoo import errors, processes, signals
 from zoo.errors import ZooError
 
 Message = dict[str, Any]
@@ -31,7 +31,6 @@ OUT_OF_MEMORY = re.compile(
     r"bad.?alloc|alloc\w*\W+\w*\W*memory|out of memory|not enough memory|resourceexhausted", re.I
 )
 CHECKOUT = Path(__file__).resolve().parents[2]
-END_SECONDS = 3.0  # that a child has to stop by itself, and once more to tidy up at once
 
 
 class OutOfMemoryError(RuntimeError):
@@ -108,12 +107,9 @@ class Worker:
         return RuntimeError(f"The process ended with {code}:\n{printed}")
 
     def close(self) -> None:
-        """Ends the child, which removes what it has half-written: by SIGTERM, a second one, and SIGKILL."""
-        for end in (self._child.terminate, self._child.terminate, self._child.kill):
-            end()
-            with suppress(subprocess.TimeoutExpired):
-                self._child.communicate(timeout=END_SECONDS)
-                break
+        """Ends the child, which removes what it has half-written."""
+        processes.end([self._child])
+        self._child.communicate()
         self._printed.close()
 
     def __enter__(self) -> Worker:

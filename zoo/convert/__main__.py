@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from zoo import arguments, signals, terminal
+from zoo import arguments, files, processes, signals, terminal
 from zoo.convert import plan
 from zoo.convert.plan import FORMATS, Job, Planned
 from zoo.errors import UsageError, ZooError
@@ -212,8 +212,9 @@ def _in_processes(jobs: Sequence[Job], given: argparse.Namespace) -> list[dict[s
             return list(pool.map(run, jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in running:
-                process.terminate()
+            processes.end(running)
+            for job in jobs:  # of one that had to be killed
+                files.remove_leftovers(job.target)
             raise
 
 

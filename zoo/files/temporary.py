@@ -38,8 +38,11 @@ def temporary_folder(target: Path, tidy: bool = True) -> Iterator[Path]:
 
 def remove_leftovers(target: Path) -> None:
     """Removes the lock and the temporary folders that a killed process left, unless one works on the target."""
-    with suppress(OSError, ZooError), lock(target, wait=False):
-        _tidy(target, room_of(target), _start(target))
+    with suppress(OSError, ZooError):
+        room, hidden = room_of(target), f".{short_name(target)}.zoo-"
+        if any(entry.name.startswith(hidden) for entry in room.iterdir()):
+            with lock(target, wait=False):
+                _tidy(target, room, _start(target))
 
 
 def _start(target: Path) -> str:

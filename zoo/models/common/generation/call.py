@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from zoo.errors import InputError, UsageError
 from zoo.models.common.generation.cache import Engine
 from zoo.models.common.generation.network import Network
 from zoo.models.common.generation.options import Generated, Options
-from zoo.models.common.generation.search import Search, Stream, generate_tokens
+from zoo.models.common.generation.search import Stream, generate_tokens
 
 USUAL_LENGTH = 100
 # What a tokenizer may call it: BERT's vocabularies start a text with [CLS] and end it with [SEP].
@@ -70,7 +70,7 @@ def generate(
             model.train()
 
 
-def search_of(model: Network, name: str) -> Search:
+def search_of(model: Network, name: str) -> Callable[..., Generated]:
     """Gives the network's search of that name.
 
     Raises:

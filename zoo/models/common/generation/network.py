@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Protocol
 
 from paddle import Tensor
 
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.decoding import KeyValue
+from zoo.models.common.generation.options import Generated
 from zoo.tokenization import Tokenizer
-
-if TYPE_CHECKING:
-    from zoo.models.common.generation.search import Search
 
 
 class Network(Protocol):
@@ -20,7 +18,7 @@ class Network(Protocol):
 
     config: ModelConfig
     training: bool
-    SEARCHES: ClassVar[Mapping[str, Search]]  # beam searches by name
+    SEARCHES: ClassVar[Mapping[str, Callable[..., Generated]]]  # beam searches by name; see `search.Search`
 
     @property
     def tokenizer(self) -> Tokenizer:
