@@ -107,6 +107,23 @@ LANGUAGES = [
     ("pawsx", ("de", "ko")),
     ("panx", ("sw", "hi", "ur")),
 ]
+READ_WITH_OTHERS = [  # and how many languages; the training data of some lies in a folder beside
+    ("mlqa", "", 7),
+    ("mlqa", "MLQA_V1", 7),
+    ("tydiqa-goldp", "tydiqa", 9),
+]
+
+
+@pytest.mark.parametrize(("name", "folder", "count"), READ_WITH_OTHERS, ids=[c[1] for c in READ_WITH_OTHERS])
+def test_perfect_answers_in_every_language(
+    tokenizers: dict[str, Tokenizer], name: str, folder: str, count: int
+) -> None:
+    task, _, features, scores = perfect(name, DATA / folder, "test", tokenizers["xx"])
+    assert list(scores.rows) == [*task.languages, "average", "transfer gap"] and len(task.languages) == count
+    missed = sum(features.lost.values())  # of a vocabulary that is trained nobody can say
+    assert (scores.value == pytest.approx(100)) == (missed == 0) and missed <= 3
+    assert [e.language for e in task.read(DATA / folder, "dev", task.train_languages)] == ["en", "en"]
+    assert {e.language for e in task.read(DATA / folder, "train")} == {"en"}
 
 
 def check_languages(data: Path, tokenizer: Tokenizer, name: str, languages: tuple[str, ...]) -> None:

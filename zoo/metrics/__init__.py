@@ -17,16 +17,16 @@ from zoo.metrics.entities import (
 )
 from zoo.metrics.generated import character_scores, sacrebleu_scores
 from zoo.metrics.retrieval import nearest, retrieval_accuracy
-from zoo.metrics.squad import ANSWER_SCORES, answer_score, best_threshold, mean_percent
+from zoo.metrics.squad import answer_score, answer_scores, best_threshold, mean_percent
 from zoo.metrics.text import TEXT_METRICS, accuracy, f1, macro_f1, matthews, pearson, spearman
 
 __all__ = [
-    "ANSWER_SCORES",
     "LOOSE_SCHEMES",
     "STRICT_SCHEMES",
     "TEXT_METRICS",
     "accuracy",
     "answer_score",
+    "answer_scores",
     "as_iob2",
     "best_threshold",
     "character_scores",

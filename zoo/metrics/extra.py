@@ -17,6 +17,7 @@ LIBRARY_BY_METRIC = {
     ("classification", "spearman"): "scipy",
     ("generation", "bleu"): "sacrebleu",
     ("generation", "chrf"): "sacrebleu",
+    ("tagging", "f1"): "seqeval",
     ("tagging", "f1-strict"): "seqeval",
 }
 

@@ -27,7 +27,7 @@ from zoo.tasks.scores import Scores
 
 __all__ = ["Example", "Features", "Ragged", "Scores", "Task", "find", "from_dict", "names"]
 
-TASK_MODULES = ("glue", "clue", "crosslingual", "ner", "comprehension", "retrieval", "generation")
+TASK_MODULES = ("glue", "clue", "crosslingual", "ner", "treebanks", "comprehension", "retrieval", "generation")
 TASK_ALIASES = {"sst-2": "sst2", "sts-b": "stsb", "squad_v2": "squad2", "squad1": "squad", "diagnostic": "ax"}
 
 
@@ -89,7 +89,7 @@ def _value(name: str, value: Any) -> Any:
     from zoo.tasks.hub import Hub
 
     if name == "hub":
-        return None if value is None else Hub(**value)
+        return None if value is None else Hub(**_value("", value))
     if isinstance(value, list):
         return tuple(_value("", v) for v in value)
     return {k: _value("", v) for k, v in value.items()} if isinstance(value, dict) else value

@@ -128,7 +128,7 @@ def lost(
     golds: Sequence[GoldAnswer | None],
     contexts: Sequence[str],
     longest: int,
-    same: Callable[[str, str], bool],
+    same: Callable[[int, str, str], bool],
 ) -> Counter[str]:
     """Counts the answers that no span of tokens gives back, by reason.
 
@@ -137,7 +137,7 @@ def lost(
         labels: [N, 2].
         contexts: of each example.
         longest: tokens of the longest answer that is predicted.
-        same: whether the text of a span is as good as the answer.
+        same: whether the text of a span is as good as the answer of an example, by its number.
     """
     found: dict[int, list[tuple[int, int, int]]] = {}
     for row in np.flatnonzero(labels[:, 1]).tolist():
@@ -155,7 +155,7 @@ def lost(
             counts[f"answers of more than {longest} tokens"] += 1
         else:
             held = [(spans[row][first, 0], spans[row][last, 1]) for row, first, last in found[n]]
-            if not any(same(gold.text, contexts[n][a:b]) for a, b in held):
+            if not any(same(n, gold.text, contexts[n][a:b]) for a, b in held):
                 begin, end = gold.start, gold.start + len(gold.text)
                 counts[INSIDE_A_TOKEN if any(a < begin or b > end for a, b in held) else AT_A_LOST_CHARACTER] += 1
     return counts

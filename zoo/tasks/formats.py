@@ -14,6 +14,7 @@ from typing import Any
 from zoo.errors import InputError
 from zoo.files import clean
 from zoo.tasks.columns import conll
+from zoo.tasks.conllu import conllu
 from zoo.tasks.rows import Row, lines, shown
 
 csv.field_size_limit(2**27)
@@ -259,5 +260,6 @@ READERS: dict[str, Callable[..., Iterator[Row]]] = {
     "jsonl": jsonl,
     "own": own_table,
     "conll": conll,
+    "conllu": conllu,
     "squad": squad,
 }
