@@ -22,6 +22,8 @@ READ = {
     r"squad/(dev|train)-v1.*": "squad {0}",
     r"squad/(dev|train)-v2.*": "squad2 {0}",
     r"xquad/.*": "xquad dev",
+    r"RACE/(train|dev|test)/.*": "race {0}",
+    r"snli_1.0/snli_1.0_(train|dev|test).jsonl": "snli {0}",
     r"MLQA_V1/(dev|test)/.*": "mlqa {0}",
     r"ud-treebanks-v2.5/.*-ud-(train|dev|test).conllu": "udpos {0}",
     r"tydiqa/(?:.*/)?tydiqa-goldp-(?:v1.1-)?(train|dev)[^/]*": "tydiqa-goldp {0}",

@@ -40,6 +40,8 @@ CASES = [  # task, folder of tests/data, split, tokenizer, examples
     ("cluener", "cluener2020", "dev", "zh", 8),
     ("msra", "msra_ner", "test", "zh", 18),
     ("squad", "squad", "dev", "en", 8),
+    ("race", "RACE", "dev", "en", 3),
+    ("snli", "", "dev", "en", 3),  # one row without a majority
 ]
 FEW = "clue/fewclue"
 PUBLISHED = [  # the same in the folder of published data

@@ -27,7 +27,17 @@ from zoo.tasks.scores import Scores
 
 __all__ = ["Example", "Features", "Ragged", "Scores", "Task", "find", "from_dict", "names"]
 
-TASK_MODULES = ("glue", "clue", "crosslingual", "ner", "treebanks", "comprehension", "retrieval", "generation")
+TASK_MODULES = (
+    "glue",
+    "clue",
+    "crosslingual",
+    "ner",
+    "treebanks",
+    "comprehension",
+    "choices",
+    "retrieval",
+    "generation",
+)
 TASK_ALIASES = {"sst-2": "sst2", "sts-b": "stsb", "squad_v2": "squad2", "squad1": "squad", "diagnostic": "ax"}
 
 

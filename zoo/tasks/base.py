@@ -44,7 +44,7 @@ class Task(ABC, Generic[E, P]):
         beside: folders of other data sets, there or next to it, that hold some of its files.
         files: split -> file, or (source, target) for parallel text, as published; `{language}` stands for a code,
             and "*" for any characters of a name: all files that fit are read, in their names' order.
-        format: "tsv", "csv", "jsonl", "conll", "conllu", "squad".
+        format: "tsv", "csv", "jsonl", "conll", "conllu", "squad", "race".
         columns: their names, for files without a header.
         headless: splits without a header, where `columns` says it for some only; empty means all.
         languages: codes, for data sets that have several.
