@@ -74,3 +74,14 @@ def test_answers_in_many_languages(
     found = record(out)
     assert list(found["results"]["dev"]["scores"]) == ["en", "average"]
     assert {"en", "average", "transfer gap"} <= set(found["results"]["test"]["scores"])
+
+
+@pytest.mark.parametrize(("task", "folder"), [("cnndm", "cnn_dailymail"), ("gigaword", "org_data")])
+def test_summaries(writer: Path, task: str, folder: str, tmp_path: Path, finetune: Command) -> None:
+    out = tmp_path / "run"
+    words = ("--task", task, "--model", writer, "--data", DATA / folder, "--out", out, *QUICK)
+    code, said, err = finetune(*words, "--target-length", "12", "--generate", "num_beams=2")
+    assert code == 0, err
+    headline = "rougeLsum" if task == "cnndm" else "rougeL"
+    assert said.startswith(f"{headline} on test: ours ")
+    assert set(record(out)["results"]["test"]["scores"]["all"]) == {headline, "rouge1", "rouge2"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -159,3 +160,72 @@ def test_parts_of_speech_as_xtreme_scores_them(pairs: list[tuple[list[str], list
     assert found == pytest.approx(100 * 2 * len(entities[0] & entities[1]) / total if total else 0)
     if total:
         assert found == pytest.approx(100 * f1_score(gold, predicted))
+
+
+SUMMARY = ("The Council of Arn keeps its ferries .\nA bridge would have cost 3 million .", "bell rings in vell")
+GENERATED = ("A bridge costs 3 million. Arn's council keeps the ferry!", "the bell of unk rang")
+
+
+def stems(text: str) -> list[str]:
+    """Words of lower-case ASCII letters and digits; Porter's stems of those with more than three characters."""
+    from nltk.stem.porter import PorterStemmer
+
+    stemmer = PorterStemmer()
+    words = "".join(c if c.isascii() and c.isalnum() else " " for c in text.lower()).split()
+    return [stemmer.stem(word) if len(word) > 3 else word for word in words]
+
+
+def common(a: list[str], b: list[str]) -> list[int]:
+    """Places in `a` of a longest common subsequence of both, found from the end as ROUGE-1.5.5 does."""
+    table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i, x in enumerate(a, 1):
+        for j, y in enumerate(b, 1):
+            table[i][j] = table[i - 1][j - 1] + 1 if x == y else max(table[i - 1][j], table[i][j - 1])
+    found, i, j = [], len(a), len(b)
+    while i and j:
+        if a[i - 1] == b[j - 1]:
+            found.append(i - 1)
+            i, j = i - 1, j - 1
+        elif table[i][j - 1] > table[i - 1][j]:
+            j -= 1
+        else:
+            i -= 1
+    return found
+
+
+def f1_of(hits: float, gold: int, predicted: int) -> float:
+    return 2 * hits / (gold + predicted) if hits else 0.0
+
+
+def rouge_of(gold: list[str], predicted: list[str]) -> dict[str, float]:
+    """The four F1 scores of two texts, given as sentences."""
+    a, b = [stems(s) for s in gold], [stems(s) for s in predicted]
+    whole, other = ([word for sentence in side for word in sentence] for side in (a, b))
+    scores = {"rougeL": f1_of(len(common(whole, other)), len(whole), len(other))}
+    for n in (1, 2):
+        sides = [Counter(tuple(side[i : i + n]) for i in range(len(side) - n + 1)) for side in (whole, other)]
+        scores[f"rouge{n}"] = f1_of((sides[0] & sides[1]).total(), sides[0].total(), sides[1].total())
+    left, right, hits = Counter(whole), Counter(other), 0
+    for sentence in a:  # the union of what each predicted sentence has in common with it; a word counts once
+        for at in sorted({at for each in b for at in common(sentence, each)}):
+            word = sentence[at]
+            if left[word] and right[word]:
+                left[word], right[word], hits = left[word] - 1, right[word] - 1, hits + 1
+    scores["rougeLsum"] = f1_of(hits, len(whole), len(other))
+    return scores
+
+
+def test_rouge() -> None:
+    """Sentences are lines; of a text of one line they end with . ! or ? before a space."""
+    sentences = [["A bridge costs 3 million.", "Arn's council keeps the ferry!"], [GENERATED[1]]]
+    each = [rouge_of(g.split("\n"), p) for g, p in zip(SUMMARY, sentences, strict=True)]
+    found = metrics.rouge_scores(SUMMARY, GENERATED)
+    assert set(found) == {"rouge1", "rouge2", "rougeL", "rougeLsum"}
+    for name, value in found.items():
+        assert value == pytest.approx(50 * (each[0][name] + each[1][name])), name
+    assert found["rougeLsum"] > found["rougeL"]  # the sentences stand in another order
+
+
+def test_each_summary_task_names_its_rouge() -> None:
+    assert tasks.find("cnndm").metrics == ("rougeLsum", "rouge1", "rouge2")
+    assert tasks.find("gigaword").metrics == ("rougeL", "rouge1", "rouge2")

@@ -22,6 +22,8 @@ READ = {
     r"squad/(dev|train)-v1.*": "squad {0}",
     r"squad/(dev|train)-v2.*": "squad2 {0}",
     r"xquad/.*": "xquad dev",
+    r"cnn_dailymail/(?:(train|test)|validation).csv": "cnndm dev",
+    r"org_data/(train|dev|test)\.(?:src|tgt)\.txt": "gigaword {0}",
     r"RACE/(train|dev|test)/.*": "race {0}",
     r"snli_1.0/snli_1.0_(train|dev|test).jsonl": "snli {0}",
     r"MLQA_V1/(dev|test)/.*": "mlqa {0}",
@@ -56,7 +58,7 @@ READ = {
     r"assets/.*|.*README(\.md)?": "",
 }
 NO_MAJORITY = {"clue/ocnli/dev.json": 50, "clue/ocnli/train.10k.json": 15, "clue/ocnli/train.3k.json": 6}
-SIDES = ("multi30k", "flores", "tatoeba")
+SIDES = ("multi30k", "flores", "org_data", "tatoeba")
 
 
 def task_of(path: str) -> str | None:

@@ -15,7 +15,7 @@ from zoo.metrics.entities import (
     tags_score,
     texts_score,
 )
-from zoo.metrics.generated import character_scores, sacrebleu_scores
+from zoo.metrics.generated import character_scores, generated_scores, rouge_scores, sacrebleu_scores
 from zoo.metrics.retrieval import nearest, retrieval_accuracy
 from zoo.metrics.squad import answer_score, answer_scores, best_threshold, mean_percent
 from zoo.metrics.text import TEXT_METRICS, accuracy, f1, macro_f1, matthews, pearson, spearman
@@ -32,12 +32,14 @@ __all__ = [
     "character_scores",
     "entities_score",
     "f1",
+    "generated_scores",
     "macro_f1",
     "matthews",
     "mean_percent",
     "nearest",
     "pearson",
     "retrieval_accuracy",
+    "rouge_scores",
     "sacrebleu_scores",
     "spans",
     "spearman",

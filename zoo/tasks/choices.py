@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -103,11 +103,9 @@ class Choice(Task[ChoiceExample, str]):
             )
         rows = {ALL_ROW: {"accuracy": metrics.accuracy(gold, predictions)}}
         for part in self.parts:
-            pairs: list[tuple[Any, str]] = [
-                (e.label, p) for e, p in zip(examples, predictions, strict=True) if e.part == part
-            ]
-            if pairs:
-                rows[part] = {"accuracy": metrics.accuracy(*map(list, zip(*pairs, strict=True)))}
+            held = [n for n, example in enumerate(examples) if example.part == part]
+            if held:
+                rows[part] = {"accuracy": metrics.accuracy([gold[n] for n in held], [predictions[n] for n in held])}
         return rows
 
     suffix: ClassVar[str] = ".tsv"

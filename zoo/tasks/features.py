@@ -134,7 +134,7 @@ class Features:
     def _choice_batch(self, rows: Sequence[int] | np.ndarray, width: int) -> dict[str, np.ndarray]:
         """Gives the rows of ids of all options as a batch, and divides it by question."""
         count = self.choices
-        inner = {name: column for name, column in self.columns.items() if isinstance(column, Ragged)}
+        inner: dict[str, Column] = {n: column for n, column in self.columns.items() if isinstance(column, Ragged)}
         flat = (np.asarray(rows, np.int64)[:, None] * count + np.arange(count)).reshape(-1)
         batch = Features(inner, np.arange(len(self._ids)), pad_id=self.pad_id).batch(flat, width)
         out = {name: array.reshape(-1, count, array.shape[-1]) for name, array in batch.items()}

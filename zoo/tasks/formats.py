@@ -184,8 +184,9 @@ def is_squad(file: Path) -> bool:
 def race(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
     """Reads an article of RACE, one row per question; `part` is what its id, or else its folder, is called by."""
     about = _document(file, "an object {article, questions, options, answers, id}")
-    asked, options = ({} if not isinstance(about, dict) else about.get(name) for name in ("questions", "options"))
-    if not isinstance(about, dict) or not isinstance(asked, list) or not isinstance(options, list):
+    about = about if isinstance(about, dict) else {}
+    asked, options = about.get("questions"), about.get("options")
+    if not isinstance(asked, list) or not isinstance(options, list):
         raise InputError(f"'{file}': no lists 'questions' and 'options'.", "Is it a file of RACE?")
     answers = about.get("answers", [None] * len(asked))
     if not isinstance(answers, list) or not len(asked) == len(options) == len(answers):
