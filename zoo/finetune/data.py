@@ -63,8 +63,8 @@ def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
     data = Data({}, {})
     alone = isinstance(source, Path) and not source.is_dir() and not is_own(task)
     there = ("train",) if alone else _there(task, source)
-    for split in _wanted(task, alone and config.epochs == 0):
-        languages = _languages(task, split, config)
+    for split in wanted_splits(task, alone and config.epochs == 0):
+        languages = languages_of(task, split, config)
         if split == "dev" and split not in there and "train" in data.splits:
             _hold_out(data, config.seed)
             continue
@@ -120,7 +120,8 @@ def _drawn(rows: int, count: int, seed: int) -> list[int]:
     return [int(n) for n in np.sort(random.permutation(rows)[:count])]
 
 
-def _languages(task: Task, split: str, config: FinetuneConfig) -> Sequence[str]:
+def languages_of(task: Task, split: str, config: FinetuneConfig) -> Sequence[str]:
+    """Gives the languages of a split that a run reads: to train and to pick, those of the training data."""
     if not task.languages:
         return ()
     if split in ("train", "dev"):
@@ -128,7 +129,7 @@ def _languages(task: Task, split: str, config: FinetuneConfig) -> Sequence[str]:
     return config.language_names or task.languages
 
 
-def _wanted(task: Task, only_scored: bool) -> Sequence[str]:
+def wanted_splits(task: Task, only_scored: bool) -> Sequence[str]:
     """The splits that a run reads."""
     if task.head == "embedding":
         return ("test",)

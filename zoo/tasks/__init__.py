@@ -38,7 +38,14 @@ TASK_MODULES = (
     "retrieval",
     "generation",
 )
-TASK_ALIASES = {"sst-2": "sst2", "sts-b": "stsb", "squad_v2": "squad2", "squad1": "squad", "diagnostic": "ax"}
+TASK_ALIASES = {
+    "sst-2": "sst2",
+    "sts-b": "stsb",
+    "squad_v2": "squad2",
+    "squad1": "squad",
+    "diagnostic": "ax",
+    "tydiqa": "tydiqa-goldp",
+}
 
 
 @lru_cache
