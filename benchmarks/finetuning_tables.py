@@ -64,15 +64,22 @@ def learn_ner() -> str:
 
 
 def train_speed() -> str:
-    """Seconds of an update, beside transformers' Trainer and the best torch loop."""
+    """Milliseconds of training per token, beside transformers' Trainer and the best torch loop."""
     if (found := measured("train_speed")) is None:
         return unmeasured("python -m benchmarks.speed.train --save")
     seconds = {(row["model"], row["data"], row["candidate"]): row for row in found["rows"]}
     rows = []
     for model, data in dict.fromkeys(key[:2] for key in seconds):
-        rows.append((model, data, f"{seconds[model, data, 'zoo']['seconds']:.2f}"))
+        rows.append((model, data, f"{seconds[model, data, 'zoo']['ms per token']:.2f}"))
         for candidate in ("trainer", "torch", "paddle"):
             row = seconds[model, data, candidate]
-            rows[-1] += (f"{row['ours is faster by']:.2f} ({row['seconds']:.2f} s)",)
-    header = ("size", "data", "ours, seconds", "times the Trainer", "times the torch loop", "times plain paddle")
+            rows[-1] += (f"{row['ours is faster by']:.2f} ({row['ms per token']:.2f} ms)",)
+    header = (
+        "size",
+        "data",
+        "ours, ms per token",
+        "times the Trainer",
+        "times the torch loop",
+        "times plain paddle",
+    )
     return markdown(header, rows) + printed_by(found, "torch", "transformers")

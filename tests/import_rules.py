@@ -162,7 +162,17 @@ TABLE = (
         parts="zoo.errors zoo.files zoo.signals zoo.finetune.config",
     ),
     Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
-    Row("zoo/evaluate.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.finetune"),
+    Row("zoo/evaluate/__init__.py"),
+    Row(
+        "zoo/evaluate/__main__.py",
+        parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.tasks zoo.finetune zoo.evaluate",
+    ),
+    Row("zoo/evaluate/plot.py", packages="matplotlib", parts="zoo.finetune.plots zoo.tasks zoo.evaluate"),
+    Row(
+        "zoo/evaluate/*",
+        packages="numpy",
+        parts=f"{LIGHT} zoo zoo.terminal zoo.models zoo.tasks zoo.finetune.data zoo.inference zoo.evaluate",
+    ),
     Row("zoo/export/__init__.py"),
     Row("zoo/export/__main__.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.export"),
     Row(

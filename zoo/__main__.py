@@ -27,7 +27,7 @@ VERBS = {
     "doctor": Verb("zoo.doctor", "is this machine ready: versions, engines, disk, caches, hubs"),
     "convert": Verb("zoo.convert.__main__", "published checkpoints to Paddle folders, proven; and back"),
     "finetune": Verb("zoo.finetune.__main__", "train a model with a published recipe, or on your own files"),
-    "evaluate": Verb("zoo.evaluate", "the scores of a finished run on a split or a file"),
+    "evaluate": Verb("zoo.evaluate.__main__", "the scores of a finished run, or of any model's embeddings"),
     "predict": Verb("zoo.predict", "the answers of a finished run, file in, file out"),
     "export": Verb("zoo.export.__main__", "a model as a folder for one engine, its score checked; int8 too"),
     "bench": Verb("zoo.bench.__main__", "how fast a model runs here, by engine and precision"),

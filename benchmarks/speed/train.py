@@ -6,6 +6,8 @@ them alike. float32, dropout 0.1, AdamW, clipping at 1, batches of 32 rows. The 
 example does (examples/pytorch/text-classification: padded to 128); the others have the same batches of rows of like
 length, padded to the longest. The torch loop has the same settings of malloc as ours, PyTorch's fused AdamW and its
 own attention. Plain paddle is our loop with neither zoo.finetune.cpu_speedups nor `env.mkl_path`.
+
+Updates differ by 5 times in tokens, so what is compared is seconds per token, padding not counted.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks import common
 from benchmarks.speed.train_references import BATCH, DATA, LR, WIDTH, model_folder
@@ -28,6 +31,18 @@ from zoo import env, terminal
 COMMAND = "python -m benchmarks.speed.train"
 CANDIDATES = ("trainer", "torch", "paddle", "zoo")
 CELLS = "base/sst2,base/peoples-daily,minilm/sst2,minilm/peoples-daily"  # network / data
+
+
+class Trained(NamedTuple):
+    """Seconds and tokens (without padding) of some updates."""
+
+    seconds: float
+    tokens: float
+
+    @property
+    def each(self) -> float:
+        """Milliseconds per token."""
+        return 1000 * self.seconds / self.tokens
 
 
 class Server:
@@ -46,18 +61,18 @@ class Server:
             env=variables,
         )
 
-    def train(self, updates: int) -> float:
-        """Seconds of so many updates, behind one that is not measured."""
+    def train(self, updates: int) -> Trained:
+        """So many updates, behind one that is not measured."""
         self._ask(1)
         return self._ask(updates)
 
-    def _ask(self, updates: int) -> float:
+    def _ask(self, updates: int) -> Trained:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(f"{updates}\n")
         self.process.stdin.flush()
         for line in self.process.stdout:
-            if line.startswith("seconds"):
-                return float(line.split()[1])
+            if line.startswith("done"):
+                return Trained(*map(float, line.split()[1:]))
         raise SystemExit(f"The candidate died: {' '.join(map(str, self.process.args))}")
 
     def close(self) -> None:
@@ -95,23 +110,25 @@ class Command:
         self.process = subprocess.Popen(command, stdout=self.printed, stderr=subprocess.STDOUT)
         self.seen = 0  # updates until it was stopped
 
-    def train(self, updates: int) -> float:
-        """Seconds of so many updates, behind the one in which it was stopped."""
+    def train(self, updates: int) -> Trained:
+        """So many updates, behind the one in which it was stopped."""
         self.process.send_signal(signal.SIGCONT)
         begin = self.seen + 1
-        while len(done := self._seconds()) < begin + updates:
+        while len(done := self._updates()) < begin + updates:
             if self.process.poll() is not None:
                 self.printed.seek(0)
                 raise SystemExit(f"The command ended:\n{self.printed.read()}")
             time.sleep(0.05)
         self.process.send_signal(signal.SIGSTOP)
-        self.seen = len(self._seconds())
-        return sum(done[begin : begin + updates])
+        self.seen = len(self._updates())
+        measured = done[begin : begin + updates]
+        return Trained(sum(each.seconds for each in measured), sum(each.tokens for each in measured))
 
-    def _seconds(self) -> list[float]:
+    def _updates(self) -> list[Trained]:
         from zoo.finetune.run_folder import read_metrics  # imports paddle
 
-        return [line["seconds"] for line in read_metrics(self.metrics) if line["kind"] == "update"]
+        lines = (line for line in read_metrics(self.metrics) if line["kind"] == "update")
+        return [Trained(line["seconds"], line["seconds"] * line["tokens_per_second"]) for line in lines]
 
     def close(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -123,7 +140,7 @@ class Command:
 
 def measure(size: str, data: str, names: tuple[str, ...], rounds: int, updates: int) -> list[dict[str, object]]:
     """Rows of the table for one model and data set."""
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+    runs: dict[str, list[Trained]] = {name: [] for name in names}
     loads = []
     with ExitStack() as stack:
         candidates: dict[str, Command | Server] = {}
@@ -135,21 +152,22 @@ def measure(size: str, data: str, names: tuple[str, ...], rounds: int, updates: 
         for n in range(rounds):
             loads.append(os.getloadavg()[0])
             for name in names if n % 2 == 0 else names[::-1]:
-                seconds[name].append(candidates[name].train(updates) / updates)
-    ours = statistics.median(seconds["zoo"])
+                runs[name].append(candidates[name].train(updates))
+    ours = statistics.median(run.each for run in runs["zoo"])
     made = []
-    for name, each in seconds.items():
-        middle = statistics.median(each)
-        ratios = [a / b for a, b in zip(each, seconds["zoo"], strict=True)]
-        common.compare(f"{size} {data} {name}: seconds per update", ours, middle)
+    for name, each in runs.items():
+        middle = statistics.median(run.each for run in each)
+        ratios = [a.each / b.each for a, b in zip(each, runs["zoo"], strict=True)]
+        common.compare(f"{size} {data} {name}: ms per token", ours, middle)
         made.append(
             {
                 "model": size,
                 "data": data,
                 "candidate": name,
-                "seconds": round(middle, 4),
-                "least": round(min(each), 4),
+                "ms per token": round(middle, 4),
+                "least": round(min(run.each for run in each), 4),
                 "ours is faster by": round(statistics.median(ratios), 3),
+                "tokens": round(sum(run.tokens for run in each)),
                 "rounds": rounds,
                 "updates": updates,
                 "load": round(statistics.median(loads), 1),

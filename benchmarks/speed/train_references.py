@@ -1,6 +1,7 @@
-"""What the speed of training is compared with: the Trainer, a torch loop and plain paddle; see train_speed.py.
+"""What the speed of training is compared with: the Trainer, a torch loop and plain paddle; see train.py.
 
-`python -m benchmarks.speed.train_references NAME SIZE DATA` reads numbers of updates and prints their seconds.
+`python -m benchmarks.speed.train_references NAME SIZE DATA` reads numbers of updates and prints their seconds and
+tokens.
 """
 
 from __future__ import annotations
@@ -113,20 +114,20 @@ def model_folder(size: str, work: Path) -> Path:
 
 
 class Pace:
-    """Lets a loop make as many updates as the parent asks for, and prints the seconds that they took."""
+    """Lets a loop make as many updates as the parent asks for, and prints their seconds and tokens."""
 
     def ask(self) -> None:
         """Waits for a number of updates; ends the process when there is none."""
         line = sys.stdin.readline()
         if not line.strip():
             os._exit(0)
-        self.left, self.begin = int(line), time.perf_counter()
+        self.left, self.tokens, self.begin = int(line), 0.0, time.perf_counter()
 
-    def done(self) -> None:
-        """An update is done."""
-        self.left -= 1
+    def done(self, tokens: float) -> None:
+        """An update of so many tokens (without padding) is done."""
+        self.left, self.tokens = self.left - 1, self.tokens + tokens
         if not self.left:
-            print("seconds", time.perf_counter() - self.begin, flush=True)
+            print("done", time.perf_counter() - self.begin, self.tokens, flush=True)
             self.ask()
 
 
@@ -153,7 +154,7 @@ def serve_torch(size: str, data: str) -> None:
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         loss.item()
-        pace.done()
+        pace.done(int(batch["attention_mask"].sum()))
 
 
 def serve_paddle(size: str, data: str) -> None:
@@ -170,7 +171,7 @@ def serve_paddle(size: str, data: str) -> None:
         if isinstance(event, Started):
             pace.ask()
         elif isinstance(event, Updated):
-            pace.done()
+            pace.done(event.tokens)
 
     settings = LoopSettings(10**6, BATCH, lr=LR, seed=1, fast=False)
     train(model, rows, make_optimiser(model, OptimiserSettings(lr=LR)), settings, on_event=tell)
@@ -190,7 +191,7 @@ def serve_trainer(size: str, data: str) -> None:
             pace.ask()
 
         def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-            pace.done()
+            pace.done(BATCH * float(rows.lengths.mean()))  # rows in any order, so the mean holds
 
     arguments = TrainingArguments(
         output_dir=tempfile.mkdtemp(),

@@ -36,7 +36,7 @@ def finetune() -> Command:
 @pytest.fixture
 def evaluate() -> Command:
     """`zoo evaluate` in this process."""
-    from zoo.evaluate import main
+    from zoo.evaluate.__main__ import main
 
     return lambda *words: _captured(main, words)
 

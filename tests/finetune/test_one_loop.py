@@ -151,12 +151,13 @@ def test_the_benchmark_drives_the_command(tmp_path: Path, monkeypatch: pytest.Mo
     try:
         words = [str(word) for word in command.process.args]  # type: ignore[union-attr]
         assert words[:3] == [sys.executable, "-m", "zoo.finetune"]
-        assert 0 < command.train(2) < 60
-        at_rest = len(command._seconds())
+        assert 0 < command.train(2).seconds < 60
+        at_rest = len(command._updates())
         time.sleep(0.3)
-        assert len(command._seconds()) == at_rest, "it stands still while the others train"
-        assert 0 < command.train(3) < 60
-        assert len(command._seconds()) >= at_rest + 4
+        assert len(command._updates()) == at_rest, "it stands still while the others train"
+        trained = command.train(3)
+        assert 0 < trained.seconds < 60 and trained.tokens > 0
+        assert len(command._updates()) >= at_rest + 4
     finally:
         command.close()
     assert command.process.returncode == 143 and not Path(command.work.name).exists()

@@ -16,7 +16,10 @@ from zoo.metrics.entities import (
     texts_score,
 )
 from zoo.metrics.generated import character_scores, generated_scores, rouge_scores, sacrebleu_scores
-from zoo.metrics.retrieval import nearest, retrieval_accuracy
+from zoo.metrics.mining import best_margin, mined_pairs, mining_scores
+from zoo.metrics.pairs import correlations, pair_scores
+from zoo.metrics.ranking import average_precision, rank, ranking_scores, reranking_scores
+from zoo.metrics.retrieval import bitext_scores, nearest, retrieval_accuracy
 from zoo.metrics.squad import answer_score, answer_scores, best_threshold, mean_percent
 from zoo.metrics.text import TEXT_METRICS, accuracy, f1, macro_f1, matthews, pearson, spearman
 
@@ -28,16 +31,26 @@ __all__ = [
     "answer_score",
     "answer_scores",
     "as_iob2",
+    "average_precision",
+    "best_margin",
     "best_threshold",
+    "bitext_scores",
     "character_scores",
+    "correlations",
     "entities_score",
     "f1",
     "generated_scores",
     "macro_f1",
     "matthews",
     "mean_percent",
+    "mined_pairs",
+    "mining_scores",
     "nearest",
+    "pair_scores",
     "pearson",
+    "rank",
+    "ranking_scores",
+    "reranking_scores",
     "retrieval_accuracy",
     "rouge_scores",
     "sacrebleu_scores",

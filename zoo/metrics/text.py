@@ -9,7 +9,7 @@ import numpy as np
 from zoo.metrics.extra import extra
 
 Label = str | float | None  # a class, or a number of a regression
-Labels = Sequence[Label]
+Labels = Sequence[Label] | np.ndarray
 
 
 def accuracy(gold: Labels, predicted: Labels, positive: Label = None) -> float:

@@ -21,12 +21,19 @@ csv.field_size_limit(2**27)
 log = logging.getLogger("zoo")
 
 
-def tsv(file: Path, columns: Sequence[str] = (), skip_short: bool = False, numbered: bool = False) -> Iterator[Row]:
+def tsv(
+    file: Path,
+    columns: Sequence[str] = (),
+    skip_short: bool = False,
+    numbered: bool = False,
+    extra: bool = False,
+) -> Iterator[Row]:
     """Reads tab-separated text without quoting; `columns` names them where the file has no header.
 
     Args:
         numbered: there is no header, and columns are called 1, 2, ...
         skip_short: leaves out lines with fewer columns, and says how many there were.
+        extra: a line may have more columns than are named; those behind are left out.
 
     Raises:
         InputError: a line has another number of columns than the header.
@@ -43,6 +50,7 @@ def tsv(file: Path, columns: Sequence[str] = (), skip_short: bool = False, numbe
         if skip_short and len(values) < len(columns):
             skipped += 1
             continue
+        values = values[: len(columns)] if extra else values
         if len(values) != len(columns):
             raise InputError(
                 f"'{file}', line {n}: {len(values)} columns where {len(columns)} were expected.",

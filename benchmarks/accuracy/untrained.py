@@ -1,0 +1,175 @@
+"""Published scores of all-MiniLM-L6-v2 on tasks without training, by engine.
+
+Runs `zoo evaluate` on XQuADRetrieval, Tatoeba, AFQMC, STS-B, XNLI and PAWS-X (in float32 by Paddle Inference, as
+the zoo picks, in bfloat16 and in int8) and compares every value with the one that mteb's results hold. Seconds are
+those of embedding and scoring, as the command reports them; beside them transformers' feature-extraction pipeline
+at its defaults, timed on texts of each task drawn at random and extrapolated to all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from benchmarks import common
+from zoo import published
+from zoo.tasks import similarity
+
+COMMAND = "python -m benchmarks.accuracy.untrained"
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+DATA = common.SHARED / "data"
+WORK = common.ROOT / "build" / "untrained"
+SAMPLE = 60  # texts of each task that transformers' pipeline embeds
+SEED = 5
+
+
+class Run(NamedTuple):
+    """A task on a split: the command's --task, --split, and --data below the folder of the data."""
+
+    task: str
+    split: str
+    data: str
+    languages: str = "all"
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}-{self.split}"
+
+
+RUNS = (
+    Run("xquad-retrieval", "test", "xquad"),
+    Run("stsb-sts", "dev", "glue"),
+    Run("stsbenchmark", "test", "glue/STS-B/sts-test.labelled.csv"),
+    Run("afqmc-sts", "dev", "clue"),
+    Run("pawsx-pairs", "dev", "pawsx"),
+    Run("xnli-pairs", "dev", "xnli", "ar,bg,de,el,en,es,fr,hi,ru,sw,th,tr,vi,zh"),
+    Run("xnli-pairs", "test", "xnli", "ar,bg,de,el,en,es,fr,hi,ru,sw,th,tr,vi,zh"),
+    Run("tatoeba-bitext", "test", "tatoeba"),
+)
+SIDES = {  # name -> what the command gets
+    "fp32": ("--engine", "paddle", "--precision", "fp32"),
+    "as picked": (),
+    "bf16": ("--engine", "openvino", "--precision", "bf16"),
+    "int8": (),
+}
+
+
+def evaluate(run: Run, side: str, model: str, missing: bool) -> dict[str, Any]:
+    """Runs the command; gives its scores.json."""
+    out = WORK / f"{run.name}-{side.replace(' ', '-')}"
+    if not (missing and (out / "scores.json").is_file()):
+        options = ["--data", str(DATA / run.data), "--split", run.split, "--languages", run.languages]
+        command = [sys.executable, "-m", "zoo", "evaluate", model, "--task", run.task, *options, *SIDES[side]]
+        print(*command[2:], flush=True)
+        common.run_process([*command, "--out", str(out)])
+    return json.loads((out / "scores.json").read_text("utf-8"))
+
+
+def int8_model() -> str:
+    """Exports the network in int8 as the command does, calibrated on Tatoeba; gives its folder."""
+    out = WORK / "minilm-int8"
+    if not out.is_dir():
+        options = ("--to", "openvino", "--precision", "int8", "--guard", str(DATA / "tatoeba"), "--task", "tatoeba")
+        data = (
+            "--split",
+            "test",
+            "--languages",
+            "de,fr,zh",
+            "--calibrate",
+            str(DATA / "tatoeba/tatoeba.fra-eng.eng"),
+        )
+        command = [sys.executable, "-m", "zoo", "export", MODEL, *options, *data, "--out", str(out)]
+        print(*command[2:], flush=True)
+        common.run_process(command)
+    return str(out)
+
+
+def differences(run: Run, scores: dict[str, dict[str, float]]) -> Iterator[tuple[published.Score, float]]:
+    """Gives each published value with ours minus it, in points; thresholds as they are."""
+    for score in published.of_task(MODEL, run.task, run.split):
+        ours = scores[score.language][score.metric]
+        yield score, ours - score.value
+
+
+def pipeline_seconds() -> dict[str, float]:
+    """Times transformers' pipeline: seconds of a text, by task."""
+    import torch
+    import transformers
+
+    from benchmarks.speed.train_references import snapshot
+    from zoo import env
+
+    torch.set_num_threads(env.threads())
+    pipe = transformers.pipeline("feature-extraction", model=str(snapshot()), device="cpu")
+    found = {}
+    for run in RUNS:
+        texts: list[str] = []
+        languages = () if run.languages == "all" else tuple(run.languages.split(","))
+        for _, data in similarity.find(run.task).read(DATA / run.data, run.split, languages):
+            texts += [text for side in data.sides.values() for text in side.texts]
+        chosen = random.Random(SEED).sample(sorted(set(texts)), SAMPLE)
+        pipe(chosen[:5])
+        begin = time.perf_counter()
+        pipe(chosen, truncation=True)
+        found[run.name] = (time.perf_counter() - begin) / SAMPLE
+    return found
+
+
+def rows_of(
+    run: Run, side: str, found: dict[str, Any], reference: dict[str, dict[str, float]]
+) -> dict[str, object]:
+    """Sums up one run of the command: how far from what was published, and from our own float32."""
+    gaps = [
+        (abs(gap), score) for score, gap in differences(run, found["scores"]) if "threshold" not in score.metric
+    ]
+    worst = max(gaps, key=lambda pair: pair[0], default=None)
+    metric = found["metric"]
+    losses = [reference[language][metric] - row[metric] for language, row in found["scores"].items()]
+    return {
+        "task": run.task,
+        "split": run.split,
+        "side": side,
+        "engine": found["engine"],
+        "metric": metric,
+        "value": round(found["value"], 4),
+        "published values": len(gaps),
+        "median difference": f"{sorted(gap for gap, _ in gaps)[len(gaps) // 2]:.2e}" if gaps else "",
+        "largest difference": f"{worst[0]:.2e}" if worst else "",
+        "where": f"{worst[1].language} {worst[1].metric}".strip() if worst else "",
+        "largest loss to fp32": round(max(losses), 4),
+        "texts": found["texts"],
+        "seconds": found["seconds"],
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sides", default=",".join(SIDES), help=f"of {','.join(SIDES)}")
+    parser.add_argument("--missing", action="store_true", help="leave out runs that are there")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/untrained.*")
+    given = parser.parse_args()
+    each = pipeline_seconds()
+    rows = []
+    for run in RUNS:
+        reference: dict[str, dict[str, float]] = {}
+        for side in given.sides.split(","):
+            found = evaluate(run, side, int8_model() if side == "int8" else MODEL, given.missing)
+            reference = reference or found["scores"]
+            row = rows_of(run, side, found, reference)
+            theirs = each[run.name] * found["texts"]
+            rows.append(
+                row | {"transformers seconds": round(theirs, 1), "times": round(theirs / found["seconds"], 1)}
+            )
+            print(json.dumps(rows[-1]), flush=True)
+    if given.save:
+        print(common.write("untrained", f"{COMMAND} --save", rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

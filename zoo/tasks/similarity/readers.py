@@ -1,0 +1,159 @@
+"""Reads retrieval, bitext, pairs and candidates from files: BEIR's folders, BUCC's, and a user's own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from zoo.errors import InputError
+from zoo.files import quote, user_path
+from zoo.tasks.formats import READERS
+from zoo.tasks.rows import Row, lines
+from zoo.tasks.similarity.sets import Bitext, Mining, Pairs, Reranking, Retrieval
+from zoo.tasks.similarity.tables import file_in, first, number, rows_of, table_in, text
+from zoo.tasks.user_files import PAIR_COLUMNS, TEXT_COLUMNS
+
+ID_COLUMNS = "_id id doc_id query_id docid qid"
+QUERY_COLUMNS, DOCUMENT_COLUMNS = "query-id query_id qid query", "corpus-id corpus_id doc_id docid document"
+GAIN_COLUMNS = "score relevance label"
+SCORE_COLUMNS = "score label similarity relevance gold"
+STS_COLUMNS = ("genre", "file", "year", "index", "score", "sentence1", "sentence2")
+SOURCE_COLUMNS, TARGET_COLUMNS = "source sentence1 text_a src", "target sentence2 text_b tgt"
+
+
+def retrieval_folder(source: str | Path, split: str, language: str) -> Retrieval:
+    """Reads corpus, queries and qrels/<split> (or qrels) of a folder, as BEIR has them; .jsonl, .csv or .tsv.
+
+    A document's text is its title, a space and its text. Judgements of 0 or less, and queries without a relevant
+    document, do not count.
+
+    Raises:
+        InputError: a file is missing or malformed, or a judgement names what is not there.
+    """
+    folder = user_path(source)
+    corpus = _by_id(table_in(folder, "corpus"), _document)
+    queries = _by_id(table_in(folder, "queries"), lambda row: text(row, "text query question"))
+    relevant: dict[str, dict[str, float]] = {}
+    for row in rows_of(table_in(folder, f"qrels/{split}", "qrels")):
+        query, document = str(first(row, QUERY_COLUMNS)), str(first(row, DOCUMENT_COLUMNS))
+        if query not in queries or document not in corpus:
+            what = f"no query {quote(query)}" if query not in queries else f"no document {quote(document)}"
+            raise row.error(f"there is {what}.", "The ids are those of queries and corpus.")
+        if (gain := number(row, GAIN_COLUMNS)) > 0:
+            relevant.setdefault(query, {})[document] = gain
+    if not relevant:
+        raise InputError(f"'{folder}' judges no document as relevant in the split '{split}'.")
+    return Retrieval({name: queries[name] for name in queries if name in relevant}, corpus, relevant)
+
+
+def _by_id(file: Path, text_of: Callable[[Row], str]) -> dict[str, str]:
+    """Gives id -> text of a table; an id that stands there twice is an error."""
+    kept: dict[str, str] = {}
+    for row in rows_of(file):
+        name = str(first(row, ID_COLUMNS))
+        if name in kept:
+            raise row.error(f"the id {quote(name)} stands there twice.")
+        kept[name] = text_of(row)
+    return kept
+
+
+def _document(row: Row) -> str:
+    title = row.values.get("title")
+    return f"{title or ''} {row.get('text')}".strip()
+
+
+def bitext_file(source: str | Path, split: str, language: str) -> Bitext:
+    """Reads a table of a user: a sentence and its translation in each row."""
+    pairs = [(text(row, SOURCE_COLUMNS), text(row, TARGET_COLUMNS)) for row in own_rows(source, split)]
+    return Bitext([a for a, _ in pairs], [b for _, b in pairs])
+
+
+def flores(source: str | Path, split: str, pair: str) -> Bitext:
+    """Reads <language>.<split> of both languages of a pair "deu_Latn-eng_Latn"."""
+    folder = user_path(source)
+    one, other = (
+        [line for _, line in lines(file_in(folder, split, f"{code}.{split}"))] for code in pair.split("-")
+    )
+    if len(one) != len(other):
+        raise InputError(f"The two files of {pair} in '{folder}' have {len(one)} and {len(other)} lines.")
+    return Bitext(one, other)
+
+
+def flores_pairs(split: str) -> Callable[[Path], tuple[str, ...]]:
+    """Gives the function that lists the pairs of a folder."""
+
+    def found(folder: Path) -> tuple[str, ...]:
+        held = sorted(f.stem for place in (folder, folder / split) for f in place.glob(f"*.{split}"))
+        return tuple(f"{a}-{b}" for a in held for b in held if a != b)
+
+    return found
+
+
+def bucc(source: str | Path, split: str, pair: str) -> Mining:
+    """Reads <pair>.<sample or training>.<language> and .gold of a folder; the sample chooses test's threshold.
+
+    Of sentences that stand there twice the first counts, as in XTREME.
+    """
+    folder = user_path(source)
+    sample = _bucc_part(folder, pair, "sample") if split == "test" else None
+    return _bucc_part(folder, pair, "training" if split == "test" else "sample", sample)
+
+
+def _bucc_part(folder: Path, pair: str, part: str, tuned_on: Mining | None = None) -> Mining:
+    sides = []
+    for language in pair.split("-"):
+        kept: dict[str, str] = {}
+        for row in READERS["tsv"](file_in(folder, pair, f"{pair}.{part}.{language}"), ("id", "sentence")):
+            kept.setdefault(row.text("sentence"), str(row.get("id")))
+        sides.append({name: sentence for sentence, name in kept.items()})
+    rows = READERS["tsv"](file_in(folder, pair, f"{pair}.{part}.gold"), ("source", "target"))
+    return Mining(sides[0], sides[1], frozenset((row.text("source"), row.text("target")) for row in rows), tuned_on)
+
+
+def sts_benchmark(source: str | Path, split: str, language: str) -> Pairs:
+    """Reads sts-<split>.csv as published: tabs between, no header; score and sentences are columns 5 to 7."""
+    path = user_path(source)
+    pairs = []
+    for row in READERS["tsv"](
+        path if path.is_file() else file_in(path, split, f"sts-{split}.csv"), STS_COLUMNS, extra=True
+    ):
+        pairs.append((row.text("sentence1"), row.text("sentence2"), number(row, "score")))
+    return Pairs([a for a, _, _ in pairs], [b for _, b, _ in pairs], [g for _, _, g in pairs])
+
+
+def pairs_file(binary: bool) -> Callable[[str | Path, str, str], Pairs]:
+    """Gives the reader of a user's table of pairs with a number, or with 1 and 0."""
+
+    def read(source: str | Path, split: str, language: str) -> Pairs:
+        kept = [
+            (text(row, TEXT_COLUMNS), text(row, PAIR_COLUMNS), number(row, SCORE_COLUMNS, binary))
+            for row in own_rows(source, split)
+        ]
+        return Pairs([a for a, _, _ in kept], [b for _, b, _ in kept], [g for _, _, g in kept], binary)
+
+    return read
+
+
+def reranking_file(source: str | Path, split: str, language: str) -> Reranking:
+    """Reads JSON lines with `query`, `positive` and `negative` (a text or a list), as mteb has them."""
+    queries, candidates, relevant = [], [], []
+    for row in own_rows(source, split):
+        good, bad = (_texts(row, names) for names in ("positive positives", "negative negatives"))
+        queries.append(text(row, "query question text"))
+        candidates.append([*good, *bad])
+        relevant.append([1] * len(good) + [0] * len(bad))
+    return Reranking(queries, candidates, relevant)
+
+
+def _texts(row: Row, columns: str) -> list[str]:
+    value = first(row, columns)
+    held = [value] if isinstance(value, str) else value
+    if not isinstance(held, list) or not all(isinstance(each, str) for each in held):
+        raise row.error(f"{quote(columns.split()[0])} is not a text or a list of texts.")
+    return held
+
+
+def own_rows(source: str | Path, split: str) -> Iterator[Row]:
+    """Reads a table of a user: the file, or <split> of the folder."""
+    path = user_path(source)
+    yield from rows_of(path if path.is_file() else table_in(path, split))
