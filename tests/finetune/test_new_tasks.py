@@ -85,3 +85,14 @@ def test_summaries(writer: Path, task: str, folder: str, tmp_path: Path, finetun
     headline = "rougeLsum" if task == "cnndm" else "rougeL"
     assert said.startswith(f"{headline} on test: ours ")
     assert set(record(out)["results"]["test"]["scores"]["all"]) == {headline, "rouge1", "rouge2"}
+
+
+def test_a_split_of_very_many_files_has_one_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo.finetune import data
+
+    files = sorted((DATA / "RACE/train").rglob("*.txt"))
+    assert list(data.sums_of(files)) == [str(file) for file in files]
+    monkeypatch.setattr(data, "MOST_FILES", 1)
+    found = data.sums_of(files)
+    assert list(found) == [f"{DATA / 'RACE/train'}, 2 files"] and len(*found.values()) == 64
+    assert data.sums_of(files[::-1]) != found

@@ -12,7 +12,7 @@ import numpy as np
 from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
-from zoo.tasks.answers import GoldAnswer, cut, lost, nearest, places, trained_on, with_marks
+from zoo.tasks.answers import GoldAnswer, cut, golds_of, lost, places, trained_on, with_marks
 from zoo.tasks.base import Outputs, Task
 from zoo.tasks.example import Example
 from zoo.tasks.features import Column, Features, Ragged
@@ -99,7 +99,7 @@ class QA(Task[QAExample, Answer]):
             raise row.error(f"{quote(self.question_column)} must be text and is {shown(question)}.")
         ident = str(row.values.get("id", row.line))
         language = self._language(row, ident, split, language)
-        answers = self._answers(row, context)
+        answers = golds_of(row, self.answers_column, context)
         if answers is None and not split.startswith("test"):
             raise row.error("no 'answers'.", "A list of {text, answer_start}; empty when there is no answer.")
         if answers == () and not self.unanswerable:
@@ -131,31 +131,6 @@ class QA(Task[QAExample, Answer]):
                 )
             return self.train_languages[0]
         return language
-
-    def _answers(self, row: Row, context: str) -> tuple[GoldAnswer, ...] | None:
-        values = row.values.get(self.answers_column)
-        if row.values.get("is_impossible") is True:
-            return ()
-        if isinstance(values, dict) and all(isinstance(v, list) for v in values.values()):  # as on the Hub
-            names = list(values)
-            values = [dict(zip(names, each, strict=False)) for each in zip(*values.values(), strict=False)]
-        if isinstance(values, str):  # a user's own table
-            values = [{"text": values, "answer_start": -1}] if values.strip() else []
-        if values is None:
-            return None
-        if not isinstance(values, list):
-            raise row.error(f"'answers' must be a list and is {shown(values)}.")
-        golds = []
-        for value in values:
-            value = {"text": value} if isinstance(value, str) else value
-            text, start = (
-                (value.get("text"), value.get("answer_start", -1)) if isinstance(value, dict) else (None, 0)
-            )
-            if not isinstance(text, str) or type(start) is not int:
-                raise row.error(f"an answer must be {{text, answer_start}} and is {shown(value)}.")
-            golds.append(GoldAnswer(text, nearest(context, text, start)))
-        # One of DuReader-robust's questions has an empty answer beside others; alone it means that there is none.
-        return tuple(golds) if any(gold.text for gold in golds) else ()
 
     # --- to the network and back ---
 
