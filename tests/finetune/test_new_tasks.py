@@ -96,3 +96,22 @@ def test_a_split_of_very_many_files_has_one_sum(monkeypatch: pytest.MonkeyPatch)
     found = data.sums_of(files)
     assert list(found) == [f"{DATA / 'RACE/train'}, 2 files"] and len(*found.values()) == 64
     assert data.sums_of(files[::-1]) != found
+
+
+def test_a_model_of_mnli_is_scored_on_the_diagnostic_set(
+    english: Path, tmp_path: Path, finetune: Command, evaluate: Command, predict: Command
+) -> None:
+    out = tmp_path / "run"
+    code, _, err = finetune("--task", "mnli", "--model", english, "--data", DATA / "glue", "--out", out, *QUICK)
+    assert code == 0, err
+    words = (out, "--task", "ax", "--data", DATA / "glue")
+    code, answer, err = evaluate(*words, "--split", "test-labelled", "--json")
+    assert code == 0, err
+    found = json.loads(answer)
+    assert found["metric"] == "matthews" and set(found["scores"]["all"]) == {"matthews", "accuracy"}
+    assert found["examples"] == 4
+    file = tmp_path / "AX.tsv"
+    assert predict(*words, "--out", file)[0] == 0
+    assert len(file.read_text("utf-8").splitlines()) == 12 and file.read_text("utf-8").startswith(
+        "index\tprediction"
+    )

@@ -36,6 +36,7 @@ READ = {
     r"xnli/xnli\.(dev|test)\.tsv(?:\.gz)?": "xnli {0}",
     r"xnli/xtreme/(train|dev|test)-.*": "xnli-xtreme {0}",
     r"xnli/XNLI-MT-1.0/.*": "xnli train",
+    r"glue/diagnostic/diagnostic-full.tsv": "ax test-labelled",
     r"glue/diagnostic/.*": "ax test",
     r"glue/STS-B/sts-test.labelled.csv": "",  # not a file of GLUE
     r"glue/SST-2/(\w+).*": "sst2 {0}",

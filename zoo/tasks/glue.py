@@ -74,7 +74,8 @@ AX_TASK = replace(
     folder="diagnostic",
     metrics=("matthews", "accuracy"),
     label="label",
-    files={"test": "diagnostic.tsv"},
+    files={"test": "diagnostic.tsv", "test-labelled": "diagnostic-full.tsv"},
+    prepared="diagnostic",
     submission={"test": "AX.tsv"},
     hub=Hub("nyu-mll/glue", "ax", columns={"premise": "sentence1", "hypothesis": "sentence2", "idx": "index"}),
 )
