@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,13 @@ def test_parts_of_speech_of_all_treebanks_of_a_language() -> None:
     assert [e.id for e in task.read(TREEBANKS, "test", ["en"])] == ["e1", "e2"]
     [dutch] = [error for error in [_error(task, "nl")] if error]
     assert "has no '*/nl_*-ud-test.conllu', which udpos needs" in dutch
+
+
+@pytest.mark.parametrize("pattern", ["/*", "**.conllu", "*\0"])
+def test_patterns_that_name_no_file(pattern: str) -> None:
+    task = replace(tasks.find("udpos"), files={"test": pattern})
+    with pytest.raises(InputError, match="which udpos needs"):
+        list(task.read(TREEBANKS, "test", ["en"]))
 
 
 def _error(task: Any, language: str) -> str:

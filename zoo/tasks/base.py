@@ -179,7 +179,11 @@ class Task(ABC, Generic[E, P]):
             InputError: there is none.
         """
         for place in (folder, folder / self.folder):
-            if found := sorted(file for file in place.glob(pattern) if file.is_file()):
+            try:
+                found = sorted(file for file in place.glob(pattern) if file.is_file())
+            except (OSError, ValueError, NotImplementedError):  # a description that came with somebody's model
+                found = []
+            if found:
                 return found
         raise self._missing(folder, pattern)
 
