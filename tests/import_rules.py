@@ -145,7 +145,9 @@ TABLE = (
         " zoo.outline zoo.convert conversion",
     ),
     Row(
-        "zoo/metrics/*", packages="numpy scipy sklearn seqeval sacrebleu", parts="zoo.errors zoo.files zoo.metrics"
+        "zoo/metrics/*",
+        packages="numpy scipy sklearn seqeval sacrebleu rouge_score",
+        parts="zoo.errors zoo.files zoo.metrics",
     ),
     Row(
         "zoo/tasks/*",

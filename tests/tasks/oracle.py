@@ -15,6 +15,7 @@ def outputs_of(task: Task, features: Features) -> dict[str, list[np.ndarray]]:
     """What the head of `task` would give if it knew the answers."""
     made = {
         "classification": _classes,
+        "multiple-choice": _choices,
         "tagging": _tags,
         "qa": _spans,
         "generation": _texts,
@@ -28,6 +29,10 @@ def _classes(task: Any, features: Features) -> dict[str, list[np.ndarray]]:
     if not task.labels:
         return {"logits": [np.array([value]) for value in np.asarray(labels)]}
     return {"logits": list(np.eye(len(task.labels))[np.asarray(labels)])}
+
+
+def _choices(task: Any, features: Features) -> dict[str, list[np.ndarray]]:
+    return {"logits": list(np.eye(len(task.letters))[np.asarray(features.columns["labels"])])}
 
 
 def _tags(task: Any, features: Features) -> dict[str, list[np.ndarray]]:

@@ -22,6 +22,13 @@ READ = {
     r"squad/(dev|train)-v1.*": "squad {0}",
     r"squad/(dev|train)-v2.*": "squad2 {0}",
     r"xquad/.*": "xquad dev",
+    r"cnn_dailymail/(?:(train|test)|validation).csv": "cnndm dev",
+    r"org_data/(train|dev|test)\.(?:src|tgt)\.txt": "gigaword {0}",
+    r"RACE/(train|dev|test)/.*": "race {0}",
+    r"snli_1.0/snli_1.0_(train|dev|test).jsonl": "snli {0}",
+    r"MLQA_V1/(dev|test)/.*": "mlqa {0}",
+    r"ud-treebanks-v2.5/.*-ud-(train|dev|test).conllu": "udpos {0}",
+    r"tydiqa/(?:.*/)?tydiqa-goldp-(?:v1.1-)?(train|dev)[^/]*": "tydiqa-goldp {0}",
     r"peoples_daily_ner/example\.(\w+).*": "peoples-daily {0}",
     r"cluener2020/(\w+)\.json": "cluener {0}",
     r"msra_ner/msra_(train|test).*": "msra {0}",
@@ -29,6 +36,7 @@ READ = {
     r"xnli/xnli\.(dev|test)\.tsv(?:\.gz)?": "xnli {0}",
     r"xnli/xtreme/(train|dev|test)-.*": "xnli-xtreme {0}",
     r"xnli/XNLI-MT-1.0/.*": "xnli train",
+    r"glue/diagnostic/diagnostic-full.tsv": "ax test-labelled",
     r"glue/diagnostic/.*": "ax test",
     r"glue/STS-B/sts-test.labelled.csv": "",  # not a file of GLUE
     r"glue/SST-2/(\w+).*": "sst2 {0}",
@@ -51,7 +59,7 @@ READ = {
     r"assets/.*|.*README(\.md)?": "",
 }
 NO_MAJORITY = {"clue/ocnli/dev.json": 50, "clue/ocnli/train.10k.json": 15, "clue/ocnli/train.3k.json": 6}
-SIDES = ("multi30k", "flores", "tatoeba")
+SIDES = ("multi30k", "flores", "org_data", "tatoeba")
 
 
 def task_of(path: str) -> str | None:

@@ -132,7 +132,7 @@ def test_every_data_set_has_an_owner() -> None:
         assert set(hub.splits) <= {"train", "dev", "test", "dev-mismatched", "test-mismatched"}
     for task in map(tasks.find, tasks.names()):
         if task.hub and task.languages:
-            assert task.hub.by_language("test")
+            assert task.hub.by_language("test") or getattr(task, "named_in_ids", None)
 
 
 def test_what_cannot_be_had_is_said(hub: dict[tuple[Any, ...], Data]) -> None:

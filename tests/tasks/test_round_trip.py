@@ -40,6 +40,8 @@ CASES = [  # task, folder of tests/data, split, tokenizer, examples
     ("cluener", "cluener2020", "dev", "zh", 8),
     ("msra", "msra_ner", "test", "zh", 18),
     ("squad", "squad", "dev", "en", 8),
+    ("race", "RACE", "dev", "en", 3),
+    ("snli", "", "dev", "en", 3),  # one row without a majority
 ]
 FEW = "clue/fewclue"
 PUBLISHED = [  # the same in the folder of published data
@@ -107,6 +109,23 @@ LANGUAGES = [
     ("pawsx", ("de", "ko")),
     ("panx", ("sw", "hi", "ur")),
 ]
+READ_WITH_OTHERS = [  # and how many languages; the training data of some lies in a folder beside
+    ("mlqa", "", 7),
+    ("mlqa", "MLQA_V1", 7),
+    ("tydiqa-goldp", "tydiqa", 9),
+]
+
+
+@pytest.mark.parametrize(("name", "folder", "count"), READ_WITH_OTHERS, ids=[c[1] for c in READ_WITH_OTHERS])
+def test_perfect_answers_in_every_language(
+    tokenizers: dict[str, Tokenizer], name: str, folder: str, count: int
+) -> None:
+    task, _, features, scores = perfect(name, DATA / folder, "test", tokenizers["xx"])
+    assert list(scores.rows) == [*task.languages, "average", "transfer gap"] and len(task.languages) == count
+    missed = sum(features.lost.values())  # of a vocabulary that is trained nobody can say
+    assert (scores.value == pytest.approx(100)) == (missed == 0) and missed <= 3
+    assert [e.language for e in task.read(DATA / folder, "dev", task.train_languages)] == ["en", "en"]
+    assert {e.language for e in task.read(DATA / folder, "train")} == {"en"}
 
 
 def check_languages(data: Path, tokenizer: Tokenizer, name: str, languages: tuple[str, ...]) -> None:
@@ -221,6 +240,7 @@ GENERATED = [
     ("flores-en-zh", "flores200", "test", "xx", 85),  # full-width signs become ASCII
 ]
 NAMES = [c[0] for c in GENERATED]
+SUMMARIES = [("cnndm", "cnn_dailymail", "dev", "en", 95), ("gigaword", "org_data", "dev", "en", 95)]
 
 
 def check_generated(data: Path, tokenizer: Tokenizer, name: str, source: str, split: str, least: float) -> None:
@@ -236,6 +256,13 @@ def check_generated(data: Path, tokenizer: Tokenizer, name: str, source: str, sp
 
 @pytest.mark.parametrize(("name", "source", "split", "language", "least"), GENERATED, ids=NAMES)
 def test_generated_text_is_what_the_tokenizer_gives_back(
+    tokenizers: dict[str, Tokenizer], name: str, source: str, split: str, language: str, least: float
+) -> None:
+    check_generated(DATA, tokenizers[language], name, source, split, least)
+
+
+@pytest.mark.parametrize(("name", "source", "split", "language", "least"), SUMMARIES, ids=["cnndm", "gigaword"])
+def test_summaries_are_what_the_tokenizer_gives_back(
     tokenizers: dict[str, Tokenizer], name: str, source: str, split: str, language: str, least: float
 ) -> None:
     check_generated(DATA, tokenizers[language], name, source, split, least)

@@ -1,27 +1,53 @@
-"""Several tasks in one command: GLUE and CLUE, one run after the other, and their average."""
+"""Several tasks in one command: GLUE, CLUE and XTREME, one run after the other, and their average."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from zoo import files, terminal
-from zoo.errors import UsageError
+from zoo.errors import InputError, UsageError
 from zoo.files import user_path
 from zoo.finetune import parallel
 from zoo.finetune.config import FinetuneConfig
-from zoo.finetune.data import source_of_path
+from zoo.finetune.data import languages_of, source_of_path, wanted_splits
 from zoo.finetune.recipes import SUITES, find, settle
-from zoo.finetune.report import Estimate, compare, summary
+from zoo.finetune.report import Comparison, Estimate, compare, summary
 from zoo.finetune.result import Result
 from zoo.finetune.run import finetune
 from zoo.finetune.run_folder import FORMAT
 from zoo.finetune.setup import run_name, task_of
+from zoo.tasks.scores import ALL_ROW, AVERAGE_ROW
 
-AVERAGE_ROW = "average"
+
+@dataclass(frozen=True)
+class Rules:
+    """How a suite makes one number of a task's scores, and its average.
+
+    Attributes:
+        split: whose scores count.
+        metrics: task -> the metrics whose plain mean is its number; the headline of tasks that are not named.
+        settings: task -> options that are the benchmark's.
+        elsewhere: a member that is not trained -> the command that scores it; it is missing in the average.
+    """
+
+    split: str = "dev"
+    metrics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+
+RULES = {
+    "xtreme": Rules(
+        split="test",
+        metrics={**dict.fromkeys(("xquad", "mlqa", "tydiqa-goldp"), ("f1", "exact")), "tatoeba": ("x->en",)},
+        settings={"xquad": {"languages": "ar,de,el,en,es,hi,ru,th,tr,vi,zh"}},
+        elsewhere={"bucc": "zoo evaluate MODEL --task bucc-mining"},
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -31,13 +57,21 @@ class SuiteResult:
     Attributes:
         folder: has a folder for each task, and suite.json.
         results: of each task.
-        scores: task -> its headline metric on dev; and "average", their plain mean.
+        split: whose scores these are.
+        metrics: task -> what its number is the plain mean of.
+        scores: task -> its number; and "average", their plain mean.
+        missing: member of the benchmark that is not in the average -> why, or what scores it.
+        comparisons: of the average with published ones; none while a member is missing.
         summary: ours, published, difference, verdict.
     """
 
     folder: Path
     results: Mapping[str, Result]
+    split: str
+    metrics: Mapping[str, tuple[str, ...]]
     scores: Mapping[str, float]
+    missing: Mapping[str, str]
+    comparisons: tuple[Comparison, ...]
     summary: str
 
 
@@ -58,7 +92,11 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
             f"--task {name} trains one model on several tasks, each by its own recipe.", "Say --model."
         )
     out = user_path(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}")
-    settled = {task: settle({**given, "task": task, "out": str(out / task)}, by) for task in SUITES[name]}
+    rules = RULES.get(name, Rules())
+    settled = {
+        task: settle({**rules.settings.get(task, {}), **given, "task": task, "out": str(out / task)}, by)
+        for task in SUITES[name]
+    }
     if given.get("data") and user_path(given["data"]).is_file():
         raise UsageError(
             f"--task {name} reads several data sets, and '{given['data']}' is a file.", "Give a folder."
@@ -66,27 +104,49 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
     for each in settled.values():
         task, source = task_of(each.config), source_of_path(each.config.data)
         if isinstance(source, Path):
-            for split in ("train", "dev"):
-                list(task.paths(source, split, ()))
+            for split in set(wanted_splits(task, False)) & {"train", "dev", rules.split}:
+                list(task.paths(source, split, languages_of(task, split, each.config)))
     results = {task: finetune(each, resume=resume) for task, each in settled.items()}
-    # From the rows of each run, never from a rounded line.
-    scores = {task: next(iter(result.scores["dev"]["all"].values())) for task, result in results.items()}
-    scores[AVERAGE_ROW] = fmean(scores.values())
-    recipe, ours = find(name, given["model"]), Estimate((scores[AVERAGE_ROW],), 0)
-    compared = [compare(p, "dev", ours, True) for p in recipe.published] if recipe else []
-    line = summary(f"{AVERAGE_ROW} of {name}", "dev", ours, compared)
+    found = _result(name, given["model"], out, rules, results)
     if parallel.rank() == 0:
-        content: dict[str, Any] = {"format": FORMAT, "suite": name, "scores": scores, "summary": line}
-        content["comparisons"] = [asdict(c) for c in compared]
+        content = {"format": FORMAT, "suite": name, "split": found.split, "scores": dict(found.scores)}
+        content |= {"missing": dict(found.missing), "summary": found.summary}
+        content["comparisons"] = [asdict(comparison) for comparison in found.comparisons]
         files.write_json(out / "suite.json", content, replace=True)
-    return SuiteResult(out, results, scores, line)
+    return found
+
+
+def _result(name: str, model: str, out: Path, rules: Rules, results: Mapping[str, Result]) -> SuiteResult:
+    """Gives the numbers of a suite, from the rows of each run and never from a rounded line."""
+    rows = {task: _row(result.scores.get(rules.split, {})) for task, result in results.items()}
+    without = f"its {rules.split} split has no gold answers"
+    missing = {**{task: without for task, row in rows.items() if not row}, **rules.elsewhere}
+    metrics = {task: rules.metrics.get(task) or tuple(row)[:1] for task, row in rows.items() if row}
+    scores = {task: fmean(rows[task][metric] for metric in names) for task, names in metrics.items()}
+    if not scores:
+        raise InputError(f"No task of {name} was scored on {rules.split}: {without}.")
+    scores[AVERAGE_ROW] = fmean(scores.values())
+    recipe, ours = find(name, model), Estimate((scores[AVERAGE_ROW],), 0)
+    published = recipe.published if recipe and not missing else ()
+    compared = tuple(compare(p, rules.split, ours, True) for p in published)
+    what = f"{AVERAGE_ROW} of {name}" + (f" without {', '.join(missing)}" if missing else "")
+    line = summary(what, rules.split, ours, compared)
+    return SuiteResult(out, results, rules.split, metrics, scores, missing, compared, line)
+
+
+def _row(rows: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
+    """Gives the row of all examples, or the mean of the languages; an empty one without scores."""
+    return rows.get(AVERAGE_ROW) or rows.get(ALL_ROW) or {}
 
 
 def show(result: SuiteResult) -> None:
     """Prints the table and the line below it."""
     rows = []
     for task, value in result.scores.items():
-        metric = next(iter(result.results[task].scores["dev"]["all"])) if task != AVERAGE_ROW else ""
+        names = result.metrics.get(task, ())
+        metric = " + ".join(names) if len(names) < 2 else f"({' + '.join(names)}) / {len(names)}"
         rows.append((task, metric, f"{value:.2f}"))
-    terminal.table(rows, ("task", "metric", "dev"), right=(2,))
+    terminal.table(rows, ("task", "metric", result.split), right=(2,))
+    for member, reason in result.missing.items():
+        print(f"not in the average: {member} ({reason})")
     print(result.summary)

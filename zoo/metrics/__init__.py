@@ -15,21 +15,21 @@ from zoo.metrics.entities import (
     tags_score,
     texts_score,
 )
-from zoo.metrics.generated import character_scores, sacrebleu_scores
+from zoo.metrics.generated import character_scores, generated_scores, rouge_scores, sacrebleu_scores
 from zoo.metrics.mining import best_margin, mined_pairs, mining_scores
 from zoo.metrics.pairs import correlations, pair_scores
 from zoo.metrics.ranking import average_precision, rank, ranking_scores, reranking_scores
 from zoo.metrics.retrieval import bitext_scores, nearest, retrieval_accuracy
-from zoo.metrics.squad import ANSWER_SCORES, answer_score, best_threshold, mean_percent
+from zoo.metrics.squad import answer_score, answer_scores, best_threshold, mean_percent
 from zoo.metrics.text import TEXT_METRICS, accuracy, f1, macro_f1, matthews, pearson, spearman
 
 __all__ = [
-    "ANSWER_SCORES",
     "LOOSE_SCHEMES",
     "STRICT_SCHEMES",
     "TEXT_METRICS",
     "accuracy",
     "answer_score",
+    "answer_scores",
     "as_iob2",
     "average_precision",
     "best_margin",
@@ -39,6 +39,7 @@ __all__ = [
     "correlations",
     "entities_score",
     "f1",
+    "generated_scores",
     "macro_f1",
     "matthews",
     "mean_percent",
@@ -51,6 +52,7 @@ __all__ = [
     "ranking_scores",
     "reranking_scores",
     "retrieval_accuracy",
+    "rouge_scores",
     "sacrebleu_scores",
     "spans",
     "spearman",

@@ -17,6 +17,8 @@ LIBRARY_BY_METRIC = {
     ("classification", "spearman"): "scipy",
     ("generation", "bleu"): "sacrebleu",
     ("generation", "chrf"): "sacrebleu",
+    **{("generation", name): "rouge_score" for name in ("rouge1", "rouge2", "rougeL", "rougeLsum")},
+    ("tagging", "f1"): "seqeval",
     ("tagging", "f1-strict"): "seqeval",
 }
 

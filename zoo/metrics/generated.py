@@ -2,10 +2,14 @@
 
 BLEU of translations is sacrebleu's, which names how it cuts words. BLEU and ROUGE-L of question generation and
 summaries in Chinese are those of DuReader's script (Baidu), over characters: what PALM's published scores are.
+ROUGE of English summaries is that of the package rouge-score, by its names: rougeL is the longest common
+subsequence of two whole texts, rougeLsum its union over sentences, which papers on CNN/DailyMail call ROUGE-L. All
+are means of F1 over lower-case words with Porter's stems, without signs, as ROUGE-1.5.5 with -m.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from math import exp
@@ -17,6 +21,44 @@ from zoo.metrics.extra import extra
 MAX_NGRAM = 4
 NUMERATOR_EPSILON, DENOMINATOR_EPSILON = 1e-15, 1e-9  # DuReader's script adds them above and below a fraction
 ROUGE_BETA = 1.2  # weight of recall in ROUGE-L
+WORD_ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+def generated_scores(
+    names: Sequence[str], gold: Sequence[str], predicted: Sequence[str], tokenize: str = ""
+) -> dict[str, float]:
+    """Gives metrics of generated texts, one reference each.
+
+    Args:
+        names: of sacrebleu's ("bleu", "chrf"), of WORD_ROUGE, or of DuReader's ("bleu-1", ..., "rouge-l").
+        gold, predicted: texts.
+        tokenize: for sacrebleu's.
+    """
+    if set(names) <= set(WORD_ROUGE):
+        scores = rouge_scores(gold, predicted)
+    else:
+        scores = sacrebleu_scores(gold, predicted, tokenize) if tokenize else character_scores(gold, predicted)
+    return {name: scores[name] for name in names}
+
+
+def rouge_scores(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
+    """Gives the means of rouge-score's F1, with stems, by WORD_ROUGE.
+
+    Sentences of rougeLsum are lines; a text of one line is divided after each . ! or ? that a space follows.
+    """
+    with extra():
+        from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(WORD_ROUGE, use_stemmer=True)
+    each = [scorer.score(_in_lines(g), _in_lines(p)) for g, p in zip(gold, predicted, strict=True)]
+    return {name: 100 * float(np.mean([row[name].fmeasure for row in each])) for name in WORD_ROUGE}
+
+
+def _in_lines(text: str) -> str:
+    """Gives a text with a sentence on each line."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(lines if len(lines) > 1 else SENTENCE_END.split(text.strip()))
 
 
 def sacrebleu_scores(gold: Sequence[str], predicted: Sequence[str], tokenize: str = "13a") -> dict[str, float]:

@@ -1,7 +1,8 @@
-"""Computes SQuAD's and CMRC 2018's metrics of extracted answers. All in percent.
+"""Computes SQuAD's, MLQA's and CMRC 2018's metrics of extracted answers. All in percent.
 
 SQuAD: the official scripts evaluate-v1.1.py and evaluate-v2.0.py (Rajpurkar et al. 2016, 2018), which differ where
-nothing is left of an answer. CMRC 2018: cmrc2018_evaluate.py (Cui et al. 2019), which cuts words by NLTK.
+nothing is left of an answer. CMRC 2018: cmrc2018_evaluate.py (Cui et al. 2019), which cuts words by NLTK. MLQA:
+zoo.metrics.mlqa.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from zoo.metrics import mlqa
 from zoo.metrics.treebank import words
 
 Score = Callable[[str, str], float]  # of a gold and a predicted answer, 0 to 1
@@ -42,9 +44,13 @@ def token_f1(gold: str, predicted: str) -> float:
 
 def shared_f1(gold: str, predicted: str) -> float:
     """Gives the F1 of the bags of words; 0 where they share none, also where neither side has one (SQuAD 1.1)."""
-    a, b = normalize(gold).split(), normalize(predicted).split()
-    same = sum((Counter(a) & Counter(b)).values())
-    return 2 * same / (len(a) + len(b)) if same else 0.0
+    return bag_f1(normalize(gold).split(), normalize(predicted).split())
+
+
+def bag_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
+    """Gives the F1 of two bags of words; 0 where they share none."""
+    same = sum((Counter(gold) & Counter(predicted)).values())
+    return 2 * same / (len(gold) + len(predicted)) if same else 0.0
 
 
 def chinese_pieces(text: str) -> list[str]:
@@ -124,14 +130,39 @@ ANSWER_SCORES: dict[str, dict[str, Score]] = {
 }
 
 
-def answer_score(rules: str, name: str, unanswerable: bool, golds: Sequence[str], predicted: str) -> float:
+def answer_scores(rules: str, language: str = "") -> Mapping[str, Score]:
+    """Gives what scores one answer, by metric: "f1" and "exact".
+
+    Args:
+        rules: "english", "chinese", or "mlqa" for those of each language.
+        language: code of the answer's language, for "mlqa".
+
+    Raises:
+        InputError: MLQA has no rules for the language.
+    """
+    if rules != "mlqa":
+        return ANSWER_SCORES[rules]
+
+    def pieces(text: str) -> list[str]:
+        return mlqa.pieces(text, language)
+
+    mlqa.check(language)
+    return {
+        "f1": lambda gold, predicted: bag_f1(pieces(gold), pieces(predicted)),
+        "exact": lambda gold, predicted: float(pieces(gold) == pieces(predicted)),
+    }
+
+
+def answer_score(
+    rules: str, name: str, unanswerable: bool, golds: Sequence[str], predicted: str, language: str = ""
+) -> float:
     """Scores an answer by the script of its kind of data set, from 0 to 1.
 
     Args:
-        rules: "english" or "chinese".
+        rules, language: as for `answer_scores`.
         name: "f1" or "exact".
         unanswerable: the data set has questions without an answer.
         golds: right answers; none for a question without one.
         predicted: "" for none.
     """
-    return (best_or_none if unanswerable else best_over)(ANSWER_SCORES[rules][name], golds, predicted)
+    return (best_or_none if unanswerable else best_over)(answer_scores(rules, language)[name], golds, predicted)

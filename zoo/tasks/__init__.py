@@ -27,8 +27,26 @@ from zoo.tasks.scores import Scores
 
 __all__ = ["Example", "Features", "Ragged", "Scores", "Task", "find", "from_dict", "names"]
 
-TASK_MODULES = ("glue", "clue", "crosslingual", "ner", "comprehension", "retrieval", "sentence_pairs", "generation")
-TASK_ALIASES = {"sst-2": "sst2", "sts-b": "stsb", "squad_v2": "squad2", "squad1": "squad", "diagnostic": "ax"}
+TASK_MODULES = (
+    "glue",
+    "clue",
+    "crosslingual",
+    "ner",
+    "treebanks",
+    "comprehension",
+    "choices",
+    "retrieval",
+    "sentence_pairs",
+    "generation",
+)
+TASK_ALIASES = {
+    "sst-2": "sst2",
+    "sts-b": "stsb",
+    "squad_v2": "squad2",
+    "squad1": "squad",
+    "diagnostic": "ax",
+    "tydiqa": "tydiqa-goldp",
+}
 
 
 @lru_cache
@@ -89,7 +107,7 @@ def _value(name: str, value: Any) -> Any:
     from zoo.tasks.hub import Hub
 
     if name == "hub":
-        return None if value is None else Hub(**value)
+        return None if value is None else Hub(**_value("", value))
     if isinstance(value, list):
         return tuple(_value("", v) for v in value)
     return {k: _value("", v) for k, v in value.items()} if isinstance(value, dict) else value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from zoo.tasks.features import Ragged
+from zoo.tasks.rows import Row, shown
 
 if TYPE_CHECKING:
     from zoo.tokenization import Tokenizer
@@ -35,6 +36,35 @@ def nearest(context: str, text: str, start: int) -> int:
     if before < 0 or after < 0:
         return max(before, after)
     return before if start - before <= after - start else after
+
+
+def golds_of(row: Row, column: str, context: str) -> tuple[GoldAnswer, ...] | None:
+    """Gives the right answers of a row: () for a question without one, None where the row does not say.
+
+    Raises:
+        InputError: they are no list of {text, answer_start}.
+    """
+    values = row.values.get(column)
+    if row.values.get("is_impossible") is True:
+        return ()
+    if isinstance(values, dict) and all(isinstance(v, list) for v in values.values()):  # as on the Hub
+        names = list(values)
+        values = [dict(zip(names, each, strict=False)) for each in zip(*values.values(), strict=False)]
+    if isinstance(values, str):  # a user's own table
+        values = [{"text": values, "answer_start": -1}] if values.strip() else []
+    if values is None:
+        return None
+    if not isinstance(values, list):
+        raise row.error(f"'answers' must be a list and is {shown(values)}.")
+    golds = []
+    for value in values:
+        value = {"text": value} if isinstance(value, str) else value
+        text, start = (value.get("text"), value.get("answer_start", -1)) if isinstance(value, dict) else (None, 0)
+        if not isinstance(text, str) or type(start) is not int:
+            raise row.error(f"an answer must be {{text, answer_start}} and is {shown(value)}.")
+        golds.append(GoldAnswer(text, nearest(context, text, start)))
+    # One of DuReader-robust's questions has an empty answer beside others; alone it means that there is none.
+    return tuple(golds) if any(gold.text for gold in golds) else ()
 
 
 def trained_on(answers: Sequence[GoldAnswer]) -> GoldAnswer | None:
@@ -128,7 +158,7 @@ def lost(
     golds: Sequence[GoldAnswer | None],
     contexts: Sequence[str],
     longest: int,
-    same: Callable[[str, str], bool],
+    same: Callable[[int, str, str], bool],
 ) -> Counter[str]:
     """Counts the answers that no span of tokens gives back, by reason.
 
@@ -137,7 +167,7 @@ def lost(
         labels: [N, 2].
         contexts: of each example.
         longest: tokens of the longest answer that is predicted.
-        same: whether the text of a span is as good as the answer.
+        same: whether the text of a span is as good as the answer of an example, by its number.
     """
     found: dict[int, list[tuple[int, int, int]]] = {}
     for row in np.flatnonzero(labels[:, 1]).tolist():
@@ -155,7 +185,7 @@ def lost(
             counts[f"answers of more than {longest} tokens"] += 1
         else:
             held = [(spans[row][first, 0], spans[row][last, 1]) for row, first, last in found[n]]
-            if not any(same(gold.text, contexts[n][a:b]) for a, b in held):
+            if not any(same(n, gold.text, contexts[n][a:b]) for a, b in held):
                 begin, end = gold.start, gold.start + len(gold.text)
                 counts[INSIDE_A_TOKEN if any(a < begin or b > end for a, b in held) else AT_A_LOST_CHARACTER] += 1
     return counts

@@ -41,8 +41,10 @@ class Task(ABC, Generic[E, P]):
         title: the data set's own name.
         metrics: what `score` gives, the headline first.
         folder: the data set's folder below its benchmark's folder.
-        files: split -> file, or (source, target) for parallel text, as published; `{language}` stands for a code.
-        format: "tsv", "csv", "jsonl", "conll", "squad".
+        beside: folders of other data sets, there or next to it, that hold some of its files.
+        files: split -> file, or (source, target) for parallel text, as published; `{language}` stands for a code,
+            and "*" for any characters of a name: all files that fit are read, in their names' order.
+        format: "tsv", "csv", "jsonl", "conll", "conllu", "squad", "race".
         columns: their names, for files without a header.
         headless: splits without a header, where `columns` says it for some only; empty means all.
         languages: codes, for data sets that have several.
@@ -57,6 +59,7 @@ class Task(ABC, Generic[E, P]):
     title: str = ""
     metrics: tuple[str, ...]
     folder: str = ""
+    beside: tuple[str, ...] = ()
     files: Mapping[str, str | tuple[str, str]] = field(default_factory=dict)
     format: str = "tsv"
     columns: tuple[str, ...] = ()
@@ -137,7 +140,11 @@ class Task(ABC, Generic[E, P]):
         names = self.files[split]
         patterns = (names,) if isinstance(names, str) else names
         for language in languages if "{language}" in "".join(patterns) else ("",):
-            yield language, tuple(self.find(folder, p.replace("{language}", self.code(language))) for p in patterns)
+            spelled = [p.replace("{language}", self.code(language)) for p in patterns]
+            if "*" in spelled[0]:
+                yield from ((language, (file,)) for file in self.find_all(folder, spelled[0]))
+            else:
+                yield language, tuple(self.find(folder, name) for name in spelled)
 
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
         """Reads the rows of local files."""
@@ -153,20 +160,40 @@ class Task(ABC, Generic[E, P]):
         return language
 
     def find(self, folder: Path, name: str) -> Path:
-        """Gives a file of the data set, in its folder or in its benchmark's, packed or not.
+        """Gives a file of the data set, in its folder, in its benchmark's or beside it, packed or not.
 
         Raises:
-            InputError: it is in neither.
+            InputError: it is in none.
         """
-        for place in (folder, folder / self.folder):
+        others = [place / name for name in self.beside for place in (folder, folder.parent)]
+        for place in (folder, folder / self.folder, *others):
             for suffix in ("", ".gz"):
                 if (file := place / (name + suffix)).is_file():
                     return file
+        raise self._missing(folder, name)
+
+    def find_all(self, folder: Path, pattern: str) -> list[Path]:
+        """Gives the files of the data set that fit a pattern, from its folder or its benchmark's.
+
+        Raises:
+            InputError: there is none.
+        """
+        for place in (folder, folder / self.folder):
+            try:
+                found = sorted(file for file in place.glob(pattern) if file.is_file())
+            except (OSError, ValueError, NotImplementedError):  # a description that came with somebody's model
+                found = []
+            if found:
+                return found
+        raise self._missing(folder, pattern)
+
+    def _missing(self, folder: Path, name: str) -> InputError:
+        """Makes the error that names a file which is not there, and what is."""
         try:
             held = clean(", ".join(sorted(p.name for p in folder.iterdir())[:8]), 200)
         except OSError as error:
-            raise InputError(f"'{folder}' cannot be read: {error.strerror or error}.") from None
-        raise InputError(
+            return InputError(f"'{folder}' cannot be read: {error.strerror or error}.")
+        return InputError(
             f"'{folder}' has no '{name}', which {self.name} needs; it holds {held or 'nothing'}.",
             "Give the folder as published, or one file.",
         )

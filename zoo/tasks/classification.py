@@ -218,4 +218,15 @@ def _xnli(row: Row) -> Row:
     return row._replace(values=values)
 
 
-PREPARATIONS: dict[str, Callable[[Row], Row]] = {"cluewsc": _cluewsc, "csl": _csl, "xnli": _xnli}
+def _diagnostic(row: Row) -> Row:
+    """Gives the names of the published set without labels to the columns of the one with labels."""
+    names = {"Premise": "sentence1", "Hypothesis": "sentence2", "Label": "label"}
+    return row._replace(values={names.get(name, name): value for name, value in row.values.items()})
+
+
+PREPARATIONS: dict[str, Callable[[Row], Row]] = {
+    "cluewsc": _cluewsc,
+    "csl": _csl,
+    "diagnostic": _diagnostic,
+    "xnli": _xnli,
+}

@@ -75,6 +75,7 @@ class Features:
         target_width: decoder columns are padded at least to this many tokens.
         tokenizer: of generated ids, for tasks whose answers are such.
         lost: gold answers that truncation or alignment took away, by kind; they count as missed.
+        choices: how many rows of ids each row has, one for each option of multiple-choice; 0 for a single one.
     """
 
     columns: dict[str, Column]
@@ -85,14 +86,16 @@ class Features:
     tokenizer: Tokenizer | None = None
     label_pad: int = IGNORED_LABEL
     target_width: int = 0
+    choices: int = 0
 
     def __len__(self) -> int:
         return len(self.sample)
 
     @property
     def lengths(self) -> np.ndarray:
-        """Gives the tokens of each row, special ones included, [N]."""
-        return self._ids.lengths
+        """Gives the tokens of each row, special ones included, [N]; of several options those of the longest."""
+        lengths = self._ids.lengths
+        return lengths.reshape(-1, self.choices).max(axis=1) if self.choices else lengths
 
     @property
     def _ids(self) -> Ragged:
@@ -109,8 +112,10 @@ class Features:
 
         Returns:
             Every column as int64 [B, T] (labels of regression: float32 [B]), and attention_mask [B, T]. Decoder
-            columns have a width of their own.
+            columns have a width of their own. With `choices` all but the labels are [B, choices, T].
         """
+        if self.choices:
+            return self._choice_batch(rows, width)
         rows = [int(n) for n in rows]
         wide = max(_longest(self._ids, rows), width)
         targets = TARGET_COLUMNS if TARGET_COLUMNS[0] in self.columns else ()
@@ -125,6 +130,15 @@ class Features:
         lengths = self.lengths[rows]
         out["attention_mask"] = (np.arange(wide) < lengths[:, None]).astype(np.int64)
         return out
+
+    def _choice_batch(self, rows: Sequence[int] | np.ndarray, width: int) -> dict[str, np.ndarray]:
+        """Gives the rows of ids of all options as a batch, and divides it by question."""
+        count = self.choices
+        inner: dict[str, Column] = {n: column for n, column in self.columns.items() if isinstance(column, Ragged)}
+        flat = (np.asarray(rows, np.int64)[:, None] * count + np.arange(count)).reshape(-1)
+        batch = Features(inner, np.arange(len(self._ids)), pad_id=self.pad_id).batch(flat, width)
+        out = {name: array.reshape(-1, count, array.shape[-1]) for name, array in batch.items()}
+        return {**out, **{n: c[np.asarray(rows)] for n, c in self.columns.items() if isinstance(c, np.ndarray)}}
 
 
 def _longest(column: Ragged, rows: list[int]) -> int:
@@ -150,6 +164,7 @@ def join(parts: Iterable[Features]) -> Features:
         parts[0].tokenizer,
         parts[0].label_pad,
         parts[0].target_width,
+        parts[0].choices,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from zoo.errors import InputError
 from zoo.files import clean
 from zoo.tasks.columns import conll
+from zoo.tasks.conllu import conllu
 from zoo.tasks.rows import Row, csv_values, lines, shown
 
 log = logging.getLogger("zoo")
@@ -162,7 +163,7 @@ def _check_characters(place: str, line: str, value: object) -> None:
 
 def squad(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
     """Reads SQuAD's JSON, one row per question, with the `context` of its paragraph."""
-    document = _document(file)
+    document = _document(file, 'SQuAD\'s form, {"data": [...]}')
     n = 0
     for article in _list(file, document, "data"):
         for paragraph in _list(file, article, "paragraphs"):
@@ -187,14 +188,33 @@ def is_squad(file: Path) -> bool:
     return isinstance(value, dict) and "data" in value
 
 
-def _document(file: Path) -> object:
+def race(file: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
+    """Reads an article of RACE, one row per question; `part` is what its id, or else its folder, is called by."""
+    about = _document(file, "an object {article, questions, options, answers, id}")
+    about = about if isinstance(about, dict) else {}
+    asked, options = about.get("questions"), about.get("options")
+    if not isinstance(asked, list) or not isinstance(options, list):
+        raise InputError(f"'{file}': no lists 'questions' and 'options'.", "Is it a file of RACE?")
+    answers = about.get("answers", [None] * len(asked))
+    if not isinstance(answers, list) or not len(asked) == len(options) == len(answers):
+        raise InputError(f"'{file}': 'questions', 'options' and 'answers' must be lists of one length.")
+    ident = str(about.get("id") or file.name).removesuffix(".txt")
+    part = ident.rstrip("0123456789") or file.parent.name
+    for n, (question, choices, answer) in enumerate(zip(asked, options, answers, strict=True)):
+        values = {"id": f"{ident}-{n}", "article": about.get("article"), "part": part}
+        yield Row(
+            str(file), n + 1, {**values, "question": question, "options": choices, "answer": answer}, "question"
+        )
+
+
+def _document(file: Path, form: str) -> object:
     text = "\n".join(line for _, line in lines(file))
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"'{file}' is not JSON: {clean(str(error))}",
-            'Expected SQuAD\'s form, {"data": [...]}; is the download complete?',
+            f"Expected {form}; is the download complete?",
         ) from None
     _check_characters(f"'{file}'", text, value)
     return value
@@ -266,5 +286,7 @@ READERS: dict[str, Callable[..., Iterator[Row]]] = {
     "jsonl": jsonl,
     "own": own_table,
     "conll": conll,
+    "conllu": conllu,
     "squad": squad,
+    "race": race,
 }

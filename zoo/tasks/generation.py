@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from zoo.tasks.hub import Hub
 from zoo.tasks.text2text import Text2Text
 
 CHARACTER_METRICS = ("bleu-4", "bleu-1", "bleu-2", "bleu-3", "rouge-l")
+# As UniLM and the Hub publish the data; papers call rougeLsum of CNN/DailyMail ROUGE-L.
+CNNDM_METRICS = ("rougeLsum", "rouge1", "rouge2")
+GIGAWORD_METRICS = ("rougeL", "rouge1", "rouge2")
 TSV_FILES = {"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"}
 JSON_FILES = {"train": "train.json", "dev": "dev.json", "test": "test.json"}
 WMT14_FILES = {
@@ -76,6 +80,28 @@ TASKS = (
         columns=("content", "summary"),
         source="content",
         target="summary",
+    ),
+    Text2Text(
+        name="cnndm",
+        title="CNN/DailyMail",
+        metrics=CNNDM_METRICS,
+        folder="cnn_dailymail",
+        files={"train": "train.csv", "dev": "validation.csv", "test": "test.csv"},
+        format="csv",
+        source="article",
+        target="highlights",
+        max_length=512,
+        target_length=128,
+        hub=Hub("abisee/cnn_dailymail", "3.0.0"),
+    ),
+    Text2Text(
+        name="gigaword",
+        title="Gigaword",
+        metrics=GIGAWORD_METRICS,
+        folder="org_data",
+        files={split: (f"{split}.src.txt", f"{split}.tgt.txt") for split in ("train", "dev", "test")},
+        format="parallel",
+        target_length=32,
     ),
     *(_translation("wmt14", "WMT14", "wmt14", WMT14_FILES, "en", target) for target in ("de", "fr")),
     *(_translation("multi30k", "Multi30k", "multi30k", MULTI30K_FILES, "en", target) for target in ("de", "fr")),

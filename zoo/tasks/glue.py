@@ -1,4 +1,4 @@
-"""Lists GLUE's nine tasks and its diagnostic set, with files and submissions as gluebenchmark.com has them."""
+"""Lists GLUE's nine tasks and its diagnostic set, with files and submissions as gluebenchmark.com; and SNLI."""
 
 from __future__ import annotations
 
@@ -74,8 +74,24 @@ AX_TASK = replace(
     folder="diagnostic",
     metrics=("matthews", "accuracy"),
     label="label",
-    files={"test": "diagnostic.tsv"},
+    files={"test": "diagnostic.tsv", "test-labelled": "diagnostic-full.tsv"},
+    prepared="diagnostic",
     submission={"test": "AX.tsv"},
     hub=Hub("nyu-mll/glue", "ax", columns={"premise": "sentence1", "hypothesis": "sentence2", "idx": "index"}),
 )
-TASKS = (*TASKS, AX_TASK)
+SNLI_TASK = Classification(
+    name="snli",
+    title="SNLI",
+    metrics=("accuracy",),
+    folder="snli_1.0",
+    files={split: f"snli_1.0_{split}.jsonl" for split in GLUE_FILES},
+    format="jsonl",
+    text="sentence1",
+    pair="sentence2",
+    label="gold_label",
+    labels=NLI_LABELS,
+    dropped=("-",),
+    id="pairID",
+    hub=Hub("stanfordnlp/snli", columns={"premise": "sentence1", "hypothesis": "sentence2", "label": "gold_label"}),
+)
+TASKS = (*TASKS, AX_TASK, SNLI_TASK)

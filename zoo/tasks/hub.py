@@ -10,7 +10,6 @@ from zoo.errors import HubError, UsageError, to_install
 from zoo.tasks.rows import Row
 
 HUB_SPLITS = {"dev": "validation"}
-LEARNED_SPLITS = ("train", "dev")
 PARQUET_REVISION = "refs/convert/parquet"  # the Hub's own conversion, for repositories that still hold a script
 
 
@@ -24,7 +23,7 @@ class Hub:
         splits: split -> its name there, where it is not the same ("dev" is "validation").
         columns: name there -> name in the published files, where it is not the same.
         revision: branch, or the Hub's own parquet conversion.
-        learned: another data set whose train and dev splits belong to this one's test.
+        learned: another data set, whose `learned_splits` belong to this one's test.
     """
 
     id: str
@@ -33,10 +32,15 @@ class Hub:
     columns: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
     learned: str = ""
+    learned_splits: tuple[str, ...] = ("train", "dev")
 
     def by_language(self, split: str) -> bool:
         """Tells whether each language is a config of its own."""
-        return "{language}" in self.config and not (self.learned and split in LEARNED_SPLITS)
+        return "{language}" in self.config and not self.is_learned(split)
+
+    def is_learned(self, split: str) -> bool:
+        """Tells whether a split is that of the other data set."""
+        return bool(self.learned) and split in self.learned_splits
 
 
 def hub_rows(hub: Hub, split: str, language: str = "") -> Iterator[Row]:
@@ -53,7 +57,7 @@ def hub_rows(hub: Hub, split: str, language: str = "") -> Iterator[Row]:
             "Data from the Hub needs the `datasets` library.",
             to_install("data"),
         ) from None
-    if hub.learned and split in LEARNED_SPLITS:
+    if hub.is_learned(split):
         hub = Hub(hub.learned)
     name = hub.config.replace("{language}", language) or None
     there = hub.splits.get(split, HUB_SPLITS.get(split, split))

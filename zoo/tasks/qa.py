@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from zoo import metrics
 from zoo.errors import InputError
 from zoo.files import quote
-from zoo.tasks.answers import GoldAnswer, cut, lost, nearest, places, trained_on, with_marks
+from zoo.tasks.answers import GoldAnswer, cut, golds_of, lost, places, trained_on, with_marks
 from zoo.tasks.base import Outputs, Task
 from zoo.tasks.example import Example
 from zoo.tasks.features import Column, Features, Ragged
@@ -63,7 +63,8 @@ class QA(Task[QAExample, Answer]):
 
     Attributes:
         unanswerable: the data set has questions without an answer.
-        language_rules: of the metric, "english" or "chinese".
+        language_rules: of the metric, "english", "chinese", or "mlqa": those of each text's language.
+        named_in_ids: language -> its name, where an id begins with that ("finnish-12-0") and files are called so.
         stride: tokens that two rows of one context share; below 0 minus the step from one to the next, which BERT's
             own script calls so.
         question_length: tokens of a question.
@@ -75,6 +76,7 @@ class QA(Task[QAExample, Answer]):
 
     unanswerable: bool = False
     language_rules: str = "english"
+    named_in_ids: Mapping[str, str] = field(default_factory=dict)
     stride: int = 128
     question_length: int = 64
     max_answer: int = 30
@@ -96,7 +98,8 @@ class QA(Task[QAExample, Answer]):
         if not isinstance(question, str):  # a published file has an empty one
             raise row.error(f"{quote(self.question_column)} must be text and is {shown(question)}.")
         ident = str(row.values.get("id", row.line))
-        answers = self._answers(row, context)
+        language = self._language(row, ident, split, language)
+        answers = golds_of(row, self.answers_column, context)
         if answers is None and not split.startswith("test"):
             raise row.error("no 'answers'.", "A list of {text, answer_start}; empty when there is no answer.")
         if answers == () and not self.unanswerable:
@@ -105,30 +108,29 @@ class QA(Task[QAExample, Answer]):
             raise row.error(f"no answer, and {self.name} has no unanswerable questions.", "Is it SQuAD 2.0's file?")
         return QAExample(ident, question, context, answers, language=language)
 
-    def _answers(self, row: Row, context: str) -> tuple[GoldAnswer, ...] | None:
-        values = row.values.get(self.answers_column)
-        if row.values.get("is_impossible") is True:
-            return ()
-        if isinstance(values, dict) and all(isinstance(v, list) for v in values.values()):  # as on the Hub
-            names = list(values)
-            values = [dict(zip(names, each, strict=False)) for each in zip(*values.values(), strict=False)]
-        if isinstance(values, str):  # a user's own table
-            values = [{"text": values, "answer_start": -1}] if values.strip() else []
-        if values is None:
-            return None
-        if not isinstance(values, list):
-            raise row.error(f"'answers' must be a list and is {shown(values)}.")
-        golds = []
-        for value in values:
-            value = {"text": value} if isinstance(value, str) else value
-            text, start = (
-                (value.get("text"), value.get("answer_start", -1)) if isinstance(value, dict) else (None, 0)
-            )
-            if not isinstance(text, str) or type(start) is not int:
-                raise row.error(f"an answer must be {{text, answer_start}} and is {shown(value)}.")
-            golds.append(GoldAnswer(text, nearest(context, text, start)))
-        # One of DuReader-robust's questions has an empty answer beside others; alone it means that there is none.
-        return tuple(golds) if any(gold.text for gold in golds) else ()
+    def code(self, language: str) -> str:
+        return self.named_in_ids.get(language, language)
+
+    def _language(self, row: Row, ident: str, split: str, language: str) -> str:
+        """Gives the language that the id says, or that of the file.
+
+        Raises:
+            InputError: the id says none, or the metric depends on it and the file's name has none.
+        """
+        if self.named_in_ids:
+            name = ident.partition("-")[0]
+            found = next((code for code, known in self.named_in_ids.items() if name == known), "")
+            if not found:
+                raise row.error(f"the id {shown(ident)} does not begin with a language.", "Such as 'english-12-0'.")
+            return found
+        if self.language_rules == "mlqa" and not language:
+            if split != "train":
+                raise row.error(
+                    "the metric goes by the language of the text, and the file's name has none.",
+                    "A name as published: test-context-de-question-de.json.",
+                )
+            return self.train_languages[0]
+        return language
 
     # --- to the network and back ---
 
@@ -156,11 +158,12 @@ class QA(Task[QAExample, Answer]):
             golds = [trained_on(e.answers or ()) for e in examples]
             labels = columns["labels"] = places(spans, sample, golds)
             contexts = [e.context for e in examples]
-            features.lost = lost(spans, sample, labels, golds, contexts, self.max_answer, self._same)
-        return features
 
-    def _same(self, gold: str, text: str) -> bool:
-        return metrics.ANSWER_SCORES[self.language_rules]["exact"](gold, text) == 1
+            def same(n: int, gold: str, text: str) -> bool:
+                return metrics.answer_scores(self.language_rules, examples[n].language)["exact"](gold, text) == 1
+
+            features.lost = lost(spans, sample, labels, golds, contexts, self.max_answer, same)
+        return features
 
     def predictions(self, outputs: Outputs, features: Features, examples: Sequence[QAExample]) -> list[Answer]:
         """Gives the best spans over all rows of each context.
@@ -257,7 +260,12 @@ class QA(Task[QAExample, Answer]):
             name: np.array(
                 [
                     metrics.answer_score(
-                        self.language_rules, name, self.unanswerable, [g.text for g in e.answers or ()], text
+                        self.language_rules,
+                        name,
+                        self.unanswerable,
+                        [g.text for g in e.answers or ()],
+                        text,
+                        e.language,
                     )
                     for e, text in zip(examples, texts, strict=True)
                 ]

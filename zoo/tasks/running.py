@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BATCH_TOKENS = 8192  # padded tokens of a batch; no gradients are kept
 OUTPUT_FIELDS = {  # head -> what `Task.predictions` takes of a network's output; other heads generate `sequences`
     "classification": ("logits",),
+    "multiple-choice": ("logits",),
     "tagging": ("logits",),
     "qa": ("start_logits", "end_logits"),
     "qa-beam": ("start_index", "start_scores", "end_index", "end_scores", "logits"),

@@ -50,7 +50,7 @@ class Text2Text(Task[Text2TextExample, str]):
         target_length: tokens of the target, special ones included.
         label_pad: what pads labels. A loss that counts padding (PALM's) has a word for it, and equal lengths.
         source_language, target_language: codes, for translators, whose texts have a token of their language.
-        tokenize: how sacrebleu cuts words; empty for DuReader's metrics over characters.
+        tokenize: how sacrebleu cuts words; empty for metrics that are not its.
         prepared: name of a function in PREPARATIONS that makes the columns first.
     """
 
@@ -188,11 +188,7 @@ class Text2Text(Task[Text2TextExample, str]):
                     "Score a split with targets, such as dev.",
                 )
             gold.append(example.target)
-        if self.tokenize:
-            rows = metrics.sacrebleu_scores(gold, predictions, self.tokenize)
-        else:
-            rows = metrics.character_scores(gold, predictions)
-        return {ALL_ROW: {name: rows[name] for name in self.metrics}}
+        return {ALL_ROW: metrics.generated_scores(self.metrics, gold, predictions, self.tokenize)}
 
     @property
     def suffix(self) -> str:  # type: ignore[override]
