@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import common
+from zoo.tasks import similarity
+from zoo.tasks.similarity.sets import Pairs
 
 NAME = "sentence-transformers/all-MiniLM-L6-v2"
 MAX_LENGTH = 256
@@ -25,14 +27,11 @@ Embed = Callable[[Sequence[str]], np.ndarray]
 
 
 def read(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """First sentences, second sentences, scores (0 to 5) of an STS-B file: GLUE's .tsv or the labelled test set."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = [line.rstrip("\r\n").split("\t") for line in file]
-    if lines[0][0] == "index":
-        rows = [(line[7], line[8], line[9]) for line in lines[1:]]
-    else:
-        rows = [(line[5], line[6], line[4]) for line in lines]
-    return [r[0] for r in rows], [r[1] for r in rows], np.array([float(r[2]) for r in rows])
+    """First sentences, second sentences, scores (0 to 5) of a split, as `zoo evaluate` reads it."""
+    task = "stsbenchmark" if path.suffix == ".csv" else "stsb-sts"
+    ((_, data),) = similarity.find(task).read(path, path.name.removeprefix("sts-").partition(".")[0])
+    assert isinstance(data, Pairs)
+    return list(data.first), list(data.second), np.array(data.gold)
 
 
 def in_batches(texts: Sequence[str], run: Embed) -> np.ndarray:

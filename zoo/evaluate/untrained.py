@@ -153,8 +153,9 @@ def evaluate_command(given: argparse.Namespace, task: SimilarityTask, languages:
         files.probe(out, last="scores.json")
     source = source_of_path(given.data)
     task.chosen(source, languages)
-    pipe: Any = zoo.pipeline("embeddings", given.model, engine=given.engine, precision=given.precision)
-    found = evaluate(pipe, task, source, given.split, languages)
+    with terminal.notes():
+        pipe: Any = zoo.pipeline("embeddings", given.model, engine=given.engine, precision=given.precision)
+        found = evaluate(pipe, task, source, given.split, languages)
     content = {
         "model": given.model,
         "task": task.name,
