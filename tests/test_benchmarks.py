@@ -107,7 +107,7 @@ def test_reader_of_the_published_stsb(shared: Path) -> None:
 def test_reproduced_score() -> None:
     """What the committed results say stays within what the project promises."""
     row = next(r for r in tables.result("stsb")["rows"] if r["split"] == "test")
-    assert abs(row["ours"] - 0.8203247) <= 2e-6
+    assert abs(row["ours"] - 0.8203247) <= 1e-5
     assert abs(row["ours"] - row["torch"]) <= 1e-5
     assert row["least cosine to torch"] >= 0.99999
     assert row["published"] == 0.8203
