@@ -198,6 +198,15 @@ TABLE = (
     Row("zoo/bench/plot.py", packages="matplotlib", parts="zoo.bench.measure"),
     Row("zoo/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env zoo.registry"),
     Row("zoo/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference zoo.tasks.saved zoo.bench"),
+    # `trim` converts on the way and writes the certificate of a conversion.
+    Row("zoo/trim/__init__.py"),
+    Row("zoo/trim/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.trim"),
+    Row(
+        "zoo/trim/*",
+        packages="numpy paddle tokenizers",
+        parts=f"{LIGHT} zoo.terminal zoo.env zoo.batching zoo.paddlenlp zoo.model_folder zoo.outline zoo.loading"
+        " zoo.checkpoint zoo.tokenization zoo.models zoo.convert zoo.tasks.saved zoo.trim",
+    ),
     # What the doctor knows of engines without importing one.
     Row("zoo/inference/kinds.py"),
     Row("zoo/inference/choice.py", parts="zoo.env zoo.inference.kinds"),

@@ -143,6 +143,7 @@ COMMANDS = (
     ("-m", "zoo.predict", "--help"),
     ("-m", "zoo.export", "--help"),
     ("-m", "zoo.bench", "--help"),
+    ("-m", "zoo.trim", "--help"),
 )
 # Without a network the plan of a model that is not cached cannot be had, and the command says so with its code.
 PLAN = ("-m", "zoo.convert", "--all", "--dry-run")

@@ -31,6 +31,7 @@ VERBS = {
     "predict": Verb("zoo.predict", "the answers of a finished run, file in, file out"),
     "claims": Verb("zoo.claims", "published numbers, and which of them are reproduced here"),
     "export": Verb("zoo.export.__main__", "a model as a folder for one engine, its score checked; int8 too"),
+    "trim": Verb("zoo.trim.__main__", "a model with the pieces of your texts only, proven equal on them"),
     "bench": Verb("zoo.bench.__main__", "how fast a model runs here, by engine and precision"),
 }
 EXAMPLES = f"""\

@@ -62,6 +62,7 @@ class Certificate:
         weights: the file that was written.
         checks: what was checked during the conversion, in words.
         parity: figures of the comparison with the original (see conversion/verify.py), or "not verified".
+        trimming: of a folder of `zoo trim`: sizes before and after, and what was compared.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Certificate:
     date: str
     notes: tuple[str, ...] = ()
     parity: Mapping[str, object] | str = NOT_VERIFIED
+    trimming: Mapping[str, object] = field(default_factory=dict)
     format: int = field(default=FORMAT)
 
     @property
@@ -85,7 +87,10 @@ class Certificate:
         return self.parity != NOT_VERIFIED
 
     def write(self, folder: Path) -> None:
-        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False)
+        content = dataclasses.asdict(self)
+        if not self.trimming:
+            del content["trimming"]
+        text = json.dumps(content, indent=2, ensure_ascii=False)
         (folder / CERTIFICATE_FILE).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
@@ -136,6 +141,7 @@ def _read(about: Fields) -> Certificate:
         date=_text(about, "date"),
         notes=tuple(_must(about.items("notes", None, str), "notes")),
         parity=parity if isinstance(parity, dict) else _must(about.text("parity", None), "parity"),
+        trimming=about.object("trimming", {}),
         format=about.whole("format", FORMAT),
     )
 

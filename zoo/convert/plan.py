@@ -152,7 +152,7 @@ def is_done(target: Path, sizes: Mapping[str, int], verify: bool) -> bool:
 def current(target: Path, verify: bool) -> Certificate | None:
     """The certificate of a folder that today's rules made, whole and (if asked for) verified."""
     old = Certificate.read(target)
-    if old is None or (verify and not old.verified):
+    if old is None or old.trimming or (verify and not old.verified):
         return None
     mark = Mark(old.family, old.architecture)
     if old.rules != rules_version(keymap_for(mark, old.source.get("form", TORCH))):

@@ -90,7 +90,7 @@ def export(name: str, target: Path, to: str, *, verify: Verify | None = None, st
     """
     started = time.monotonic()
     guard(target)
-    folder = _converted(name)
+    folder = converted_folder(name)
     if folder is not None and verify is not None:
         raise UsageError(f"'{name}' is converted already; --verify compares on the way.", "Leave --verify out.")
     with files.scratch(target) as scratch:
@@ -131,7 +131,7 @@ def _describe_vectors(source: Converted, out: Path) -> None:
         SentenceModel.plain(known.get("pooling", "mean"), known.get("normalize", True), width).write(out)
 
 
-def _converted(name: str) -> Path | None:
+def converted_folder(name: str) -> Path | None:
     """The converted folder a name means: itself, or the copy that was converted before."""
     asked = hub.refer(name)
     label = f"{asked.name}@{asked.revision}" if asked.revision else asked.name
@@ -189,6 +189,7 @@ def _certify(source: Converted, checkpoint: Checkpoint, done: Exported, to: str)
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         notes=(_note(to), *done.notes),
         parity=known.parity if known else certificates.NOT_VERIFIED,
+        trimming=known.trimming if known else {},
     )
 
 

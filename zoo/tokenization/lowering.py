@@ -28,12 +28,16 @@ class LoweringEngine:
     def encode(self, texts: Sequence[str], offsets: bool) -> list[Pieces]:
         """Gives the tokens of each text; offsets are those of the text as it was given."""
         parts = [self._parts(text) for text in texts]
-        found = self.engine.encode(["".join(lowered for _, lowered in part) for part in parts], offsets)
+        found = self.engine.encode([_joined(part) for part in parts], offsets)
         return [_back(part, pieces) for part, pieces in zip(parts, found, strict=True)] if offsets else found
 
     def decode(self, tokens: list[str]) -> str:
         """Gives the text of a run of ordinary tokens."""
         return self.engine.decode(tokens)
+
+    def lowered(self, text: str) -> str:
+        """Gives what the engine gets for a text."""
+        return _joined(self._parts(text))
 
     def _parts(self, text: str) -> list[tuple[str, str]]:
         """Gives the text in parts, each beside what the engine gets for it."""
@@ -43,6 +47,10 @@ class LoweringEngine:
             parts += [(before, lower(before)), (found.group(), found.group())]
             last = found.end()
         return [*parts, (text[last:], lower(text[last:]))]
+
+
+def _joined(parts: Sequence[tuple[str, str]]) -> str:
+    return "".join(lowered for _, lowered in parts)
 
 
 def lower(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads and writes fields of bytes in protocol-buffer encoding: all that a SentencePiece model's file needs.
+"""Reads and writes fields in protocol-buffer encoding: all that a SentencePiece model's file needs.
 
 Field numbers are those of sentencepiece_model.proto.
 """
@@ -6,6 +6,7 @@ Field numbers are those of sentencepiece_model.proto.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 PIECES_FIELD, TRAINER_FIELD, NORMALIZER_FIELD = 1, 2, 3  # of the model
 NAME_FIELD, CHARMAP_FIELD = 1, 2  # of the normaliser
@@ -24,22 +25,31 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
     Raises:
         ValueError: the bytes are no such message.
     """
+    return ((number, value) for number, kind, value in values(data) if kind == LENGTH_DELIMITED)
+
+
+def values(data: bytes) -> Iterator[tuple[int, int, Any]]:
+    """Gives number, kind and value of every field: an int of kind 0, bytes of the others.
+
+    Raises:
+        ValueError: the bytes are no such message.
+    """
     at = 0
     while at < len(data):
         tag, at = _read(data, at)
-        kind = tag & 7
+        kind, value, size = tag & 7, None, 0
         if kind == 0:
-            _, at = _read(data, at)
+            value, at = _read(data, at)
         elif kind in FIXED_SIZES:
-            at += FIXED_SIZES[kind]
+            size = FIXED_SIZES[kind]
         elif kind == LENGTH_DELIMITED:
             size, at = _read(data, at)
-            if at + size > len(data):
-                raise ValueError("a field is longer than the message")
-            yield tag >> 3, data[at : at + size]
-            at += size
         else:
             raise ValueError(f"there is no kind of field {kind}")
+        if at + size > len(data):
+            raise ValueError("a field is longer than the message")
+        yield tag >> 3, kind, data[at : at + size] if value is None else value
+        at += size
 
 
 def charmap_of(model: bytes) -> bytes:
@@ -53,6 +63,11 @@ def charmap_of(model: bytes) -> bytes:
         at += 2 + model[at + 1]
     normalizer = next((content for number, content in fields(model[at:]) if number == NORMALIZER_FIELD), b"")
     return next((content for number, content in fields(normalizer) if number == CHARMAP_FIELD), b"")
+
+
+def whole(number: int, value: int) -> bytes:
+    """Gives a field of a whole number."""
+    return bytes([number << 3]) + _varint(value)
 
 
 def _varint(value: int) -> bytes:
