@@ -19,8 +19,8 @@ examples:
 A corpus is UTF-8 text, one text a line; give texts of every language that the model is to read. What stays: the
 pieces that the model's own tokenizer makes of them, all special tokens, and a piece for each single character of
 ASCII and of these pieces. Every 10th text (at most 10,000) is held out, or --held-out has others. Those of them
-whose pieces all stay must get the same ids, up to their new numbers, and bit-identical states. The others are listed
-in uncovered.jsonl of the new folder, and certificate.json says how many there are.
+whose pieces all stay must get the same ids, up to their new numbers, and bit-identical states. The others are
+listed in uncovered.jsonl of the new folder, and certificate.json says how many there are.
 
 A MODEL is what `zoo convert` takes: a name, a folder, a finished run. Models that write texts are not trimmed.
 

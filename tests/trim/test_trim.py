@@ -1,0 +1,303 @@
+"""zoo trim: what stays equal, bit by bit; what is listed; what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+import pytest
+
+import zoo
+from tests import vocabularies
+from tests.texts import own
+from tests.tiny_models import LIKE_XLMR, ONE_LAYER, Sizes, build, loud, network, write
+from tests.tokenization import tiny as tokenizers
+from zoo.checkpoint import open_checkpoint
+from zoo.convert.__main__ import main as convert
+from zoo.models.common.base import Model
+from zoo.tokenization import load_tokenizer
+from zoo.trim.__main__ import main
+from zoo.trim.pieces import PieceRules
+
+CHARACTERS = ("naïve café ㎏", "word wordy", "x q z unheard 中文 文字")
+
+
+def model(folder: Path, tokenizer: Callable[[Path], Path], head: str | None = "mlm", **changes: Any) -> Path:
+    """Writes an XLM-R (for a SentencePiece model) or a BERT with random weights and a tokenizer of the tests."""
+    source = tokenizer(folder.parent / f"{folder.name}-source")
+    kind = load_tokenizer(source).layout.middle
+    family, name, sizes = ("xlmr", "XLMRoberta", LIKE_XLMR) if len(kind) == 2 else ("structbert", "Bert", BERT)
+    made = {**sizes, "vocab_size": load_tokenizer(source).vocab_size, "architectures": [f"{name}ForMaskedLM"]}
+    return write(folder, loud(build(family, head, {**made, **changes}, 1)), family, f"{name}ForMaskedLM", source)
+
+
+BERT: Sizes = {**ONE_LAYER, "model_type": "bert"}
+
+
+def corpus(file: Path, texts: list[str]) -> Path:
+    file.write_text("".join(f"{text}\n" for text in texts), "utf-8")
+    return file
+
+
+def trim(source: Path, out: Path, learned: list[str], held_out: list[str], capsys: Any) -> dict[str, Any]:
+    """Runs the command; gives its figures."""
+    files = (corpus(out.with_suffix(".txt"), learned), corpus(out.with_suffix(".held.txt"), held_out))
+    code = main([str(source), "--corpus", str(files[0]), "--held-out", str(files[1]), "--out", str(out), "--json"])
+    said = capsys.readouterr()
+    assert code == 0, said.out + said.err
+    found: dict[str, Any] = json.loads(said.out)
+    return found
+
+
+def states(found: Model, texts: list[str]) -> np.ndarray:
+    with paddle.no_grad():
+        encoder = getattr(found, "encoder", found)
+        output: np.ndarray = encoder(**found.tokenizer(texts)).last_hidden_state.numpy()
+    return output
+
+
+def tensors(folder: Path) -> dict[str, np.ndarray]:
+    with open_checkpoint(folder / "model.safetensors") as file:
+        return {name: np.array(file.read(name)) for name in file.infos}
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "sentencepiece": vocabularies.multilingual,
+    "sentencepiece-small": tokenizers.xlmr,
+    "tokenizer.json of one": tokenizers.xlmr_document,
+    "wordpiece": vocabularies.english,
+    "wordpiece-chinese": vocabularies.chinese,
+    "with added tokens": lambda folder: tokenizers.with_document(tokenizers.bert(folder), tokenizers.ADDED),
+}
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_kept_texts_are_equal_bit_by_bit(maker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = model(tmp_path / "whole", MAKERS[maker])
+    texts = [*tokenizers.LINES, *own()[:200]]
+    texts = [text for text in texts if text.strip()]
+    learned, held_out = texts[::2], texts[1::2]
+    done = trim(source, tmp_path / "small", learned, [*held_out, *learned], capsys)
+    assert done["pieces"]["after"] < done["pieces"]["before"]
+    assert done["held_out"]["texts"] == len(texts) and done["held_out"]["kept"] >= len(learned)
+
+    whole, small = zoo.load(source, task="mlm"), zoo.load(tmp_path / "small", task="mlm")
+    kept = [whole.tokenizer.engine.vocab[token] for token in small.tokenizer.engine.tokens]
+    assert kept == sorted(kept)
+    old, new = (found.tokenizer(learned, return_tensors="np") for found in (whole, small))
+    assert np.array_equal(np.array(kept)[new["input_ids"]], old["input_ids"])
+    assert states(whole, learned[:16]).tobytes() == states(small, learned[:16]).tobytes()
+    with paddle.no_grad():  # a kept piece keeps its score, too
+        scores = [found(**found.tokenizer(learned[:4])).logits.numpy() for found in (whole, small)]
+    assert np.allclose(scores[0][..., kept], scores[1], atol=1e-5)
+
+    before, after = tensors(source), tensors(tmp_path / "small")
+    cut = {"encoder.embeddings.word.weight", "mlm.bias"}
+    assert before.keys() == after.keys()
+    for name, array in before.items():
+        assert np.array_equal(array[kept] if name in cut else array, after[name]), name
+
+
+def test_what_is_not_kept_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = model(tmp_path / "whole", vocabularies.english)
+    done = trim(
+        source, tmp_path / "small", ["a good film", "bad"], ["bad film", "", "a good elephant", "film"], capsys
+    )
+    assert done["held_out"]["kept"] == 2 and done["held_out"]["texts"] == 3
+    listed = [json.loads(line) for line in (tmp_path / "small/uncovered.jsonl").read_text("utf-8").splitlines()]
+    assert listed == [{"file": str(tmp_path / "small.held.txt"), "line": 3, "missing": ["elephant"]}]
+    # Its letters are there, so it is cut into them and not unknown.
+    small = zoo.load(tmp_path / "small").tokenizer
+    assert "".join(small.tokenize("elephant")).replace("##", "") == "elephant"
+    assert done["held_out"]["unknown_after"] == 0
+
+
+def test_every_tenth_text_is_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = model(tmp_path / "whole", vocabularies.letters)
+    file = corpus(tmp_path / "corpus.txt", ["abc def"] * 25)
+    assert main([str(source), "--corpus", str(file), "--out", str(tmp_path / "small")]) == 0
+    assert "2 held-out texts; 2 (100.0%)" in capsys.readouterr().out
+
+
+def test_an_unknown_word_stays_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def vocabulary(folder: Path) -> Path:
+        folder.mkdir()
+        # "abc": "ab", then no "##c": unknown. Without "ab" it would be "a", "##bc".
+        pieces = [*vocabularies.SPECIALS, "ab", "a", "##bc", "x", "y", "unused", "##unused"]
+        (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", "utf-8")
+        return folder
+
+    source = model(tmp_path / "whole", vocabulary)
+    done = trim(source, tmp_path / "small", ["abc x", "a", "abc"], ["abc", "x abc"], capsys)
+    assert done["held_out"]["kept"] == 2
+    assert zoo.load(tmp_path / "small").tokenizer.tokenize("abc x") == ["[UNK]", "x"]
+    # Where no text had "ab" on the way, the word is listed: the smaller vocabulary may read it otherwise.
+    done = trim(source, tmp_path / "other", ["x", "y a"], ["abc", "x"], capsys)
+    assert done["held_out"]["kept"] == 1
+    assert json.loads((tmp_path / "other/uncovered.jsonl").read_text("utf-8"))["missing"] == ["ab"]
+
+
+def test_unknown_characters_keep_their_score(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the piece of the lowest score, an unknown Ω before "yz" would score better than "Ωy" before "z"."""
+
+    def vocabulary(folder: Path) -> Path:
+        tokenizers.xlmr_document(folder)
+        document = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+        pieces = [["▁", -2.0], ["yz", -1.0], ["z", -25.0], ["Ωy", -15.0], ["worst", -40.0]]
+        document["model"]["vocab"][4:-1] = pieces
+        (folder / "tokenizer.json").write_text(json.dumps(document), "utf-8")
+        return folder
+
+    source = model(tmp_path / "whole", vocabulary)
+    done = trim(source, tmp_path / "small", ["yz", "Ωyz"], ["Ωyz"], capsys)
+    assert done["held_out"]["kept"] == 1
+    assert zoo.load(tmp_path / "small").tokenizer.tokenize("Ωyz") == ["▁", "Ωy", "z"]
+    monkeypatch.setattr(PieceRules, "_of_the_rules", lambda self: ())
+    words = ["--corpus", str(tmp_path / "small.txt"), "--held-out", str(tmp_path / "small.held.txt")]
+    assert main([str(source), *words, "--out", str(tmp_path / "other")]) == 3
+    assert "gets other ids" in capsys.readouterr().err
+
+
+def test_ids_in_every_file_are_new(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = model(
+        tmp_path / "whole", lambda folder: tokenizers.with_document(tokenizers.bert(folder), tokenizers.ADDED)
+    )
+    config = json.loads((source / "config.json").read_text("utf-8"))
+    mask = zoo.load(source).tokenizer.mask_token_id
+    (source / "config.json").write_text(json.dumps({**config, "mask_token_id": mask, "eos_token_id": [3, None]}))
+    decoder = {str(mask): {"content": "[MASK]", "special": True}}
+    content = {"added_tokens_decoder": decoder, "do_lower_case": True, "tokenizer_class": "BertTokenizer"}
+    content["mask_token"] = "[MASK]"
+    (source / "tokenizer_config.json").write_text(json.dumps(content), "utf-8")
+    trim(source, tmp_path / "small", ["the cat", "tag"], ["the cat"], capsys)
+    small = zoo.load(tmp_path / "small").tokenizer
+    new = json.loads((tmp_path / "small/config.json").read_text("utf-8"))
+    assert new["mask_token_id"] == small.mask_token_id and new["eos_token_id"] == [3, None]
+    assert new["vocab_size"] == small.vocab_size
+    read = json.loads((tmp_path / "small/tokenizer_config.json").read_text("utf-8"))
+    assert read["added_tokens_decoder"] == {str(small.mask_token_id): decoder[str(mask)]}
+    document = json.loads((tmp_path / "small/tokenizer.json").read_text("utf-8"))
+    assert all(small.engine.vocab[token["content"]] == token["id"] for token in document["added_tokens"])
+    assert {"[en]", "tag", "TAG"} <= set(small.engine.tokens)
+    lines = (tmp_path / "small/vocab.txt").read_text("utf-8").splitlines()
+    assert lines == small.engine.tokens[: len(lines)]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("maker", ["sentencepiece", "wordpiece"])
+def test_the_torch_folder_opens_in_transformers(
+    maker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    source = model(tmp_path / "whole", MAKERS[maker])
+    texts = ["Hello world, more words.", "1234 kg!", "hello"]
+    trim(source, tmp_path / "small", texts, texts, capsys)
+    for name in ("whole", "small"):
+        out = tmp_path / f"{name}-torch"
+        assert convert([str(tmp_path / name), "--to", "torch", "--out", str(out)]) == 0
+    stem = "XLMRoberta" if maker == "sentencepiece" else "Bert"
+    small = zoo.load(tmp_path / "small")
+    batch = small.tokenizer(texts, return_tensors="np")
+    ids = {"small": batch["input_ids"]}
+    ids["whole"] = zoo.load(source).tokenizer(texts, return_tensors="np")["input_ids"]
+    found = {}
+    for name, rows in ids.items():
+        peer = getattr(transformers, f"{stem}ForMaskedLM").from_pretrained(tmp_path / f"{name}-torch").eval()
+        assert peer.get_input_embeddings().weight.shape[0] == peer.config.vocab_size
+        inputs = {"input_ids": torch.from_numpy(rows), "attention_mask": torch.from_numpy(batch["attention_mask"])}
+        with torch.no_grad():
+            found[name] = peer(**inputs, output_hidden_states=True).hidden_states[-1].numpy()
+    assert np.array_equal(found["whole"], found["small"])
+    assert np.abs(found["small"] - states(small, texts)).max() < 1e-5
+    certificate = json.loads((tmp_path / "small-torch/certificate.json").read_text("utf-8"))
+    assert certificate["trimming"]["pieces"]["after"] == small.config.vocab_size
+
+
+def test_a_finished_run_stays_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = model(tmp_path / "whole", vocabularies.letters, "classification")
+    (source / "task.json").write_text("{}", "utf-8")
+    trim(source, tmp_path / "small", ["abc"], ["cab"], capsys)
+    assert (tmp_path / "small/task.json").read_text("utf-8") == "{}"
+    assert zoo.load(tmp_path / "small").task == "classification"
+    trim(source, tmp_path / "small", ["abc", "xyz"], ["cab"], capsys)  # an earlier result is replaced
+
+
+def test_a_difference_publishes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = model(tmp_path / "whole", vocabularies.letters)
+    file = corpus(tmp_path / "corpus.txt", ["abc"] * 10)
+    monkeypatch.setattr(PieceRules, "needed", lambda self, texts, encoded=None: [np.array([1])] * len(texts))
+    monkeypatch.setattr(PieceRules, "spelling", lambda self, ids: set())
+    assert main([str(source), "--corpus", str(file), "--out", str(tmp_path / "small")]) == 3
+    assert "Line 10 of" in capsys.readouterr().err and not (tmp_path / "small").exists()
+
+
+def test_states_that_differ_publish_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.trim import network as rows
+
+    source = model(tmp_path / "whole", vocabularies.letters)
+    file = corpus(tmp_path / "corpus.txt", ["abc"] * 10)
+    honest = rows.write_weights
+    monkeypatch.setattr(rows, "write_weights", lambda c, o, a, kept, p: honest(c, o, a, kept[::-1], p))
+    assert main([str(source), "--corpus", str(file), "--out", str(tmp_path / "small")]) == 3
+    assert "states that differ by" in capsys.readouterr().err and not (tmp_path / "small").exists()
+
+
+def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = model(tmp_path / "whole", vocabularies.letters)
+    good = corpus(tmp_path / "good.txt", ["abc"] * 10)
+    few = corpus(tmp_path / "few.txt", ["abc"] * 9)
+    packed, long = tmp_path / "packed.gz", corpus(tmp_path / "long.txt", ["a" * (1 << 20)])
+    packed.write_bytes(b"\x1f\x8b\x08")
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    (stranger / "mine.txt").write_text("mine", "utf-8")
+    writer = network(tmp_path / "writer/model", "letters", "palm")
+    bytes_bpe = tmp_path / "bytes"
+    shutil.copytree(source, bytes_bpe)
+    (bytes_bpe / "vocab.json").write_text("{}", "utf-8")
+    out = tmp_path / "out"
+    cases: list[tuple[Path, Path, Path, int, str]] = [
+        (source, tmp_path / "none.txt", out, 1, "There is no file"),
+        (source, few, out, 1, "The corpus has 9 texts, and 0 to compare on"),
+        (source, packed, out, 1, "Line 1 of"),
+        (source, long, out, 1, "has more than 1,048,576 bytes"),
+        (source, good, source, 2, "holds files that are not of a trimmed model"),
+        (source, good, stranger, 2, "holds files that are not of a trimmed model"),
+        (source, good, good, 2, "is a file"),
+        (tmp_path / "nothing", good, out, 2, "nothing"),
+        (writer, good, out, 1, "writes texts"),
+        (bytes_bpe, good, out, 1, "merged from others"),
+    ]
+    for folder, file, target, code, said in cases:
+        assert main([str(folder), "--corpus", str(file), "--out", str(target)]) == code, said
+        assert said in capsys.readouterr().err
+        assert not out.exists()
+    assert [path.name for path in stranger.iterdir()] == ["mine.txt"]
+
+
+def test_rows_of_nobody_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from zoo.checkpoint import write_safetensors
+    from zoo.checkpoint.rules import TensorInfo
+
+    source = model(tmp_path / "whole", vocabularies.letters)
+    arrays = tensors(source)
+    size = arrays["mlm.bias"].shape[0]
+    arrays["unused.upstream.counts"] = np.zeros((size,), np.float32)
+    infos = [TensorInfo(name, "F32", array.shape) for name, array in arrays.items()]
+    (source / "model.safetensors").unlink()
+    write_safetensors(source / "model.safetensors", infos, iter(arrays.values()), {})
+    file = corpus(tmp_path / "corpus.txt", ["abc"] * 10)
+    assert main([str(source), "--corpus", str(file), "--out", str(tmp_path / "small")]) == 1
+    assert "'unused.upstream.counts'" in capsys.readouterr().err
