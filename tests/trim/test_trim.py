@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import paddle
 import pytest
+import sentencepiece
 
 import zoo
 from tests import vocabularies
@@ -19,7 +20,7 @@ from tests.tiny_models import LIKE_XLMR, ONE_LAYER, Sizes, build, loud, network,
 from tests.tokenization import tiny as tokenizers
 from zoo.checkpoint import open_checkpoint
 from zoo.convert.__main__ import main as convert
-from zoo.models.common.base import Model
+from zoo.models.common.base import Model, Origin
 from zoo.tokenization import load_tokenizer
 from zoo.trim.__main__ import main
 from zoo.trim.pieces import PieceRules
@@ -34,6 +35,14 @@ def model(folder: Path, tokenizer: Callable[[Path], Path], head: str | None = "m
     family, name, sizes = ("xlmr", "XLMRoberta", LIKE_XLMR) if len(kind) == 2 else ("structbert", "Bert", BERT)
     made = {**sizes, "vocab_size": load_tokenizer(source).vocab_size, "architectures": [f"{name}ForMaskedLM"]}
     return write(folder, loud(build(family, head, {**made, **changes}, 1)), family, f"{name}ForMaskedLM", source)
+
+
+def both_files(folder: Path) -> Path:
+    """A SentencePiece model with the tokenizer.json of the same pieces, as the Hub has them."""
+    tokenizers.xlmr_document(folder)
+    model = tokenizers.xlmr(folder.parent / f"{folder.name}-model") / "sentencepiece.bpe.model"
+    shutil.copy(model, folder)
+    return folder
 
 
 BERT: Sizes = {**ONE_LAYER, "model_type": "bert"}
@@ -70,6 +79,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "sentencepiece": vocabularies.multilingual,
     "sentencepiece-small": tokenizers.xlmr,
     "tokenizer.json of one": tokenizers.xlmr_document,
+    "both": both_files,
     "wordpiece": vocabularies.english,
     "wordpiece-chinese": vocabularies.chinese,
     "with added tokens": lambda folder: tokenizers.with_document(tokenizers.bert(folder), tokenizers.ADDED),
@@ -191,7 +201,7 @@ def test_ids_in_every_file_are_new(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("maker", ["sentencepiece", "wordpiece"])
+@pytest.mark.parametrize("maker", ["sentencepiece", "both", "wordpiece", "with added tokens"])
 def test_the_torch_folder_opens_in_transformers(
     maker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,11 +209,11 @@ def test_the_torch_folder_opens_in_transformers(
     transformers = pytest.importorskip("transformers")
     source = model(tmp_path / "whole", MAKERS[maker])
     texts = ["Hello world, more words.", "1234 kg!", "hello"]
-    trim(source, tmp_path / "small", texts, texts, capsys)
-    for name in ("whole", "small"):
-        out = tmp_path / f"{name}-torch"
-        assert convert([str(tmp_path / name), "--to", "torch", "--out", str(out)]) == 0
-    stem = "XLMRoberta" if maker == "sentencepiece" else "Bert"
+    assert convert([str(source), "--to", "torch", "--out", str(tmp_path / "whole-torch")]) == 0
+    capsys.readouterr()
+    trim(tmp_path / "whole-torch", tmp_path / "small", texts, texts, capsys)  # converted on the way
+    assert convert([str(tmp_path / "small"), "--to", "torch", "--out", str(tmp_path / "small-torch")]) == 0
+    stem = "XLMRoberta" if maker in ("sentencepiece", "both") else "Bert"
     small = zoo.load(tmp_path / "small")
     batch = small.tokenizer(texts, return_tensors="np")
     ids = {"small": batch["input_ids"]}
@@ -217,6 +227,8 @@ def test_the_torch_folder_opens_in_transformers(
             found[name] = peer(**inputs, output_hidden_states=True).hidden_states[-1].numpy()
     assert np.array_equal(found["whole"], found["small"])
     assert np.abs(found["small"] - states(small, texts)).max() < 1e-5
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "small-torch")(texts, padding=True)
+    assert theirs["input_ids"] == batch["input_ids"].tolist()
     certificate = json.loads((tmp_path / "small-torch/certificate.json").read_text("utf-8"))
     assert certificate["trimming"]["pieces"]["after"] == small.config.vocab_size
 
@@ -252,6 +264,40 @@ def test_states_that_differ_publish_nothing(
     monkeypatch.setattr(rows, "write_weights", lambda c, o, a, kept, p: honest(c, o, a, kept[::-1], p))
     assert main([str(source), "--corpus", str(file), "--out", str(tmp_path / "small")]) == 3
     assert "states that differ by" in capsys.readouterr().err and not (tmp_path / "small").exists()
+
+
+@pytest.mark.parametrize(("family", "stem"), [("infoxlm", "XLMRoberta"), ("veco", "Veco")])
+def test_families_of_the_same_network(
+    family: str, stem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = tokenizers.xlmr(tmp_path / "files")
+    made = loud(build("xlmr", "mlm", {**LIKE_XLMR, "vocab_size": load_tokenizer(files).vocab_size}, 1))
+    made.origin = Origin(family, f"{stem}ForMaskedLM", "zoo.models.xlmr", files, None)
+    made.save(tmp_path / "whole")
+    done = trim(tmp_path / "whole", tmp_path / "small", ["the cat sat"], ["the cat"], capsys)
+    assert done["held_out"]["kept"] == 1
+    small = zoo.load(tmp_path / "small", task="mlm")
+    assert small.origin is not None and small.origin.family == family
+    assert small.config.vocab_size == done["pieces"]["after"] < done["pieces"]["before"]
+
+
+def test_a_model_of_merged_pieces_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def merged(folder: Path) -> Path:
+        folder.mkdir()
+        with (folder / "sentencepiece.bpe.model").open("wb") as file:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(tokenizers.LINES * 20),
+                model_writer=file,
+                vocab_size=90,
+                model_type="bpe",
+                minloglevel=2,
+            )
+        return folder
+
+    source = model(tmp_path / "whole", merged)
+    file = corpus(tmp_path / "corpus.txt", ["the cat"] * 10)
+    assert main([str(source), "--corpus", str(file), "--out", str(tmp_path / "small")]) == 1
+    assert "not unigram: its pieces are merged from others" in capsys.readouterr().err
 
 
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

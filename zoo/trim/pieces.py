@@ -22,11 +22,10 @@ from tokenizers import models
 
 from zoo.errors import NotYetError
 from zoo.tokenization import Tokenizer
-from zoo.tokenization.fast import FastEngine
 from zoo.tokenization.lowering import LoweringEngine
 from zoo.tokenization.pieces import Pieces
 from zoo.tokenization.sentence import FIRST_TOKENS, MASK_TOKEN, SentencePiece
-from zoo.trim.vocabulary import NORMAL_PIECE, pieces_of_model
+from zoo.trim.vocabulary import NORMAL_PIECE, is_unigram, pieces_of_model
 
 ASCII = [chr(code) for code in range(33, 127)]
 BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
@@ -50,17 +49,16 @@ class PieceRules:
         if isinstance(self.engine, LoweringEngine):
             self._inner, self._lowered = self.engine.engine, self.engine.lowered
         self.prefix = ""  # of a piece that goes on a word
-        self._limit = 0
-        if isinstance(self._inner, FastEngine):
-            model = self._inner.inner.model
-            if isinstance(model, models.WordPiece):
-                self.prefix, self._limit = model.continuing_subword_prefix, model.max_input_chars_per_word
-            elif not isinstance(model, models.Unigram):
-                raise NotYetError(
-                    f"The tokenizer is {type(model).__name__}: its pieces are made of each other, and none can be "
-                    "taken away alone.",
-                    "SentencePiece's unigram models and WordPiece can be trimmed.",
-                )
+        self._limit = 0  # characters of a word that WordPiece cuts
+        if isinstance(self._inner, SentencePiece):
+            if not is_unigram(self._inner.model.serialized_model_proto()):
+                raise _merged("a SentencePiece model that is not unigram")
+            return
+        model = self._inner.inner.model
+        if isinstance(model, models.WordPiece):
+            self.prefix, self._limit = model.continuing_subword_prefix, model.max_input_chars_per_word
+        elif not isinstance(model, models.Unigram):
+            raise _merged(type(model).__name__)
 
     def needed(self, texts: Sequence[str], encoded: Sequence[Pieces] | None = None) -> list[np.ndarray]:
         """Gives the ids that each text needs to be cut as it is now, sorted, each once.
@@ -133,3 +131,10 @@ class PieceRules:
             found.append(vocab[start + word[at:stop]])
             at = stop
         return found
+
+
+def _merged(what: str) -> NotYetError:
+    return NotYetError(
+        f"The tokenizer is {what}: its pieces are merged from others, and none can be taken away alone.",
+        "SentencePiece's unigram models and WordPiece can be trimmed.",
+    )

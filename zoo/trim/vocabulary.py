@@ -20,7 +20,8 @@ from zoo.tokenization.load import DICTIONARY_FILE, read_vocab
 from zoo.tokenization.settings import ADDED_FILE, CONFIG_FILE, MAX_VOCABULARY_BYTES
 
 NORMAL_PIECE = 1  # of sentencepiece_model.proto's types, the one that can be taken away
-SELF_TEST_FIELD, VOCAB_SIZE_FIELD = 4, 4  # of the model, of its trainer_spec
+SELF_TEST_FIELD = 4  # of the model
+MODEL_TYPE_FIELD, VOCAB_SIZE_FIELD, UNIGRAM = 3, 4, 1  # of its trainer_spec; the type that is unigram
 TEXT_FIELD, SCORE_FIELD, KIND_FIELD = 1, 2, 3  # of a piece
 
 
@@ -71,6 +72,13 @@ def pieces_of_model(model: bytes) -> list[ModelPiece]:
         ValueError: the bytes are no such model.
     """
     return [_piece(content) for number, content in proto.fields(model) if number == proto.PIECES_FIELD]
+
+
+def is_unigram(model: bytes) -> bool:
+    """Tells whether a .model file holds pieces with scores, and not pieces that are merged from each other."""
+    trainer = next((content for number, content in proto.fields(model) if number == proto.TRAINER_FIELD), b"")
+    kinds = [value for number, kind, value in proto.values(trainer) if (number, kind) == (MODEL_TYPE_FIELD, 0)]
+    return (kinds or [UNIGRAM])[-1] == UNIGRAM
 
 
 def _piece(content: bytes) -> ModelPiece:
