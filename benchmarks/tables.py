@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import claims_tables, common, fault_tables, finetuning_tables, speed_tables, summary_tables
-from benchmarks.markdown import markdown, result
+from benchmarks.markdown import markdown, printed_by, result
 
 PAGES = (
     "README.md",
@@ -132,6 +132,29 @@ def large() -> str:
     return f"{table}{note}\nPrinted by `{found['command']}` ({found['stamp']['date']}).\n"
 
 
+def trim() -> str:
+    """Models trimmed to a corpus: sizes, and what stayed equal."""
+    found = result("trim")
+    rows = [
+        (
+            f"{row['model']}: {row['corpus']}",
+            f"{row['pieces_before']:,} -> {row['pieces_after']:,}",
+            f"{row['parameters_before']:,} -> {row['parameters_after']:,}",
+            f"{row['weights_before'] / 1e6:,.0f} -> {row['weights_after'] / 1e6:,.0f}",
+            f"{row['kept_texts']:,} of {row['held_out_texts']:,}",
+            f"{row['ids_that_differ']} and {row['states_that_differ']}",
+            f"{row['pieces_growth']:+.1%}",
+            f"{row['texts_with_unknown_before']:,} -> {row['texts_with_unknown_after']:,}",
+        )
+        for row in found["rows"]
+    ]
+    header = (
+        "model and corpus", "pieces", "parameters", "weights, MB", "held-out texts that keep their pieces",
+        "of them with other ids, with other states", "pieces of all texts", "texts with unknown tokens",
+    )  # fmt: skip
+    return markdown(header, rows) + printed_by(found)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "cold_start": speed_tables.cold_start,
     "faults": fault_tables.faults,
@@ -155,6 +178,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ten-zh": partial(summary_tables.ten, "zh"),
     "tokenization": tokenization,
     "train_speed": finetuning_tables.train_speed,
+    "trim": trim,
     "workloads": speed_tables.workloads,
     **claims_tables.TABLES,
     **summary_tables.FAMILY_TABLES,
