@@ -17,7 +17,7 @@ HEADER = ("model", "task", "language", "metric", "split", "published", "state", 
 MEANINGS = "\n".join(f"  {state:<11} {meaning}" for state, meaning in STATES.items())
 EPILOG = f"""\
 examples:
-  zoo claims "infoxlm*"                every published number of these models
+  zoo claims "*large*"                 every published number of these models
   zoo claims "*xnli*" --state open     what is missing for XNLI's
   zoo claims minilm --json
 

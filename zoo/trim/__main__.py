@@ -13,7 +13,7 @@ from zoo.files import user_path
 
 EPILOG = f"""\
 examples:
-  zoo trim FacebookAI/xlm-roberta-base --corpus zh.txt en.txt --out xlmr-zh-en
+  zoo trim BAAI/bge-m3 --corpus zh.txt en.txt --out bge-zh-en
   zoo trim all-MiniLM-L6-v2 --corpus mails.txt --held-out new-mails.txt --out minilm-mails
   zoo trim runs/reviews --corpus reviews.txt --out reviews-small
 A corpus is UTF-8 text, one text a line; give texts of every language that the model is to read. What stays: the
