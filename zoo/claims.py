@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     made = arguments.parser("claims", "Published numbers, and which of them are reproduced here.", EPILOG)
     made.add_argument(
-        "pattern", nargs="?", default="*", help='a model, family or task with wildcards, such as "funnel*"'
+        "pattern", nargs="?", default="*", help='a model, family or task with wildcards, such as "*xnli*"'
     )
     made.add_argument("--state", choices=tuple(STATES), help="only these")
     made.add_argument("--json", action="store_true", help="machine-readable output")
