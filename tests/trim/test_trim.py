@@ -1,116 +1,25 @@
-"""zoo trim: what stays equal, bit by bit; what is listed; what is refused."""
+"""zoo trim: what is listed, the files of the new folder, what takes it, what is refused."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import paddle
 import pytest
-import sentencepiece
 
 import zoo
 from tests import vocabularies
-from tests.texts import own
-from tests.tiny_models import LIKE_XLMR, ONE_LAYER, Sizes, build, loud, network, write
+from tests.tiny_models import LIKE_XLMR, build, loud, network
 from tests.tokenization import tiny as tokenizers
-from zoo.checkpoint import open_checkpoint
+from tests.trim.small import MAKERS, corpus, model, states, tensors, trim
 from zoo.convert.__main__ import main as convert
-from zoo.models.common.base import Model, Origin
+from zoo.convert.plan import current
+from zoo.models.common.base import Origin
 from zoo.tokenization import load_tokenizer
 from zoo.trim.__main__ import main
 from zoo.trim.pieces import PieceRules
-
-CHARACTERS = ("naïve café ㎏", "word wordy", "x q z unheard 中文 文字")
-
-
-def model(folder: Path, tokenizer: Callable[[Path], Path], head: str | None = "mlm", **changes: Any) -> Path:
-    """Writes an XLM-R (for a SentencePiece model) or a BERT with random weights and a tokenizer of the tests."""
-    source = tokenizer(folder.parent / f"{folder.name}-source")
-    kind = load_tokenizer(source).layout.middle
-    family, name, sizes = ("xlmr", "XLMRoberta", LIKE_XLMR) if len(kind) == 2 else ("structbert", "Bert", BERT)
-    made = {**sizes, "vocab_size": load_tokenizer(source).vocab_size, "architectures": [f"{name}ForMaskedLM"]}
-    return write(folder, loud(build(family, head, {**made, **changes}, 1)), family, f"{name}ForMaskedLM", source)
-
-
-def both_files(folder: Path) -> Path:
-    """A SentencePiece model with the tokenizer.json of the same pieces, as the Hub has them."""
-    tokenizers.xlmr_document(folder)
-    model = tokenizers.xlmr(folder.parent / f"{folder.name}-model") / "sentencepiece.bpe.model"
-    shutil.copy(model, folder)
-    return folder
-
-
-BERT: Sizes = {**ONE_LAYER, "model_type": "bert"}
-
-
-def corpus(file: Path, texts: list[str]) -> Path:
-    file.write_text("".join(f"{text}\n" for text in texts), "utf-8")
-    return file
-
-
-def trim(source: Path, out: Path, learned: list[str], held_out: list[str], capsys: Any) -> dict[str, Any]:
-    """Runs the command; gives its figures."""
-    files = (corpus(out.with_suffix(".txt"), learned), corpus(out.with_suffix(".held.txt"), held_out))
-    code = main([str(source), "--corpus", str(files[0]), "--held-out", str(files[1]), "--out", str(out), "--json"])
-    said = capsys.readouterr()
-    assert code == 0, said.out + said.err
-    found: dict[str, Any] = json.loads(said.out)
-    return found
-
-
-def states(found: Model, texts: list[str]) -> np.ndarray:
-    with paddle.no_grad():
-        encoder = getattr(found, "encoder", found)
-        output: np.ndarray = encoder(**found.tokenizer(texts)).last_hidden_state.numpy()
-    return output
-
-
-def tensors(folder: Path) -> dict[str, np.ndarray]:
-    with open_checkpoint(folder / "model.safetensors") as file:
-        return {name: np.array(file.read(name)) for name in file.infos}
-
-
-MAKERS: dict[str, Callable[[Path], Path]] = {
-    "sentencepiece": vocabularies.multilingual,
-    "sentencepiece-small": tokenizers.xlmr,
-    "tokenizer.json of one": tokenizers.xlmr_document,
-    "both": both_files,
-    "wordpiece": vocabularies.english,
-    "wordpiece-chinese": vocabularies.chinese,
-    "with added tokens": lambda folder: tokenizers.with_document(tokenizers.bert(folder), tokenizers.ADDED),
-}
-
-
-@pytest.mark.parametrize("maker", MAKERS)
-def test_kept_texts_are_equal_bit_by_bit(maker: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source = model(tmp_path / "whole", MAKERS[maker])
-    texts = [*tokenizers.LINES, *own()[:200]]
-    texts = [text for text in texts if text.strip()]
-    learned, held_out = texts[::2], texts[1::2]
-    done = trim(source, tmp_path / "small", learned, [*held_out, *learned], capsys)
-    assert done["pieces"]["after"] < done["pieces"]["before"]
-    assert done["held_out"]["texts"] == len(texts) and done["held_out"]["kept"] >= len(learned)
-
-    whole, small = zoo.load(source, task="mlm"), zoo.load(tmp_path / "small", task="mlm")
-    kept = [whole.tokenizer.engine.vocab[token] for token in small.tokenizer.engine.tokens]
-    assert kept == sorted(kept)
-    old, new = (found.tokenizer(learned, return_tensors="np") for found in (whole, small))
-    assert np.array_equal(np.array(kept)[new["input_ids"]], old["input_ids"])
-    assert states(whole, learned[:16]).tobytes() == states(small, learned[:16]).tobytes()
-    with paddle.no_grad():  # a kept piece keeps its score, too
-        scores = [found(**found.tokenizer(learned[:4])).logits.numpy() for found in (whole, small)]
-    assert np.allclose(scores[0][..., kept], scores[1], atol=1e-5)
-
-    before, after = tensors(source), tensors(tmp_path / "small")
-    cut = {"encoder.embeddings.word.weight", "mlm.bias"}
-    assert before.keys() == after.keys()
-    for name, array in before.items():
-        assert np.array_equal(array[kept] if name in cut else array, after[name]), name
 
 
 def test_what_is_not_kept_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,52 +36,19 @@ def test_what_is_not_kept_is_listed(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert done["held_out"]["unknown_after"] == 0
 
 
+def test_that_nothing_was_compared_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = model(tmp_path / "whole", vocabularies.english)
+    words = [str(corpus(tmp_path / f"{word}.txt", [word])) for word in ("film", "elephant")]
+    given = [str(source), "--corpus", words[0], "--held-out", words[1], "--out", str(tmp_path / "small")]
+    assert main(given) == 0
+    assert "note: no held-out text keeps all its pieces" in capsys.readouterr().err
+
+
 def test_every_tenth_text_is_held_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = model(tmp_path / "whole", vocabularies.letters)
     file = corpus(tmp_path / "corpus.txt", ["abc def"] * 25)
     assert main([str(source), "--corpus", str(file), "--out", str(tmp_path / "small")]) == 0
     assert "2 held-out texts; 2 (100.0%)" in capsys.readouterr().out
-
-
-def test_an_unknown_word_stays_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def vocabulary(folder: Path) -> Path:
-        folder.mkdir()
-        # "abc": "ab", then no "##c": unknown. Without "ab" it would be "a", "##bc".
-        pieces = [*vocabularies.SPECIALS, "ab", "a", "##bc", "x", "y", "unused", "##unused"]
-        (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", "utf-8")
-        return folder
-
-    source = model(tmp_path / "whole", vocabulary)
-    done = trim(source, tmp_path / "small", ["abc x", "a", "abc"], ["abc", "x abc"], capsys)
-    assert done["held_out"]["kept"] == 2
-    assert zoo.load(tmp_path / "small").tokenizer.tokenize("abc x") == ["[UNK]", "x"]
-    # Where no text had "ab" on the way, the word is listed: the smaller vocabulary may read it otherwise.
-    done = trim(source, tmp_path / "other", ["x", "y a"], ["abc", "x"], capsys)
-    assert done["held_out"]["kept"] == 1
-    assert json.loads((tmp_path / "other/uncovered.jsonl").read_text("utf-8"))["missing"] == ["ab"]
-
-
-def test_unknown_characters_keep_their_score(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without the piece of the lowest score, an unknown Ω before "yz" would score better than "Ωy" before "z"."""
-
-    def vocabulary(folder: Path) -> Path:
-        tokenizers.xlmr_document(folder)
-        document = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-        pieces = [["▁", -2.0], ["yz", -1.0], ["z", -25.0], ["Ωy", -15.0], ["worst", -40.0]]
-        document["model"]["vocab"][4:-1] = pieces
-        (folder / "tokenizer.json").write_text(json.dumps(document), "utf-8")
-        return folder
-
-    source = model(tmp_path / "whole", vocabulary)
-    done = trim(source, tmp_path / "small", ["yz", "Ωyz"], ["Ωyz"], capsys)
-    assert done["held_out"]["kept"] == 1
-    assert zoo.load(tmp_path / "small").tokenizer.tokenize("Ωyz") == ["▁", "Ωy", "z"]
-    monkeypatch.setattr(PieceRules, "_of_the_rules", lambda self: ())
-    words = ["--corpus", str(tmp_path / "small.txt"), "--held-out", str(tmp_path / "small.held.txt")]
-    assert main([str(source), *words, "--out", str(tmp_path / "other")]) == 3
-    assert "gets other ids" in capsys.readouterr().err
 
 
 def test_ids_in_every_file_are_new(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,6 +116,7 @@ def test_a_finished_run_stays_one(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert (tmp_path / "small/task.json").read_text("utf-8") == "{}"
     assert zoo.load(tmp_path / "small").task == "classification"
     trim(source, tmp_path / "small", ["abc", "xyz"], ["cab"], capsys)  # an earlier result is replaced
+    assert current(tmp_path / "small", verify=False) is None  # and no conversion takes it for its own
 
 
 def test_a_difference_publishes_nothing(
@@ -279,25 +156,6 @@ def test_families_of_the_same_network(
     small = zoo.load(tmp_path / "small", task="mlm")
     assert small.origin is not None and small.origin.family == family
     assert small.config.vocab_size == done["pieces"]["after"] < done["pieces"]["before"]
-
-
-def test_a_model_of_merged_pieces_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def merged(folder: Path) -> Path:
-        folder.mkdir()
-        with (folder / "sentencepiece.bpe.model").open("wb") as file:
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(tokenizers.LINES * 20),
-                model_writer=file,
-                vocab_size=90,
-                model_type="bpe",
-                minloglevel=2,
-            )
-        return folder
-
-    source = model(tmp_path / "whole", merged)
-    file = corpus(tmp_path / "corpus.txt", ["the cat"] * 10)
-    assert main([str(source), "--corpus", str(file), "--out", str(tmp_path / "small")]) == 1
-    assert "not unigram: its pieces are merged from others" in capsys.readouterr().err
 
 
 def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,9 +117,8 @@ class Comparison:
 
     def _record(self, line: Line, missing: np.ndarray) -> str:
         pieces = [self.whole.tokenizer.engine.tokens[i] for i in missing]
-        return (
-            json.dumps({"file": str(line.file), "line": line.number, "missing": pieces}, ensure_ascii=False) + "\n"
-        )
+        record = {"file": str(line.file), "line": line.number, "missing": pieces}
+        return json.dumps(record, ensure_ascii=False) + "\n"
 
     def _check_ids(self, old: np.ndarray, new: np.ndarray, line: Line) -> None:
         if not np.array_equal(self.renaming.new[old], new):

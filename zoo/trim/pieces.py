@@ -25,9 +25,11 @@ from zoo.tokenization import Tokenizer
 from zoo.tokenization.lowering import LoweringEngine
 from zoo.tokenization.pieces import Pieces
 from zoo.tokenization.sentence import FIRST_TOKENS, MASK_TOKEN, SentencePiece
+from zoo.tokenization.wordpiece import DISPUTED_CHARACTERS, CharacterReplacer
 from zoo.trim.vocabulary import NORMAL_PIECE, is_unigram, pieces_of_model
 
 ASCII = [chr(code) for code in range(33, 127)]
+DISPUTED = re.compile(f"[{DISPUTED_CHARACTERS}]")
 BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
 
 
@@ -101,6 +103,8 @@ class PieceRules:
             yield min((p for p in pieces if p.kind == NORMAL_PIECE), key=lambda p: p.score).text
             return
         yield from (token.content for token in self._inner.inner.get_added_tokens_decoder().values())
+        if isinstance(self._inner.prepare, CharacterReplacer):  # it leaves the vocabulary's characters alone
+            yield from filter(DISPUTED.search, self.engine.tokens)
         if not self._limit:
             scores = json.loads(self._inner.inner.to_str())["model"]["vocab"]
             yield min(scores, key=lambda pair: pair[1])[0]
@@ -121,16 +125,16 @@ class PieceRules:
                     yield from self._cut(part) if len(part) <= self._limit else ()
 
     def _cut(self, word: str) -> list[int]:
-        """Gives the pieces of a word, as far as it can be cut."""
+        """Gives the pieces that are found in a word before it cannot be cut further; none of one that can."""
         vocab, found, at = self.engine.vocab, [], 0
         while at < len(word):
             start = self.prefix if at else ""
             stop = next((n for n in range(len(word), at, -1) if start + word[at:n] in vocab), at)
             if stop == at:
-                break
+                return found
             found.append(vocab[start + word[at:stop]])
             at = stop
-        return found
+        return []
 
 
 def _merged(what: str) -> NotYetError:

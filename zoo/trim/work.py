@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,6 +32,8 @@ from zoo.trim.comparison import Comparison, Counts, open_encoder
 from zoo.trim.corpus import Corpus
 from zoo.trim.pieces import PieceRules
 from zoo.trim.vocabulary import Renaming, write_tokenizer
+
+log = logging.getLogger("zoo")
 
 REST_FILE = "uncovered.jsonl"  # the texts that lack pieces
 CHECKS = (
@@ -75,13 +78,15 @@ def trim(name: str, corpus: Corpus, target: Path, *, stream: Any = None) -> Cert
         rules = PieceRules(whole.tokenizer)
         renaming = _kept(whole, rules, corpus, stream)
         with files.publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
-            _write(whole, source.model, checkpoint, renaming, out, stream)
+            _write(source.model, checkpoint, renaming, out, stream)
             trimmed = open_encoder(out)
             with (
                 (out / REST_FILE).open("w", encoding="utf-8") as rest,
                 Progress("comparing", corpus.held_out_texts, lambda n: f"{n:,} texts", stream) as progress,
             ):
                 counts = Comparison(whole, trimmed, renaming, rules).run(corpus.held_out(), rest, progress.add)
+            if not counts.kept:
+                log.warning("no held-out text keeps all its pieces: nothing was compared; give a larger corpus")
             made = _certify(source, checkpoint, out, corpus, counts)
             made.write(out)
     return made
@@ -113,7 +118,8 @@ def _kept(model: Model, rules: PieceRules, corpus: Corpus, stream: Any) -> Renam
             for needed in rules.needed([line.text for line in window]):
                 seen[needed] = True
             progress.add(len(window))
-    vocab, config = model.tokenizer.engine.vocab, model.config.to_dict()
+    vocab = model.tokenizer.engine.vocab
+    config = {**model.config.to_dict(), "pad_token_id": model.config.pad_token_id}
     assert model.origin is not None
     added = {token.content for token in read_settings(model.origin.folder).added}
     kept = {*np.flatnonzero(seen).tolist(), *rules.fixed(), *network.special_ids(config, len(tokens))}
@@ -127,9 +133,7 @@ def _kept(model: Model, rules: PieceRules, corpus: Corpus, stream: Any) -> Renam
     return Renaming(np.array(sorted(kept)), tokens)
 
 
-def _write(
-    whole: Model, model: ModelFolder, checkpoint: Checkpoint, renaming: Renaming, out: Path, stream: Any
-) -> None:
+def _write(model: ModelFolder, checkpoint: Checkpoint, renaming: Renaming, out: Path, stream: Any) -> None:
     """Writes the folder: weights, config.json, tokenizer, and what lies beside them."""
     axes = network.vocabulary_axes(model, checkpoint)
     total = sum(checkpoint.read(name).nbytes for name in checkpoint.infos)
