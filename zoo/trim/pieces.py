@@ -126,7 +126,8 @@ class PieceRules:
 
     def _cut(self, word: str) -> list[int]:
         """Gives the pieces that are found in a word before it cannot be cut further; none of one that can."""
-        vocab, found, at = self.engine.vocab, [], 0
+        vocab, at = self.engine.vocab, 0
+        found: list[int] = []
         while at < len(word):
             start = self.prefix if at else ""
             stop = next((n for n in range(len(word), at, -1) if start + word[at:n] in vocab), at)
