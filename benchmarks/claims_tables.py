@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
-from benchmarks.markdown import markdown
+from benchmarks.markdown import markdown, measured, printed_by, unmeasured
 from benchmarks.reproduce.jobs import largest
 from zoo import published, registry
 from zoo.claims import number
@@ -151,7 +151,33 @@ def tolerances() -> str:
     return markdown(("task", "split", "language", "metric", "points", "why"), starred)
 
 
-TABLES: dict[str, Callable[[], str]] = {"claims-tolerances": tolerances}
+def untrained() -> str:
+    """Scores without training by engine: differences to what was published, losses to float32, times."""
+    if (found := measured("untrained")) is None:
+        return unmeasured("python -m benchmarks.accuracy.untrained --save")
+    rows = [
+        (
+            row["task"],
+            row["split"],
+            row["side"],
+            f"{row['value']:.2f}",
+            row["published values"],
+            row["median difference"],
+            f"{row['largest difference']} ({row['where']})",
+            f"{row['largest loss to fp32']:.2f}",
+            f"{row['texts']:,} in {row['seconds']:,.0f} s",
+            row["times"],
+        )
+        for row in found["rows"]
+    ]
+    header = (
+        "task", "split", "computed", "headline", "published values", "median difference", "largest difference",
+        "largest loss to fp32", "texts", "times transformers' pipeline",
+    )  # fmt: skip
+    return markdown(header, rows) + printed_by(found, "torch", "transformers", "openvino")
+
+
+TABLES: dict[str, Callable[[], str]] = {"claims-tolerances": tolerances, "untrained": untrained}
 for _ending, _language in (("", "en"), ("-zh", "zh")):
     TABLES |= {
         f"claims-counts{_ending}": partial(counts, _language),
