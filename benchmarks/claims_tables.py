@@ -174,7 +174,7 @@ def untrained() -> str:
         "task", "split", "computed", "headline", "published values", "median difference", "largest difference",
         "largest loss to fp32", "texts", "times transformers' pipeline",
     )  # fmt: skip
-    return markdown(header, rows) + printed_by(found, "torch", "transformers", "openvino")
+    return markdown(header, rows) + printed_by(found, "torch", "transformers")
 
 
 TABLES: dict[str, Callable[[], str]] = {"claims-tolerances": tolerances, "untrained": untrained}
