@@ -16,6 +16,7 @@ from benchmarks.reproduce.jobs import jobs_of, scores_in
 from zoo import published
 from zoo.published import ledger
 from zoo.published.ledger import OPEN, REPRODUCED
+from zoo.tasks import similarity
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 AFQMC = "evaluate-all-MiniLM-L6-v2-afqmc-sts-dev"
@@ -43,9 +44,7 @@ class FakeZoo:
         for score in published.of_task(MINILM, task, split):
             if score.metric != "main-score":
                 rows.setdefault(score.language, {})[score.metric] = score.value + self.off
-        content = {"task": task, "split": split, "metric": next(iter(rows[next(iter(rows))])), "scores": rows}
-        if "cosine-spearman" in next(iter(rows.values())):
-            content["metric"] = "cosine-spearman"
+        content = {"task": task, "split": split, "metric": similarity.find(task).metric, "scores": rows}
         (out / "scores.json").write_text(json.dumps(content))
 
 
@@ -112,6 +111,12 @@ def test_a_number_that_never_was_may_be_further_off(place: Path, capsys: pytest.
     assert "further off" in capsys.readouterr().out
     (place / f"work/{AFQMC}.json").unlink()
     assert ran(place, FakeZoo()) == 0 and states() == {REPRODUCED}
+
+
+def test_a_crash_is_a_failure_and_not_a_lack(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    crashed = FakeZoo(code=1, said="Traceback (most recent call last):\nSyntaxError: invalid syntax\n")
+    assert ran(place, crashed) == 1
+    assert "FAILED" in capsys.readouterr().out
 
 
 def test_what_cannot_run_is_skipped_with_its_reason(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

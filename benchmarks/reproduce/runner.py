@@ -17,6 +17,7 @@ from benchmarks.reproduce.jobs import Job, Scores, scores_in
 from zoo import files
 
 MISSING = 1  # exit code of a command that lacks data or weights
+CRASH = "Traceback (most recent call last)"
 Run = Callable[[Sequence[str], Mapping[str, str], Path], int]  # words behind `zoo`, environment, log -> exit code
 
 
@@ -117,11 +118,16 @@ def run_job(job: Job, data: Path | None, work: Path, place: str, run: Run) -> Ou
     reason = _sentence(log) or f"it ended with {code}"
     if data:
         reason = reason.replace(str(data), "DIR")  # results are committed, and name no folder of a machine
-    return Outcome(skipped=reason) if code == MISSING else Outcome(failed=f"{reason} See {log.name}.")
+    missing = code == MISSING and CRASH not in _text(log)  # Python's own crashes have that code too
+    return Outcome(skipped=reason) if missing else Outcome(failed=f"{reason} See {log.name}.")
 
 
 def _sentence(log: Path) -> str:
     """Gives the error that a command ended with, else the last line that it printed."""
-    lines = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
+    lines = _text(log).splitlines()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return (errors or [line for line in lines if line.strip()] or [""])[-1].rstrip(":")
+
+
+def _text(log: Path) -> str:
+    return log.read_text("utf-8", "replace") if log.is_file() else ""
