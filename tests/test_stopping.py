@@ -147,7 +147,7 @@ def test_convert(place: str, number: int, model: Path, tmp_path: Path) -> None:
     ("place", "number"), [("paddle.nn:<module>:1", signal.SIGINT), ("zoo.tasks.running:rows_of:1", signal.SIGTERM)]
 )
 def test_evaluate(place: str, number: int, run: Path, data: Path, tmp_path: Path) -> None:
-    done = stop_at(place, number, tmp_path, "zoo.evaluate", run, "--data", data)
+    done = stop_at(place, number, tmp_path, "zoo.evaluate.__main__", run, "--data", data)
     assert done.stdout == ""
 
 
