@@ -195,7 +195,7 @@ def changed(data: bytes, rng: random.Random) -> bytes:
             data = _json(data, rng)
         if rng.random() < 0.8:
             return data
-    return _bytes(data, rng)
+    return changed_bytes(data, rng)
 
 
 def _json(data: bytes, rng: random.Random) -> bytes:
@@ -229,7 +229,7 @@ def _json(data: bytes, rng: random.Random) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _bytes(data: bytes, rng: random.Random) -> bytes:
+def changed_bytes(data: bytes, rng: random.Random) -> bytes:
     """Other bits, bytes and numbers; parts missing, doubled, moved; an end that is missing."""
     out = bytearray(data)
     for _ in range(rng.randint(1, 4)):

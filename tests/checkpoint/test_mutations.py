@@ -12,41 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.faults.mutations import changed_bytes
 from tests.checkpoint.test_damage import FORMATS, Maker
 from zoo.checkpoint import open_checkpoint
 from zoo.checkpoint.reader import Checkpoint
 from zoo.errors import CheckpointError
-
-
-def mutated(data: bytes, rng: random.Random) -> bytes:
-    """One to four changes of the kinds that break files: bytes, numbers, cuts, repeats, swaps of parts."""
-    out = bytearray(data)
-    for _ in range(rng.randint(1, 4)):
-        if not out:
-            break
-        at = rng.randrange(len(out)) if rng.random() < 0.5 else min(int(rng.expovariate(0.002)), len(out) - 1)
-        if rng.random() < 0.3:  # directories of zip files are at the end
-            at = max(0, len(out) - 1 - int(rng.expovariate(0.002)))
-        kind = rng.randrange(7)
-        if kind == 0:
-            out[at] = rng.randrange(256)
-        elif kind == 1:
-            out[at] ^= 1 << rng.randrange(8)
-        elif kind == 2:
-            size = rng.choice((1, 2, 4, 8))
-            value = rng.choice((0, 1, 2**31 - 1, 2**31, 2**63 - 1, 2**64 - 1)) % (1 << 8 * size)
-            out[at : at + size] = value.to_bytes(size, "little")
-        elif kind == 3:
-            del out[at : at + rng.randint(1, 40)]
-        elif kind == 4:
-            start = rng.randrange(len(out))
-            out[at:at] = out[start : start + rng.randint(1, 60)]
-        elif kind == 5:
-            start, size = rng.randrange(len(out)), rng.randint(1, 30)
-            out[at : at + size] = out[start : start + size]
-        else:
-            del out[at:]
-    return bytes(out)
 
 
 def attempt(path: Path, data: bytes) -> str:
@@ -75,7 +45,7 @@ def fuzz(make: Maker, folder: Path, cases: int, seed: int) -> Counter[str]:
     path = make(folder / "x.bin")
     whole, rng, results = path.read_bytes(), random.Random(seed), Counter[str]()
     for _ in range(cases):
-        results[attempt(path, mutated(whole, rng))] += 1
+        results[attempt(path, changed_bytes(whole, rng))] += 1
     return results
 
 
