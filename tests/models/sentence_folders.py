@@ -106,3 +106,24 @@ def vectors(place: Path, peer: nn.Module, ids: Tensor, mask: Tensor, prompt: int
     """What sentence-transformers makes of a folder, text by text, without padding. prompt: tokens it may skip."""
     states = [peer(row[seen.bool()][None]).last_hidden_state[0] for row, seen in zip(ids, mask, strict=True)]
     return sentences.vectors(place, states, prompt)
+
+
+NORMALIZE = ("Normalize", "2_Normalize", None)
+MEAN = ("Pooling", "1_Pooling", pooling("mean"))
+CLS = ("Pooling", "1_Pooling", pooling("cls"))
+FORMS: dict[str, list[tuple[str, str, dict[str, Any] | None]]] = {
+    **{mode: [("Pooling", "1_Pooling", pooling(mode))] for mode in OLD},
+    **{f"{mode} of release 2": [("Pooling", "1_Pooling", old_pooling(mode)), NORMALIZE] for mode in OLD},
+    "two of release 2": [("Pooling", "1_Pooling", old_pooling("mean", "cls"))],
+    "all in another order": [("Pooling", "1_Pooling", pooling("lasttoken", "mean", "cls", "max", "mean"))],
+    "no mode": [("Pooling", "1_Pooling", {"word_embedding_dimension": WIDTH})],
+    "another folder": [("Pooling", "parts/pooler", pooling("cls")), ("Normalize", "end", None)],
+    "dense": [MEAN, ("Dense", "2_Dense", dense(WIDTH, 10)), ("Normalize", "3_Normalize", None)],
+    "dense, dense": [CLS, ("Dense", "a", dense(24, 9, "activation.GELU", bias=False)), ("Dense", "b", dense(9, 5))],
+    "dense behind normalize": [MEAN, NORMALIZE, ("Dense", "3_Dense", dense(WIDTH, 7, "linear.Identity"))],
+    "dense of two poolings": [("Pooling", "1", pooling("max", "cls")), ("Dense", "2", dense(48, 6))],
+    "residual": [MEAN, ("Dense", "2_Dense", dense(WIDTH, WIDTH, use_residual=True))],
+    "residual of another width": [MEAN, ("Dense", "2_Dense", dense(WIDTH, 8, use_residual=True))],
+    "layer norm": [CLS, ("LayerNorm", "2_LayerNorm", {"dimension": WIDTH}), ("Dropout", "3", {"dropout": 0.5})],
+    "normalize before there is a vector": [("Normalize", "1_Normalize", None), ("Pooling", "2", pooling("mean"))],
+}
