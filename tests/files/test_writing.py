@@ -155,7 +155,23 @@ from pathlib import Path
 from zoo import files
 from zoo.files import writing
 moment = sys.argv[2]
-if moment != "inside":
+def die(*args, **more):
+    os.kill(os.getpid(), signal.SIGKILL)
+if moment == "unmarked":
+    Path.write_bytes = die
+elif moment == "half marked":
+    Path.write_bytes = lambda path, *_: (path.touch(), die())
+elif moment == "half removed":
+    class Stop(BaseException): ...
+    real = os.unlink
+    os.unlink = lambda *args, **more: (real(*args, **more), die())
+    try:
+        with files.publish(Path(sys.argv[1])) as work:
+            (work / "config.json").write_text("2")
+            raise Stop
+    except Stop:
+        pass
+elif moment != "inside":
     one, left = moment.split()
     real, left = getattr(os, one), [int(left)]
     def kill(*args):
@@ -173,7 +189,11 @@ with files.publish(Path(sys.argv[1])) as work:
 """
 
 
-STEPS = ["inside", "rename 1", "rename 2"], ["inside", "replace 1", "replace 2", "replace 3", "replace 4"]
+EARLY_OR_LATE = ["unmarked", "half marked", "half removed"]
+STEPS = (
+    ["inside", "rename 1", "rename 2", *EARLY_OR_LATE],
+    ["inside", "replace 1", "replace 2", "replace 3", "replace 4"],
+)
 
 
 @pytest.mark.parametrize("moment, strangers", [(m, bool(n)) for n in (0, 1) for m in STEPS[n]])

@@ -22,15 +22,14 @@ def temporary_folder(target: Path, tidy: bool = True) -> Iterator[Path]:
     room, start = room_of(target), _start(target)
     if tidy:
         _tidy(target, room, start)
-    folder = Path(tempfile.mkdtemp(prefix=start, dir=room))
+    folder = _made(room, start, target)
 
     def clear() -> None:
         _restore(folder, target)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
     with signals.cleanup(clear):
         try:
-            (folder / TARGET_FILE).write_text(target.name, "utf-8")
             yield folder
         finally:
             clear()
@@ -50,13 +49,40 @@ def _start(target: Path) -> str:
     return f".{short_name(target)}.zoo-tmp-"
 
 
+def _made(room: Path, start: str, target: Path) -> Path:
+    """Makes a temporary folder and marks it as the target's."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=start, dir=room))
+        with suppress(FileNotFoundError):  # another process tidied it away before it was marked
+            (folder / TARGET_FILE).write_bytes(os.fsencode(target.name))
+            return folder
+
+
 def _tidy(target: Path, room: Path, start: str) -> None:
     """Removes what bears our mark: under the lock nobody else is at work, so it is left over."""
     for entry in room.iterdir():
-        mark = entry / TARGET_FILE
-        if entry.name.startswith(start) and mark.is_file() and mark.read_text("utf-8") == target.name:
+        if entry.name.startswith(start) and _is_ours(entry, target):
             _restore(entry, target)
-            shutil.rmtree(entry, ignore_errors=True)
+            _remove(entry)
+
+
+def _is_ours(entry: Path, target: Path) -> bool:
+    """Tells whether a folder bears our mark, or holds nothing: it was killed before the mark was written."""
+    mark = entry / TARGET_FILE
+    if mark.is_file():
+        return mark.read_bytes() in (os.fsencode(target.name), b"")
+    return entry.is_dir() and not any(entry.iterdir())
+
+
+def _remove(folder: Path) -> None:
+    """Removes a temporary folder, its mark last: a kill in between leaves what `_tidy` knows."""
+    with suppress(FileNotFoundError):
+        for entry in folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != TARGET_FILE:
+                entry.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _restore(scratch: Path, target: Path) -> None:
