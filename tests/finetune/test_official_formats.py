@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.places import DATA
+from zoo import tasks
+from zoo.errors import InputError
+from zoo.finetune.config import FinetuneConfig
+from zoo.finetune.data import read_data
 
 Command = Callable[..., tuple[int, str, str]]
 ONCE = ("--eval-every", "1000")  # at the end: each evaluation writes the weights and the optimiser
@@ -109,6 +114,20 @@ def test_languages(english: Path, tmp_path: Path, finetune: Command) -> None:
     rows = found["test"]["scores"]
     assert rows["average"]["accuracy"] == pytest.approx((rows["en"]["accuracy"] + rows["zh"]["accuracy"]) / 2)
     assert (out / "rows.png").is_file()
+
+
+def test_languages_without_a_test_file(tmp_path: Path) -> None:
+    """Those that are there are scored, the others named; of those that somebody asked for none may be missing."""
+    folder = tmp_path / "xnli"
+    folder.mkdir()
+    for name in ("train-en", "dev-en", "test-en"):
+        shutil.copy(DATA / f"xnli/xtreme/{name}.tsv", folder)
+    task = tasks.find("xnli-xtreme")
+    data = read_data(task, folder, FinetuneConfig(task="xnli-xtreme"))
+    assert {example.language for example in data.splits["test"]} == {"en"}
+    assert any("no file for ar, bg" in note for note in data.notes)
+    with pytest.raises(InputError, match=r"test-zh\.tsv"):
+        read_data(task, folder, FinetuneConfig(task="xnli-xtreme", languages="en,zh"))
 
 
 def test_own_files(chinese: Path, tmp_path: Path, finetune: Command, predict: Command) -> None:

@@ -72,9 +72,10 @@ def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
         if split == "dev" and split not in there and "train" in data.splits:
             _hold_out(data, config.seed)
             continue
-        optional = split == "test" and task.head != "embedding"
-        if optional and (split not in there or not _is_there(task, source, split, languages)):
-            continue
+        if split == "test" and task.head != "embedding":
+            if split not in there or not (found := _found(task, source, split, languages)):
+                continue
+            languages = _without_missing(languages, found, config, data.notes)
         examples = list(task.read(source, split, languages))
         if split == "test":
             examples = _with_gold(examples, data.notes)
@@ -154,12 +155,28 @@ def _there(task: Task, source: str | Path) -> Sequence[str]:
     return ("train", "dev", "test") if source == "hub" and not task.files else tuple(task.files)
 
 
-def _is_there(task: Task, source: str | Path, split: str, languages: Sequence[str]) -> bool:
-    """Whether a split can be read at all: a data set need not come with its test files."""
+def _found(task: Task, source: str | Path, split: str, languages: Sequence[str]) -> Sequence[str]:
+    """Gives the languages whose files of a split are there: a data set need not come with its test files."""
+    return [language for language in languages or ("",) if _is_there(task, source, split, language)]
+
+
+def _is_there(task: Task, source: str | Path, split: str, language: str) -> bool:
+    """Tells whether a language of a split ("" for a task without languages) can be read at all."""
     try:
-        return source == "hub" or bool(list(data_files(task, source, split, languages)))
+        return source == "hub" or bool(list(data_files(task, source, split, (language,) if language else ())))
     except InputError:
         return False
+
+
+def _without_missing(
+    wanted: Sequence[str], found: Sequence[str], config: FinetuneConfig, notes: list[str]
+) -> Sequence[str]:
+    """Gives the languages to read of the test split; a note names those without a file, unless they were asked for."""
+    missing = [language for language in wanted if language not in found]
+    if not missing or config.language_names:  # reading names the file that is missing
+        return wanted
+    notes.append(f"the test split has no file for {', '.join(missing)}: not scored")
+    return found
 
 
 def _hold_out(data: Data, seed: int) -> None:
