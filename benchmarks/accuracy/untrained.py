@@ -60,7 +60,7 @@ SIDES = {  # name -> what the command gets
 
 
 def evaluate(run: Run, side: str, model: str, missing: bool) -> dict[str, Any]:
-    """Runs the command; gives its scores.json. In float32 `benchmarks.reproduce` may have run it: without a time."""
+    """Runs the command; gives its scores.json, without a time where `benchmarks.reproduce` ran it in float32."""
     out = WORK / f"{run.name}-{side.replace(' ', '-')}"
     if side == "fp32" and missing and (reproduced := REPRODUCED / f"evaluate-all-MiniLM-L6-v2-{run.name}").is_dir():
         return json.loads((reproduced / "scores.json").read_text("utf-8")) | {"seconds": None}

@@ -171,7 +171,7 @@ def _is_there(task: Task, source: str | Path, split: str, language: str) -> bool
 def _without_missing(
     wanted: Sequence[str], found: Sequence[str], config: FinetuneConfig, notes: list[str]
 ) -> Sequence[str]:
-    """Gives the languages to read of the test split; a note names those without a file, unless they were asked for."""
+    """Gives the languages to read of the test split; a note names those without a file that nobody asked for."""
     missing = [language for language in wanted if language not in found]
     if not missing or config.language_names:  # reading names the file that is missing
         return wanted
