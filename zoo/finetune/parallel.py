@@ -49,19 +49,47 @@ def total(value: float) -> float:
     return float(whole.numpy()[0])
 
 
-def same(tensors: Iterable[Tensor]) -> None:
-    """Gives every process the values of the first one."""
+def same(tensors: Iterable[Tensor], source: int = 0) -> None:
+    """Gives every process the values that one of them has."""
     if world() > 1:
         for tensor in tensors:
-            dist.broadcast(tensor, src=0)
+            dist.broadcast(tensor, src=source)
 
 
-def add_gradients(parameters: Iterable[Tensor]) -> None:
-    """Replaces every gradient by its sum over all processes. A parameter has one on all of them or on none."""
+def add(tensors: Iterable[Tensor]) -> None:
+    """Replaces every tensor by its sum over all processes; all of them give as many, in the same order."""
     if world() > 1:
-        for p in parameters:
-            if p.grad is not None:
-                dist.all_reduce(p.grad)
+        for tensor in tensors:
+            dist.all_reduce(tensor)
+
+
+def add_at(tensor: Tensor, target: int) -> None:
+    """Replaces a tensor on one process by its sum over all; on the others its values mean nothing any more."""
+    if world() > 1:
+        dist.reduce(tensor, dst=target)
+
+
+def to_first(tensor: Tensor | None, owner: int, shape: tuple[int, ...]) -> Tensor | None:
+    """Brings a float32 tensor from its owner to the first process; gives it there and None elsewhere."""
+    if rank() == owner == 0:
+        return tensor
+    if rank() == owner:
+        assert tensor is not None
+        dist.send(tensor.to(paddle.get_device()), dst=0)  # an optimiser keeps small ones on the CPU
+    elif rank() == 0:
+        arrived = paddle.empty(list(shape), "float32")
+        dist.recv(arrived, src=owner)
+        return arrived
+    return None
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """What every process has, in their order, on all of them."""
+    if world() == 1:
+        return [value]
+    gathered: list[Any] = []
+    dist.all_gather_object(gathered, value)
+    return gathered
 
 
 def gather(rows: Sequence[int] | np.ndarray, results: Sequence[Any], count: int) -> list[Any]:
@@ -78,13 +106,8 @@ def gather(rows: Sequence[int] | np.ndarray, results: Sequence[Any], count: int)
     Raises:
         InputError: a row that is missing or there twice.
     """
-    parts: list[Any] = [(np.asarray(rows).tolist(), list(results))]
-    if world() > 1:
-        gathered: list[Any] = []
-        dist.all_gather_object(gathered, parts[0])
-        parts = gathered
     whole: dict[int, Any] = {}
-    for numbers, values in parts:
+    for numbers, values in gather_objects((np.asarray(rows).tolist(), list(results))):
         for number, value in zip(numbers, values, strict=True):
             if number in whole:
                 raise InputError(f"Row {number} was evaluated twice.")
