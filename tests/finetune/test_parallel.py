@@ -88,9 +88,10 @@ def check(folder: Path, count: int) -> None:
     kept = [int(each["kept"]) for each in sharded]
     assert sum(kept) == alone["kept"] == plain[0]["kept"] and max(kept) < 1.2 * alone["kept"] / count
     # Started by these and gone on with by one, and the other way round.
+    shutil.copytree(folder / "stopped", folder / "gone-on-with")
     later = several_processes.SETTINGS["updates"] - 4  # behind the checkpoint
     for resumed in (
-        several_processes.trained(folder / "stopped", resume=True, sharded=True),
+        several_processes.trained(folder / "gone-on-with", resume=True, sharded=True),
         loaded(folder, "resumed")[0],
     ):
         assert resumed["losses"][0][0] == 5

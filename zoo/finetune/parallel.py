@@ -69,18 +69,19 @@ def add_at(tensor: Tensor, target: int) -> None:
         dist.reduce(tensor, dst=target)
 
 
-def to_first(tensor: Tensor | None, owner: int, shape: tuple[int, ...]) -> Tensor | None:
-    """Brings a float32 tensor from its owner to the first process; gives it there and None elsewhere."""
-    if rank() == owner == 0:
-        return tensor
+def copy_of(tensor: Tensor | None, owner: int, shape: tuple[int, ...]) -> Tensor:
+    """A float32 tensor of one process, on all of them.
+
+    By broadcast: gloo numbers what is sent from one to one by what each process did before, so it hangs as soon as
+    one of them has more to do with others.
+    """
     if rank() == owner:
         assert tensor is not None
-        dist.send(tensor.to(paddle.get_device()), dst=0)  # an optimiser keeps small ones on the CPU
-    elif rank() == 0:
-        arrived = paddle.empty(list(shape), "float32")
-        dist.recv(arrived, src=owner)
-        return arrived
-    return None
+        moved = tensor.to(paddle.get_device())  # an optimiser keeps small ones on the CPU
+    else:
+        moved = paddle.empty(list(shape), "float32")
+    same([moved], owner)
+    return moved
 
 
 def gather_objects(value: Any) -> list[Any]:

@@ -81,9 +81,12 @@ class Owners:
         self, tensors: Mapping[str, Tensor], found: Mapping[str, tuple[int, tuple[int, ...]]]
     ) -> Iterator[np.ndarray]:
         for name, (owner, shape) in found.items():
-            moved = parallel.to_first(tensors.get(name), owner, shape)
-            if moved is not None:
-                yield moved.numpy()
+            if owner == 0 and parallel.rank() == 0:
+                yield tensors[name].numpy()
+            elif owner:
+                moved = parallel.copy_of(tensors.get(name), owner, shape)
+                if parallel.rank() == 0:
+                    yield moved.numpy()
 
 
 def _shares(sizes: Sequence[int], count: int) -> list[int]:
