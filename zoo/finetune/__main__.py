@@ -29,7 +29,7 @@ examples:
   zoo finetune --task list                         every task, and the kinds of task for your own files
 
 several processes (the batch size is that of one; --resume may have more of them or fewer):
-  python -m paddle.distributed.launch --nproc_per_node 2 --backend gloo $(which zoo) finetune --task squad2
+  python -m paddle.distributed.launch --nproc_per_node 2 $(which zoo) finetune --task squad2     on CPUs
   python -m paddle.distributed.launch --devices 0,1 $(which zoo) finetune --task squad2     on GPUs
 
 --task picks the recipe of the zoo for it (with --model the one for that model); flags overrule the recipe, and the

@@ -1,6 +1,6 @@
 """Several processes, on one host or many: started by `python -m paddle.distributed.launch`, or just one.
 
-On CPUs: `python -m paddle.distributed.launch --nproc_per_node 2 --backend gloo ...`; GPUs use nccl by themselves.
+On CPUs: `python -m paddle.distributed.launch --nproc_per_node 2 ...`, by gloo; GPUs use nccl.
 """
 
 from __future__ import annotations
