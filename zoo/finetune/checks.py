@@ -15,6 +15,8 @@ from zoo.finetune.update import check_precision
 from zoo.metrics import extra
 from zoo.tasks import Task
 
+SAME_RESULT = ("out", "data", "trackers", "recipe", "recompute", "sharding")  # options that a run may go on without
+
 
 def check_trackers(names: Sequence[str]) -> None:
     """Raises UsageError for a tracker that is none, or whose library is not installed."""
@@ -29,6 +31,8 @@ def check(config: FinetuneConfig, task: Task) -> None:
     network_options(config, task)
     search_options(config, task)
     check_precision(config.precision)
+    if config.sharding != "none":
+        _check_sharding(config)
     if config.loss and config.label_smoothing:
         raise UsageError("--loss and --label_smoothing do not go together.", "Leave one out.")
     extra.check(task.head, task.metrics)
@@ -37,8 +41,21 @@ def check(config: FinetuneConfig, task: Task) -> None:
             import_module("scipy.stats")  # for the interval over the seeds
 
 
-def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> bool:
-    """Whether there is a run to go on with.
+def _check_sharding(config: FinetuneConfig) -> None:
+    """Raises UsageError for what is decided over all parameters at once: each process knows its share."""
+    if config.technique == "child-tuning-F":
+        raise UsageError(
+            "--sharding does not go with child-tuning-F, which draws its masks over all parameters.",
+            "child-tuning-D does.",
+        )
+    if config.precision == "float16":
+        raise UsageError(
+            "--sharding does not go with float16, whose loss scaling looks at all gradients.", "bfloat16 does."
+        )
+
+
+def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> int:
+    """How many processes started the run to go on with; 0 when there is none.
 
     Raises:
         UsageError: one that should not be overwritten, or that was another run.
@@ -46,23 +63,23 @@ def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> bool:
     file = next((f for f in (out / "run.json", out / f"seed-{config.seed}" / "run.json") if f.is_file()), None)
     if file is None:
         if resume and out.exists():
-            return False
+            return 0
         if out.exists() and any(out.iterdir()):
             raise UsageError(f"--out: '{out}' is not empty and holds no run.", "Give another folder.")
-        return False
+        return 0
     record = disk.read_run(file)
     if not resume:
         if record["status"] in ("failed", "stopped") and not _has_updates(out):
-            return False  # nothing would be lost
+            return 0  # nothing would be lost
         raise UsageError(f"'{out}' has a run already.", "Go on with it by --resume, or give another --out.")
     old = record["config"]
     for name, value in config.to_dict().items():
-        if name not in ("out", "data", "trackers", "recipe") and old.get(name) != value:
+        if name not in SAME_RESULT and old.get(name) != value:
             raise UsageError(
                 f"--resume: the run in '{out}' has {name}={old.get(name)!r}, not {value!r}.",
                 "Give the same options, or another --out.",
             )
-    return True
+    return int(record.get("processes", 1))
 
 
 def _has_updates(out: Path) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Technique = Literal["full", "feature-extraction", "child-tuning-F", "child-tuning-D"]
 Schedule = Literal["linear", "cosine", "constant", "polynomial", "noam"]
+Sharding = Literal["none", "os"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -60,6 +61,9 @@ class FinetuneConfig:
         loss: the head's own; with a second one beside it: smart (StructBERT's), r-drop or fgm; of an
             encoder-decoder another one by its name, such as mean-over-positions (PALM's, which counts padding)
         reserve_p: share of the gradient that Child-Tuning keeps
+        recompute: compute each layer again in the backward pass instead of keeping what it computed: a fraction of
+            the memory, more time, the same numbers
+        sharding: os: of several processes each keeps the optimiser's states of its share of the parameters
         precision: bfloat16 and float16 (with loss scaling) on a GPU only
         seed: of the first run; decides data order, dropout and new heads
         seeds: runs, with the seeds seed, seed + 1, ...
@@ -99,6 +103,8 @@ class FinetuneConfig:
     label_smoothing: float = 0.0
     loss: str = ""
     reserve_p: float = 0.2
+    recompute: bool = False
+    sharding: Sharding = "none"
     precision: Precision = "float32"
     seed: int = 42
     seeds: int = 1

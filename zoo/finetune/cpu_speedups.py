@@ -38,6 +38,28 @@ def seed(value: int) -> None:
     _masks = np.random.SFC64(value)
 
 
+def repeatable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that draws at every call the dropout masks that it drew at its first.
+
+    For what computes a layer again: it restores paddle's random numbers and knows nothing of these.
+    """
+    first: Any = None
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        nonlocal first
+        now = _masks.state
+        if first is None:
+            first = now
+            return function(*args, **kwargs)
+        _masks.state = first
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _masks.state = now
+
+    return run
+
+
 @contextmanager
 def speed_up(model: nn.Layer) -> Iterator[None]:
     """Inside the block the model trains faster on a CPU; behind it, it is as before.

@@ -75,6 +75,7 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
     parallel.start()
     with _held(out):
         before = checks.goes_on(out, config, resume)
+        processes = before or parallel.world()
         parallel.wait()  # before the first process writes there
         data = read_data(task, source, config)
         names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
@@ -82,7 +83,7 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
         for seed, place in zip(_seeds(config), names, strict=True):
             record = disk.read_run(place / "run.json") if resume and (place / "run.json").is_file() else {}
             if record.get("status") != "finished":
-                record = Run(settled, task, data, place, seed, bool(record) and before).run()
+                record = Run(settled, task, data, place, seed, bool(record and before), processes).run()
             runs.append(record)
         parallel.wait()
         return merge(out, settled, task, _seeds(config), runs, parallel.rank() == 0)
@@ -122,11 +123,17 @@ def _seeds(config: FinetuneConfig) -> list[int]:
 
 
 class Run:
-    """One seed."""
+    """One seed.
 
-    def __init__(self, settled: Settled, task: Task, data: Data, place: Path, seed: int, resume: bool) -> None:
+    Args:
+        processes: that started the run; others may go on with it.
+    """
+
+    def __init__(
+        self, settled: Settled, task: Task, data: Data, place: Path, seed: int, resume: bool, processes: int
+    ) -> None:
         self.settled, self.config, self.task, self.data = settled, settled.config, task, data
-        self.place, self.seed, self.resume = place, seed, resume
+        self.place, self.seed, self.resume, self.processes = place, seed, resume, processes
         self.first = parallel.rank() == 0
         self.last: Judgement | None = None
         self.best: Judgement | None = None
@@ -142,7 +149,7 @@ class Run:
             splits = {name: self._split(name, model) for name in self.data.splits if name != "test"}
         trains = "train" in splits and self.config.epochs > 0
         rows = len(splits["train"].features) if trains else 1
-        settings = loop_settings(self.config, self.task, rows, self.seed)
+        settings = loop_settings(self.config, self.task, rows, self.seed, self.processes)
         objective = objective_for(self.config, model) if trains else None  # a mistake stops before the folder
         record = self._record(model, splits, settings)
         for note in record["notes"]:
@@ -205,11 +212,16 @@ class Run:
             },
             "task": self.task.to_dict(),
             "data": data,
-            "notes": [*self.data.notes, *_lost(splits)],
+            "notes": self._notes(splits),
             "versions": disk.versions(),
             "commit": disk.commit(),
-            "processes": parallel.world(),
+            "processes": self.processes,
         }
+
+    def _notes(self, splits: Mapping[str, Split]) -> list[str]:
+        now, before = parallel.world(), self.processes
+        went_on = f"started by {before} and gone on with by {now} processes; the batches are those of {before}"
+        return [*self.data.notes, *_lost(splits), *([went_on] if now != before else [])]
 
     def _train(self, model: Model, splits: Mapping[str, Split], settings: Any, objective: Objective) -> int:
         """Trains; gives the update of the best model."""
@@ -281,7 +293,7 @@ class Run:
                 found.task.write_predictions(
                     self.place / "predictions", found.answers, split.examples, name, replace=True
                 )
-        return {"results": results, "best_update": update, "notes": [*self.data.notes, *_lost(splits)]}
+        return {"results": results, "best_update": update, "notes": self._notes(splits)}
 
     def _report(self, record: dict[str, Any], splits: Mapping[str, Split]) -> None:
         """The plots, report.html and run.json; the checkpoints have served."""

@@ -54,6 +54,7 @@ def read_run(file: Path) -> dict[str, Any]:
     about.object("config", {})
     about.items("notes", [], str)
     about.whole("best_update", 0, 0, 1 << 53)
+    about.whole("processes", 1, 1, 1 << 20)
     for split, held in about.object("results", {}).items():
         result = Fields(held if isinstance(held, dict) else {}, f"{quote(split)} of {about.source}", UsageError)
         metric, row = result.text("metric", ""), result.text("row", "")
