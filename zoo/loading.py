@@ -80,7 +80,7 @@ def load(
     about = ModelFolder.read(folder)
     with open_checkpoint(folder) as checkpoint:
         source = about.source(checkpoint)
-        task, own, options = _task(task, about, options, source)
+        task, own, options = _task(task, about, options, source, card)
         named = about.architecture.name
         about = about.with_head(task if task in source.heads else own)
         config = _with_labels(about, labels)
@@ -140,7 +140,7 @@ def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[P
 
 
 def _task(
-    task: str | None, about: ModelFolder, options: dict[str, Any], source: Source
+    task: str | None, about: ModelFolder, options: dict[str, Any], source: Source, card: Card | None
 ) -> tuple[str | None, str | None, dict[str, Any]]:
     """The head to load, the head the files have, and the first one's arguments.
 
@@ -156,7 +156,7 @@ def _task(
         own = about.task if task in source.heads else source.nearest()
     if task == "encoder":
         task = None
-    return task, own, {**options_of(about, task), **options}
+    return task, own, {**options_of(about, task, card), **options}
 
 
 def _tell(name: str, named: str, source: Source, task: str | None, weights: Weights, fresh: Sequence[str]) -> None:

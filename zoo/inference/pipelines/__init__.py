@@ -22,6 +22,7 @@ PIPELINES: dict[str, str | type[Pipeline]] = {
     "fill-mask": f"{PACKAGE}.fill_mask:FillMask",
     "embeddings": f"{PACKAGE}.embeddings:Embeddings",
     "zero-shot": f"{PACKAGE}.zero_shot:ZeroShot",
+    "rerank": f"{PACKAGE}.rerank:Rerank",
     "text2text": f"{PACKAGE}.text2text:Text2Text",
 }
 # What transformers calls them, and the zoo's names of heads.
@@ -35,6 +36,7 @@ ALIASES = {
     "feature-extraction": "embeddings",
     "embedding": "embeddings",
     "zero-shot-classification": "zero-shot",
+    "text-ranking": "rerank",
     "text2text-generation": "text2text",
     "generation": "text2text",
 }
