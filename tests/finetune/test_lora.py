@@ -16,10 +16,11 @@ from tests.finetune.small import SomeRows, bytes_of
 from tests.tiny_models import batch, learner, tiny
 from zoo.errors import UsageError
 from zoo.finetune import lora
+from zoo.finetune.config import checked
 from zoo.finetune.freezing import FrozenLayerNorm
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings
-from zoo.finetune.lora import LoraLinear, LoraSettings
+from zoo.finetune.lora import LoraLinear, LoraSettings, lora_settings
 from zoo.finetune.optimisation import OptimiserSettings, depths, make_optimiser
 from zoo.models.common.base import Model
 
@@ -113,6 +114,13 @@ def test_gradients_are_those_of_the_merged_weight(family: str) -> None:
         np.testing.assert_allclose(found[f"{path}.lora_B"], layer.scale * a.T @ grad, atol=2e-5)
 
 
+def test_settings_in_words() -> None:
+    assert lora_settings("8") == LoraSettings(8) and LoraSettings(8).scale == 2.0
+    assert lora_settings("8,alpha=4") == lora_settings("alpha=4,rank=8") == LoraSettings(8, 4)
+    assert lora_settings("targets=key,dropout=0.1") == LoraSettings(dropout=0.1, targets="key")
+    assert checked({"lora": 8}, "here") == {"lora": "8"}, "a recipe may have a number"
+
+
 def test_merged_is_the_same_network_and_goes_back() -> None:
     model = adapted()
     before, bytes_before = logits(model), bytes_of(model)
@@ -137,7 +145,7 @@ def test_train_mode_adds_the_update_to_its_dropped_input() -> None:
 
 def test_a_target_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match="no linear layers called 'q_proj'") as told:
-        lora.attach(tiny(), LoraSettings(4, 8.0, targets=("q_proj",)))
+        lora.attach(tiny(), LoraSettings(4, 8.0, targets="q_proj"))
     assert "query, key, value, output, inner, outer" in told.value.hint
 
 
@@ -171,7 +179,7 @@ def test_a_run_leaves_a_plain_model_and_an_adapter(
 ) -> None:
     out = tmp_path / "run"
     given = ("--task", "sst2", "--model", english, "--data", sst2, "--out", out, *QUICK)
-    code, _, err = finetune(*given, "--lora", "4", "--lora-targets", "query,output")
+    code, _, err = finetune(*given, "--lora", "4,targets=query+output")
     assert code == 0, err
     assert "parameters are trained" in err and "rank 4, alpha 8, on 2 linear layers (query, output)" in err
     record = json.loads((out / "run.json").read_text("utf-8"))
@@ -196,9 +204,11 @@ def test_a_run_leaves_a_plain_model_and_an_adapter(
     ("options", "told"),
     [
         (("--lora", "4", "--technique", "feature-extraction"), "do not go together"),
-        (("--lora-alpha", "4"), "no meaning without --lora"),
-        (("--lora", "-1"), "must be from 0"),
-        (("--lora", "4", "--lora-targets", "q_proj"), "no linear layers called 'q_proj'"),
+        (("--lora", "0"), "rank=0 must be a whole number from 1 to 4096"),
+        (("--lora", "rank=4.5"), "rank=4.5 must be a whole number"),
+        (("--lora", "4,dropout=1"), "dropout=1 must be a number from 0 to 0.999"),
+        (("--lora", "r=4"), "there is no option 'r'.\nrank="),
+        (("--lora", "4,targets=q_proj"), "no linear layers called 'q_proj'"),
     ],
 )
 def test_options_that_make_no_sense(

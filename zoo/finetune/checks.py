@@ -9,7 +9,8 @@ from pathlib import Path
 from zoo.errors import UsageError
 from zoo.finetune import run_folder as disk
 from zoo.finetune import trackers
-from zoo.finetune.config import DEFAULTS, FinetuneConfig
+from zoo.finetune.config import FinetuneConfig
+from zoo.finetune.lora import lora_settings
 from zoo.finetune.setup import best_of, network_options, search_options
 from zoo.finetune.update import check_precision
 from zoo.metrics import extra
@@ -29,22 +30,16 @@ def check(config: FinetuneConfig, task: Task) -> None:
     network_options(config, task)
     search_options(config, task)
     check_precision(config.precision)
-    _check_lora(config)
+    if config.lora:
+        lora_settings(config.lora)
+        if config.technique != "full":
+            raise UsageError(f"--lora and --technique {config.technique} do not go together.", "Leave one out.")
     if config.loss and config.label_smoothing:
         raise UsageError("--loss and --label_smoothing do not go together.", "Leave one out.")
     extra.check(task.head, task.metrics)
     if config.seeds > 1:
         with extra.extra():
             import_module("scipy.stats")  # for the interval over the seeds
-
-
-def _check_lora(config: FinetuneConfig) -> None:
-    """Raises UsageError for LoRA beside another technique, and for its options without it."""
-    if config.lora and config.technique != "full":
-        raise UsageError(f"--lora and --technique {config.technique} do not go together.", "Leave one out.")
-    given = [n for n, default in DEFAULTS.items() if n.startswith("lora_") and getattr(config, n) != default]
-    if given and not config.lora:
-        raise UsageError(f"--{given[0]} has no meaning without --lora.", "Give its rank, such as --lora 8.")
 
 
 def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from paddle.nn import functional as F
 from paddle.nn.initializer import Constant, Uniform
 
 from zoo import adapters
-from zoo.errors import KeyRuleError, UsageError
+from zoo.errors import KeyRuleError, UsageError, did_you_mean
+from zoo.files import quote
+from zoo.finetune.config import pairs
 from zoo.finetune.freezing import freeze_under
 from zoo.models.common.base import Model, Origin
 from zoo.models.common.seq2seq import Seq2Seq
@@ -29,15 +31,52 @@ class LoraSettings:
 
     Attributes:
         rank: of the updates.
-        alpha: they are scaled by alpha / rank.
+        alpha: they are scaled by alpha / rank; 0 for twice the rank.
         dropout: rate, on their input.
-        targets: last parts of the names of linear layers.
+        targets: last parts of the names of linear layers; "+" between them.
     """
 
-    rank: int
-    alpha: float
+    rank: int = 8
+    alpha: float = 0.0
     dropout: float = 0.0
-    targets: Sequence[str] = ("query", "value")
+    targets: str = "query+value"
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a value outside its range; names it."""
+        ranges = {"rank": (1, adapters.MAX_RANK), "alpha": (0.0, 1e6), "dropout": (0.0, 0.999)}
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            kind = int if name == "rank" else (int, float)
+            if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+                whole = "a whole number" if name == "rank" else "a number"
+                raise UsageError(f"lora: {name}={quote(value)} must be {whole} from {low:g} to {high:g}.")
+
+    @property
+    def scale(self) -> float:
+        """The factor on A B."""
+        return self.alpha / self.rank if self.alpha else 2.0
+
+    @property
+    def names(self) -> list[str]:
+        """`targets`, divided."""
+        return [name for name in str(self.targets).split("+") if name]
+
+
+def lora_settings(text: str) -> LoraSettings:
+    """Reads the option `lora`: a rank, or NAME=VALUE divided by commas, or both.
+
+    Raises:
+        UsageError: an option that there is not, or a value that does not work.
+    """
+    first, _, rest = text.partition(",")
+    found = pairs(text if "=" in first else f"rank={first},{rest}", "lora")
+    known = [f.name for f in fields(LoraSettings)]
+    for name in found:
+        if name not in known:
+            others = {"r": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout", "target_modules": "targets"}
+            hint = f"{others[name]}=" if name in others else did_you_mean(name, known)
+            raise UsageError(f"lora: there is no option {quote(name)}.", hint or f"It has {', '.join(known)}.")
+    return LoraSettings(**found)
 
 
 class LoraLinear(nn.Layer):
@@ -55,7 +94,7 @@ class LoraLinear(nn.Layer):
         self.lora_A = self.create_parameter([inputs, settings.rank], default_initializer=Uniform(-bound, bound))
         self.lora_B = self.create_parameter([settings.rank, outputs], default_initializer=Constant(0.0))
         self.lora_dropout = nn.Dropout(settings.dropout)
-        self.scale = settings.alpha / settings.rank
+        self.scale = settings.scale
 
     def forward(self, x: Tensor) -> Tensor:
         """Gives [..., O] of x [..., I]."""
@@ -78,12 +117,12 @@ def attach(model: Model, settings: LoraSettings) -> None:
         UsageError: a target that is no linear layer of the network.
     """
     body = freeze_under(model)
-    found = [(parent, name, layer) for parent, name, layer in _linears(body) if name in settings.targets]
+    found = [(parent, name, layer) for parent, name, layer in _linears(body) if name in settings.names]
     known = dict.fromkeys(name for _, name, _ in _linears(body))
-    for target in settings.targets:
+    for target in settings.names:
         if target not in known:
             raise UsageError(
-                f"--lora_targets: the network has no linear layers called '{target}'.",
+                f"lora: the network has no linear layers called {quote(target)}.",
                 f"It has {', '.join(known)}.",
             )
     for parent, name, layer in found:
@@ -92,8 +131,8 @@ def attach(model: Model, settings: LoraSettings) -> None:
     whole = sum(p.size for p in model.parameters())
     log.info(
         "LoRA: %s of %s parameters are trained (%.2f %%): rank %d, alpha %g, on %d linear layers (%s)",
-        f"{trained:,}", f"{whole:,}", 100 * trained / whole, settings.rank, settings.alpha, len(found),
-        ", ".join(settings.targets),
+        f"{trained:,}", f"{whole:,}", 100 * trained / whole, settings.rank,
+        settings.scale * settings.rank, len(found), ", ".join(settings.names),
     )  # fmt: skip
 
 

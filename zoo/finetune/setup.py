@@ -21,7 +21,7 @@ from zoo.finetune.config import FinetuneConfig, pairs
 from zoo.finetune.evaluation import Split
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop_settings import LoopSettings, updates_of
-from zoo.finetune.lora import LoraSettings, attach
+from zoo.finetune.lora import attach, lora_settings
 from zoo.finetune.losses import COUNTS_PADDING, Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.loading import load
@@ -107,8 +107,7 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
     if config.technique == "feature-extraction":
         freeze_body(model)
     if config.lora:
-        alpha = config.lora_alpha or 2.0 * config.lora
-        attach(model, LoraSettings(config.lora, alpha, config.lora_dropout, config.lora_target_names))
+        attach(model, lora_settings(config.lora))
     return model
 
 
