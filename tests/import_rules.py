@@ -237,6 +237,9 @@ TABLE = (
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
+    Row(
+        "benchmarks/parity/lora.py", packages="numpy paddle torch transformers peft", parts="zoo benchmarks"
+    ),  # peft in an environment of its own
     # Runs beside sentence-transformers, in an environment of their own.
     Row(
         "benchmarks/parity/interop*.py",

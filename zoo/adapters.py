@@ -28,9 +28,9 @@ MAX_RANK, MAX_BYTES = 1 << 12, 8 << 30
 # Fields of peft's LoraConfig that are read, or that change nothing in a trained adapter whatever they say ...
 READ = ("peft_type", "r", "lora_alpha", "use_rslora", "bias", "init_lora_weights")
 HARMLESS = (
-    "alpha_pattern_version", "arrow_top_k", "auto_mapping", "base_model_name_or_path", "exclude_modules",
-    "fan_in_fan_out", "inference_mode", "lora_dropout", "megatron_core", "modules_to_save", "peft_version",
-    "qalora_group_size", "revision", "runtime_config", "target_modules", "task_type", "tokenizer_name_or_path",
+    "auto_mapping", "base_model_name_or_path", "eva_config", "exclude_modules", "fan_in_fan_out", "inference_mode",
+    "lora_dropout", "megatron_core", "modules_to_save", "peft_version", "qalora_group_size", "revision",
+    "runtime_config", "target_modules", "task_type",
 )  # fmt: skip
 # ... and first values of A and B that leave the network itself as it was. Any other field must be empty.
 PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")
