@@ -60,6 +60,7 @@ TABLE = (
     # Which key table reads a file and which head it has, for loading and converting alike.
     Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),
     Row("zoo/weights.py", packages="numpy", parts=f"{LIGHT} zoo.keys zoo.checkpoint"),
+    Row("zoo/adapters.py", packages="numpy", parts="zoo.errors zoo.files zoo.checkpoint"),
     Row("zoo/model_folder.py", parts=f"{LIGHT} zoo.configs zoo.registry zoo.keys zoo.checkpoint zoo.models"),
     # `env` starts paddle's threads, `terminal` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
@@ -133,8 +134,8 @@ TABLE = (
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.outline zoo.model_folder zoo.keys zoo.weights zoo.env zoo.hub"
-        " zoo.checkpoint zoo.models zoo.tokenization",
+        parts=f"{LIGHT} zoo.registry zoo.outline zoo.model_folder zoo.keys zoo.weights zoo.adapters zoo.env"
+        " zoo.hub zoo.checkpoint zoo.models zoo.tokenization",
     ),
     # Commands. `convert` never sees finetune or tasks, and finetune never convert.
     Row(
@@ -191,7 +192,7 @@ TABLE = (
         "zoo/finetune/*",
         packages=f"{FRAMEWORKS} jinja2 scipy",
         parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
-        " zoo.loading zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
+        " zoo.loading zoo.adapters zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
     ),
     Row("zoo/bench/__init__.py"),
     Row("zoo/bench/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.bench.measure"),
@@ -236,6 +237,9 @@ TABLE = (
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
+    Row(
+        "benchmarks/parity/lora.py", packages="numpy paddle torch transformers peft", parts="zoo benchmarks"
+    ),  # peft in an environment of its own
     # Runs beside sentence-transformers, in an environment of their own.
     Row(
         "benchmarks/parity/interop*.py",

@@ -11,12 +11,14 @@ from typing import Any
 
 import paddle
 
-from zoo import hub, keys, registry
+from zoo import adapters, hub, keys, registry
+from zoo.adapters import Adapter
 from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
 from zoo.checkpoint.keymap import KeyMap
 from zoo.checkpoint.rules import Shape, group_of
 from zoo.errors import UsageError
+from zoo.files import user_path
 from zoo.keys import Source
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
@@ -34,6 +36,7 @@ def load(
     dtype: str = "float32",
     device: str | None = None,
     revision: str | None = None,
+    adapter: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Model:
     """Loads a model in eval mode.
@@ -53,6 +56,8 @@ def load(
         dtype: "float32"; "float16" and "bfloat16" compute on a GPU only.
         device: "cpu", "gpu:0", ...; None for paddle's current one.
         revision: branch, tag or commit of a repository.
+        adapter: folder of a LoRA adapter in peft's format, which is merged into the weights; a head in it is the
+            model's. See `zoo.adapters`.
         **options: arguments of the head (embedding: pooling, normalize, layer) or of the network (VECO's
             encoder-decoder: keep_decoder_layers).
 
@@ -89,15 +94,20 @@ def load(
         with lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
         weights = weights.pick(model.picks).beside(apart_from_weights(model, folder))
+        change = _adapter(adapter, about, task)
+        weights = weights.beside({**weights.apart, **change.whole}) if change else weights
         tensors = disk_names(model)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        if change:
+            change.check(expected)
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
         computed = _computed(about, expected, weights.shapes)
         left_out = _left_out(model, weights.shapes)
         skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER_PREFIX[:-1], *left_out}
         hint = _hint(task, labels is not None, expected, weights.shapes)
         check_names(expected, weights.shapes, (*fresh, *computed), skipped, str(checkpoint.path), hint)
-        fill(tensors, weights.read, (*fresh, *computed), dtype, place)
+        read = (lambda name: change.merge(name, weights.read(name))) if change else weights.read
+        fill(tensors, read, (*fresh, *computed), dtype, place)
     _tell(str(name_or_path), named, source, task, weights, fresh)
     for group, count in left_out.items():
         log.info("%s: %s (%d tensors) is not used by this network", name_or_path, group, count)
@@ -105,6 +115,11 @@ def load(
     model.origin = Origin(about.family.name, upstream, about.architecture.module, folder, card)
     model.eval()
     return model
+
+
+def _adapter(folder: str | os.PathLike[str] | None, about: ModelFolder, task: str | None) -> Adapter | None:
+    """The adapter of a folder, read by the network's own key table."""
+    return None if folder is None else adapters.read(user_path(folder), about.module("keymap").KEYMAP, task)
 
 
 def saved_head(

@@ -10,6 +10,7 @@ from zoo.errors import UsageError
 from zoo.finetune import run_folder as disk
 from zoo.finetune import trackers
 from zoo.finetune.config import FinetuneConfig
+from zoo.finetune.lora import lora_settings
 from zoo.finetune.setup import best_of, network_options, search_options
 from zoo.finetune.update import check_precision
 from zoo.metrics import extra
@@ -33,6 +34,10 @@ def check(config: FinetuneConfig, task: Task) -> None:
     check_precision(config.precision)
     if config.sharding != "none":
         _check_sharding(config)
+    if config.lora:
+        lora_settings(config.lora)
+        if config.technique != "full":
+            raise UsageError(f"--lora and --technique {config.technique} do not go together.", "Leave one out.")
     if config.loss and config.label_smoothing:
         raise UsageError("--loss and --label_smoothing do not go together.", "Leave one out.")
     extra.check(task.head, task.metrics)

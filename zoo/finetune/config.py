@@ -44,6 +44,8 @@ class FinetuneConfig:
         network: arguments of the network or its head: head=qa-beam (Funnel's paper), keep_decoder_layers=18-23
             (VECO's translators), layer=7 (whose states make the vectors of retrieval)
         technique: train everything, the head only (feature-extraction), or Child-Tuning (arXiv 2109.05687)
+        lora: freeze the encoder, and train the head and low-rank updates of its linear layers (arXiv 2106.09685):
+            their rank, such as 8, or more: rank=8,alpha=16,dropout=0.1,targets=query+value
         epochs: passes over the training data
         max_steps: stop after this many updates; 0 for all epochs
         batch_size: rows of an update of one device, before accumulation
@@ -87,6 +89,7 @@ class FinetuneConfig:
     target_length: int = 0
     network: str = ""
     technique: Technique = "full"
+    lora: str = ""
     epochs: float = 3.0
     max_steps: int = 0
     batch_size: int = 32
@@ -157,6 +160,7 @@ SMALLEST_POSITIVE = 1e-12
 EXAMPLES = {
     "columns": "text=review,label=stars",
     "network": "head=qa-beam",
+    "lora": "rank=8,alpha=16",
     "generate": "num_beams=5,length_penalty=0.6",
 }
 FIELD_RANGES: Mapping[str, tuple[float, float]] = {
@@ -233,8 +237,9 @@ def checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     for name in values:
         if name not in FIELD_NAMES:
             raise UsageError(f"{where}: there is no option {quote(name)}.", did_you_mean(name, FIELD_NAMES))
+    values = {n: str(v) if n == "lora" and type(v) is int else v for n, v in values.items()}  # a rank alone
     try:
-        return flags().parse_object(dict(values), defaults=False).as_dict()
+        return flags().parse_object(values, defaults=False).as_dict()
     except argparse.ArgumentError:
         for name, value in values.items():
             _check(name, value, where)

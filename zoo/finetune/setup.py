@@ -21,6 +21,7 @@ from zoo.finetune.config import FinetuneConfig, pairs
 from zoo.finetune.evaluation import Split
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop_settings import LoopSettings, updates_of
+from zoo.finetune.lora import attach, lora_settings
 from zoo.finetune.losses import COUNTS_PADDING, Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.finetune.recompute import recomputed
@@ -106,6 +107,8 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
                 layer.p = config.dropout
     if config.technique == "feature-extraction":
         freeze_body(model)
+    if config.lora:
+        attach(model, lora_settings(config.lora))
     return model
 
 
