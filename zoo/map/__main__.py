@@ -76,9 +76,10 @@ def _main(given: argparse.Namespace) -> int:
     if given.json:
         terminal.print_json({**asdict(done), "rows_per_s": round(done.rows_per_s, 1)})
     else:
+        parts = "part" if done.skipped == 1 else "parts"
         rows = [("folder", done.out), ("rows", f"{done.rows:,}"), ("engine", ", ".join(done.by))]
         rows += [("without an answer", f"{done.bad:,} rows: see errors.jsonl")] if done.bad else []
-        rows += [("skipped", f"{done.skipped:,} parts; the same command tries them again")] if done.skipped else []
+        rows += [("skipped", f"{done.skipped:,} {parts}; the same command tries again")] if done.skipped else []
         rows += [("speed", f"{done.new_rows:,} rows in {done.seconds:,.1f} s, {done.rows_per_s:,.0f} rows/s")]
         terminal.fields(rows)
     return int(done.bad > 0 or done.skipped > 0)

@@ -15,7 +15,7 @@ import numpy as np
 
 from zoo import files
 from zoo.errors import InputError, UsageError
-from zoo.files import Fields, quote, read_object
+from zoo.files import Fields, JsonObject, quote, read_object
 from zoo.inference.pipelines.files import plain
 
 DONE = "done"  # the folder of the records
@@ -147,9 +147,8 @@ def read_done(folder: Path, number: int) -> Done | None:
     file = _record(folder, number)
     if not file.is_file():
         return None
-    about = Fields(read_object(file, error=InputError), quote(str(file), 200), InputError)
-    held = {name: size for name, size in about.object("files", {}).items() if files.is_name(name)}
-    for name, size in held.items():
+    found = done_of(number, read_object(file, error=InputError))
+    for name, size in found.files.items():
         path = folder / name
         if not path.is_file():
             return None
@@ -158,8 +157,19 @@ def read_done(folder: Path, number: int) -> Done | None:
                 f"{quote(str(path), 200)} was changed since it was written.",
                 "Move it away, and the same command makes it again.",
             )
+    return found
+
+
+def done_of(number: int, document: JsonObject) -> Done:
+    """Reads the record of a part from JSON.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    about = Fields(document, f"The record of part {number}", InputError)
+    files_of = {name: size for name, size in about.object("files", {}).items() if files.is_name(name)}
     bad = {int(row): str(why) for row, why in about.object("bad", {}).items() if row.isdecimal()}
-    return Done(number, about.whole("rows", 0), bad, held, about.text("by", ""))
+    return Done(number, about.whole("rows", 0), bad, files_of, about.text("by", ""))
 
 
 def tidy(folder: Path) -> None:
