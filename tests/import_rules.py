@@ -199,6 +199,16 @@ TABLE = (
     Row("zoo/bench/plot.py", packages="matplotlib", parts="zoo.bench.measure"),
     Row("zoo/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env zoo.registry"),
     Row("zoo/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference zoo.tasks.saved zoo.bench"),
+    Row("zoo/map/__init__.py"),
+    Row("zoo/map/__main__.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.map.work"),
+    # Ray and pyarrow are extras, each behind one file.
+    Row("zoo/map/cluster.py", packages="ray", parts=f"{LIGHT} zoo.env zoo.map"),
+    Row("zoo/map/parquet.py", packages="numpy pyarrow", parts=f"{LIGHT} zoo.map"),
+    Row(
+        "zoo/map/*",
+        packages="numpy",
+        parts=f"{LIGHT} zoo.env zoo.terminal zoo.loading zoo.tasks zoo.inference zoo.map",
+    ),
     # `trim` converts on the way and writes the certificate of a conversion.
     Row("zoo/trim/__init__.py"),
     Row("zoo/trim/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.trim"),

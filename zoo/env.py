@@ -30,6 +30,7 @@ MKL_PATHS = {
     "7": {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd", "fma"},
     "5": {"avx2", "fma"},
 }
+THREADS_VARIABLE = "ZOO_THREADS"  # where OMP_NUM_THREADS is somebody else's, as in a worker of Ray
 TRUE_TEXTS = {"1", "true", "yes", "on"}
 
 
@@ -157,7 +158,7 @@ def memory() -> int:
 
 
 def threads() -> int:
-    """Gives the number of threads that a network computes with: OMP_NUM_THREADS, else this process's cores."""
+    """Gives the number of threads that a network computes with: ZOO_THREADS, OMP_NUM_THREADS, else its cores."""
     return _wanted_threads() or _own_cores()
 
 
@@ -172,8 +173,8 @@ def _own_cores() -> int:
 def use_all_cores() -> int:
     """Lets paddle compute on every core (it starts with one) and with all that a core can do.
 
-    OMP_NUM_THREADS and MKL_DEBUG_CPU_TYPE have the last word. Called where a network is made and where one without
-    layers is opened; importing the zoo changes nothing. Returns the number of threads.
+    ZOO_THREADS, OMP_NUM_THREADS and MKL_DEBUG_CPU_TYPE have the last word. Called where a network is made and where
+    one without layers is opened; importing the zoo changes nothing. Returns the number of threads.
     """
     if path := mkl_path():
         os.environ.setdefault(MKL_PATH_VARIABLE, path)
@@ -191,7 +192,10 @@ def use_all_cores() -> int:
 
 
 def _wanted_threads() -> int:
-    """Gives the user's OMP_NUM_THREADS, 0 when there is none."""
+    """Gives the user's ZOO_THREADS or OMP_NUM_THREADS, 0 when there is none."""
+    own = os.environ.get(THREADS_VARIABLE, "")
+    if own.isdecimal() and int(own):
+        return int(own)
     text = os.environ.get("OMP_NUM_THREADS", "")
     launched = "PADDLE_TRAINER_ID" in os.environ
     if text == "1" and (launched or "paddle" in sys.modules):

@@ -143,6 +143,15 @@ def saved_head(
     return found or ("embedding" if embeds(about) else source.saved())
 
 
+def folder_of(name_or_path: str | os.PathLike[str], revision: str | None = None) -> Path:
+    """The folder from which `load` reads a model; fetches its files where they are not there.
+
+    Raises:
+        ZooError: as `load`, of the name and the files.
+    """
+    return _find(name_or_path, revision)[0]
+
+
 def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[Path, Card | None]:
     """The folder of a model; a copy that was converted before comes first."""
     asked = hub.refer(name_or_path, revision)

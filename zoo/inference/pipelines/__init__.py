@@ -54,6 +54,23 @@ def register(name: str, pipeline: type[Pipeline]) -> None:
     PIPELINES[name] = pipeline
 
 
+def kind_of(task: str) -> tuple[str, type[Pipeline]]:
+    """Gives a pipeline's own name and its class.
+
+    Raises:
+        UsageError: there is no such pipeline.
+    """
+    name = ALIASES.get(task, task)
+    found = PIPELINES.get(name)
+    if found is None:
+        raise UsageError(f"There is no pipeline '{task}'.", f"One of {', '.join(PIPELINES)}.")
+    if isinstance(found, str):
+        module, attribute = found.split(":")
+        found = getattr(import_module(module), attribute)
+    assert not isinstance(found, str)
+    return name, found
+
+
 def pipeline(
     task: str,
     model: str | os.PathLike[str] | Model | Deployed,
@@ -81,14 +98,7 @@ def pipeline(
         >>> len(vectors), vectors[0].shape
         (2, (384,))
     """
-    name = ALIASES.get(task, task)
-    found = PIPELINES.get(name)
-    if found is None:
-        raise UsageError(f"There is no pipeline '{task}'.", f"One of {', '.join(PIPELINES)}.")
-    if isinstance(found, str):
-        module, attribute = found.split(":")
-        found = getattr(import_module(module), attribute)
-    assert not isinstance(found, str)
+    name, found = kind_of(task)
     from zoo.inference.deployed import Deployed, deploy
 
     if isinstance(model, Deployed):
