@@ -100,6 +100,12 @@ TABLE = (
         packages=FRAMEWORKS,
         parts=f"{LIGHT} zoo.env zoo.batching zoo.checkpoint zoo.tokenization zoo.models.common",
     ),
+    # XL has XLM-R's sizes, heads and tokenizer.
+    Row(
+        "zoo/models/xlmr_xl/*",
+        packages=FRAMEWORKS,
+        parts="zoo.errors zoo.files zoo.models.common zoo.models.xlmr {here}",
+    ),
     Row(
         "zoo/models/*/tokenizer.py",
         packages="numpy",
