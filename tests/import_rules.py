@@ -151,7 +151,7 @@ TABLE = (
     ),
     Row(
         "zoo/tasks/*",
-        packages="numpy datasets",
+        packages="numpy datasets pyarrow",
         parts="zoo.errors zoo.files zoo.metrics zoo.tokenization zoo.tasks",
     ),
     # The flags, and what they are checked with: no paddle, so that `--help` and `--show` stay instant.

@@ -17,7 +17,7 @@ from zoo.files import user_path
 from zoo.finetune import checkpoints, checks, parallel
 from zoo.finetune import run_folder as disk
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
-from zoo.finetune.data import Data, read_data, source_of_path
+from zoo.finetune.data import Data, Sources, read_data
 from zoo.finetune.evaluation import Judgement, Split, judge
 from zoo.finetune.loop import train
 from zoo.finetune.losses import Objective
@@ -69,14 +69,15 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
     settled = _settled(config, options)
     config = settled.config
     checks.check_trackers(config.tracker_names)
-    task, source = task_of(config), source_of_path(config.data)
+    task = task_of(config)
+    sources = Sources.of(config, task)
     checks.check(config, task)
     out = user_path(config.out or f"runs/{run_name(config)}")
     parallel.start()
     with _held(out):
         before = checks.goes_on(out, config, resume)
         parallel.wait()  # before the first process writes there
-        data = read_data(task, source, config)
+        data = read_data(task, sources, config)
         names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
         runs = []
         for seed, place in zip(_seeds(config), names, strict=True):

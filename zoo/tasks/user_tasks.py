@@ -119,7 +119,7 @@ def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tupl
     reading = {**({"numbered": True} if numbered else {}), **({"separator": asked} if asked else {})}
     columns = ", ".join(f"{role} = {column if numbered else quote(column)}" for role, column in roles.items())
     about = [f"columns: {columns}" + (f" (not used: {clean(', '.join(unused))})" if unused else "")]
-    about += [f"separator: {separator}" if separator else "separator: none, JSON"]
+    about += [f"separator: {separator}" if separator else "separator: none, records"]
     return TrainingFile(file, form, roles, reading), about
 
 
