@@ -75,11 +75,6 @@ def _own(config: FinetuneConfig) -> Task:
     Raises:
         UsageError: no folder or file is named.
     """
-    if not config.data and not config.split_files:
-        raise UsageError(
-            f"--task {config.task} learns from your own files: say where with --data.",
-            "--data FOLDER, --data FILE, or --train_file FILE --dev_file FILE.",
-        )
     named = {split: existing(file, f"{split}_file") for split, file in config.split_files.items()}
     given = {**(files_of(config.data) if config.data else {}), **named}
     files = {split: given[split] for split in SPLIT_NAMES if split in given}
