@@ -163,13 +163,16 @@ class Frame:
 
 
 class ClassLabel:
-    names = ["neg", "pos"]
+    def __init__(self) -> None:
+        self.names = ["neg", "pos"]
 
 
 class Dataset(list[dict[str, Any]]):
     """What `datasets` calls one."""
 
-    features = {"text": object(), "label": ClassLabel()}
+    @property
+    def features(self) -> dict[str, object]:
+        return {"text": object(), "label": ClassLabel()}
 
 
 def test_rows_in_memory(tiny: Path, tmp_path: Path, evaluate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
