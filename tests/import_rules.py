@@ -158,7 +158,7 @@ TABLE = (
     ),
     Row(
         "zoo/tasks/*",
-        packages="numpy datasets",
+        packages="numpy datasets pyarrow",
         parts="zoo.errors zoo.files zoo.metrics zoo.tokenization zoo.tasks",
     ),
     # The flags, and what they are checked with: no paddle, so that `--help` and `--show` stay instant.
@@ -193,7 +193,12 @@ TABLE = (
         parts=f"{LIGHT} zoo.env zoo.terminal zoo.hub zoo.models zoo.loading zoo.outline zoo.batching"
         " zoo.tasks zoo.inference zoo.export",
     ),
-    Row("zoo/predict.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.finetune"),
+    Row("zoo/predict.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.tasks zoo.finetune"),
+    # Answers by an export's engine too.
+    Row(
+        "zoo/finetune/trained_model.py",
+        parts=f"{LIGHT} zoo.terminal zoo.models zoo.loading zoo.batching zoo.tasks zoo.inference zoo.finetune",
+    ),
     Row(
         "zoo/finetune/*",
         packages=f"{FRAMEWORKS} jinja2 scipy",

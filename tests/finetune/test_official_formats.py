@@ -13,7 +13,7 @@ from tests.places import DATA
 from zoo import tasks
 from zoo.errors import InputError
 from zoo.finetune.config import FinetuneConfig
-from zoo.finetune.data import read_data
+from zoo.finetune.data import Sources, read_data
 
 Command = Callable[..., tuple[int, str, str]]
 ONCE = ("--eval-every", "1000")  # at the end: each evaluation writes the weights and the optimiser
@@ -123,11 +123,11 @@ def test_languages_without_a_test_file(tmp_path: Path) -> None:
     for name in ("train-en", "dev-en", "test-en"):
         shutil.copy(DATA / f"xnli/xtreme/{name}.tsv", folder)
     task = tasks.find("xnli-xtreme")
-    data = read_data(task, folder, FinetuneConfig(task="xnli-xtreme"))
+    data = read_data(task, Sources(folder), FinetuneConfig(task="xnli-xtreme"))
     assert {example.language for example in data.splits["test"]} == {"en"}
     assert any("no file for ar, bg" in note for note in data.notes)
     with pytest.raises(InputError, match=r"test-zh\.tsv"):
-        read_data(task, folder, FinetuneConfig(task="xnli-xtreme", languages="en,zh"))
+        read_data(task, Sources(folder), FinetuneConfig(task="xnli-xtreme", languages="en,zh"))
 
 
 def test_own_files(chinese: Path, tmp_path: Path, finetune: Command, predict: Command) -> None:

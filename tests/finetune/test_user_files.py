@@ -99,14 +99,14 @@ def test_one_file_for_a_named_data_set(finetune: Command, evaluate: Command, tin
 
 def test_the_held_out_part_is_drawn_by_the_seed(tmp_path: Path) -> None:
     from zoo.finetune.config import FinetuneConfig
-    from zoo.finetune.data import read_data
+    from zoo.finetune.data import Sources, read_data
     from zoo.finetune.setup import task_of
 
     file = table(tmp_path / "all.csv", [(f"text {n}", str(n % 2)) for n in range(200)])
     held = []
     for seed in (1, 1, 2):
         config = FinetuneConfig(task="classification", model="x", data=str(file), seed=seed)
-        splits = read_data(task_of(config), file, config).splits
+        splits = read_data(task_of(config), Sources(file), config).splits
         dev, train = ({e.id for e in splits[name]} for name in ("dev", "train"))
         assert len(dev) == 10 and not dev & train and len(dev | train) == 200
         held.append(dev)
@@ -115,13 +115,15 @@ def test_the_held_out_part_is_drawn_by_the_seed(tmp_path: Path) -> None:
 
 def test_nothing_trained_scores_the_file(tmp_path: Path) -> None:
     from zoo.finetune.config import FinetuneConfig
-    from zoo.finetune.data import read_data
+    from zoo.finetune.data import Sources, read_data
     from zoo.finetune.setup import task_of
 
     file = tmp_path / "reviews.tsv"
     file.write_text("sentence\tlabel\na\t1\nb\t0\n", "utf-8")
     config = FinetuneConfig(task="sst2", model="x", data=str(file), epochs=0)
-    assert {name: len(rows) for name, rows in read_data(task_of(config), file, config).splits.items()} == {"dev": 2}
+    assert {name: len(rows) for name, rows in read_data(task_of(config), Sources(file), config).splits.items()} == {
+        "dev": 2
+    }
 
 
 def test_a_suite_wants_a_folder(finetune: Command, tiny: Path, sst2: Path, tmp_path: Path) -> None:

@@ -6,13 +6,16 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from math import isnan
 
 from zoo import arguments, terminal
 from zoo.errors import UsageError
 
 EPILOG = f"""\
 examples:
-  zoo evaluate runs/sst2 --data glue/SST-2              the development set
+  zoo evaluate runs/sst2                                the development set of the run
+  zoo evaluate sst2-int8 --data glue/SST-2              a folder of `zoo export`
+  zoo evaluate some/classifier --task sst2 --data glue/SST-2       any model with a head for it
   zoo evaluate runs/squad2 --task squad --data squad/   another data set of the same kind
   zoo evaluate runs/xnli --split test --languages en,zh
   zoo evaluate all-MiniLM-L6-v2 --task xquad-retrieval --data xquad/ --languages all --out scores
@@ -36,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         "model", metavar="MODEL", nargs="?", default="", help="folder of a run, or any name or folder"
     )
     made.add_argument(
-        "--data", default="", metavar="PATH", help="folder or file; without it the Hub, or your own files"
+        "--data", default="", metavar="PATH", help="folder or file; without it the data of the run, or the Hub"
     )
     made.add_argument("--split", default="", help="dev, test, ...; dev for a run, else the task's own")
     made.add_argument("--languages", default="", metavar="A,B", help="only these; all of the task by default")
@@ -101,7 +104,7 @@ def _finished_run(given: argparse.Namespace, languages: tuple[str, ...]) -> int:
                 "examples": len(split.examples),
                 "metric": scores.metric,
                 "value": scores.value,
-                "loss": found.loss,
+                "loss": None if isnan(found.loss) else found.loss,
                 "scores": scores.rows,
                 "lost": lost,
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from zoo import tasks
-from zoo.batching import eval_batches, padding_of
+from zoo.batching import padding_of
 from zoo.errors import InputError, UsageError
 from zoo.files import user_path
+from zoo.inference.rows import outputs_of
 from zoo.models.common.base import Model
 from zoo.tasks import Example, Features, Task
 from zoo.tasks.base import Source
-from zoo.tasks.running import BATCH_TOKENS, OUTPUT_FIELDS, features_of, in_order, rows_of, with_labels_of
+from zoo.tasks.running import features_of, task_for
 from zoo.terminal import Progress
 
 SCORE_BUDGETS = {"fp32": 0.1, "bf16": 0.3, "int8": 1.0}  # points of the metric that an export may cost
@@ -96,29 +95,8 @@ class Gate:
         return trade
 
     def _outputs(self, run: Any, label: str) -> tuple[dict[str, list[Any]], float]:
-        head = self.task.head
-        names = OUTPUT_FIELDS.get(head, ("sequences",))
-        padding = padding_of(self.model)
-        held: list[Any] = [None] * len(self.features)
-        seconds = 0.0
         with Progress(label, len(self.features), lambda n: f"{n:,} rows") as bar:
-            for rows in eval_batches(self.features.lengths, padding, BATCH_TOKENS):
-                lengths = self.features.lengths[rows]
-                batch = self.features.batch(rows, padding.width(int(lengths.max())))
-                start = time.perf_counter()
-                arrays = self._run(run, batch, names)
-                seconds += time.perf_counter() - start
-                for row, kept in zip(rows, rows_of(head, arrays, lengths), strict=True):
-                    held[row] = kept
-                bar.add(len(rows))
-        return {name: [row[k] for row in held] for k, name in enumerate(names)}, seconds
-
-    def _run(self, run: Any, batch: dict[str, np.ndarray], names: Sequence[str]) -> list[Any]:
-        if names == ("sequences",):
-            given = {k: batch[k] for k in ("input_ids", "attention_mask", "token_type_ids") if k in batch}
-            return [run.generate(**given, **self.options).sequences]
-        found = run(batch)
-        return [found[name] for name in names]
+            return outputs_of(run, self.features, self.task.head, padding_of(self.model), self.options, bar.add)
 
     def calibration(self, file: str = "") -> list[dict[str, np.ndarray]]:
         """Rows [1, T] to quantise by, none of them a row of the gate: evenly from the train split, or from a file.
@@ -188,19 +166,9 @@ def task_of(model: Model, settings: Mapping[str, Any], name: str) -> Task:
     Raises:
         UsageError: none is known, or one that the head does not fit.
     """
-    saved = tasks.from_dict(settings["task"]) if settings.get("task") else None
-    if not name:
-        if saved is None:
-            raise UsageError("Nothing says which task --guard holds.", "Name it: --task sst2.")
-        return saved
-    asked = tasks.find(name)
-    if saved is not None:
-        return with_labels_of(asked, saved)
-    if asked.head != model.task:
-        raise UsageError(f"{asked.name} needs the head {asked.head}; this model has {model.task}.")
-    labels, wanted = model.config.labels, getattr(asked, "labels", ())
-    unnamed = labels == tuple(f"LABEL_{n}" for n in range(len(wanted)))
-    return asked if unnamed or not wanted else in_order(asked, labels)
+    if not name and not settings.get("task"):
+        raise UsageError("Nothing says which task --guard holds.", "Name it: --task sst2.")
+    return task_for(settings, name, model.task, model.config.labels)
 
 
 def existing(data: str, flag: str) -> str | Path:

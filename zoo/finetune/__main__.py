@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo import arguments, terminal
@@ -16,6 +16,7 @@ from zoo.finetune.config import DEFAULTS, FIELD_NAMES, choices, flags, wrong
 
 if TYPE_CHECKING:
     from zoo.finetune.recipes import Settled
+    from zoo.finetune.result import Result
 
 
 DESCRIPTION = "Finetunes a model, and puts its score beside the published one."
@@ -25,6 +26,8 @@ examples:
   zoo finetune --task squad2 --show                what it would do, and where each value comes from
   zoo finetune --task sst2 --model all-MiniLM-L6-v2 --data glue/SST-2 --seeds 3
   zoo finetune --task classification --model all-MiniLM-L6-v2 --data reviews/     train.csv and dev.csv of your own
+  zoo finetune --task classification --model all-MiniLM-L6-v2 --train_file a.csv --dev_file b.parquet
+  zoo finetune --resume runs/reviews               go on with a run that was stopped
   zoo finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue
   zoo finetune --task list                         every task, and the kinds of task for your own files
 
@@ -40,7 +43,7 @@ exit codes:
   0    finished
   1    data, model or training went wrong; nothing was written when it was the data
   2    the command line makes no sense
-{terminal.STOPPED}--resume goes on from the newest checkpoint, after a kill too.
+{terminal.STOPPED}--resume RUN goes on from the newest checkpoint, after a kill too; it knows its options.
 """
 
 
@@ -52,7 +55,9 @@ def parser() -> Any:
     made.formatter_class = _Help
     if not any(action.dest == "show" for action in made._actions):
         made.add_argument("--show", action="store_true", help="print the merged configuration and stop")
-        made.add_argument("--resume", action="store_true", help="go on with the run in --out")
+        made.add_argument(
+            "--resume", nargs="?", const="", metavar="RUN", help="go on with a run; without RUN that in --out"
+        )
     return made
 
 
@@ -78,7 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str]) -> int:
     values = _parsed(argv)
-    show, resume = values.pop("show", False), values.pop("resume", False)
+    show, resume = values.pop("show", False), values.pop("resume", None)
+    if resume:
+        return _resume(resume, values)
     if values.get("task") == "list":
         return _list()
     from zoo.finetune.recipes import SUITES, settle
@@ -91,11 +98,23 @@ def _main(argv: Sequence[str]) -> int:
         return _show(settled)
     warnings.filterwarnings("ignore", message="No ccache found")  # paddle says this on import; nothing is compiled
     if settled is None:
-        return _suite(values, resume)
+        return _suite(values, resume is not None)
     from zoo.finetune.run import finetune
 
     with terminal.notes():
-        result = finetune(settled, resume=resume)
+        return _said_result(finetune(settled, resume=resume is not None))
+
+
+def _resume(run: str, values: Mapping[str, Any]) -> int:
+    """Goes on with a run by the options in its run.json."""
+    warnings.filterwarnings("ignore", message="No ccache found")
+    from zoo.finetune.run import finetune
+
+    with terminal.notes():
+        return _said_result(finetune(resume=run, **values))
+
+
+def _said_result(result: Result) -> int:
     if _first():
         print(result.summary)
         print(f"{result.folder}/report.html")

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+from zoo import hub
 from zoo.errors import UsageError
+from zoo.files import quote, user_path
 from zoo.finetune import run_folder as disk
 from zoo.finetune import trackers
-from zoo.finetune.config import FinetuneConfig
+from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig, checked
+from zoo.finetune.data import Sources
 from zoo.finetune.lora import lora_settings
-from zoo.finetune.setup import best_of, network_options, search_options
+from zoo.finetune.recipes import Settled, find, read
+from zoo.finetune.setup import best_of, network_options, search_options, task_of
 from zoo.finetune.update import check_precision
 from zoo.metrics import extra
 from zoo.tasks import Task
+from zoo.tasks.user_tasks import TASK_KINDS, outline
 
-SAME_RESULT = ("out", "data", "trackers", "recipe", "recompute", "sharding")  # options that a run may go on without
+MEMORY = ("recompute", "sharding")  # options that change what a run takes, and not what it computes
+MAY_DIFFER = (
+    "out",
+    "data",
+    "train_file",
+    "dev_file",
+    "test_file",
+    "trackers",
+    "recipe",
+    *MEMORY,
+)  # when it goes on
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -26,8 +43,38 @@ def check_trackers(names: Sequence[str]) -> None:
         trackers.TRACKERS[name].library()
 
 
-def check(config: FinetuneConfig, task: Task) -> None:
-    """Raises UsageError for an option that does not fit the task, and for a library that its scores need."""
+def check_options(config: FinetuneConfig, given: Mapping[str, Any]) -> None:
+    """Looks at everything that can be known before the data are read.
+
+    Args:
+        given: split -> rows that a program gave.
+
+    Raises:
+        UsageError: an option that does not fit the kind of task, or data that are nowhere.
+        UnknownModelError: no model can have this name.
+    """
+    own = config.task in TASK_KINDS
+    if given and not own:
+        raise UsageError(
+            f"{', '.join(given)}: rows are for your own data, and {config.task} is a data set.",
+            f"task= one of {', '.join(TASK_KINDS)}.",
+        )
+    if twice := [split for split in given if split in config.split_files]:
+        raise UsageError(f"{twice[0]} and {twice[0]}_file say the same.", "Leave one out.")
+    task = outline(config.task) if own else task_of(config)
+    _check_heads(config, task)
+    if own and not given and not config.data and not config.split_files:
+        raise UsageError(
+            f"--task {config.task} learns from your own files: say where with --data.",
+            "--data FOLDER, --data FILE, or --train_file FILE --dev_file FILE.",
+        )
+    if not own:
+        extra.check(task.head, task.metrics)
+    Sources.of(config)
+    hub.refer(config.model)
+
+
+def _check_heads(config: FinetuneConfig, task: Task) -> None:
     best_of(config, task)
     network_options(config, task)
     search_options(config, task)
@@ -40,7 +87,6 @@ def check(config: FinetuneConfig, task: Task) -> None:
             raise UsageError(f"--lora and --technique {config.technique} do not go together.", "Leave one out.")
     if config.loss and config.label_smoothing:
         raise UsageError("--loss and --label_smoothing do not go together.", "Leave one out.")
-    extra.check(task.head, task.metrics)
     if config.seeds > 1:
         with extra.extra():
             import_module("scipy.stats")  # for the interval over the seeds
@@ -57,6 +103,60 @@ def _check_sharding(config: FinetuneConfig) -> None:
         raise UsageError(
             "--sharding does not go with float16, whose loss scaling looks at all gradients.", "bfloat16 does."
         )
+
+
+def check(config: FinetuneConfig, task: Task) -> None:
+    """Raises UsageError for what the files of a user's own have decided: the metrics, and their libraries."""
+    best_of(config, task)
+    extra.check(task.head, task.metrics)
+
+
+def resumed(
+    run: str | os.PathLike[str],
+    config: FinetuneConfig | Settled | None,
+    given: Mapping[str, Any],
+    by: str = "argument",
+) -> Settled:
+    """Gives the configuration of a run that was begun, from its run.json.
+
+    Args:
+        run: its folder.
+        config: must be None; a run has its own.
+        given: options that are said again.
+
+    Raises:
+        UsageError: there is no run, or an option that differs from the run's.
+    """
+    if config is not None:
+        raise UsageError("resume=RUN has its own configuration.", "Leave the other one out.")
+    out = user_path(run)
+    if (file := _record(out)) is None:
+        raise UsageError(
+            f"--resume: {quote(str(run), 200)} has no run to go on with: there is no run.json.",
+            "Give the folder that --out named.",
+        )
+    record = disk.read_run(file)
+    held = {**DEFAULTS, **checked({k: v for k, v in record["config"].items() if k in FIELD_NAMES}, str(file))}
+    if held["seeds"] > 1 and file.parent == out and "seeds" not in record:
+        out = out.parent  # the folder of one of several seeds
+    options = checked(given, by)
+    held |= {name: options.pop(name) for name in MEMORY if name in options}
+    for name, value in options.items():
+        same = user_path(value).absolute() == out.absolute() if name == "out" else value == held[name]
+        if not same:
+            raise UsageError(
+                f"--resume: the run in '{out}' has {name}={held[name]!r}, not {value!r}.",
+                "Leave it out: --resume RUN needs nothing else.",
+            )
+    held |= {"out": str(out), **disk.places_of(record, held)}
+    sources = {**dict.fromkeys(DEFAULTS, "default"), **record.get("sources", {})}
+    made = FinetuneConfig(**held)
+    return Settled(made, sources, read(made.recipe) if made.recipe else find(made.task, made.model))
+
+
+def _record(out: Path) -> Path | None:
+    """Gives the run.json of a run, or of the first of several seeds."""
+    return next((f for f in (out / "run.json", *sorted(out.glob("seed-*/run.json"))) if f.is_file()), None)
 
 
 def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> int:
@@ -79,7 +179,7 @@ def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> int:
         raise UsageError(f"'{out}' has a run already.", "Go on with it by --resume, or give another --out.")
     old = record["config"]
     for name, value in config.to_dict().items():
-        if name not in SAME_RESULT and old.get(name) != value:
+        if name not in MAY_DIFFER and old.get(name, DEFAULTS[name]) != value:
             raise UsageError(
                 f"--resume: the run in '{out}' has {name}={old.get(name)!r}, not {value!r}.",
                 "Give the same options, or another --out.",

@@ -32,6 +32,9 @@ class FinetuneConfig:
         recipe: name of a recipe of the zoo or a TOML file; without it the one for this task and model
         data: folder with the data set's official files, or your own; without it the Hub. A file alone is the
             training data, of which one row in 20, drawn by the seed, is held out
+        train_file: file of the training data, of any name; the three stand for, or replace, those of data
+        dev_file: file of the development set
+        test_file: file of the test set
         out: folder of the run; without it runs/<task>-<model>
         columns: of your own files, what is in which column, such as text=review,label=stars, or by number where
             there is no header, text=1,label=2; also separator=tab (comma, ...), and of tags scheme=IOB1 (none)
@@ -80,6 +83,9 @@ class FinetuneConfig:
     model: str = ""
     recipe: str = ""
     data: str = ""
+    train_file: str = ""
+    dev_file: str = ""
+    test_file: str = ""
     columns: str = ""
     out: str = ""
     languages: str = ""
@@ -131,6 +137,12 @@ class FinetuneConfig:
     def to_dict(self) -> dict[str, Any]:
         """Names and values, as run.json has them."""
         return dataclasses.asdict(self)
+
+    @property
+    def split_files(self) -> dict[str, str]:
+        """Split -> file, of those that are named."""
+        named = {"train": self.train_file, "dev": self.dev_file, "test": self.test_file}
+        return {split: file for split, file in named.items() if file}
 
     @property
     def tracker_names(self) -> tuple[str, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from zoo.errors import InputError, UsageError
-from zoo.files import clean, sha256, user_path
+from zoo.files import clean, quote, sha256, user_path
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.evaluation import with_gold
 from zoo.finetune.run_folder import data_files
@@ -41,21 +41,78 @@ class Data:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where the examples of each split are.
+
+    Attributes:
+        rest: folder, file or "hub" of the splits that are not named; "" for none.
+        named: split -> file.
+    """
+
+    rest: str | Path
+    named: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: FinetuneConfig, task: Task | None = None) -> Sources:
+        """Gives those of a configuration; of a user's own task the files that it knows.
+
+        Raises:
+            UsageError: there is no such folder or file.
+        """
+        if task is not None and is_own(task):
+            return cls("", {split: Path(str(file)) for split, file in task.files.items()})
+        named = {split: existing(file, f"{split}_file") for split, file in config.split_files.items()}
+        return cls("" if named and not config.data else source_of_path(config.data), named)
+
+    def source(self, split: str) -> str | Path:
+        """Gives where a split is.
+
+        Raises:
+            UsageError: it is nowhere.
+        """
+        if split not in self.named and self.rest == "":
+            raise UsageError(
+                f"There is no file for the split '{split}', only for {', '.join(self.named)}.",
+                f"Say where: --{split}_file FILE.",
+            )
+        return self.named.get(split, self.rest)
+
+    def splits(self, task: Task) -> set[str]:
+        """Gives the splits that may be there. A file alone is the training data."""
+        if self.rest == "":
+            return set(self.named)
+        if self.is_file:
+            return {"train", *self.named}
+        return {*(("train", "dev", "test") if self.rest == "hub" and not task.files else task.files), *self.named}
+
+    @property
+    def is_file(self) -> bool:
+        """Tells whether the splits that are not named are one file."""
+        return isinstance(self.rest, Path) and not self.rest.is_dir()
+
+
 def source_of_path(data: str) -> str | Path:
     """Gives a folder or file of data, or "hub" for none.
 
     Raises:
         UsageError: there is no such folder or file.
     """
-    if not data:
-        return "hub"
+    return existing(data, "data") if data else "hub"
+
+
+def existing(data: str, option: str) -> Path:
+    """Gives a folder or file as a path; raises UsageError where there is none."""
     path = user_path(data)
     if not path.exists():
-        raise UsageError(f"--data: there is no '{data}'.", "Give a folder or a file, or leave it out for the Hub.")
+        wanted = "a folder or a file, or leave it out for the Hub" if option == "data" else "a file"
+        raise UsageError(f"--{option}: there is no {quote(data, 200)}.", f"Give {wanted}.")
+    if option != "data" and path.is_dir():
+        raise UsageError(f"--{option}: {quote(data, 200)} is a folder.", f"Give a file, or --data {clean(data)}.")
     return path
 
 
-def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
+def read_data(task: Task, sources: Sources, config: FinetuneConfig) -> Data:
     """Reads every split. Selection looks at the languages of the training data only.
 
     A file alone is one split: the training data, of which a part is held out; the development set where nothing is
@@ -65,17 +122,17 @@ def read_data(task: Task, source: str | Path, config: FinetuneConfig) -> Data:
         InputError: a file that is missing or malformed; names file and line.
     """
     data = Data({}, {})
-    alone = isinstance(source, Path) and not source.is_dir() and not is_own(task)
-    there = ("train",) if alone else _there(task, source)
-    for split in wanted_splits(task, alone and config.epochs == 0):
+    there = sources.splits(task)
+    for split in wanted_splits(task, sources.is_file and not sources.named and config.epochs == 0):
         languages = languages_of(task, split, config)
         if split == "dev" and split not in there and "train" in data.splits:
             _hold_out(data, config.seed)
             continue
         if split == "test" and task.head != "embedding":
-            if split not in there or not (found := _found(task, source, split, languages)):
+            if split not in there or not (found := _found(task, sources.source(split), split, languages)):
                 continue
             languages = _without_missing(languages, found, config, data.notes)
+        source = sources.source(split)
         examples = list(task.read(source, split, languages))
         if split == "test":
             examples = _with_gold(examples, data.notes)
@@ -148,11 +205,6 @@ def wanted_splits(task: Task, only_scored: bool) -> Sequence[str]:
     if task.head == "embedding":
         return ("test",)
     return ("dev",) if only_scored else ("train", "dev", "test")
-
-
-def _there(task: Task, source: str | Path) -> Sequence[str]:
-    """The splits that the data may have."""
-    return ("train", "dev", "test") if source == "hub" and not task.files else tuple(task.files)
 
 
 def _found(task: Task, source: str | Path, split: str, languages: Sequence[str]) -> Sequence[str]:

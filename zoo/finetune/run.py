@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from zoo import files, signals, terminal
 from zoo.errors import UsageError, ZooError
 from zoo.files import user_path
-from zoo.finetune import checkpoints, checks, parallel
+from zoo.finetune import checkpoints, checks, given_rows, parallel
 from zoo.finetune import run_folder as disk
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
-from zoo.finetune.data import Data, read_data, source_of_path
+from zoo.finetune.data import Data, Sources, read_data
 from zoo.finetune.evaluation import Judgement, Split, judge
 from zoo.finetune.loop import train
 from zoo.finetune.losses import Objective
@@ -42,12 +43,24 @@ from zoo.tasks import Task
 log = logging.getLogger("zoo")
 
 
-def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool = False, **options: Any) -> Result:
+def finetune(
+    config: FinetuneConfig | Settled | None = None,
+    /,
+    *,
+    resume: bool | str | os.PathLike[str] = False,
+    train: Any = None,
+    dev: Any = None,
+    test: Any = None,
+    **options: Any,
+) -> Result:
     """Finetunes a model.
 
     Args:
         config: a configuration, used as it is.
-        resume: go on with the run in `out`, from its newest checkpoint.
+        resume: go on with the run in `out`, from its newest checkpoint; or the folder of the run, whose options
+            then need not be said again.
+        train, dev, test: rows of your own instead of files: lists of dicts, data frames of pandas or polars,
+            `datasets.Dataset`. The run's folder keeps them, in data/.
         **options: instead of a configuration: its fields, over the recipe for this task and model.
 
     Raises:
@@ -66,18 +79,29 @@ def finetune(config: FinetuneConfig | Settled | None = None, /, *, resume: bool 
         >>> (result.folder / "report.html").is_file()
         True
     """
-    settled = _settled(config, options)
+    given = {split: rows for split, rows in (("train", train), ("dev", dev), ("test", test)) if rows is not None}
+    if not isinstance(resume, bool):
+        settled, resume = checks.resumed(resume, config, options), True
+    else:
+        settled = _settled(config, options)
     config = settled.config
     checks.check_trackers(config.tracker_names)
-    task, source = task_of(config), source_of_path(config.data)
-    checks.check(config, task)
+    checks.check_options(config, given)
     out = user_path(config.out or f"runs/{run_name(config)}")
     parallel.start()
-    with _held(out):
+    with _held(out), ExitStack() as stack:
         before = checks.goes_on(out, config, resume)
         processes = before or parallel.world()
         parallel.wait()  # before the first process writes there
-        data = read_data(task, source, config)
+        if given:
+            places: dict[str, Any] = dict(stack.enter_context(given_rows.written(out, given)))
+            config = replace(config, **places)
+            settled = replace(
+                settled, config=config, sources={**settled.sources, **dict.fromkeys(places, "argument")}
+            )
+        task = task_of(config)
+        checks.check(config, task)
+        data = read_data(task, Sources.of(config, task), config)
         names = [out / f"seed-{seed}" for seed in _seeds(config)] if config.seeds > 1 else [out]
         runs = []
         for seed, place in zip(_seeds(config), names, strict=True):
@@ -200,6 +224,7 @@ class Run:
             "format": disk.FORMAT,
             "status": "running",
             "command": sys.argv,
+            "directory": str(Path.cwd()),
             "config": self.config.to_dict(),
             "sources": dict(self.settled.sources),
             "seed": self.seed,

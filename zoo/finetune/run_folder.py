@@ -70,6 +70,17 @@ def read_run(file: Path) -> dict[str, Any]:
     return content
 
 
+def places_of(record: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
+    """The data of a run, option -> path: one that is not here is looked for where the run was started."""
+    begun = Path(str(record.get("directory", ".")))
+    found = {}
+    for option in ("data", "train_file", "dev_file", "test_file"):
+        path = str(config.get(option) or "")
+        there = begun / path
+        found[option] = str(there) if path and not user_path(path).exists() and there.exists() else path
+    return found
+
+
 class Metrics:
     """metrics.jsonl: one object per line, in the order of the updates.
 

@@ -18,6 +18,7 @@ from zoo.batching import padding_of
 from zoo.errors import UsageError, did_you_mean
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig, pairs
+from zoo.finetune.data import existing
 from zoo.finetune.evaluation import Split
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop_settings import LoopSettings, updates_of
@@ -32,6 +33,7 @@ from zoo.models.common.losses import IGNORED_LABEL
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.tasks import Example, Task
 from zoo.tasks.running import ends_of, features_of
+from zoo.tasks.user_files import SPLIT_NAMES, files_of
 from zoo.tasks.user_tasks import TASK_KINDS, own
 
 CHECKPOINTS_PER_RUN = 20  # checkpoints of a run, at least
@@ -75,14 +77,15 @@ def _own(config: FinetuneConfig) -> Task:
     Raises:
         UsageError: no folder or file is named.
     """
-    if not config.data:
-        raise UsageError(f"--task {config.task} learns from your own files: say where with --data.")
+    named = {split: existing(file, f"{split}_file") for split, file in config.split_files.items()}
+    given = {**(files_of(config.data) if config.data else {}), **named}
+    files = {split: given[split] for split in SPLIT_NAMES if split in given}
     sides = config.language_names
     if config.task == "text2text" and sides and len(sides) != 2:
         raise UsageError(f"--languages {config.languages}: text2text goes from one to another.", "Such as en,de.")
     known: dict[str, Any] = dict(zip(("source_language", "target_language"), sides, strict=True)) if sides else {}
     columns = pairs(config.columns, "columns")
-    return own(config.task, config.data, columns=columns, name=config.task, **known)
+    return own(config.task, files, columns=columns, name=config.task, **known)
 
 
 def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:

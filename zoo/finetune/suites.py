@@ -97,9 +97,10 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
         task: settle({**rules.settings.get(task, {}), **given, "task": task, "out": str(out / task)}, by)
         for task in SUITES[name]
     }
-    if given.get("data") and user_path(given["data"]).is_file():
+    file = next((given[n] for n in ("train_file", "dev_file", "test_file", "data") if given.get(n)), "")
+    if file and user_path(file).is_file():
         raise UsageError(
-            f"--task {name} reads several data sets, and '{given['data']}' is a file.", "Give a folder."
+            f"--task {name} reads several data sets, and '{file}' is a file.", "Give a folder: --data FOLDER."
         )
     for each in settled.values():
         task, source = task_of(each.config), source_of_path(each.config.data)

@@ -25,13 +25,13 @@ from zoo import env, registry
 from zoo.cards import Card, Source
 from zoo.errors import HubError, UnknownModelError
 from zoo.files import quote, user_path
+from zoo.files.run_model import BEST, RUN_FILE, best_model
 from zoo.hub.names import usable
 from zoo.hub.transport import Missing, Unreachable
 
 log = logging.getLogger("zoo")
 
 REPOSITORY_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
-RUN_FILE, BEST_FOLDER = "run.json", "best"  # in the folder of a run of `zoo finetune`
 FOLDER_MARKS = ("./", "../", "/", "~", ".\\", "..\\")
 
 
@@ -155,12 +155,13 @@ def _model_in(folder: Path) -> Path:
     """
     if not (folder / RUN_FILE).is_file() or (folder / "config.json").is_file():
         return folder
-    if not (folder / BEST_FOLDER / "config.json").is_file():
+    best = best_model(folder)
+    if not (best / "config.json").is_file():
         raise UnknownModelError(
-            f"'{folder}' is the folder of a run that has no model yet: there is no {BEST_FOLDER}/config.json.",
-            "Let it finish: the command that started it, with --resume.",
+            f"'{folder}' is the folder of a run that has no model yet: there is no {BEST}/config.json.",
+            "Let it finish: zoo finetune --resume RUN.",
         )
-    return folder / BEST_FOLDER
+    return best
 
 
 def _is_dir(path: Path) -> bool:

@@ -15,6 +15,7 @@ from zoo.errors import InputError
 from zoo.files import clean
 from zoo.tasks.columns import conll
 from zoo.tasks.conllu import conllu
+from zoo.tasks.file_kinds import RECORDS, kind_of, parquet
 from zoo.tasks.rows import Row, csv_values, lines, shown
 
 log = logging.getLogger("zoo")
@@ -263,7 +264,7 @@ def delimiter_of(file: Path) -> str:
 def own_table(
     file: Path, columns: Sequence[str] = (), separator: str = "", numbered: bool = False
 ) -> Iterator[Row]:
-    """Reads a user's table: JSON for .json and .jsonl, quoted for .csv, else without quotes.
+    """Reads a user's rows: JSON, Parquet, a table with quotes (csv), else one without.
 
     Args:
         file: to read.
@@ -271,10 +272,10 @@ def own_table(
         separator: of DELIMITERS; without it as the file has it.
         numbered: there is no header, and columns are called 1, 2, ...
     """
-    suffix = file.suffix.lower()
-    if suffix in (".json", ".jsonl"):
-        return jsonl(file)
-    if suffix != ".csv" and separator in ("", "tab"):
+    kind = kind_of(file)
+    if kind in RECORDS:
+        return jsonl(file) if kind == "json" else parquet(file)
+    if kind != "csv" and separator in ("", "tab"):
         return tsv(file, columns, numbered=numbered)
     return table(file, columns, DELIMITERS[separator or delimiter_of(file)], numbered)
 

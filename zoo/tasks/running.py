@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo import tasks
 from zoo.errors import UsageError
 from zoo.tasks.base import Task
 from zoo.tasks.example import Example
@@ -67,6 +68,30 @@ def rows_of(head: str, arrays: Sequence[np.ndarray], lengths: Iterable[int]) -> 
         tuple(array[n][: int(length)] if cut and np.ndim(array[n]) else array[n] for array in arrays)
         for n, length in enumerate(lengths)
     ]
+
+
+def task_for(settings: Mapping[str, Any], name: str, head: str | None, labels: Sequence[str]) -> Task:
+    """Gives the task that a network answers, with the labels in the order of its head.
+
+    Args:
+        settings: task.json of a finetuned model; {} without.
+        name: of a data set to read as instead; needed without settings.
+        head, labels: the network's.
+
+    Raises:
+        UsageError: none is known, or one that the head does not fit.
+    """
+    saved = tasks.from_dict(settings["task"]) if settings.get("task") else None
+    if not name and saved is not None:
+        return saved
+    asked = tasks.find(name)
+    if saved is not None:
+        return with_labels_of(asked, saved)
+    if asked.head != head:
+        raise UsageError(f"{asked.name} needs the head {asked.head}; this model has {head}.")
+    wanted = getattr(asked, "labels", ())
+    unnamed = tuple(labels) == tuple(f"LABEL_{n}" for n in range(len(wanted)))
+    return asked if unnamed or not wanted else in_order(asked, labels)
 
 
 def with_labels_of(asked: Task, saved: Task) -> Task:

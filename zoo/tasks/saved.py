@@ -11,16 +11,18 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from zoo.errors import UsageError
 from zoo.files import Fields, quote, read_object, user_path
+from zoo.files.run_model import best_model
 
 TASK_FORMAT = 1
-TASK_FILE, BEST = "task.json", "best"
+TASK_FILE = "task.json"
 MIN_NUMBER, MAX_NUMBER = -1_000, 1 << 20  # lengths, strides, the label that is passed over
 
 
 def model_folder(path: str | os.PathLike[str]) -> Path:
-    """Gives the folder with the model: best/ of the folder of a run, else the path itself."""
+    """Gives the folder with the model: best/ of a run or of the best of its seeds, else the path itself."""
     folder = user_path(path)
-    return folder / BEST if (folder / BEST / TASK_FILE).is_file() else folder
+    best = best_model(folder)
+    return best if (best / TASK_FILE).is_file() else folder
 
 
 def read_settings(file: Path) -> dict[str, Any]:

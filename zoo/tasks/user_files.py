@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError, UsageError
 from zoo.files import clean, quote, user_path
 from zoo.tasks.base import Task
+from zoo.tasks.file_kinds import RECORDS, kind_by_name, kind_of
 from zoo.tasks.formats import DELIMITERS, READERS, delimiter_of, is_squad
 
 SPLIT_NAMES = {"train": ("train",), "dev": ("dev", "valid", "val", "validation", "eval"), "test": ("test",)}
-FORMAT_BY_SUFFIX = {
-    ".csv": "own", ".tsv": "own", ".jsonl": "own", ".json": "own", ".txt": "own",
-    ".conll": "conll", ".conllu": "conll", ".bio": "conll", ".iob": "conll", ".bmes": "conll",
-}  # fmt: skip
 TEXT_COLUMNS = "text sentence sentence1 premise question1 text_a content review query tweet comment"
 PAIR_COLUMNS = "text_pair pair sentence2 hypothesis question2 text_b"
 COLUMN_NAMES = {  # what a column may be called, the likeliest name first
@@ -74,24 +72,40 @@ def files_of(data: str | Path | Mapping[str, str | Path]) -> dict[str, Path]:
         raise InputError(
             f"There is no folder or file {quote(str(data), 200)}.", "Give a folder with train.csv and dev.csv."
         )
-    found: dict[str, Path] = {}
-    for split, stems in SPLIT_NAMES.items():
-        held = [
-            f for stem in stems for f in sorted(folder.glob(f"{stem}.*")) if f.suffix.lower() in FORMAT_BY_SUFFIX
-        ]
-        if len(held) > 1:
-            raise UsageError(
-                f"'{folder}' has several files for '{split}': {', '.join(f.name for f in held)}.",
-                "Name one for each split.",
-            )
-        found |= {split: held[0]} if held else {}
-    if not found:
-        raise InputError(
-            f"'{folder}' has no train, dev or test file.",
-            f"Expected for example train.csv ({', '.join(FORMAT_BY_SUFFIX)}); or name one file, to hold out a part "
-            "of it.",
+    found = {split: file for split, stems in SPLIT_NAMES.items() if (file := _of_split(folder, split, stems))}
+    if found:
+        return found
+    held = _readable(folder)
+    if len(held) == 1:
+        return {"train": held[0]}
+    names = clean(", ".join(file.name for file in held))
+    raise InputError(
+        f"'{folder}' has no train, dev or test file; it holds {names or 'no table'}.",
+        "Say which is which: --train_file FILE --dev_file FILE --test_file FILE; or name one, to hold out a part "
+        "of it: --data FILE.",
+    )
+
+
+def _readable(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if kind_by_name(f) and not f.is_dir() and not f.name.startswith("."))
+
+
+def _of_split(folder: Path, split: str, stems: Sequence[str]) -> Path | None:
+    """Gives the file of a split: train.csv, or one that has the word in its name, such as reviews_train.csv.
+
+    Raises:
+        UsageError: several could be it.
+    """
+    named = {file: re.split(r"[^a-z]+", file.name.lower()) for file in _readable(folder)}
+    held = [f for f in named if f.name.split(".")[0] in stems] or [
+        file for file, words in named.items() if not set(words).isdisjoint(stems)
+    ]
+    if len(held) > 1:
+        raise UsageError(
+            f"'{folder}' has several files for '{split}': {clean(', '.join(f.name for f in held))}.",
+            f"Name one: --{split}_file FILE.",
         )
-    return found
+    return held[0] if held else None
 
 
 def is_own(task: Task) -> bool:
@@ -121,34 +135,25 @@ def file_of_split(task: Task, data: str, split: str) -> Path:
 
 
 def form_of(file: Path, kind: str) -> str:
-    """Gives the format of a file for a kind of task: of READERS.
-
-    Raises:
-        UsageError: its name says none.
-    """
-    form = FORMAT_BY_SUFFIX.get(file.suffix.lower())
-    if form is None:
-        raise UsageError(
-            f"'{file}' is none of {', '.join(FORMAT_BY_SUFFIX)}.", "Rename the file after what is in it."
-        )
-    as_json = file.suffix.lower() in (".json", ".jsonl")
-    if kind == "qa" and as_json and is_squad(file):
+    """Gives the format of a file for a kind of task: of READERS; raises InputError as `kind_of`."""
+    held = kind_of(file)
+    if kind == "qa" and held == "json" and is_squad(file):
         return "squad"
-    return "conll" if kind == "tagging" and not as_json else form
+    return "conll" if held == "words" or (kind == "tagging" and held not in RECORDS) else "own"
 
 
 def separator_of(file: Path, asked: str) -> str:
-    """Gives what separates the columns of a table, of DELIMITERS; "" for JSON.
+    """Gives what separates the columns of a table, of DELIMITERS; "" for JSON and Parquet.
 
     Raises:
         UsageError: there is no such separator.
     """
     if asked and asked not in DELIMITERS:
         raise UsageError(f"There is no separator {quote(asked)}.", f"One of {', '.join(DELIMITERS)}.")
-    suffix = file.suffix.lower()
-    if suffix in (".json", ".jsonl"):
+    kind = kind_of(file)
+    if kind in RECORDS:
         return ""
-    return asked or (delimiter_of(file) if suffix == ".csv" else "tab")
+    return asked or (delimiter_of(file) if kind == "csv" else "tab")
 
 
 def columns_of(

@@ -37,7 +37,21 @@ MAX_CLASSES = 50  # labels; more than this, and half of the rows, cannot be clas
 SNIFFED_ROWS = 200  # to tell a language
 MAX_LISTED_LABELS = 8  # labels that the line about the data repeats
 CHINESE_CHARACTER = re.compile(r"[\u4e00-\u9fff]")
+CHINESE_TEXT_METRICS = ("bleu-4", "bleu-1", "bleu-2", "bleu-3", "rouge-l")
+TEXT_METRICS = ("bleu", "chrf")
 TaskFields = dict[str, Any]  # fields of the task that is made
+
+
+def outline(kind: str) -> Task:
+    """Gives a task of a kind before its files are read: its head, and every metric that it may come to have."""
+    metrics = {
+        "classification": ("accuracy", "macro-f1"),
+        "regression": ("pearson", "spearman"),
+        "text2text": (*CHINESE_TEXT_METRICS, *TEXT_METRICS),
+    }
+    about: TaskFields = {"name": kind, **({"metrics": metrics[kind]} if kind in metrics else {})}
+    families = {"tagging": Tagging, "qa": QA, "text2text": Text2Text}
+    return families.get(kind, Classification)(**about)
 
 
 class TrainingFile(NamedTuple):
@@ -119,7 +133,7 @@ def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tupl
     reading = {**({"numbered": True} if numbered else {}), **({"separator": asked} if asked else {})}
     columns = ", ".join(f"{role} = {column if numbered else quote(column)}" for role, column in roles.items())
     about = [f"columns: {columns}" + (f" (not used: {clean(', '.join(unused))})" if unused else "")]
-    about += [f"separator: {separator}" if separator else "separator: none, JSON"]
+    about += [f"separator: {separator}" if separator else "separator: none, records"]
     return TrainingFile(file, form, roles, reading), about
 
 
@@ -248,7 +262,7 @@ def _qa(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tu
 def _text2text(source: TrainingFile, labels: tuple[str, ...], common: TaskFields) -> tuple[Task, list[str]]:
     target = source.roles["target"]
     chinese = _is_chinese(str(row.get(target)) for row in islice(source.rows(), SNIFFED_ROWS))
-    metrics = ("bleu-4", "bleu-1", "bleu-2", "bleu-3", "rouge-l") if chinese else ("bleu", "chrf")
+    metrics = CHINESE_TEXT_METRICS if chinese else TEXT_METRICS
     values = {"metrics": metrics, "tokenize": "" if chinese else "13a", **common}
     said = f"scored by {', '.join(metrics)} over {'characters' if chinese else 'words'}"
     return Text2Text(source=source.roles["source"], target=target, **values), [said]

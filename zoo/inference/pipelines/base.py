@@ -23,6 +23,7 @@ from zoo.inference.pipelines.files import items_of, write_answers
 from zoo.inference.pipelines.items import example_of, whole
 from zoo.tasks.classification import Classification, TextExample
 from zoo.tasks.features import Features, Ragged, join
+from zoo.tasks.readable import softmax as softmax
 from zoo.terminal import Progress
 from zoo.tokenization import Tokenizer
 
@@ -289,12 +290,6 @@ def features_of(rows: Mapping[str, Any], tokenizer: Tokenizer) -> Features:
     """What a tokenizer gave without padding, a row for each text."""
     columns: dict[str, Any] = {n: Ragged.of(rows[n]) for n in ("input_ids", "token_type_ids") if n in rows}
     return Features(columns, np.arange(len(rows["input_ids"])), pad_id=tokenizer.pad_token_id or 0)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis, float64."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -11,9 +11,10 @@ import numpy as np
 from zoo import metrics, tasks
 from zoo.errors import UsageError
 from zoo.inference.deployed import Deployed
-from zoo.inference.pipelines.base import Outputs, Pipeline, softmax
+from zoo.inference.pipelines.base import Outputs, Pipeline
 from zoo.inference.pipelines.items import text_of
-from zoo.tasks.features import Features, Ragged
+from zoo.tasks.features import Features
+from zoo.tasks.readable import mean_score, tag_scores
 from zoo.tasks.schemes import OUTSIDE_TAG, scheme_of
 from zoo.tasks.tagging import TaggedExample, Tagging
 from zoo.tasks.words import WORD_SPLITTERS, Span
@@ -63,7 +64,7 @@ class Ner(Pipeline):
         self, outputs: Outputs, features: Features, examples: Sequence[Sentence], **options: Any
     ) -> Sequence[Any]:
         tags = self.task.predictions(outputs, features, examples)
-        scores = _scores(outputs["logits"], features, examples)
+        scores = tag_scores(outputs["logits"], features, examples)
         return [self._entities(*row) for row in zip(examples, tags, scores, strict=True)]
 
     def _entities(self, example: Sentence, tags: Sequence[str], scores: np.ndarray) -> list[dict[str, Any]]:
@@ -74,8 +75,7 @@ class Ner(Pipeline):
         found = []
         for first, last, kind in spans:
             start, end = example.places[first][0], example.places[last][1]
-            held = scores[first : last + 1]
-            score = float(np.nanmean(held)) if not np.isnan(held).all() else 0.0
+            score = mean_score(scores[first : last + 1])
             found.append(
                 {"entity_group": kind, "word": example.text[start:end], "start": start, "end": end, "score": score}
             )
@@ -91,16 +91,3 @@ def tagging_of(deployed: Deployed) -> Tagging:
         limit = deployed.tokenizer.max_length or 512
         task = Tagging(name="entities", labels=labels, scheme=scheme_of(labels), metrics=(), max_length=limit)
     return task if task.stride is not None else replace(task, stride=SHARED_PIECES)
-
-
-def _scores(logits: Sequence[np.ndarray], features: Features, examples: Sequence[Sentence]) -> list[np.ndarray]:
-    """For each example the probability of each word's tag, NaN for a word without a piece."""
-    owned = features.notes["words"]
-    assert isinstance(owned, Ragged)
-    found = [np.full(len(example.words), np.nan) for example in examples]
-    for row, sample in enumerate(features.sample.tolist()):
-        words = owned[row]
-        at = np.flatnonzero(words >= 0)
-        if len(at):
-            found[sample][words[at]] = softmax(np.asarray(logits[row])[at]).max(axis=1)
-    return found
