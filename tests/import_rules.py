@@ -173,13 +173,12 @@ TABLE = (
         packages="aim mlflow tensorboardX visualdl",
         parts="zoo.errors zoo.files zoo.signals zoo.finetune.config",
     ),
-    Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
     Row("zoo/evaluate/__init__.py"),
     Row(
         "zoo/evaluate/__main__.py",
         parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.tasks zoo.finetune zoo.evaluate",
     ),
-    Row("zoo/evaluate/plot.py", packages="matplotlib", parts="zoo.finetune.plots zoo.tasks zoo.evaluate"),
+    Row("zoo/evaluate/plot.py", packages="matplotlib", parts="zoo.tasks zoo.evaluate"),
     Row(
         "zoo/evaluate/*",
         packages="numpy",
@@ -201,7 +200,7 @@ TABLE = (
     ),
     Row(
         "zoo/finetune/*",
-        packages=f"{FRAMEWORKS} jinja2 scipy",
+        packages=f"{FRAMEWORKS} jinja2 markupsafe scipy",
         parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
         " zoo.loading zoo.adapters zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
     ),

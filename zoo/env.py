@@ -157,6 +157,16 @@ def memory() -> int:
     return min(free, max(0, limit - used))
 
 
+def peak_memory() -> int:
+    """Gives the most bytes that this process has held at once, 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def threads() -> int:
     """Gives the number of threads that a network computes with: ZOO_THREADS, OMP_NUM_THREADS, else its cores."""
     return _wanted_threads() or _own_cores()

@@ -12,10 +12,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from zoo import files, signals, terminal
+from zoo import env, files, signals, terminal
 from zoo.errors import UsageError, ZooError
 from zoo.files import user_path
-from zoo.finetune import checkpoints, checks, given_rows, parallel
+from zoo.finetune import checkpoints, checks, given_rows, kept, parallel
 from zoo.finetune import run_folder as disk
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
 from zoo.finetune.data import Data, Sources, read_data
@@ -181,7 +181,8 @@ class Run:
         with self._recorded(record):
             best_update = self._train(model, splits, settings, objective) if objective else self._as_it_is(model)
             record |= self._judged(model, splits, best_update)
-            record |= {"status": "finished", "seconds": round(time.time() - began, 1)}
+            record |= {"status": "finished", "seconds": round(time.time() - began, 1), "memory": env.peak_memory()}
+            record["model_bytes"] = sum(f.stat().st_size for f in (self.place / "best").rglob("*") if f.is_file())
             if self.first:
                 self._report(record, splits)
         return record
@@ -302,6 +303,7 @@ class Run:
         model = load(self.place / "best")
         model.tokenizer = trained.tokenizer  # XLM-R's takes seconds to read
         results = {}
+        rows: list[kept.Kept] = []
         for name in ("dev", "test"):
             if name not in self.data.splits:
                 continue
@@ -318,13 +320,18 @@ class Run:
                 found.task.write_predictions(
                     self.place / "predictions", found.answers, split.examples, name, replace=True
                 )
-        return {"results": results, "best_update": update, "notes": self._notes(splits)}
+                rows += kept.rows_of(self.task if name == "dev" else found.task, found, split)
+        notes = self._notes(splits)
+        if self.first:
+            counts = [len(splits[name].examples) for name in results]
+            notes += kept.write(self.place / kept.FILE, rows, counts)
+        return {"results": results, "best_update": update, "notes": notes}
 
     def _report(self, record: dict[str, Any], splits: Mapping[str, Split]) -> None:
-        """The plots, report.html and run.json; the checkpoints have served."""
+        """report.html and run.json; the checkpoints have served."""
         compared, line = verdict(self.settled, [record])
         record |= {"summary": line, "comparisons": [asdict(c) for c in compared]}
-        lengths = splits["train"].features.lengths if "train" in splits else None
+        lengths = splits["train"].features.lengths.tolist() if "train" in splits else ()
         draw(self.place, record, self.settled, self.task, lengths)
         with signals.deferred():
             files.write_json(self.place / "run.json", record, replace=True)
