@@ -21,7 +21,7 @@ def blocks(page: str, language: str) -> list[tuple[str, str]]:
 def commands(page: str) -> list[list[str]]:
     """The words of every command line of a page; a line that ends in a backslash goes on."""
     lines = "".join(code for _, code in blocks(page, "bash")).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True) for line in lines if line.strip()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def zoo_commands(page: str) -> list[list[str]]:
