@@ -24,6 +24,20 @@ def loss_parity() -> str:
     return markdown(header, rows) + printed_by(found, "torch", "transformers")
 
 
+def lora() -> str:
+    """LoRA of ours and of peft."""
+    if (found := measured("lora")) is None:
+        return unmeasured("python -m benchmarks.parity.lora --save")
+    shown = ("outputs", "gradients", "losses", "peft's adapter opened", "ours opened by peft")
+    exact = ("gradients, ours from float64", "gradients, peft from float64")
+    rows = [(row["network"], row["head"], row["layers"], *(row[name] for name in (*shown, *exact)))
+            for row in found["rows"]]  # fmt: skip
+    version = found["rows"][0]["peft"]
+    return markdown(("network", "head", "layers", *shown, *exact), rows) + printed_by(found, "torch").replace(
+        "(paddle", f"(peft {version}, paddle"
+    )
+
+
 def score_parity() -> str:
     """Scores of a published network finetuned by ours and by transformers' Trainer."""
     if (found := measured("score_parity")) is None:

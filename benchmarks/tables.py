@@ -166,6 +166,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "inference_speed": speed_tables.inference_speed,
     "large": large,
     "learn_ner": finetuning_tables.learn_ner,
+    "lora": finetuning_tables.lora,
     "loss_parity": finetuning_tables.loss_parity,
     "ner_chain": speed_tables.ner_chain,
     "score_parity": finetuning_tables.score_parity,

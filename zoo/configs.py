@@ -35,7 +35,8 @@ def read(folder: Path) -> JsonObject:
             raise ConfigError(
                 f"{quote(str(folder), 200)} is an adapter (it has {ADAPTER_FILE}): changes to a model, "
                 "not the model.",
-                "Merge it with the library that made it (peft: model.merge_and_unload().save_pretrained(DIR)), "
+                "zoo.load(MODEL, adapter=DIR) merges it into the model; or merge it with the library that made it "
+                "(peft: model.merge_and_unload().save_pretrained(DIR)), "
                 "then give DIR.",
             )
         if not (folder / paddlenlp.LEGACY_CONFIG_FILE).is_file():

@@ -120,8 +120,8 @@ class Source:
         if checkpoint.path.name.startswith("adapter_"):
             raise CheckpointError(
                 f"'{checkpoint.path}' is an adapter: changes to a model, and not the model.",
-                "Merge it with the library that made it (peft: model.merge_and_unload().save_pretrained(DIR)), "
-                "then give DIR.",
+                "zoo.load(MODEL, adapter=DIR) merges it into the model; or merge it with the library that made it "
+                "(peft: model.merge_and_unload().save_pretrained(DIR)), then give DIR.",
             )
         if not checkpoint.infos:
             raise CheckpointError(f"'{checkpoint.path}' holds no tensor.", "Get the weight file again.")

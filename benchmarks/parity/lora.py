@@ -289,6 +289,7 @@ def measure(name: str, golden: bool) -> dict[str, object]:
         "last loss": round(their_losses[-1], 5),
         **{what: f"{value:.1e}" for what, value in differences.items()},
         **{f"gradients, {what}": f"{value:.1e}" for what, value in rounding.items()},
+        "peft": peft.__version__,
         "reached": max(differences.values()) <= GOAL,
     }
 

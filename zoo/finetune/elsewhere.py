@@ -19,6 +19,10 @@ OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("max_grad_norm", "clip_norm", "gradient_clip_val"), "--clip"),
     **dict.fromkeys(("adam_beta1", "adam_beta2", "adam_epsilon", "adam_betas", "adam_eps"), "--adam B1,B2,EPSILON"),
     "layerwise_lr_decay": "--layer_decay",
+    **dict.fromkeys(
+        ("lora_r", "lora_rank", "use_lora", "lora_alpha", "lora_dropout"), "--lora 8,alpha=16,dropout=0.1"
+    ),
+    **dict.fromkeys(("lora_target_modules", "target_modules"), "--lora 8,targets=query+value"),
     **dict.fromkeys(("hidden_dropout_prob", "attention_dropout", "classifier_dropout"), "--dropout"),
     "label_smoothing_factor": "--label_smoothing",
     **dict.fromkeys(("output_dir", "save_dir", "logging_dir"), "--out"),
