@@ -74,6 +74,10 @@ def _record(folder: Path, number: int) -> Path:
     return folder / DONE / f"{number:06d}.json"
 
 
+def _begun(folder: Path, number: int) -> Path:
+    return folder / DONE / f"{number:06d}.begun"
+
+
 # --- writing ---
 
 
@@ -119,7 +123,17 @@ def write_part(folder: Path, form: str, done: Done, answers: Answers) -> Done:
         names = FORMATS[form](folder, part_name(done.number), answers)
         done.files = {name: (folder / name).stat().st_size for name in names}
     files.write_json(_record(folder, done.number), asdict(done), replace=True)
+    _begun(folder, done.number).unlink(missing_ok=True)
     return done
+
+
+def begin(folder: Path, number: int, run: str) -> int:
+    """Notes that a part is begun; gives how often it has been in this run, this time included."""
+    file = _begun(folder, number)
+    held = Fields(read_object(file, error=InputError) if file.is_file() else {}, quote(str(file), 200), InputError)
+    count = 1 + (held.whole("count", 0) if held.text("run", "") == run else 0)
+    files.write_json(file, {"run": run, "count": count}, replace=True)
+    return count
 
 
 # --- reading ---

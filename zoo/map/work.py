@@ -78,7 +78,7 @@ def map_files(
 
     Args:
         model: what `zoo.pipeline` takes by name or as a folder.
-        inputs: .jsonl, .csv, .tsv, .txt (packed or not) and .parquet; patterns such as "data/*.csv" too.
+        inputs: .jsonl, .csv, .tsv, .txt (packed or not) and .parquet; shell patterns too.
         out: folder for the results, new or of the same job: see docs/bulk.md.
         task: a pipeline; "" for the one of the model's head.
         columns: role -> column, such as {"text": "body"}; the others are found by their names.
