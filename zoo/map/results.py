@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Done:
         bad: those that were not: row -> reason.
         files: name -> bytes; none where no row was answered.
         by: the engine.
+        wrong: how many are in `bad`, also where that was left out.
     """
 
     number: int
@@ -41,6 +42,11 @@ class Done:
     bad: dict[int, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     by: str = ""
+    wrong: int = 0
+
+    def counted(self) -> Done:
+        """Gives the same without the reasons, which would fill the memory."""
+        return replace(self, bad={})
 
 
 @dataclass
@@ -183,7 +189,7 @@ def done_of(number: int, document: JsonObject) -> Done:
     about = Fields(document, f"The record of part {number}", InputError)
     files_of = {name: size for name, size in about.object("files", {}).items() if files.is_name(name)}
     bad = {int(row): str(why) for row, why in about.object("bad", {}).items() if row.isdecimal()}
-    return Done(number, about.whole("rows", 0), bad, files_of, about.text("by", ""))
+    return Done(number, about.whole("rows", 0), bad, files_of, about.text("by", ""), len(bad))
 
 
 def tidy(folder: Path) -> None:
@@ -204,8 +210,8 @@ def write_errors(folder: Path, bad: Iterator[tuple[str, int, str]]) -> None:
 def write_manifest(folder: Path, found: Sequence[tuple[str, Done]]) -> None:
     """Writes manifest.json: every part with its input, rows and files. It is there when the job is done."""
     parts = [
-        {"input": name, "rows": done.rows, "bad": len(done.bad), "files": done.files, "by": done.by}
+        {"input": name, "rows": done.rows, "bad": done.wrong, "files": done.files, "by": done.by}
         for name, done in found
     ]
-    total = {"rows": sum(done.rows for _, done in found), "bad": sum(len(done.bad) for _, done in found)}
+    total = {"rows": sum(done.rows for _, done in found), "bad": sum(done.wrong for _, done in found)}
     files.write_json(folder / MANIFEST_FILE, {"format": FORMAT, **total, "parts": parts}, replace=True)
