@@ -272,6 +272,7 @@ TABLE = (
         packages="numpy paddle sentencepiece tokenizers torch",
         parts="zoo benchmarks",
     ),
+    Row("benchmarks/two_nodes.py", packages="ray"),
     Row("benchmarks/faults/readers.py", parts="benchmarks tests.hub"),
     Row("benchmarks/accuracy/ner_chain.py", parts="benchmarks examples.ner_chain"),
     Row(

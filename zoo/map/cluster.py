@@ -1,7 +1,8 @@
 """The parts of a job on a Ray cluster: each worker has a network and answers one part at a time.
 
-Needs the extra `ray`. Ray Data hands out the parts, starts workers anew and tries a part once more when its worker
-was lost; results go to the job's folder, so what a worker sends back is the record of a part.
+Needs the extra `ray`. Ray Data hands out the parts, starts lost workers anew and gives their parts to others.
+Results go to the job's folder, so what a worker sends back is the record of a part. How often a part was begun is
+noted there too: Ray itself also counts a try that found no worker.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from zoo import env
 from zoo.errors import UsageError, WorkerError, ZooError, to_install
 from zoo.files import clean, quote
 from zoo.map.job import JOB_FILE, Job, read_job
 from zoo.map.model import digest_of
-from zoo.map.results import Done, done_of
+from zoo.map.results import Done, begin, done_of
 from zoo.map.worker import Worker
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
@@ -29,10 +32,15 @@ USUAL_THREADS = 4  # of a worker, where its node has so many
 # Of a worker's threads: with all of them the processors of a small cluster would be taken, and whatever else Ray
 # wants to run would wait for ever.
 CPU_SHARE = 0.9
+ANSWER_SECONDS = 10
 START_SECONDS = 180  # that workers have to start
 IDLE_SECONDS = 4 * 3600  # without any part being done
 RESTARTS = 20  # of a worker
-MOST_SKIPPED = 20  # parts that may end their worker twice; more have another cause
+TRIES = 2  # of a part whose worker is lost meanwhile
+MOST_SKIPPED = 20  # parts that may end their workers; more have another cause
+MEMORY_HINT = (
+    "Is the memory large enough? More --threads make fewer workers. What is done is kept; the same command goes on."
+)
 # What workers of another machine would not know; no tokens, which Ray would show.
 PASSED_ON = (
     *("PYTHONPATH", "ZOO_HOME", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT"),
@@ -43,7 +51,7 @@ PASSED_ON = (
 def answered(job: Job, todo: Sequence[int], threads: int) -> Iterator[Done]:
     """Answers parts; gives the record of each when it is done, in any order.
 
-    A part that ends its worker twice has none.
+    A part that ends its worker TRIES times has none.
 
     Args:
         job: written into its folder, which all nodes share.
@@ -60,48 +68,65 @@ def answered(job: Job, todo: Sequence[int], threads: int) -> Iterator[Done]:
         parts = ray.data.from_items([{"part": n} for n in todo], override_num_blocks=len(todo))
         found = parts.map_batches(
             _Actor,
-            fn_constructor_args=(str(job.folder),),
+            fn_constructor_args=(str(job.folder), uuid4().hex),
             batch_size=1,
             num_cpus=CPU_SHARE * each,
             compute=ray.data.ActorPoolStrategy(
                 min_size=1, max_size=count, initial_size=count, max_tasks_in_flight_per_actor=1
             ),
             max_restarts=RESTARTS,
-            max_task_retries=1,
+            max_task_retries=-1,
             runtime_env={"env_vars": _variables(each)},
         )
         logging.getLogger("zoo").info("Ray: %d workers, %d threads each", count, each)
+        skipped = 0
         with _explained(ray):
             for row in found.iter_rows():
                 said = json.loads(row["said"])
                 if "message" in said:
                     raise WorkerError(said["message"], said["hint"])
-                yield done_of(int(row["part"]), said)
+                if said:
+                    yield done_of(int(row["part"]), said)
+                elif (skipped := skipped + 1) > MOST_SKIPPED:
+                    raise WorkerError(
+                        f"More than {MOST_SKIPPED} parts ended their worker {TRIES} times.", MEMORY_HINT
+                    )
 
 
 class _Actor:
-    """What a worker does. It says errors of the zoo as data, because Ray would wrap them in its own."""
+    """What a worker does. It says errors of the zoo as data, because Ray would wrap them in its own.
 
-    def __init__(self, folder: str) -> None:
-        self.folder = Path(folder)
+    Args:
+        folder: of the job.
+        run: what tells this run of the command from another.
+    """
+
+    def __init__(self, folder: str, run: str) -> None:
+        self.folder, self.run = Path(folder), run
         self.worker: Worker | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         number = int(batch["part"][0])
         try:
-            self.worker = self.worker or _worker(self.folder)
-            said = asdict(self.worker.do(number))
+            said = self._do(number)
         except ZooError as error:
             said = {"message": error.message, "hint": error.hint}
         return {"part": [number], "said": [json.dumps(said)]}
 
+    def _do(self, number: int) -> dict[str, Any]:
+        """Gives the record of a part; nothing for one that has been begun too often."""
+        if not (self.folder / JOB_FILE).is_file():
+            raise UsageError(
+                f"A worker on {os.uname().nodename} finds no {quote(str(self.folder / JOB_FILE), 200)}.",
+                "--out and the inputs must be on a file system that all nodes share.",
+            )
+        if begin(self.folder, number, self.run) > TRIES:
+            return {}
+        self.worker = self.worker or _worker(self.folder)
+        return asdict(self.worker.do(number))
+
 
 def _worker(folder: Path) -> Worker:
-    if not (folder / JOB_FILE).is_file():
-        raise UsageError(
-            f"A worker on {os.uname().nodename} finds no {quote(str(folder / JOB_FILE), 200)}.",
-            "--out and the inputs must be on a file system that all nodes share.",
-        )
     job = read_job(folder)
     if digest_of(job.question.model) != job.question.digest:
         raise UsageError(
@@ -123,19 +148,36 @@ def _connected() -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _check_address()
     address = os.environ.get(ADDRESS_VARIABLE)
     given: dict[str, Any] = {"address": address} if address else {"address": "local", "include_dashboard": False}
     try:
         ray.init(**given, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise WorkerError(
-            f"No Ray cluster answers at {quote(address or 'this machine', 200)}: {clean(str(error), 200)}.",
-            f"Start one (ray start --head), or leave {ADDRESS_VARIABLE} out for one of this machine.",
-        ) from None
+        raise _no_cluster(error) from None
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_address() -> None:
+    """Raises WorkerError where nobody listens; Ray itself would try for minutes."""
+    host, _, port = os.environ.get(ADDRESS_VARIABLE, "").rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(error) from None
+
+
+def _no_cluster(error: Exception) -> WorkerError:
+    where = os.environ.get(ADDRESS_VARIABLE) or "this machine"
+    return WorkerError(
+        f"No Ray cluster answers at {quote(where, 200)}: {clean(str(error), 200)}.",
+        f"Start one (ray start --head), or leave {ADDRESS_VARIABLE} out for one of this machine.",
+    )
 
 
 def _cores(ray: Any) -> list[int]:
@@ -192,6 +234,5 @@ def _explained(ray: Any) -> Iterator[None]:
     except ray.exceptions.RayError as error:
         raise WorkerError(
             f"Ray gave up: {clean(str(error).strip().splitlines()[0], 200)}.",
-            f"If more than {MOST_SKIPPED} parts ended their worker twice there may be too little memory: more "
-            "--threads make fewer workers. What is done is kept; the same command goes on.",
+            MEMORY_HINT,
         ) from None

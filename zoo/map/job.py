@@ -21,6 +21,7 @@ FORMAT = 1
 JOB_FILE = "job.json"
 MAX_JOB_BYTES = 1 << 28  # some million parts
 OTHER = "Give another --out."
+OPTIONS = {"ident": "id", "part_rows": "part-rows"}  # of the command, where a field has another name
 ANOTHER = "Give the command as it was, or another --out."
 
 
@@ -109,7 +110,13 @@ class Job:
         self.rows = sum(place.part.rows for place in self.parts)
 
     def reader(self, source: Source) -> Reader:
-        """Opens an input for the columns that the job needs."""
+        """Opens an input for the columns that the job needs.
+
+        Raises:
+            UsageError: it has changed since the job began.
+        """
+        if not source.unchanged():
+            raise changed(source, self.folder)
         ident = [self.question.ident] if self.question.ident else []
         return open_reader(Path(source.path), source.form, [*dict.fromkeys([*source.roles.values(), *ident])])
 
@@ -173,7 +180,7 @@ def check(job: Job, question: Question, inputs: Mapping[Path, str]) -> None:
     before, now = asdict(job.question), asdict(question)
     for name in before:
         if before[name] != now[name]:
-            said = f"{name} was {quote(before[name])} and is {quote(now[name])}"
+            said = f"{OPTIONS.get(name, name)} was {quote(before[name])} and is {quote(now[name])}"
             if name == "digest":
                 said = f"the files of the model {quote(question.model, 200)} have changed since it began"
             raise UsageError(f"{where}: {said}.", ANOTHER)
@@ -184,10 +191,13 @@ def check(job: Job, question: Question, inputs: Mapping[Path, str]) -> None:
         raise UsageError(f"{where}, of other inputs: {said}.", ANOTHER)
     for source in job.sources:
         if not source.unchanged():
-            raise UsageError(
-                f"{quote(source.name, 200)} has changed since the job in {quote(str(job.folder), 200)} began.",
-                OTHER,
-            )
+            raise changed(source, job.folder)
+
+
+def changed(source: Source, folder: Path) -> UsageError:
+    """Makes the error for an input that is no longer what it was."""
+    said = f"{quote(source.name, 200)} has changed since the job in {quote(str(folder), 200)} began."
+    return UsageError(said, OTHER)
 
 
 def _say(source: Source) -> None:

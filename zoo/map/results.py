@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Done:
         bad: those that were not: row -> reason.
         files: name -> bytes; none where no row was answered.
         by: the engine.
+        wrong: how many are in `bad`, also where that was left out.
     """
 
     number: int
@@ -41,6 +42,11 @@ class Done:
     bad: dict[int, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     by: str = ""
+    wrong: int = 0
+
+    def counted(self) -> Done:
+        """Gives the same without the reasons, which would fill the memory."""
+        return replace(self, bad={})
 
 
 @dataclass
@@ -72,6 +78,10 @@ def part_name(number: int) -> str:
 
 def _record(folder: Path, number: int) -> Path:
     return folder / DONE / f"{number:06d}.json"
+
+
+def _begun(folder: Path, number: int) -> Path:
+    return folder / DONE / f"{number:06d}.begun"
 
 
 # --- writing ---
@@ -119,7 +129,17 @@ def write_part(folder: Path, form: str, done: Done, answers: Answers) -> Done:
         names = FORMATS[form](folder, part_name(done.number), answers)
         done.files = {name: (folder / name).stat().st_size for name in names}
     files.write_json(_record(folder, done.number), asdict(done), replace=True)
+    _begun(folder, done.number).unlink(missing_ok=True)
     return done
+
+
+def begin(folder: Path, number: int, run: str) -> int:
+    """Notes that a part is begun; gives how often it has been in this run, this time included."""
+    file = _begun(folder, number)
+    held = Fields(read_object(file, error=InputError) if file.is_file() else {}, quote(str(file), 200), InputError)
+    count = 1 + (held.whole("count", 0) if held.text("run", "") == run else 0)
+    files.write_json(file, {"run": run, "count": count}, replace=True)
+    return count
 
 
 # --- reading ---
@@ -169,7 +189,7 @@ def done_of(number: int, document: JsonObject) -> Done:
     about = Fields(document, f"The record of part {number}", InputError)
     files_of = {name: size for name, size in about.object("files", {}).items() if files.is_name(name)}
     bad = {int(row): str(why) for row, why in about.object("bad", {}).items() if row.isdecimal()}
-    return Done(number, about.whole("rows", 0), bad, files_of, about.text("by", ""))
+    return Done(number, about.whole("rows", 0), bad, files_of, about.text("by", ""), len(bad))
 
 
 def tidy(folder: Path) -> None:
@@ -190,8 +210,8 @@ def write_errors(folder: Path, bad: Iterator[tuple[str, int, str]]) -> None:
 def write_manifest(folder: Path, found: Sequence[tuple[str, Done]]) -> None:
     """Writes manifest.json: every part with its input, rows and files. It is there when the job is done."""
     parts = [
-        {"input": name, "rows": done.rows, "bad": len(done.bad), "files": done.files, "by": done.by}
+        {"input": name, "rows": done.rows, "bad": done.wrong, "files": done.files, "by": done.by}
         for name, done in found
     ]
-    total = {"rows": sum(done.rows for _, done in found), "bad": sum(len(done.bad) for _, done in found)}
+    total = {"rows": sum(done.rows for _, done in found), "bad": sum(done.wrong for _, done in found)}
     files.write_json(folder / MANIFEST_FILE, {"format": FORMAT, **total, "parts": parts}, replace=True)

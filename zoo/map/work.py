@@ -59,7 +59,7 @@ class Summary:
 
 def map_files(
     model: str | os.PathLike[str],
-    inputs: Sequence[str | os.PathLike[str]],
+    inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     task: str = "",
     *,
@@ -78,7 +78,7 @@ def map_files(
 
     Args:
         model: what `zoo.pipeline` takes by name or as a folder.
-        inputs: .jsonl, .csv, .tsv, .txt (packed or not) and .parquet; patterns such as "data/*.csv" too.
+        inputs: .jsonl, .csv, .tsv, .txt (packed or not) and .parquet; shell patterns too.
         out: folder for the results, new or of the same job: see docs/bulk.md.
         task: a pipeline; "" for the one of the model's head.
         columns: role -> column, such as {"text": "body"}; the others are found by their names.
@@ -112,7 +112,8 @@ def map_files(
         from zoo.map import parquet
 
         parquet.check()
-    found, target = find([os.fspath(name) for name in inputs]), real_folder(out)
+    named = [inputs] if isinstance(inputs, str | os.PathLike) else inputs
+    found, target = find([os.fspath(name) for name in named]), real_folder(out)
     if not found:
         raise UsageError("There is no input.", "Give one file or more.")
     name = settled(model)
@@ -160,27 +161,26 @@ def _job(folder: Path, question: Question, inputs: Mapping[Path, str]) -> Job:
 
 
 def _run(job: Job, threads: int, ray: bool) -> Summary:
-    held = {n: done for n in range(len(job.parts)) if (done := results.read_done(job.folder, n)) is not None}
-    before = sum(done.rows for done in held.values())
-    todo = [n for n in range(len(job.parts)) if n not in held]
+    found = {n: results.read_done(job.folder, n) for n in range(len(job.parts))}
+    held = {n: done.counted() for n, done in found.items() if done is not None}
+    before, todo = sum(done.rows for done in held.values()), [n for n in found if n not in held]
     if held:
         log.info("%s of %s parts are done already", f"{len(held):,}", f"{len(job.parts):,}")
     start = time.monotonic()
     if todo:
         (job.folder / results.MANIFEST_FILE).unlink(missing_ok=True)
         for done in _told(job, held, _answered(job, todo, threads, ray)):
-            held[done.number] = done
+            held[done.number] = done.counted()
     seconds = time.monotonic() - start
-    skipped = [n for n in todo if n not in held]
+    skipped = len(job.parts) - len(held)
     results.write_errors(job.folder, _bad(job, held))
     if not skipped:
-        names = [place.source.name for place in job.parts]
-        results.write_manifest(job.folder, [(names[n], held[n]) for n in range(len(names))])
-    rows, bad = (sum(count) for count in zip(*((d.rows, len(d.bad)) for d in held.values()), (0, 0), strict=True))
+        results.write_manifest(job.folder, [(place.source.name, held[n]) for n, place in enumerate(job.parts)])
+    rows, bad = (sum(getattr(done, name) for done in held.values()) for name in ("rows", "wrong"))
     by = tuple(sorted({done.by for done in held.values()}))
     if len(by) > 1:
         log.warning("The parts were answered by %s; --engine and --precision settle it.", " and ".join(by))
-    return Summary(str(job.folder), rows, bad, len(held), len(skipped), rows - before, seconds, by)
+    return Summary(str(job.folder), rows, bad, len(held), skipped, rows - before, seconds, by)
 
 
 def _answered(job: Job, todo: Sequence[int], threads: int, ray: bool) -> Iterable[Done]:
@@ -241,4 +241,5 @@ def _bad(job: Job, held: Mapping[int, Done]) -> Iterator[tuple[str, int, str]]:
         if number not in held:
             yield source.name, part.row, KILLED.format(rows=part.rows)
             continue
-        yield from ((source.name, row, reason) for row, reason in held[number].bad.items())
+        if held[number].wrong and (done := results.read_done(job.folder, number)):
+            yield from ((source.name, row, reason) for row, reason in done.bad.items())

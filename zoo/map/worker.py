@@ -56,7 +56,11 @@ class Worker:
             answers.answers.append(answer)
             if self.job.question.ident:
                 answers.ids.append(ident)
-        done.rows, done.bad = len(answers.rows), dict(sorted(done.bad.items()))
+        done.rows, done.wrong, done.bad = len(answers.rows), len(done.bad), dict(sorted(done.bad.items()))
+        if done.rows + done.wrong != self.job.parts[number].part.rows:
+            raise InputError(
+                f"{quote(answers.file, 200)} has changed meanwhile.", "Start again with another --out."
+            )
         return write_part(self.job.folder, self.job.question.format, done, answers)
 
     def _items(self, number: int, known: list[tuple[int, Any]], bad: dict[int, str]) -> Iterator[Any]:
