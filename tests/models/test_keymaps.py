@@ -111,7 +111,9 @@ def test_unknown_key_is_an_error() -> None:
         table("xlmr").plan(["roberta.encoder.layer.0.adapter.weight"])
 
 
-DIALECTS = [(f, d) for f in ("xlmr", "structbert", "funnel") for d in import_module(f"zoo.models.{f}.keymap").PADDLENLP]
+DIALECTS = [
+    (f, d) for f in ("xlmr", "structbert", "funnel") for d in import_module(f"zoo.models.{f}.keymap").PADDLENLP
+]
 
 
 @pytest.mark.parametrize(("family", "dialect"), DIALECTS, ids=lambda value: getattr(value, "stem", ""))
