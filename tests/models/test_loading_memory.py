@@ -82,7 +82,7 @@ def write(folder: Path) -> tuple[int, int, int]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_more_than_the_weights_and_a_shard(tmp_path: Path) -> None:
     weights, shard, tensor = write(tmp_path / "source")
-    assert weights > 300 << 20 and shard >= tensor
+    assert weights > 300_000_000 and shard >= tensor
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "source"), str(tmp_path / "converted")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
