@@ -18,6 +18,7 @@ from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
 
 KEYS = Path(__file__).parent / "keys"
+TOO_LARGE = ("facebook/xlm-roberta-xl", "facebook/xlm-roberta-xxl")  # to be proven whole
 
 
 def document(card: Card) -> str:
@@ -43,7 +44,7 @@ def document(card: Card) -> str:
 
 
 def main() -> None:
-    for name in MODELS:
+    for name in (*MODELS, *TOO_LARGE):
         card = registry.info(name)
         if not card.parameters:  # its published sizes are not known
             continue

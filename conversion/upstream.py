@@ -40,6 +40,7 @@ FAIRSEQ = Upstream("model.pt", "fairseq")
 
 FORMS = {
     "veco-large": ZIP,
+    "facebook/xlm-roberta-xxl": ZIP,
     "palm-zh-base": PALM,
     "veco-large-nlg": FAIRSEQ,
     "microsoft/infoxlm-base": HALF,

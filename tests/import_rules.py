@@ -126,6 +126,7 @@ TABLE = (
     Row(
         "zoo/models/palm/v2/*", packages=FRAMEWORKS, parts="zoo.errors zoo.files zoo.models.common zoo.models.palm"
     ),
+    Row("zoo/models/xlmr/config.py", parts="zoo.errors zoo.files zoo.checkpoint.rules zoo.models.common"),
     Row("zoo/models/veco/config.py", parts="zoo.errors zoo.files zoo.checkpoint.rules zoo.models.common"),
     Row(
         "zoo/models/*",

@@ -76,6 +76,8 @@ def test_every_family_and_checkpoint_of_the_zoo_is_there() -> None:
     [
         ("xlmr-base", False, 1, "mlm"),
         ("xlmr-large", False, 1, "mlm"),
+        ("xlmr-xl", False, 1, "mlm"),
+        ("xlmr-xxl", False, 1, "mlm"),
         ("infoxlm-base", False, 1, "mlm"),
         ("infoxlm-large", False, 1, "mlm"),
         ("joeddav/xlm-roberta-large-xnli", False, 1, "nli"),
@@ -195,6 +197,8 @@ def test_a_name_like_nothing_gets_no_suggestion() -> None:
         ({"model_type": "xlm-roberta", "architectures": None}, "xlmr", "XLMRobertaModel", None),
         ({"model_type": "roberta", "architectures": []}, "xlmr", "RobertaModel", None),
         ({"model_type": "camembert"}, "xlmr", "CamembertModel", None),
+        ({"model_type": "xlm-roberta-xl"}, "xlmr_xl", "XLMRobertaXLModel", None),
+        ({"architectures": ["XLMRobertaXLForMaskedLM"]}, "xlmr_xl", "XLMRobertaXLForMaskedLM", "mlm"),
         (
             {
                 "architectures": ["XLMRobertaModel"],
@@ -209,7 +213,7 @@ def test_a_name_like_nothing_gets_no_suggestion() -> None:
 def test_who_runs_a_config(config: dict, family: str, architecture: str, task: str | None) -> None:
     found = registry.family_of(config)
     assert (found[0].name, found[1].name, found[1].task) == (family, architecture, task)
-    assert found[1].module in {"zoo.models.xlmr", "zoo.models.structbert"}
+    assert found[1].module in {"zoo.models.xlmr", "zoo.models.xlmr_xl", "zoo.models.structbert"}
 
 
 @pytest.mark.parametrize(
@@ -217,7 +221,7 @@ def test_who_runs_a_config(config: dict, family: str, architecture: str, task: s
     [
         {},
         {"model_type": "gpt2"},
-        {"architectures": ["XLMRobertaXLModel"], "model_type": "xlm-roberta"},
+        {"architectures": ["XLMModel"], "model_type": "xlm-roberta"},
         {"architectures": ["BertLMHeadModel"], "model_type": "bert"},
         {"architectures": 3, "model_type": ["bert"]},
         {"zoo": {"architecture": "NoSuchModel"}, "architectures": ["BertModel"]},

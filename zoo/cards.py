@@ -76,6 +76,8 @@ class Architecture:
         task: the head the name implies; None for the bare network.
         keys: what only its config.json has, where one `model_type` stands for two networks and no class is named.
         fairseq: what fairseq's own checkpoints call it (`--arch`); they have no config.json.
+        fairseq_keys: starts of names of tensors, each of which tells these checkpoints from others, where `--arch`
+            does not.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Architecture:
     task: str | None = None
     keys: tuple[str, ...] = ()
     fairseq: tuple[str, ...] = ()
+    fairseq_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

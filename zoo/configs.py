@@ -68,6 +68,6 @@ def _fairseq(file: Path) -> JsonObject:
     with open_checkpoint(file) as checkpoint:
         shapes = {name: info.shape for name, info in checkpoint.infos.items()}
         args = checkpoint.extras
-    module = registry.fairseq(args.get("arch")).module
+    module = registry.fairseq(args.get("arch"), shapes).module
     found: JsonObject = import_module(f"{module}.config").Config.of_fairseq(args, shapes)
     return found

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 
 import numpy as np
 
 from zoo.cards import Architecture
 from zoo.checkpoint import Checkpoint, backward, widen
+from zoo.checkpoint.dialect import Spelling
 from zoo.checkpoint.keymap import KeyMap
+from zoo.checkpoint.respell import respell
 from zoo.checkpoint.rules import NETWORK_PREFIXES, UNUSED_PREFIX, Plan, Shape, Step, group_of
 from zoo.checkpoint.shapes import source_shapes
 from zoo.errors import CheckpointError, KeyRuleError, UsageError
@@ -49,6 +52,12 @@ def form_of(checkpoint: Checkpoint, config: Mapping[str, object], architecture: 
     if marked or len(readers) == 1:
         return marked or readers[0]
     return PADDLENLP if VERSION_KEY in config else TORCH
+
+
+def spelling_of(architecture: Architecture) -> Spelling | None:
+    """Gives fairseq's names for the keys of a network's table; None where fairseq has no such network."""
+    found: Spelling | None = getattr(import_module(f"{architecture.module}.keymap"), "FAIRSEQ", None)
+    return found
 
 
 def _knows(keymap: KeyMap, keys: Iterable[str]) -> bool:
@@ -125,6 +134,8 @@ class Source:
             )
         if not checkpoint.infos:
             raise CheckpointError(f"'{checkpoint.path}' holds no tensor.", "Get the weight file again.")
+        if (spelling := spelling_of(architecture)) and spelling.fits(checkpoint.infos):
+            respell(checkpoint, spelling)
         form = form_of(checkpoint, config, architecture)
         if form == PADDLENLP:  # numpy has no bfloat16: Paddle gives its bits, and has no 16-bit integers of its own
             bits = {n: replace(i, dtype="BF16") for n, i in checkpoint.infos.items() if i.dtype == "U16"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import import_module
@@ -194,8 +194,12 @@ def family_of(config: Mapping[str, object]) -> tuple[Family, Architecture]:
     return found
 
 
-def fairseq(arch: object) -> Architecture:
-    """Finds who runs a checkpoint of fairseq, by the `--arch` among its training options.
+def fairseq(arch: object, keys: Iterable[str] = ()) -> Architecture:
+    """Finds who runs a checkpoint of fairseq, by the `--arch` among its training options or the names in it.
+
+    Args:
+        arch: the option.
+        keys: names of its tensors.
 
     Raises:
         ConfigError: no family knows it.
@@ -207,9 +211,14 @@ def fairseq(arch: object) -> Architecture:
     """
     known = {name: a for one in families() for a in one.architectures for name in a.fairseq}
     if not isinstance(arch, str) or arch not in known:
+        by_key = {key: a for a in architectures() for key in a.fairseq_keys}
+        if found := next((a for start, a in by_key.items() if any(k.startswith(start) for k in keys)), None):
+            return found
+        others = ", ".join(f.title for f in families() if any(a.fairseq_keys for a in f.architectures))
         raise ConfigError(
             f"The checkpoint is fairseq's, of the architecture {quote(arch)}, which the zoo does not read.",
-            f"It reads {', '.join(known)}; of other models the form that transformers wrote, with a config.json.",
+            f"It reads {', '.join(known)} and {others}; of other models the form that transformers wrote, with a "
+            "config.json.",
         )
     return known[arch]
 

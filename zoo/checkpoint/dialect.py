@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from zoo.checkpoint.keymap import KeyMap
@@ -35,3 +36,30 @@ class Dialect:
     activations: tuple[str, ...] = ("gelu", "relu")
     aliases: tuple[str, ...] = ()
     pretraining: str = ""
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How another library spells the keys of a key table.
+
+    Attributes:
+        mark: a part of keys that only its files have.
+        names: pattern of a whole key -> the names that replace it; several are equal parts along the first axis,
+            and none means that it is left out. The first pattern that matches counts; other keys stay.
+        zeros: key that its files lack and that is zero -> a key of the same width, which it gets one row of.
+    """
+
+    mark: str
+    names: tuple[tuple[str, tuple[str, ...]], ...]
+    zeros: Mapping[str, str] = field(default_factory=dict)
+
+    def fits(self, keys: Iterable[str]) -> bool:
+        """Tells whether the other library wrote the file with these keys."""
+        return any(self.mark in key for key in keys)
+
+    def of(self, key: str) -> tuple[str, ...]:
+        """Gives the names of the parts of a key."""
+        for pattern, names in self.names:
+            if found := re.fullmatch(pattern, key):
+                return tuple(found.expand(name) for name in names)
+        return (key,)

@@ -46,7 +46,7 @@ class Checkpoint:
         self.format = parts[0][2].format
         self.metadata: dict[str, str] = {}
         self.extras: dict[str, Any] = {}
-        self._places: dict[str, tuple[Path, memoryview, StoredTensor]] = {}
+        places: dict[str, tuple[Path, memoryview, StoredTensor]] = {}
         self._whole: set[int] = set()  # ids of the members whose checksums were compared
         for file, data, content in parts:
             self.metadata |= content.metadata
@@ -56,11 +56,21 @@ class Checkpoint:
                     name.isprintable() and len(name) <= MAX_NAME_CHARACTERS
                 ):  # keeps every later message fit to print
                     raise damaged(f"{shown(file)} has a tensor called {quote(name)}, which is no name of one.")
-                if name in self._places:
-                    raise CheckpointError(f"{quote(name)} is both in {shown(self._places[name][0])} and in "
+                if name in places:
+                    raise CheckpointError(f"{quote(name)} is both in {shown(places[name][0])} and in "
                                           f"{shown(file)}.")  # fmt: skip
-                self._places[name] = file, data, stored
-        self.infos: dict[str, TensorInfo] = {name: place[2].info for name, place in self._places.items()}
+                places[name] = file, data, stored
+        self.places = places
+
+    @property
+    def places(self) -> dict[str, tuple[Path, memoryview, StoredTensor]]:
+        """Gives the place of every tensor: the weight file, its bytes, and where they are in it."""
+        return self._places
+
+    @places.setter
+    def places(self, places: dict[str, tuple[Path, memoryview, StoredTensor]]) -> None:
+        self._places = places
+        self.infos: dict[str, TensorInfo] = {name: place[2].info for name, place in places.items()}
 
     def read(self, name: str) -> np.ndarray:
         """Gives a tensor as a view of the file, also where it is strided; bfloat16 as uint16.

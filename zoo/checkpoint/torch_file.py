@@ -171,8 +171,7 @@ def unwrap(root: object, source: str) -> tuple[dict[str, Any], dict]:
     for _ in range(8):
         if not isinstance(root, dict):
             break
-        if isinstance(root.get("args"), Namespace):
-            args = root["args"]
+        args = _options(root) or args
         inner = [name for name in WRAPPER_KEYS if isinstance(root.get(name), dict) and root[name]]
         if not inner:
             break
@@ -189,6 +188,15 @@ def unwrap(root: object, source: str) -> tuple[dict[str, Any], dict]:
     if bad := [key for key, value in root.items() if isinstance(value, TorchTensor) and not isinstance(key, str)]:
         raise damaged(f"{source} has a tensor without a name (its key is {quote(bad[0])}).")
     return root, args
+
+
+def _options(root: dict) -> dict:
+    """Gives the arguments that fairseq keeps beside a model: `args`, or since 0.10.1 `cfg.model`."""
+    if isinstance(root.get("args"), Namespace):
+        return root["args"]
+    cfg = root.get("cfg")
+    model = cfg.get("model") if isinstance(cfg, dict) else None
+    return model if isinstance(model, dict) else {}
 
 
 def plain(values: dict, source: str) -> dict[str, Any]:

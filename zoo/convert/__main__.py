@@ -16,6 +16,7 @@ from typing import Any
 
 from zoo import arguments, files, processes, signals, terminal
 from zoo.convert import plan
+from zoo.convert.memory import Needs
 from zoo.convert.plan import FORMATS, Job, Planned
 from zoo.errors import UsageError, ZooError
 
@@ -230,7 +231,8 @@ def _show(rows: Sequence[Planned], given: argparse.Namespace) -> int:
     free = plan.free_at(Path(rows[0].target)) if rows else 0
     fetch, disk = sum(r.fetch for r in rows), sum(r.disk for r in rows)
     if given.json:
-        terminal.print_json({"models": [vars(r) for r in rows], "fetch": fetch, "disk": disk, "free": free})
+        plain = [{**vars(r), "network": r.network and r.network.plain()} for r in rows]
+        terminal.print_json({"models": plain, "fetch": fetch, "disk": disk, "free": free})
     else:
         header = ("model", "licence", "to fetch", "here", "memory", "disk", "state")
         cells = [
@@ -245,10 +247,24 @@ def _show(rows: Sequence[Planned], given: argparse.Namespace) -> int:
         terminal.table(cells, header, right=(2, 3, 4, 5))
         for row in rows:
             print(f"{row.name} -> {row.target}" if not row.error else f"{row.name}: {row.error}")
+        for row in rows:
+            if row.network:
+                print(_needs(row.name, row.network))
         short = " This is not enough." if free < fetch + disk else ""
         sizes = [terminal.size(count) for count in (fetch, disk, free)]
         print("to fetch {}, to write {}; {} are free.{}".format(*sizes, short))
     return 1 if any(r.error for r in rows) else 0
+
+
+def _needs(name: str, network: Needs) -> str:
+    """One line: the memory of the network when it is used."""
+    kept = [f"{terminal.size(size)} at {b} x {t}" for (b, t), size in network.activations.items()]
+    return (
+        f"{name}, {network.parameters:,} parameters: float32 {terminal.size(network.float32)}, "
+        f"float16 or bfloat16 {terminal.size(network.half)}, while the published file is loaded "
+        f"{terminal.size(network.loading)}, in training with AdamW {terminal.size(network.training)}"
+        + (f" and for activations {', '.join(kept)} tokens" if kept else "")
+    )
 
 
 if __name__ == "__main__":

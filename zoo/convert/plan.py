@@ -11,6 +11,7 @@ from zoo import hub, registry
 from zoo.cards import Card
 from zoo.checkpoint.keymap import KeyMap
 from zoo.convert.certificate import Certificate, rules_version
+from zoo.convert.memory import Needs
 from zoo.errors import UnknownModelError, UsageError, ZooError
 from zoo.files import user_path
 from zoo.mark import Mark
@@ -33,7 +34,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Planned:
-    """A job and what it needs, in bytes; 0 is unknown. `state` is "to do", "done" or "not reachable"."""
+    """A job and what it needs, in bytes; 0 is unknown. `state` is "to do", "done" or "not reachable".
+
+    `memory` is the conversion's; `network` is what the network takes afterwards, None where its size is not known.
+    """
 
     name: str
     licence: str
@@ -44,6 +48,7 @@ class Planned:
     target: str
     state: str
     error: str = ""
+    network: Needs | None = None
 
 
 def names_of(given: Sequence[str], everything: bool) -> list[str]:
@@ -118,12 +123,13 @@ def survey(job: Job, verify: bool) -> Planned:
     except ZooError as failure:
         error = failure.message
         fetch = weights = next((s.size for s in card.sources if s.size), 4 * card.parameters) if card else 0
+    network = Needs.of(card.parameters, card.config) if card and card.parameters else None
     if is_done(job.target, sizes, verify):
-        return Planned(job.name, _licence(card), 0, cached, 0, 0, str(job.target), "done")
+        return Planned(job.name, _licence(card), 0, cached, 0, 0, str(job.target), "done", network=network)
     disk = 4 * card.parameters if card and card.parameters else weights
     memory = memory_needed(card.config if card else {}, disk, verify)
     state = "not reachable" if error else "to do"
-    return Planned(job.name, _licence(card), fetch, cached, memory, disk, str(job.target), state, error)
+    return Planned(job.name, _licence(card), fetch, cached, memory, disk, str(job.target), state, error, network)
 
 
 def _licence(card: Card | None) -> str:

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.errors import CheckpointError, InputError
-from zoo.files import quote, read_bytes, read_text
+from zoo.files import read_bytes
 from zoo.models.veco.config import Config
 from zoo.tokenization import Layout, Tokenizer
 from zoo.tokenization.classes import FILE_BY_KIND, ROBERTA_TOKENS
+from zoo.tokenization.dictionary import read_dictionary
 from zoo.tokenization.load import DICTIONARY_FILE
 from zoo.tokenization.options import converted
 from zoo.tokenization.sentence import FIRST_TOKENS, MASK_TOKEN, SentencePiece
@@ -153,20 +154,3 @@ def load(folder: Path, config: Config) -> Tokenizer:
         words.append(MASK_TOKEN)
     engine = SentencePiece(read_bytes(model, limit=MAX_VOCABULARY_BYTES), (), model, words)
     return TranslationTokenizer(engine, config.max_position_embeddings, [model, listing])
-
-
-def read_dictionary(file: Path) -> list[str]:
-    """The tokens of a dict.txt, in the order of their ids: "token count" a line.
-
-    Raises:
-        CheckpointError: a line is something else, or a token comes twice.
-    """
-    lines = read_text(file, limit=MAX_VOCABULARY_BYTES).split("\n")
-    words: dict[str, None] = {}
-    for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
-        word, space, count = line.rstrip("\r").rpartition(" ")
-        if not space or not word or not count.isdigit() or word in words:
-            what = "a token that was there before" if word in words else "no token and count"
-            raise CheckpointError(f"Line {number} of '{file}' has {what}: {quote(line)}.", "Get it again.")
-        words[word] = None
-    return list(words)

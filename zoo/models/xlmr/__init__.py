@@ -13,6 +13,13 @@ HEADS = {
 # RoBERTa and CamemBERT are the same network with other vocabularies.
 TWINS = ("XLMRoberta", "Roberta", "Camembert")
 
+# fairseq's names of the LayerNorm of the embeddings, the older one first.
+FAIRSEQ_KEYS = tuple(
+    f"{side}.sentence_encoder.{norm}."
+    for side in ("decoder", "encoder")
+    for norm in ("emb_layer_norm", "layernorm_embedding")
+)
+
 BASE = {
     "vocab_size": 250002,
     "hidden_size": 768,
@@ -70,7 +77,7 @@ E5_PROMPTS = {"query": "query: ", "passage": "passage: "}  # in the publisher's 
 
 FAIRSEQ_FILES = (
     "{} The original fairseq archive (https://dl.fbaipublicfiles.com/fairseq/models/xlmr.{}.tar.gz) holds the same "
-    "model under other keys, which the zoo does not read."
+    "model under other keys; unpacked, its folder is read too, which was tried on archives of the same form only."
 )
 
 CARDS = (
@@ -167,7 +174,14 @@ FAMILY = Family(
     title="XLM-R",
     paper="https://arxiv.org/abs/1911.02116",
     architectures=tuple(
-        Architecture(twin + suffix, "zoo.models.xlmr", task) for twin in TWINS for suffix, task in HEADS.items()
+        Architecture(
+            twin + suffix,
+            "zoo.models.xlmr",
+            task,
+            fairseq_keys=FAIRSEQ_KEYS if twin + suffix == "XLMRobertaForMaskedLM" else (),
+        )
+        for twin in TWINS
+        for suffix, task in HEADS.items()
     ),
     model_types=("xlm-roberta", "roberta", "camembert"),
     cards=CARDS,

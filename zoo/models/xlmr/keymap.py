@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo.checkpoint.dialect import Dialect
+from zoo.checkpoint.dialect import Dialect, Spelling
 from zoo.checkpoint.keymap import KeyMap
 from zoo.checkpoint.rules import as_paddle, copy, linear, norm, tie
 
@@ -38,6 +38,52 @@ KEYMAP = KeyMap(
         *copy("roberta.embeddings.position_ids", "unused.position_ids"),
         *copy("roberta.embeddings.token_type_ids", "unused.token_type_ids"),
     ),
+)
+
+_SIDE = r"(?:de|en)coder\."  # fairseq before 0.9 called the encoder decoder
+_NETWORK = rf"{_SIDE}sentence_encoder\."
+_THEIRS, _OURS, _LEAF = rf"{_NETWORK}layers\.(\d+)\.", r"roberta.encoder.layer.\1.", r"\.(weight|bias)"
+_PARTS = {"q": "query", "k": "key", "v": "value"}
+
+
+def fairseq(norms: dict[str, str], norm: str, our_norm: str) -> Spelling:
+    """Gives fairseq's names of a RoBERTa (fairseq/models/roberta and modules/transformer_sentence_encoder).
+
+    Args:
+        norms: LayerNorms of a layer, theirs -> transformers'.
+        norm: pattern of the one that is in no layer, and transformers' name of it.
+    """
+    return Spelling(
+        mark=".sentence_encoder.",
+        names=(
+            (rf"{_NETWORK}embed_tokens\.weight", ("roberta.embeddings.word_embeddings.weight",)),
+            (rf"{_NETWORK}embed_positions\.weight", ("roberta.embeddings.position_embeddings.weight",)),
+            *(
+                (rf"{_THEIRS}self_attn\.{q}_proj{_LEAF}", (rf"{_OURS}attention.self.{query}.\2",))
+                for q, query in _PARTS.items()
+            ),
+            (
+                rf"{_THEIRS}self_attn\.in_proj_(weight|bias)",
+                tuple(rf"{_OURS}attention.self.{query}.\2" for query in _PARTS.values()),
+            ),
+            (rf"{_THEIRS}self_attn\.out_proj{_LEAF}", (rf"{_OURS}attention.output.dense.\2",)),
+            (rf"{_THEIRS}fc1{_LEAF}", (rf"{_OURS}intermediate.dense.\2",)),
+            (rf"{_THEIRS}fc2{_LEAF}", (rf"{_OURS}output.dense.\2",)),
+            *((rf"{_THEIRS}{theirs}{_LEAF}", (rf"{_OURS}{ours}.\2",)) for theirs, ours in norms.items()),
+            (rf"{_NETWORK}{norm}{_LEAF}", (rf"roberta.{our_norm}.\1",)),
+            (rf"{_SIDE}lm_head\.weight", ("lm_head.decoder.weight",)),
+            (rf"{_SIDE}lm_head\.(bias|(?:dense|layer_norm){_LEAF})", (r"lm_head.\1",)),
+            (rf"classification_heads\.[^.]+\.((?:dense|out_proj){_LEAF})", (r"classifier.\1",)),
+            (rf"{_NETWORK}(?:.+\.)?version", ()),
+        ),
+        zeros={"roberta.embeddings.token_type_embeddings.weight": "roberta.embeddings.word_embeddings.weight"},
+    )
+
+
+FAIRSEQ = fairseq(
+    {"self_attn_layer_norm": "attention.output.LayerNorm", "final_layer_norm": "output.LayerNorm"},
+    "(?:emb_layer_norm|layernorm_embedding)",
+    "embeddings.LayerNorm",
 )
 
 _HEADS = {

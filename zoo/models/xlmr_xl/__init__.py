@@ -10,10 +10,13 @@ HEADS = {
     "ForQuestionAnswering": "qa",
     "ForMultipleChoice": "multiple-choice",
 }
+# fairseq's names of the LayerNorm behind the last layer, which only a pre-norm network has.
+FAIRSEQ_KEYS = ("encoder.sentence_encoder.layer_norm.",)
 SHARED = {"vocab_size": 250880, "num_attention_heads": 32, "max_position_embeddings": 514}
 CHECKED = (
     "No published weights were opened or run: the sizes come from the Hub's pages, transformers' configuration and "
-    "the parameters that they give. The network is proven against transformers at XL's width with 4 layers."
+    "the parameters that they give. The network is proven against transformers at XL's width, with 4 layers and "
+    "4,000 words."
 )
 
 
@@ -49,7 +52,13 @@ FAMILY = Family(
     title="XLM-R XL",
     paper="https://arxiv.org/abs/2105.00572",
     architectures=tuple(
-        Architecture(f"XLMRobertaXL{suffix}", "zoo.models.xlmr_xl", task) for suffix, task in HEADS.items()
+        Architecture(
+            f"XLMRobertaXL{suffix}",
+            "zoo.models.xlmr_xl",
+            task,
+            fairseq_keys=FAIRSEQ_KEYS if task == "mlm" else (),
+        )
+        for suffix, task in HEADS.items()
     ),
     model_types=("xlm-roberta-xl",),
     cards=CARDS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from zoo.models.xlmr import config as xlmr
 
@@ -19,3 +20,6 @@ class Config(xlmr.Config):
     max_position_embeddings: int = 514
     type_vocab_size: int = 1
     layer_norm_eps: float = 1e-5
+
+    STEM: ClassVar[str] = "XLMRobertaXL"
+    MODEL_TYPE: ClassVar[str] = "xlm-roberta-xl"

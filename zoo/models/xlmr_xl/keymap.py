@@ -18,3 +18,8 @@ KEYMAP = replace(
         *norm("roberta.encoder.LayerNorm", "encoder.norm"),
     ),
 )
+FAIRSEQ = xlmr.fairseq(
+    {"self_attn_layer_norm": "attention.self_attn_layer_norm", "final_layer_norm": "LayerNorm"},
+    "layer_norm",
+    "encoder.LayerNorm",
+)
