@@ -11,12 +11,13 @@ from typing import Any
 
 import paddle
 
-from zoo import hub, keys, registry
+from zoo import familiar, hub, keys, registry
 from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
 from zoo.checkpoint.keymap import KeyMap
 from zoo.checkpoint.rules import Shape, group_of
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
+from zoo.files import quote
 from zoo.keys import Source
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
@@ -74,7 +75,10 @@ def load(
         (384,)
     """
     if dtype not in PADDLE_DTYPES:
-        raise UsageError(f"dtype='{dtype}' is not one of {', '.join(PADDLE_DTYPES)}.")
+        raise UsageError(f"dtype={quote(dtype)} is not one of {', '.join(PADDLE_DTYPES)}.")
+    for name in options:
+        if hint := familiar.hint(name):
+            raise UsageError(f"zoo.load has no argument {quote(name)}.", hint)
     place = _place(device)
     folder, card = _find(name_or_path, revision)
     about = ModelFolder.read(folder)
@@ -148,7 +152,9 @@ def _task(
         UsageError: there is no such head, or none was asked for and the files' could be several.
     """
     if task not in (None, "encoder", *TASKS):
-        raise UsageError(f"task='{task}' is not one of {', '.join(TASKS)}, encoder.")
+        meant = familiar.head_named(str(task))
+        hint = f"Here it is task={quote(meant)}." if meant else did_you_mean(str(task), (*TASKS, "encoder"))
+        raise UsageError(f"task={quote(task)} is not one of {', '.join(TASKS)}, encoder.", hint)
     if task is None:
         own = "embedding" if embeds(about) else source.saved()
         task = None if own == "mlm" and not source.is_saved else own

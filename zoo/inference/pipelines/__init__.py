@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from zoo import terminal
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
+from zoo.files import quote
 
 if TYPE_CHECKING:
     from zoo.inference.deployed import Deployed
@@ -82,7 +83,8 @@ def pipeline(
     name = ALIASES.get(task, task)
     found = PIPELINES.get(name)
     if found is None:
-        raise UsageError(f"There is no pipeline '{task}'.", f"One of {', '.join(PIPELINES)}.")
+        near = did_you_mean(task, (*PIPELINES, *ALIASES)) or f"One of {', '.join(PIPELINES)}."
+        raise UsageError(f"There is no pipeline {quote(task)}.", near)
     if isinstance(found, str):
         module, attribute = found.split(":")
         found = getattr(import_module(module), attribute)

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo import batching, files
+from zoo import batching, familiar, files
 from zoo.batching import BATCH_TOKENS, by_length, padding_of, windows
 from zoo.errors import InputError, UsageError
+from zoo.files import quote
 from zoo.inference.deployed import Deployed
 from zoo.inference.engines.base import side_by_side
 from zoo.inference.pipelines.custom import FamiliarTokenizer, Network, answer_of, is_single
@@ -195,7 +196,8 @@ class Pipeline:
     def _known(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         if unknown := [name for name in options if name not in self.defaults]:
             raise UsageError(
-                f"This pipeline has no option '{unknown[0]}'.", f"It has {', '.join(self.defaults) or 'none'}."
+                f"This pipeline has no option {quote(unknown[0])}.",
+                familiar.hint(unknown[0]) or f"It has {', '.join(self.defaults) or 'none'}.",
             )
         return options
 
