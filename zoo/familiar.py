@@ -55,6 +55,13 @@ def head_named(name: str) -> str:
     return HEADS.get(key) or HEADS.get(f"{key.rpartition('for-')[2]}", "")
 
 
+def dtype_hint(name: object) -> str:
+    """Gives the sentence for a number format that has another name here: "fp16", "torch.float16"."""
+    key = str(name).rpartition(".")[2].lower()
+    here = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16"}.get(key, key)
+    return f"Here it is dtype='{here}'." if here in ("float32", "float16", "bfloat16") else ""
+
+
 def hint(argument: str) -> str:
     """Gives the sentence for an argument of another library; "" for one that is not known."""
     here = ARGUMENTS.get(argument, "")

@@ -103,7 +103,7 @@ MISTAKES = (
     Mistake("finetune --task classification --model {model} --data {files}/one-label.csv", "1 label"),
     Mistake("finetune --task classification --model {model} --data {files}/short.csv", "line 3"),
     Mistake("finetune --task classification --model {model} --data {data} --columns label=class", "class"),
-    Mistake("finetune --task regression --model {model} --data {data} --columns score=label", "number"),
+    Mistake("finetune --task regression --model {model} --data {data}", "must be a number"),
     Mistake("finetune --task qa --model {model} --data {data}", "context"),
     Mistake("finetune --task tagging --model {model} --data {files}/headless.csv", "tags"),
     # folders and runs
@@ -115,7 +115,7 @@ MISTAKES = (
     Mistake("evaluate {run} --task squad", "head"),
     Mistake("evaluate {run} --split tset", "tset"),
     Mistake("evaluate {run} --batch_size 4", "--help"),
-    Mistake("predict {run}", '"a text"', reads=True),
+    Mistake("predict {model} text", "folder of a run"),
     Mistake("predict {run} --data {files}/columns.csv", "text"),
     Mistake("predict {run} text --context other", "--context"),
     Mistake("predict {run} --data {data}/test.tsv --out {data}/train.tsv", "--overwrite"),
@@ -131,7 +131,7 @@ MISTAKES = (
     Mistake("zoo.load('{model}', torch_dtype='float32')", "dtype="),
     Mistake("zoo.load('xlm-roberta-bse')", "xlm-roberta-base"),
     Mistake("zoo.pipeline('text-clasification', '{run}')", "classification"),
-    Mistake("zoo.pipeline('classification', '{model}')", "zoo finetune"),
+    Mistake("zoo.pipeline('classification', '{model}')", "zoo finetune", reads=True),
     Mistake("zoo.pipeline('classification', '{run}', device=0)", "device"),
     Mistake("zoo.pipeline('classification', '{run}', engine='torch')", "openvino"),
     Mistake("zoo.pipeline('classification', '{run}', engine='eager')('a', stream=True)", "stream", reads=True),
@@ -169,7 +169,8 @@ def rows(subjects: Subjects, label: str) -> Iterator[dict[str, object]]:
             words = [typed] if mistake.is_python else ["zoo", *typed.split()]
             command = [sys.executable, "-c", RUNNER, *words]
             began = time.monotonic()
-            ended = end(start(command, environment(subjects.tree, place / "home"), place))
+            variables = environment(subjects.tree, place / "home") | {"PYTHONWARNINGS": "ignore"}
+            ended = end(start(command, variables, place))
             seconds = time.monotonic() - began
             worked = MARK in ended.output
             if ended.traced():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from zoo import terminal
@@ -96,6 +97,8 @@ def pipeline(
             raise UsageError("The network is deployed already.", "Say engine and precision to `deploy`.")
         _check_head(name, found.heads, model.task, model.name)
         return found(model, **options)
+    its_own = signature(found.__init__).parameters  # of a registered class
+    found.known({name: value for name, value in options.items() if name not in its_own})
     deployed = deploy(model, _head(name, found.heads, model), engine, precision)
     _check_head(name, found.heads, deployed.task, deployed.name)
     made = found(deployed, **options)
