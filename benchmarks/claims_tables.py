@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from typing import Any
 
 from benchmarks.markdown import markdown, measured, printed_by, unmeasured
 from benchmarks.reproduce.jobs import largest
@@ -165,7 +166,7 @@ def untrained() -> str:
             row["median difference"],
             f"{row['largest difference']} ({row['where']})",
             f"{row['largest loss to fp32']:.2f}",
-            f"{row['texts']:,} in {row['seconds']:,.0f} s",
+            f"{row['texts']:,} in {row['seconds']:,.0f} s" if row["seconds"] else f"{row['texts']:,}",
             row["times"],
         )
         for row in found["rows"]
@@ -177,7 +178,34 @@ def untrained() -> str:
     return markdown(header, rows) + printed_by(found, "torch", "transformers")
 
 
-TABLES: dict[str, Callable[[], str]] = {"claims-tolerances": tolerances, "untrained": untrained}
+def judges() -> str:
+    """Our scores and the official scripts' on the same predictions, by task."""
+    if (found := measured("judges")) is None:
+        return unmeasured("python -m benchmarks.accuracy.judges --scripts DIR --save")
+    by_task: dict[str, list[dict[str, Any]]] = {}
+    for row in found["rows"]:
+        by_task.setdefault(row["task"], []).append(row)
+    rows = [
+        (
+            task,
+            f"`{held[0]['script']}`",
+            ", ".join(dict.fromkeys(row["language"] for row in held)),
+            ", ".join(dict.fromkeys(row["metric"] for row in held)),
+            f"{sum({row['language']: row['predictions'] for row in held}.values()):,}",
+            max((row["difference"] for row in held), key=float),
+        )
+        for task, held in by_task.items()
+    ]
+    return markdown(
+        ("task", "script", "languages", "metrics", "predictions", "largest difference"), rows
+    ) + printed_by(found)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "claims-tolerances": tolerances,
+    "untrained": untrained,
+    "judges": judges,
+}
 for _ending, _language in (("", "en"), ("-zh", "zh")):
     TABLES |= {
         f"claims-counts{_ending}": partial(counts, _language),

@@ -83,3 +83,26 @@ def train_speed() -> str:
         "times plain paddle",
     )
     return markdown(header, rows) + printed_by(found, "torch", "transformers")
+
+
+def training_memory() -> str:
+    """Memory and time of an update with and without recompute, and with and without sharding."""
+    if (found := measured("training_memory")) is None:
+        return unmeasured("python -m benchmarks.speed.training_memory --save")
+    rows = [
+        (
+            row["model"],
+            row["processes"],
+            f"{row['rows']} x {row['length']}",
+            "yes" if row["recompute"] else "",
+            row["sharding"] if row["sharding"] != "none" else "",
+            f"{row['largest peak in MB']:,}",
+            f"{row['seconds of an update']:.2f}",
+        )
+        for row in found["rows"]
+    ]
+    header = (
+        "size", "processes", "batch of one", "recompute", "sharding", "peak memory of a process, MB",
+        "seconds of an update",
+    )  # fmt: skip
+    return markdown(header, rows) + printed_by(found)

@@ -22,7 +22,7 @@ from benchmarks import common
 
 ROOT = Path(__file__).parents[1]
 LONG_FILE, LONG_FUNCTION = 300, 40
-FAMILIES = ("xlmr", "infoxlm", "funnel", "structbert", "palm", "veco")
+FAMILIES = ("xlmr", "xlmr_xl", "infoxlm", "funnel", "structbert", "palm", "veco")
 PUBLIC = {  # what `import zoo` gives, and where it is defined
     "load": "zoo/loading.py",
     "pipeline": "zoo/inference/pipelines/__init__.py",

@@ -178,6 +178,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ten-zh": partial(summary_tables.ten, "zh"),
     "tokenization": tokenization,
     "train_speed": finetuning_tables.train_speed,
+    "training_memory": finetuning_tables.training_memory,
     "trim": trim,
     "workloads": speed_tables.workloads,
     **claims_tables.TABLES,

@@ -64,6 +64,7 @@ TABLE = (
     # Which key table reads a file and which head it has, for loading and converting alike.
     Row("zoo/keys.py", packages="numpy", parts=f"{LIGHT} zoo.paddlenlp zoo.checkpoint"),
     Row("zoo/weights.py", packages="numpy", parts=f"{LIGHT} zoo.keys zoo.checkpoint"),
+    Row("zoo/adapters.py", packages="numpy", parts="zoo.errors zoo.files zoo.checkpoint"),
     Row("zoo/model_folder.py", parts=f"{LIGHT} zoo.configs zoo.registry zoo.keys zoo.checkpoint zoo.models"),
     # `env` starts paddle's threads, `terminal` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
@@ -103,6 +104,12 @@ TABLE = (
         packages=FRAMEWORKS,
         parts=f"{LIGHT} zoo.env zoo.batching zoo.checkpoint zoo.tokenization zoo.models.common",
     ),
+    # XL has XLM-R's sizes, heads and tokenizer.
+    Row(
+        "zoo/models/xlmr_xl/*",
+        packages=FRAMEWORKS,
+        parts="zoo.errors zoo.files zoo.models.common zoo.models.xlmr {here}",
+    ),
     Row(
         "zoo/models/*/tokenizer.py",
         packages="numpy",
@@ -137,8 +144,8 @@ TABLE = (
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.outline zoo.model_folder zoo.keys zoo.weights zoo.env zoo.hub"
-        " zoo.checkpoint zoo.models zoo.tokenization",
+        parts=f"{LIGHT} zoo.registry zoo.outline zoo.model_folder zoo.keys zoo.weights zoo.adapters zoo.env"
+        " zoo.hub zoo.checkpoint zoo.models zoo.tokenization",
     ),
     # Commands. `convert` never sees finetune or tasks, and finetune never convert.
     Row(
@@ -170,13 +177,12 @@ TABLE = (
         packages="aim mlflow tensorboardX visualdl",
         parts="zoo.errors zoo.files zoo.signals zoo.finetune.config",
     ),
-    Row("zoo/finetune/plots.py", packages="numpy matplotlib", parts="zoo.finetune.recipes zoo.tasks"),
     Row("zoo/evaluate/__init__.py"),
     Row(
         "zoo/evaluate/__main__.py",
         parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.tasks zoo.finetune zoo.evaluate",
     ),
-    Row("zoo/evaluate/plot.py", packages="matplotlib", parts="zoo.finetune.plots zoo.tasks zoo.evaluate"),
+    Row("zoo/evaluate/plot.py", packages="matplotlib", parts="zoo.tasks zoo.evaluate"),
     Row(
         "zoo/evaluate/*",
         packages="numpy",
@@ -198,15 +204,25 @@ TABLE = (
     ),
     Row(
         "zoo/finetune/*",
-        packages=f"{FRAMEWORKS} jinja2 scipy",
+        packages=f"{FRAMEWORKS} jinja2 markupsafe scipy",
         parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
-        " zoo.loading zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
+        " zoo.loading zoo.adapters zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
     ),
     Row("zoo/bench/__init__.py"),
     Row("zoo/bench/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.bench.measure"),
     Row("zoo/bench/plot.py", packages="matplotlib", parts="zoo.bench.measure"),
     Row("zoo/bench/peers.py", packages="numpy torch transformers", parts=f"{LIGHT} zoo.env zoo.registry"),
     Row("zoo/bench/*", packages="numpy", parts=f"{LIGHT} zoo.env zoo.inference zoo.tasks.saved zoo.bench"),
+    Row("zoo/map/__init__.py"),
+    Row("zoo/map/__main__.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.map.work"),
+    # Ray and pyarrow are extras, each behind one file.
+    Row("zoo/map/cluster.py", packages="ray", parts=f"{LIGHT} zoo.env zoo.map"),
+    Row("zoo/map/parquet.py", packages="numpy pyarrow", parts=f"{LIGHT} zoo.map"),
+    Row(
+        "zoo/map/*",
+        packages="numpy",
+        parts=f"{LIGHT} zoo.env zoo.terminal zoo.loading zoo.tasks zoo.inference zoo.map",
+    ),
     # `trim` converts on the way and writes the certificate of a conversion.
     Row("zoo/trim/__init__.py"),
     Row("zoo/trim/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.trim"),
@@ -245,6 +261,9 @@ TABLE = (
         packages="transformers tokenizers sentencepiece",
         parts="zoo.tokenization benchmarks tests.tokenization.reference",
     ),
+    Row(
+        "benchmarks/parity/lora.py", packages="numpy paddle torch transformers peft", parts="zoo benchmarks"
+    ),  # peft in an environment of its own
     # Runs beside sentence-transformers, in an environment of their own.
     Row(
         "benchmarks/parity/interop*.py",

@@ -275,6 +275,22 @@ def test_one_thread_setting(first: str, wanted: str | None, threads: int) -> Non
     assert wanted in ("2,1", "0") or left == str(wanted), "what paddle wrote there would reach child processes"
 
 
+@pytest.mark.parametrize(("wanted", "threads"), [("1", 1), (None, 4), ("3", 3)])
+def test_processes_of_a_launcher_divide_the_cores(wanted: str | None, threads: int) -> None:
+    """Paddle's launcher writes a 1 into what they are started with, unless the user has written something."""
+    code = "from zoo import env; env.cores = lambda: 8; print(env.threads())"
+    ours = {"PADDLE_TRAINER_ID": "0", "PADDLE_CURRENT_ENDPOINT": "10.0.0.1:6070"}
+    ours |= {"PADDLE_TRAINER_ENDPOINTS": "10.0.0.1:6070,10.0.0.1:6071,10.0.0.2:6070"}
+    launcher = (
+        "import os, subprocess, sys; os.environ.setdefault('OMP_NUM_THREADS', '1');"
+        f"os.environ.update({ours!r}); subprocess.run([sys.executable, '-c', {code!r}], check=True)"
+    )
+    variables = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    variables |= {} if wanted is None else {"OMP_NUM_THREADS": wanted}
+    done = subprocess.run([sys.executable, "-c", launcher], capture_output=True, text=True, env=variables)
+    assert done.stdout.split() == [str(threads)], done.stderr
+
+
 @pytest.mark.parametrize(
     ("vendor", "flags", "path"),
     [

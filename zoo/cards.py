@@ -44,6 +44,7 @@ class Card:
         sources: in the order in which they are tried.
         heads: tasks whose weights the files hold (without those a user can add fresh).
         checked: what has been proven, in a sentence; says what has not.
+        prompts: name -> what its publisher says must stand before each text, where its files do not hold it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Card:
     heads: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     checked: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def scores(self) -> tuple[Score, ...]:

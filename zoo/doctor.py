@@ -24,6 +24,7 @@ ENVIRONMENT_VARIABLES = (
     "MODELSCOPE_ENDPOINT",
     "MODELSCOPE_DOMAIN",
     "OMP_NUM_THREADS",
+    "ZOO_THREADS",
 )
 COMPILED_FOLDER = "compiled"  # folder of zoo/inference/cache.py
 PROBE_SECONDS = 2.0

@@ -30,6 +30,7 @@ MKL_PATHS = {
     "7": {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd", "fma"},
     "5": {"avx2", "fma"},
 }
+THREADS_VARIABLE = "ZOO_THREADS"  # where OMP_NUM_THREADS is somebody else's, as in a worker of Ray
 TRUE_TEXTS = {"1", "true", "yes", "on"}
 
 
@@ -156,17 +157,34 @@ def memory() -> int:
     return min(free, max(0, limit - used))
 
 
+def peak_memory() -> int:
+    """Gives the most bytes that this process has held at once, 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def threads() -> int:
-    """Gives the number of threads that a network computes with: OMP_NUM_THREADS, else every core."""
-    return _wanted_threads() or cores()
+    """Gives the number of threads that a network computes with: ZOO_THREADS, OMP_NUM_THREADS, else its cores."""
+    return _wanted_threads() or _own_cores()
+
+
+def _own_cores() -> int:
+    """Gives every core, or its share of them to each process that paddle's launcher has started on this host."""
+    host = os.environ.get("PADDLE_CURRENT_ENDPOINT", "").rpartition(":")[0]
+    every = os.environ.get("PADDLE_TRAINER_ENDPOINTS", "").split(",")
+    return max(1, cores() // max(1, sum(host == each.rpartition(":")[0] for each in every)))
 
 
 @lru_cache(maxsize=1)
 def use_all_cores() -> int:
     """Lets paddle compute on every core (it starts with one) and with all that a core can do.
 
-    OMP_NUM_THREADS and MKL_DEBUG_CPU_TYPE have the last word. Called where a network is made and where one without
-    layers is opened; importing the zoo changes nothing. Returns the number of threads.
+    ZOO_THREADS, OMP_NUM_THREADS and MKL_DEBUG_CPU_TYPE have the last word. Called where a network is made and where
+    one without layers is opened; importing the zoo changes nothing. Returns the number of threads.
     """
     if path := mkl_path():
         os.environ.setdefault(MKL_PATH_VARIABLE, path)
@@ -176,19 +194,26 @@ def use_all_cores() -> int:
     from zoo import signals
 
     signals.reclaim()  # paddle takes SIGTERM when it is imported
-    core.set_num_threads(wanted or cores())
+    core.set_num_threads(wanted or _own_cores())
     if not wanted:
         # Paddle has written its 1 there on import, and child processes and torch would obey it.
         os.environ.pop("OMP_NUM_THREADS", None)
-    return wanted or cores()
+    return wanted or _own_cores()
 
 
 def _wanted_threads() -> int:
-    """Gives the user's OMP_NUM_THREADS, 0 when there is none."""
+    """Gives the user's ZOO_THREADS or OMP_NUM_THREADS, 0 when there is none."""
+    own = os.environ.get(THREADS_VARIABLE, "")
+    if own.isdecimal() and int(own):
+        return int(own)
     text = os.environ.get("OMP_NUM_THREADS", "")
-    if "paddle" in sys.modules and text == "1":
-        try:  # the variables as this process was started with
-            start = dict(v.partition("=")[::2] for v in Path("/proc/self/environ").read_text().split("\0"))
+    launched = "PADDLE_TRAINER_ID" in os.environ
+    if text == "1" and (launched or "paddle" in sys.modules):
+        # Paddle's 1, or the user's? What this process was started with knows it. Paddle's launcher hands its own 1
+        # on, so below it the launcher's start counts.
+        process = os.getppid() if launched else "self"
+        try:
+            start = dict(v.partition("=")[::2] for v in Path(f"/proc/{process}/environ").read_text().split("\0"))
         except OSError:
             return 0
         text = start.get("OMP_NUM_THREADS", "")

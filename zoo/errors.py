@@ -81,6 +81,10 @@ class InputError(ZooError):
     """Data for a model that it cannot take; names the item."""
 
 
+class WorkerError(ZooError):
+    """A process or machine that was to work for this one: not started, lost, or met an error that it reports."""
+
+
 class TrainingError(ZooError):
     """A training run that went wrong: a loss or gradient that is no number. Names update, rows and layer."""
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import paddle
 
-from zoo import familiar, hub, keys, registry
+from zoo import adapters, familiar, hub, keys, registry
+from zoo.adapters import Adapter
 from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
 from zoo.checkpoint.keymap import KeyMap
 from zoo.checkpoint.rules import Shape, group_of
 from zoo.errors import UsageError, did_you_mean
-from zoo.files import quote
+from zoo.files import quote, user_path
 from zoo.keys import Source
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
@@ -35,6 +36,7 @@ def load(
     dtype: str = "float32",
     device: str | None = None,
     revision: str | None = None,
+    adapter: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Model:
     """Loads a model in eval mode.
@@ -54,6 +56,8 @@ def load(
         dtype: "float32"; "float16" and "bfloat16" compute on a GPU only.
         device: "cpu", "gpu:0", ...; None for paddle's current one.
         revision: branch, tag or commit of a repository.
+        adapter: folder of a LoRA adapter in peft's format, which is merged into the weights; a head in it is the
+            model's. See `zoo.adapters`.
         **options: arguments of the head (embedding: pooling, normalize, layer) or of the network (VECO's
             encoder-decoder: keep_decoder_layers).
 
@@ -80,7 +84,7 @@ def load(
     about = ModelFolder.read(folder)
     with open_checkpoint(folder) as checkpoint:
         source = about.source(checkpoint)
-        task, own, options = _task(task, about, options, source)
+        task, own, options = _task(task, about, options, source, card)
         named = about.architecture.name
         about = about.with_head(task if task in source.heads else own)
         config = _with_labels(about, labels)
@@ -89,15 +93,20 @@ def load(
         with lazily():
             model = about.build(config, task, pooler=pooler and task is None, **options)
         weights = weights.pick(model.picks).beside(apart_from_weights(model, folder))
+        change = _adapter(adapter, about, task)
+        weights = weights.beside({**weights.apart, **change.whole}) if change else weights
         tensors = disk_names(model)
         expected = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        if change:
+            change.check(expected)
         fresh = _fresh(expected, weights.shapes, task, labels is not None)
         computed = _computed(about, expected, weights.shapes)
         left_out = _left_out(model, weights.shapes)
         skipped = {group_of(t) for t in TASKS if t != task} | {"unused", POOLER_PREFIX[:-1], *left_out}
         hint = _hint(task, labels is not None, expected, weights.shapes)
         check_names(expected, weights.shapes, (*fresh, *computed), skipped, str(checkpoint.path), hint)
-        fill(tensors, weights.read, (*fresh, *computed), dtype, place)
+        read = (lambda name: change.merge(name, weights.read(name))) if change else weights.read
+        fill(tensors, read, (*fresh, *computed), dtype, place)
     _tell(str(name_or_path), named, source, task, weights, fresh)
     for group, count in left_out.items():
         log.info("%s: %s (%d tensors) is not used by this network", name_or_path, group, count)
@@ -123,6 +132,11 @@ def _check(task: str | None, labels: Sequence[str] | int | None, dtype: str, opt
             raise UsageError(f"zoo.load has no argument {quote(name)}.", hint)
 
 
+def _adapter(folder: str | os.PathLike[str] | None, about: ModelFolder, task: str | None) -> Adapter | None:
+    """The adapter of a folder, read by the network's own key table."""
+    return None if folder is None else adapters.read(user_path(folder), about.module("keymap").KEYMAP, task)
+
+
 def saved_head(
     name_or_path: str | os.PathLike[str], revision: str | None = None, among: Sequence[str] = ()
 ) -> str | None:
@@ -144,6 +158,15 @@ def saved_head(
     return found or ("embedding" if embeds(about) else source.saved())
 
 
+def folder_of(name_or_path: str | os.PathLike[str], revision: str | None = None) -> Path:
+    """The folder from which `load` reads a model; fetches its files where they are not there.
+
+    Raises:
+        ZooError: as `load`, of the name and the files.
+    """
+    return _find(name_or_path, revision)[0]
+
+
 def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[Path, Card | None]:
     """The folder of a model; a copy that was converted before comes first."""
     asked = hub.refer(name_or_path, revision)
@@ -156,7 +179,7 @@ def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[P
 
 
 def _task(
-    task: str | None, about: ModelFolder, options: dict[str, Any], source: Source
+    task: str | None, about: ModelFolder, options: dict[str, Any], source: Source, card: Card | None
 ) -> tuple[str | None, str | None, dict[str, Any]]:
     """The head to load, the head the files have, and the first one's arguments.
 
@@ -170,7 +193,7 @@ def _task(
         own = about.task if task in source.heads else source.nearest()
     if task == "encoder":
         task = None
-    return task, own, {**options_of(about, task), **options}
+    return task, own, {**options_of(about, task, card), **options}
 
 
 def _tell(name: str, named: str, source: Source, task: str | None, weights: Weights, fresh: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 
 from zoo import signals
-from zoo.cards import Architecture
+from zoo.cards import Architecture, Card
 from zoo.checkpoint.rules import NETWORK_PREFIXES, Shape, group_of
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
@@ -88,12 +88,13 @@ def embeds(about: ModelFolder) -> bool:
     return bare and is_sentence_folder(about.path)
 
 
-def options_of(about: ModelFolder, task: str | None) -> dict[str, Any]:
-    """The arguments of a head that the folder has for it."""
+def options_of(about: ModelFolder, task: str | None, card: Card | None = None) -> dict[str, Any]:
+    """The arguments of a head that the folder has for it; a card may know prompts that the files lack."""
     stored = dict(about.options) if task == about.task else {}
     if task == "embedding" and is_sentence_folder(about.path):
         # Older conversions also said in config.json what these files say of the pooling.
-        stored = {k: v for k, v in stored.items() if k == "layer"} | {"sentence": SentenceModel.read(about.path)}
+        sentence = SentenceModel.read(about.path).with_prompts(card.prompts if card else {})
+        stored = {k: v for k, v in stored.items() if k == "layer"} | {"sentence": sentence}
     return stored
 
 

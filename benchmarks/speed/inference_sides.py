@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from zoo.bench.worker import Message, Run, peak_memory, serve
+from zoo.bench.worker import Message, Run, serve
+from zoo.env import peak_memory
 
 if TYPE_CHECKING:
     from benchmarks.speed.torch_loop import TorchLoop

@@ -110,11 +110,11 @@ def test_a_full_disk_costs_one_interval(tmp_path: Path, monkeypatch: pytest.Monk
     whole, _ = run(options, None)
     real = checkpoints._write
 
-    def full(path: Path, arrays: Any) -> None:
+    def full(path: Path, infos: Any, arrays: Any) -> None:
         if "00000009" in str(path) and path.name == "optimiser.safetensors":
             path.write_bytes(b"half")
             raise OSError(28, "No space left on device")
-        real(path, arrays)
+        real(path, infos, arrays)
 
     monkeypatch.setattr(checkpoints, "_write", full)
     with pytest.raises(CheckpointError, match=r"update 9 .*is full") as error:

@@ -1,17 +1,16 @@
-"""The end of a run: verdicts, intervals, the page, and plots whose labels can be read."""
+"""The end of a run: verdicts, intervals and the page."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from zoo.finetune import plots
-from zoo.finetune.plots import Plots, font_for
+from zoo.finetune.config import DEFAULTS
 from zoo.finetune.recipes import Published, Settled, settle
-from zoo.finetune.report import Estimate, compare, page, summary
+from zoo.finetune.report import Estimate, compare, summary
+from zoo.finetune.report_page import page
 from zoo.finetune.result import merge
 from zoo.tasks import find
 
@@ -83,39 +82,10 @@ def test_seeds_of_a_recipe(tmp_path: Path) -> None:
     assert "the reproduction for Paddle" in text and "<b>a note</b>" not in text  # escaped
 
 
-def test_page_has_every_option_with_its_source() -> None:
+def test_page_has_every_option_with_its_source(tmp_path: Path) -> None:
     settled = settle({"task": "squad2", "lr": 1e-5})
-    text = page({**record(settled, 90.0), "result": {**result(90.0), "split": "dev"}}, ["loss.png"])
-    for name, source in settled.sources.items():
-        assert f"<td>{name}</td>" in text and f"<td>{source}</td>" in text
-
-
-def test_labels_without_a_font_become_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "_characters", lambda file: set(range(128)))
-    drawn = Plots(tmp_path, ("好", "bad"))
-    assert not drawn.readable
-    drawn.confusion(("好", "bad"), np.array([[3, 1], [0, 2]]))
-    drawn.rows({"好": {"f1": 50.0}, "en": {"f1": 60.0}}, "f1", None)
-    assert drawn.names == ["confusion.png", "rows.png"]
-    assert all((tmp_path / name).stat().st_size > 1000 for name in drawn.names)
-
-
-def test_a_font_that_has_them_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from matplotlib import font_manager
-
-    assert font_for("accuracy é") == ([], True)
-    wide = next(f for f in font_manager.fontManager.ttflist if f.name != "DejaVu Sans")
-    monkeypatch.setattr(plots, "_characters", lambda file: {ord("好")} if file == wide.fname else set(range(128)))
-    names, readable = font_for("好 film")
-    assert readable and names == [wide.name]
-
-
-def test_plots_of_a_run(tmp_path: Path) -> None:
-    drawn = Plots(tmp_path)
-    drawn.loss(list(range(1, 201)), list(np.linspace(2, 0.5, 200)))
-    drawn.scores([50, 100, 150], [80.0, 91.0, 90.5], "accuracy on dev", 100, PAPER)
-    drawn.lengths([5, 7, 9, 30], 128)
-    published = Published("accuracy", 76.0, "test", "paper", languages={"en": 86.4, "zh": 77.0})
-    rows = {"en": {"accuracy": 85.0}, "zh": {"accuracy": 75.0}, "average": {"accuracy": 80.0}}
-    drawn.rows({**rows, "transfer gap": {"accuracy": 10.0}}, "accuracy", published)
-    assert drawn.names == ["loss.png", "score.png", "lengths.png", "rows.png"]
+    text = page(tmp_path, record(settled, 90.0), find("squad2"))
+    changed, _, unchanged = text.partition("options as they are by default")
+    for name, value in settled.config.to_dict().items():
+        assert f">{name}</td>" in (unchanged if value == DEFAULTS[name] else changed)
+    assert ">flag</td>" in changed and ">recipe funnel-xlarge-squad2</td>" in changed

@@ -47,13 +47,13 @@ def test_folder(run: Path, sst2: Path) -> None:
     assert [line["update"] for line in lines(run, "update")] == [1, 2, 3, 4]
     assert [line["update"] for line in lines(run, "evaluation")] == [2, 4]
     names = {path.name for path in run.iterdir()}
-    assert {"best", "report.html", "loss.png", "score.png", "confusion.png", "lengths.png"} <= names
+    assert {"best", "report.html", "predictions.jsonl"} <= names
     assert "checkpoints" not in names, "a finished run does not go on"
     assert not [name for name in names if name.startswith(".")]
     page = (run / "report.html").read_text("utf-8")
     assert (
         "accuracy" in page
-        and "loss.png" in page
+        and page.count("<svg") == 3
         and found["data"]["train"]["files"][str(sst2 / "train.tsv")] in page
     )
 

@@ -20,7 +20,7 @@ SUFFIX = {
     "qa": "ForQuestionAnswering",
     "multiple-choice": "ForMultipleChoice",
 }
-PREFIX = {"xlmr": "XLMRoberta", "structbert": "Bert"}
+PREFIX = {"xlmr": "XLMRoberta", "xlmr_xl": "XLMRobertaXL", "structbert": "Bert"}
 SIZES = {
     "vocab_size": 50,
     "hidden_size": 24,

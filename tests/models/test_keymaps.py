@@ -16,7 +16,7 @@ from zoo.errors import KeyRuleError
 from zoo.models.common.weights import groups_of
 from zoo.outline import layout
 
-FAMILIES = ("xlmr", "structbert")
+FAMILIES = ("xlmr", "xlmr_xl", "structbert")
 
 
 def table(family: str) -> KeyMap:
@@ -111,7 +111,9 @@ def test_unknown_key_is_an_error() -> None:
         table("xlmr").plan(["roberta.encoder.layer.0.adapter.weight"])
 
 
-DIALECTS = [(f, d) for f in (*FAMILIES, "funnel") for d in import_module(f"zoo.models.{f}.keymap").PADDLENLP]
+DIALECTS = [
+    (f, d) for f in ("xlmr", "structbert", "funnel") for d in import_module(f"zoo.models.{f}.keymap").PADDLENLP
+]
 
 
 @pytest.mark.parametrize(("family", "dialect"), DIALECTS, ids=lambda value: getattr(value, "stem", ""))

@@ -9,8 +9,8 @@ import torch
 
 from tests.models.peers import SUFFIX, ours, paddle_model, torch_model
 
-FAMILIES = ("xlmr", "structbert")
-PAD = {"xlmr": 1, "structbert": 0}
+FAMILIES = ("xlmr", "xlmr_xl", "structbert")
+PAD = {"xlmr": 1, "xlmr_xl": 1, "structbert": 0}
 TASKS = tuple(task for task in SUFFIX if task)
 Arrays = dict[str, np.ndarray]
 pytestmark = pytest.mark.torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from tests.models.sentence_folders import (
     vectors,
     write,
 )
-from zoo.convert.to_paddle import convert
+from zoo import registry
+from zoo.convert.to_paddle import _keep_prompts, convert
 from zoo.convert.to_upstream import export
 from zoo.errors import InputError, NotYetError, UsageError
 from zoo.models.common.sentence_transformers import layers
@@ -326,3 +328,23 @@ def test_vectors_of_an_inner_layer_are_not_written_as_those_of_the_last(tmp_path
     same(zoo.load(tmp_path / "saved"), embedded(model))
     with pytest.raises(NotYetError, match="layer 1"):
         export(str(tmp_path / "saved"), tmp_path / "torch", "torch")
+
+
+def test_a_card_knows_prompts_that_the_files_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E5's prompts stand in its README only: search would go without them, and find less."""
+    card = registry.lookup("intfloat/multilingual-e5-base")
+    assert card is not None and card.prompts == {"query": "query: ", "passage": "passage: "}
+    known = replace(card, prompts={"query": "a b ", "passage": "c "})
+    folder(tmp_path / "m", FORMS["dense"])
+    monkeypatch.setattr("zoo.loading._find", lambda name, revision: (tmp_path / "m", known))
+    model = zoo.load("intfloat/multilingual-e5-base")
+    assert model.sentence.prompts == known.prompts
+    np.testing.assert_array_equal(model.encode_query("d"), model.encode("a b d"))
+    model.save(tmp_path / "saved")
+    monkeypatch.undo()
+    assert zoo.load(tmp_path / "saved").sentence.prompts == known.prompts
+    _keep_prompts(tmp_path / "m", known)  # as a conversion does
+    assert zoo.load(tmp_path / "m").sentence.prompts == known.prompts
+    folder(tmp_path / "own", FORMS["dense"], {"prompts": {"query": "own "}})
+    _keep_prompts(tmp_path / "own", known)
+    assert zoo.load(tmp_path / "own").sentence.prompts == {"query": "own "}

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from zoo.bench.peers import PEERS, open_peer
-from zoo.bench.worker import Message, Run, limit_memory, peak_memory, serve
+from zoo.bench.worker import Message, Run, limit_memory, serve
+from zoo.env import peak_memory
 
 WARMUP_CALLS = 2  # calls that are not timed: the first one of a shape makes its kernels
 CHOICES_PER_ROW = 2  # N of multiple-choice

@@ -216,7 +216,7 @@ def _run(grid: Grid, job: dict[str, Any], cores: list[list[int]]) -> list[dict[s
                 Worker(
                     CELL_MODULE,
                     {**job, "cores": None if alone else share},
-                    None if alone else {"OMP_NUM_THREADS": str(len(share))},
+                    None if alone else dict.fromkeys((env.THREADS_VARIABLE, "OMP_NUM_THREADS"), str(len(share))),
                 )
             )
             for share in cores

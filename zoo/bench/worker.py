@@ -161,9 +161,3 @@ def limit_memory(count: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     if count and sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_DATA, (count, count))
-
-
-def peak_memory() -> int:
-    """Most bytes this process has held at once."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

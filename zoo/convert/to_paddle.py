@@ -86,6 +86,16 @@ def companions(folder: Path) -> list[str]:
     return [*(name for name in TOKENIZER_FILES if (folder / name).is_file()), *files_of(folder)]
 
 
+def _keep_prompts(folder: Path, card: Card | None) -> None:
+    """Writes prompts that a card knows and the files lack into a folder of sentence-transformers."""
+    from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
+
+    if card and card.prompts and is_sentence_folder(folder):
+        stored = SentenceModel.read(folder)
+        if (full := stored.with_prompts(card.prompts)) is not stored:
+            full.write(folder)
+
+
 def understand(snapshot: hub.Snapshot) -> Upstream:
     """Reads a published folder's config.json and finds who runs it.
 
@@ -236,6 +246,7 @@ def _write(
         copy = folder / path.relative_to(upstream.snapshot.path)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
+    _keep_prompts(folder, upstream.snapshot.card)
     source = upstream.snapshot.source
     kind, name = (source.kind, source.id) if source else ("folder", upstream.snapshot.path.name)
     origin = {"kind": kind, "id": name, "revision": upstream.snapshot.revision}

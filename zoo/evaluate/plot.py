@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.finetune.plots import BLUE, GREY, PLOT_STYLE
 from zoo.tasks.scores import AVERAGE_ROW
 
 if TYPE_CHECKING:
     from zoo.evaluate.untrained import Evaluation
+
+PLOT_STYLE: dict[str, Any] = {"axes.spines.top": False, "axes.spines.right": False}
+BLUE, GREY = "#3465a4", "#888888"
 
 
 def draw(file: Path, found: Evaluation) -> None:

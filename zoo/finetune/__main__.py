@@ -31,8 +31,9 @@ examples:
   zoo finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue
   zoo finetune --task list                         every task, and the kinds of task for your own files
 
-several devices (the batch size is that of one):
-  python -m paddle.distributed.launch PATH/zoo/finetune/__main__.py --task squad2     (on CPUs: --backend gloo)
+several processes (the batch size is that of one; --resume may have more of them or fewer):
+  python -m paddle.distributed.launch --nproc_per_node 2 $(which zoo) finetune --task squad2     on CPUs
+  python -m paddle.distributed.launch --devices 0,1 $(which zoo) finetune --task squad2     on GPUs
 
 --task picks the recipe of the zoo for it (with --model the one for that model); flags overrule the recipe, and the
 recipe the defaults. The run's folder gets run.json, metrics.jsonl, best/ and report.html, and checkpoints/ until

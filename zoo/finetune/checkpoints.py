@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,13 @@ MASK_PREFIX = "mask"  # of Child-Tuning, beside the moments
 
 
 def save(
-    folder: Path, update: int, model: nn.Layer, optimiser: Optimizer, about: Mapping[str, Any], keep: int = 2
+    folder: Path,
+    update: int,
+    model: nn.Layer,
+    shapes: Mapping[str, tuple[int, ...]],
+    states: Iterator[np.ndarray],
+    about: Mapping[str, Any],
+    keep: int = 2,
 ) -> Path:
     """Writes <folder>/step-<update>: model.safetensors, optimiser.safetensors, state.json; removes older ones.
 
@@ -34,7 +40,7 @@ def save(
         folder: of the run's checkpoints.
         update: updates done.
         model: float32; its tensors have the names they have in a file.
-        optimiser: its moments, by the names of the parameters.
+        shapes, states: of the optimiser: the shapes of its `states`, and these in the same order.
         about: anything that JSON can hold.
         keep: newest checkpoints that stay.
 
@@ -44,8 +50,11 @@ def save(
     target = folder / f"step-{update:08d}"
     try:
         with files.publish(target, last="state.json") as work:
-            _write(work / "model.safetensors", {name: t.numpy() for name, t in model.state_dict().items()})
-            _write(work / "optimiser.safetensors", _moments(model, optimiser))
+            weights = {name: t.numpy() for name, t in model.state_dict().items()}
+            infos = [TensorInfo(name, DTYPE_NAMES[a.dtype], tuple(a.shape)) for name, a in weights.items()]
+            _write(work / "model.safetensors", infos, iter(weights.values()))
+            infos = [TensorInfo(name, "F32", shape) for name, shape in shapes.items()]
+            _write(work / "optimiser.safetensors", infos, states)
             (work / "state.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     except (DiskError, UsageError) as error:
         last = newest(folder)
@@ -90,8 +99,14 @@ def about(checkpoint: Path) -> dict[str, Any]:
         raise CheckpointError(f"{error.message} This is no checkpoint of a run.", "Remove it.") from None
 
 
-def restore(checkpoint: Path, model: nn.Layer, optimiser: Optimizer) -> None:
+def restore(checkpoint: Path, model: nn.Layer, optimiser: Optimizer, kept: Collection[str]) -> None:
     """Loads the tensors of a checkpoint into a model and an optimiser that has made no step.
+
+    Args:
+        checkpoint: from `save`, by any number of processes.
+        model: gets all of its weights.
+        optimiser: gets its states.
+        kept: paddle's names of the parameters whose states this process keeps.
 
     Raises:
         CheckpointError: a damaged checkpoint, or one of another model.
@@ -103,19 +118,18 @@ def restore(checkpoint: Path, model: nn.Layer, optimiser: Optimizer) -> None:
     for name, tensor in tensors.items():
         tensor.set_value(found[name])
     parameters = dict(model.named_parameters())
-    moments: dict[str, dict[str, np.ndarray]] = {}
-    for key, array in _read(checkpoint / "optimiser.safetensors").items():
-        name, _, kind = key.rpartition("/")
-        if name not in parameters:
-            raise CheckpointError(f"'{checkpoint}' has moments of '{name}', which the model does not train.")
-        moments.setdefault(name, {})[kind] = array
-    # Paddle makes accumulators at the first step; here they are wanted before it.
-    block = paddle.base.framework.default_main_program().global_block()
-    optimiser._create_accumulators(block, [parameters[name] for name in moments])
     masks = {}
-    for name, kinds in moments.items():
-        auto = parameters[name].name
-        for kind, array in kinds.items():
+    with open_checkpoint(checkpoint / "optimiser.safetensors") as file:
+        keys = [key.rpartition("/") for key in file.infos]
+        unknown = next((name for name, _, _ in keys if name not in parameters), None)
+        if unknown is not None:
+            raise CheckpointError(f"'{checkpoint}' has moments of '{unknown}', which the model does not train.")
+        keys = [key for key in keys if parameters[key[0]].name in kept]
+        # Paddle makes accumulators at the first step; here they are wanted before it.
+        block = paddle.base.framework.default_main_program().global_block()
+        optimiser._create_accumulators(block, [parameters[name] for name in dict.fromkeys(n for n, _, _ in keys)])
+        for name, _, kind in keys:
+            auto, array = parameters[name].name, np.array(file.read(f"{name}/{kind}"))
             if kind == MASK_PREFIX:
                 masks[auto] = paddle.to_tensor(array)
             else:
@@ -134,20 +148,19 @@ def _all(folder: Path) -> list[Path]:
     return sorted(found, key=lambda p: int(p.name[5:]))
 
 
-def _moments(model: nn.Layer, optimiser: Optimizer) -> dict[str, np.ndarray]:
-    """ "<parameter>/<accumulator>" -> array. Paddle names accumulators after its own names of the parameters."""
+def states(model: nn.Layer, optimiser: Optimizer) -> dict[str, Tensor]:
+    """What an optimiser keeps: "<parameter>/<accumulator>" -> float32. Paddle names parameters otherwise."""
     names = {p.name: name for name, p in model.named_parameters()}
     kept: dict[str, Tensor] = {}
     for kind, table in optimiser._accumulators.items():
         kept.update({f"{names[auto]}/{kind}": tensor for auto, tensor in table.items()})
     masks = getattr(optimiser, "gradient_mask", {})
     kept.update({f"{names[auto]}/{MASK_PREFIX}": tensor for auto, tensor in masks.items()})
-    return {name: tensor.numpy() for name, tensor in kept.items()}
+    return kept
 
 
-def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    infos = [TensorInfo(name, DTYPE_NAMES[a.dtype], tuple(a.shape)) for name, a in arrays.items()]
-    write_safetensors(path, infos, iter(arrays.values()), {"format": "paddle"})
+def _write(path: Path, infos: Sequence[TensorInfo], arrays: Iterator[np.ndarray]) -> None:
+    write_safetensors(path, infos, arrays, {"format": "paddle"})
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from zoo.finetune import run_folder as disk
 from zoo.finetune import trackers
 from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig, checked
 from zoo.finetune.data import Sources
+from zoo.finetune.lora import lora_settings
 from zoo.finetune.losses import SECOND_LOSSES
 from zoo.finetune.recipes import Settled, find, read
 from zoo.finetune.setup import best_of, network_options, search_options, task_of
@@ -23,7 +24,17 @@ from zoo.metrics import extra
 from zoo.tasks import Task
 from zoo.tasks.user_tasks import TASK_KINDS, outline
 
-MAY_DIFFER = ("out", "data", "train_file", "dev_file", "test_file", "trackers", "recipe")  # of a run that goes on
+MEMORY = ("recompute", "sharding")  # options that change what a run takes, and not what it computes
+MAY_DIFFER = (
+    "out",
+    "data",
+    "train_file",
+    "dev_file",
+    "test_file",
+    "trackers",
+    "recipe",
+    *MEMORY,
+)  # when it goes on
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -74,11 +85,30 @@ def _check_heads(config: FinetuneConfig, task: Task) -> None:
             f"There is no loss {quote(config.loss)} for a {task.head} head.",
             f"Its own, or with it {', '.join(SECOND_LOSSES)}.",
         )
+    if config.sharding != "none":
+        _check_sharding(config)
+    if config.lora:
+        lora_settings(config.lora)
+        if config.technique != "full":
+            raise UsageError(f"--lora and --technique {config.technique} do not go together.", "Leave one out.")
     if config.loss and config.label_smoothing:
         raise UsageError("--loss and --label_smoothing do not go together.", "Leave one out.")
     if config.seeds > 1:
         with extra.extra():
             import_module("scipy.stats")  # for the interval over the seeds
+
+
+def _check_sharding(config: FinetuneConfig) -> None:
+    """Raises UsageError for what is decided over all parameters at once: each process knows its share."""
+    if config.technique == "child-tuning-F":
+        raise UsageError(
+            "--sharding does not go with child-tuning-F, which draws its masks over all parameters.",
+            "child-tuning-D does.",
+        )
+    if config.precision == "float16":
+        raise UsageError(
+            "--sharding does not go with float16, whose loss scaling looks at all gradients.", "bfloat16 does."
+        )
 
 
 def check(config: FinetuneConfig, task: Task) -> None:
@@ -115,7 +145,9 @@ def resumed(
     held = {**DEFAULTS, **checked({k: v for k, v in record["config"].items() if k in FIELD_NAMES}, str(file))}
     if held["seeds"] > 1 and file.parent == out and "seeds" not in record:
         out = out.parent  # the folder of one of several seeds
-    for name, value in checked(given, by).items():
+    options = checked(given, by)
+    held |= {name: options.pop(name) for name in MEMORY if name in options}
+    for name, value in options.items():
         same = user_path(value).absolute() == out.absolute() if name == "out" else value == held[name]
         if not same:
             raise UsageError(
@@ -133,8 +165,8 @@ def _record(out: Path) -> Path | None:
     return next((f for f in (out / "run.json", *sorted(out.glob("seed-*/run.json"))) if f.is_file()), None)
 
 
-def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> bool:
-    """Whether there is a run to go on with.
+def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> int:
+    """How many processes started the run to go on with; 0 when there is none.
 
     Raises:
         UsageError: one that should not be overwritten, or that was another run.
@@ -142,14 +174,14 @@ def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> bool:
     file = next((f for f in (out / "run.json", out / f"seed-{config.seed}" / "run.json") if f.is_file()), None)
     if file is None:
         if resume and out.exists():
-            return False
+            return 0
         if out.exists() and any(out.iterdir()):
             raise UsageError(f"--out: '{out}' is not empty and holds no run.", "Give another folder.")
-        return False
+        return 0
     record = disk.read_run(file)
     if not resume:
         if record["status"] in ("failed", "stopped") and not _has_updates(out):
-            return False  # nothing would be lost
+            return 0  # nothing would be lost
         raise UsageError(f"'{out}' has a run already.", "Go on with it by --resume, or give another --out.")
     old = record["config"]
     for name, value in config.to_dict().items():
@@ -158,7 +190,7 @@ def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> bool:
                 f"--resume: the run in '{out}' has {name}={old.get(name)!r}, not {value!r}.",
                 "Give the same options, or another --out.",
             )
-    return True
+    return int(record.get("processes", 1))
 
 
 def _has_updates(out: Path) -> bool:

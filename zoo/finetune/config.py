@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Technique = Literal["full", "feature-extraction", "child-tuning-F", "child-tuning-D"]
 Schedule = Literal["linear", "cosine", "constant", "polynomial", "noam"]
+Sharding = Literal["none", "os"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -47,6 +48,8 @@ class FinetuneConfig:
         network: arguments of the network or its head: head=qa-beam (Funnel's paper), keep_decoder_layers=18-23
             (VECO's translators), layer=7 (whose states make the vectors of retrieval)
         technique: train everything, the head only (feature-extraction), or Child-Tuning (arXiv 2109.05687)
+        lora: freeze the encoder, and train the head and low-rank updates of its linear layers (arXiv 2106.09685):
+            their rank, such as 8, or more: rank=8,alpha=16,dropout=0.1,targets=query+value
         epochs: passes over the training data
         max_steps: stop after this many updates; 0 for all epochs
         batch_size: rows of an update of one device, before accumulation
@@ -64,6 +67,9 @@ class FinetuneConfig:
         loss: the head's own; with a second one beside it: smart (StructBERT's), r-drop or fgm; of an
             encoder-decoder another one by its name, such as mean-over-positions (PALM's, which counts padding)
         reserve_p: share of the gradient that Child-Tuning keeps
+        recompute: compute each layer again in the backward pass instead of keeping what it computed: a fraction of
+            the memory, more time, the same numbers
+        sharding: os: of several processes each keeps the optimiser's states of its share of the parameters
         precision: bfloat16 and float16 (with loss scaling) on a GPU only
         seed: of the first run; decides data order, dropout and new heads
         seeds: runs, with the seeds seed, seed + 1, ...
@@ -90,6 +96,7 @@ class FinetuneConfig:
     target_length: int = 0
     network: str = ""
     technique: Technique = "full"
+    lora: str = ""
     epochs: float = 3.0
     max_steps: int = 0
     batch_size: int = 32
@@ -106,6 +113,8 @@ class FinetuneConfig:
     label_smoothing: float = 0.0
     loss: str = ""
     reserve_p: float = 0.2
+    recompute: bool = False
+    sharding: Sharding = "none"
     precision: Precision = "float32"
     seed: int = 42
     seeds: int = 1
@@ -164,6 +173,7 @@ SMALLEST_POSITIVE = 1e-12
 EXAMPLES = {
     "columns": "text=review,label=stars",
     "network": "head=qa-beam",
+    "lora": "rank=8,alpha=16",
     "generate": "num_beams=5,length_penalty=0.6",
 }
 FIELD_RANGES: Mapping[str, tuple[float, float]] = {
@@ -241,8 +251,9 @@ def checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
         if name not in FIELD_NAMES:
             hint = elsewhere.hint(name) or did_you_mean(name, FIELD_NAMES)
             raise UsageError(f"{where}: there is no option {quote(name)}.", hint)
+    values = {n: str(v) if n == "lora" and type(v) is int else v for n, v in values.items()}  # a rank alone
     try:
-        return flags().parse_object(dict(values), defaults=False).as_dict()
+        return flags().parse_object(values, defaults=False).as_dict()
     except argparse.ArgumentError:
         for name, value in values.items():
             _check(name, value, where)

@@ -38,6 +38,28 @@ def seed(value: int) -> None:
     _masks = np.random.SFC64(value)
 
 
+def repeatable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that draws at every call the dropout masks that it drew at its first.
+
+    For what computes a layer again: it restores paddle's random numbers and knows nothing of these.
+    """
+    first: Any = None
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        nonlocal first
+        now = _masks.state
+        if first is None:
+            first = now
+            return function(*args, **kwargs)
+        _masks.state = first
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _masks.state = now
+
+    return run
+
+
 @contextmanager
 def speed_up(model: nn.Layer) -> Iterator[None]:
     """Inside the block the model trains faster on a CPU; behind it, it is as before.
@@ -176,16 +198,32 @@ class LayerNorm(PyLayer):
     def backward(ctx: Any, *args: Any) -> Any:
         (grad,) = args
         x, weight = ctx.saved_tensor()
-        shape, size = x.shape, weight.shape[0]
-        rows, grad = x.reshape([-1, size]), grad.reshape([-1, size])
-        mean = paddle.full([size, 1], 1.0 / size)
-        centred = rows - paddle.matmul(rows, mean)
-        scale = paddle.rsqrt(paddle.matmul(centred * centred, mean) + ctx.epsilon)  # [N, 1]
-        normal = centred * scale
-        both = grad * normal
-        share = (weight / size).reshape([size, 1])
-        of_x = (grad * weight - paddle.matmul(grad, share) - normal * paddle.matmul(both, share)) * scale
-        return of_x.reshape(shape), _sum(both), _sum(grad)
+        of_x, both, grad = gradients_of_norm(x, weight, ctx.epsilon, grad)
+        return of_x, _sum(both), _sum(grad)
+
+
+def gradients_of_norm(x: Tensor, weight: Tensor, epsilon: float, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of a LayerNorm over the last axis, before those of weight and bias are summed.
+
+    Args:
+        x: its input [..., D], float32.
+        weight: [D].
+        epsilon: added to the variance.
+        grad: of its output [..., D].
+
+    Returns:
+        Of x [..., D]; of the weight and of the bias, for each row [N, D].
+    """
+    shape, size = x.shape, weight.shape[0]
+    rows, grad = x.reshape([-1, size]), grad.reshape([-1, size])
+    mean = paddle.full([size, 1], 1.0 / size)
+    centred = rows - paddle.matmul(rows, mean)
+    scale = paddle.rsqrt(paddle.matmul(centred * centred, mean) + epsilon)  # [N, 1]
+    normal = centred * scale
+    both = grad * normal
+    share = (weight / size).reshape([size, 1])
+    of_x = (grad * weight - paddle.matmul(grad, share) - normal * paddle.matmul(both, share)) * scale
+    return of_x.reshape(shape), both, grad
 
 
 def _sum(rows: Tensor) -> Tensor:

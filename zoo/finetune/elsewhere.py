@@ -44,6 +44,8 @@ OPTIONS: Mapping[str, str] = {
     "metric_for_best_model": "--best",
     "early_stopping_patience": "--patience",
     "report_to": "--trackers",
+    "gradient_checkpointing": "--recompute true",
+    **dict.fromkeys(("fsdp", "deepspeed", "zero_stage"), "--sharding os, the first stage"),
     "fp16": "--precision float16",
     "bf16": "--precision bfloat16",
     "resume_from_checkpoint": "--resume",

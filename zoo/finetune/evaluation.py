@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from zoo.models.common.base import Model
 from zoo.tasks import Example, Features, Scores, Task
 from zoo.tasks.labels import NO_GOLD
 from zoo.tasks.running import BATCH_TOKENS, OUTPUT_FIELDS, rows_of
+
+SURE_BY_OUTPUTS = ("classification", "multiple-choice", "tagging")  # heads whose probabilities are in their outputs
 
 
 @dataclass
@@ -38,12 +40,14 @@ class Judgement:
     Attributes:
         task: with what was chosen on this split, such as a threshold.
         loss: mean over rows.
+        outputs: of heads whose answers do not say how sure they are, name -> one array per row; else empty.
     """
 
     task: Task
     answers: list[Any]
     scores: Scores
     loss: float
+    outputs: Mapping[str, Sequence[np.ndarray]] = field(default_factory=dict)
 
     def flat(self) -> dict[str, float]:
         """The headline row and the loss."""
@@ -134,7 +138,8 @@ def judge(
     scores = task.score(answers, split.examples)
     # What is chosen here serves later predictions; the score on the same split is the one without it.
     chosen = task.tuned(outputs, split.features, split.examples) if tune else task
-    return Judgement(chosen, answers, scores, loss)
+    kept = outputs if task.head in SURE_BY_OUTPUTS else {}
+    return Judgement(chosen, answers, scores, loss, kept)
 
 
 def with_gold(examples: Sequence[Example]) -> list[Example]:

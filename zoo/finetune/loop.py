@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,11 @@ from zoo.finetune.events import CheckpointSaved, Evaluated, Event, Finished, Sco
 from zoo.finetune.freezing import train_mode
 from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.losses import Objective, objective_of
+from zoo.finetune.recompute import recomputed
 from zoo.finetune.update import Update
 from zoo.models.common.base import Model
+
+SAME_RESULT = ("keep", "save_every", "recompute", "sharded")  # settings that a run may go on without
 
 
 @dataclass
@@ -135,8 +138,11 @@ class _Loop:
 
     def _train(self) -> tuple[bool, bool]:
         """Makes updates until an evaluation or a checkpoint is due; says which. The model is in eval mode then."""
-        on_cpu = paddle.get_device().startswith("cpu")
-        with cpu_speedups.speed_up(self.model) if self.settings.fast and on_cpu else nullcontext():
+        with ExitStack() as ways:
+            if self.settings.fast and paddle.get_device().startswith("cpu"):
+                ways.enter_context(cpu_speedups.speed_up(self.model))
+            if self.settings.recompute:
+                ways.enter_context(recomputed(self.model))
             train_mode(self.model)
             try:
                 since = time.perf_counter()
@@ -188,12 +194,16 @@ class _Loop:
     def _save(self, folder: Path) -> None:
         if self.update.scaler is not None:
             self.progress.scaler = {k: float(v) for k, v in self.update.scaler.state_dict().items()}
+        shapes, states = self.update.owners.collected(checkpoints.states(self.model, self.optimiser))
         if self.rank == 0:
             about = {"settings": asdict(self.settings), "rows": len(self.rows.lengths), **asdict(self.progress)}
             update, keep = self.progress.update, self.settings.keep
             with signals.deferred():  # with the removal of the older ones
-                target = checkpoints.save(folder, update, self.model, self.optimiser, about, keep)
+                target = checkpoints.save(folder, update, self.model, shapes, states, about, keep)
             self.tell(CheckpointSaved(self.progress.update, target))
+        elif self.update.owners.sharded:
+            for _ in states:  # sends them
+                pass
         parallel.wait()
 
     def restore(self) -> None:
@@ -212,14 +222,13 @@ class _Loop:
             self.progress = Progress(**about)
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"'{checkpoint}' is no checkpoint of this version: {error}.") from None
-        free = ("keep", "save_every")
-        changed = [name for name in now if name not in free and now[name] != before.get(name)]
+        changed = [name for name in now if name not in SAME_RESULT and now[name] != before.get(name)]
         if changed:
             listed = ", ".join(f"{name} {before.get(name)} -> {now[name]}" for name in changed)
             raise UsageError(
                 f"The run in '{checkpoint}' was started with other settings: {listed}.",
                 "Resume with the same ones, or start a run in another folder.",
             )
-        checkpoints.restore(checkpoint, self.model, self.optimiser)
+        checkpoints.restore(checkpoint, self.model, self.optimiser, self.update.owners.own)
         if self.update.scaler is not None and self.progress.scaler:
             self.update.scaler.load_state_dict(self.progress.scaler)

@@ -29,7 +29,11 @@ class LoopSettings:
         best: the score that decides which model is best: the highest, with a leading "-" the lowest ("-loss").
             Of equal scores the earlier one.
         patience: stop after this many evaluations in a row without a new best; 0 for never.
-        fast: on a CPU, train with `fast.speed_up`; evaluations and what is saved never see it.
+        recompute: compute each layer again in the backward pass instead of keeping what it computed.
+        sharded: of several processes each keeps the optimiser's states of its share of the parameters.
+        shares: parts of a micro-batch, each computed for itself with its own dropout; of more processes than that
+            each computes one part. So the processes that started a run can be followed by fewer or by more.
+        fast: on a CPU, train with `cpu_speedups.speed_up`; evaluations and what is saved never see it.
     """
 
     updates: int
@@ -48,6 +52,9 @@ class LoopSettings:
     best: str = "accuracy"
     patience: int = 0
     fast: bool = True
+    recompute: bool = False
+    sharded: bool = False
+    shares: int = 1
 
 
 def updates_of(rows: int, batch_size: int, accumulate: int, epochs: float) -> int:

@@ -162,8 +162,14 @@ def lr_factor(schedule: str, step: int, warmup: int, total: int) -> float:
 
 def gradient_norm(parameters: Iterable[paddle.Tensor]) -> float:
     """The Euclidean norm of all gradients together; inf or nan if one of them is."""
-    squares = [paddle._C_ops.squared_l2_norm(p.grad) for p in parameters if p.grad is not None]
-    return float(paddle.add_n(squares).sqrt().numpy()[0]) if squares else 0.0
+    return float(squared_norms(parameters).sum().sqrt())
+
+
+def squared_norms(parameters: Iterable[paddle.Tensor]) -> paddle.Tensor:
+    """[N] float32, the squared norm of each gradient; 0 where there is none."""
+    none = paddle.zeros([1])
+    squares = [none if p.grad is None else paddle._C_ops.squared_l2_norm(p.grad) for p in parameters]
+    return paddle.concat(squares) if squares else none
 
 
 @paddle.no_grad()

@@ -1,6 +1,6 @@
 """Several processes, on one host or many: started by `python -m paddle.distributed.launch`, or just one.
 
-On CPUs: `python -m paddle.distributed.launch --nproc_per_node 2 --backend gloo ...`; GPUs use nccl by themselves.
+On CPUs: `python -m paddle.distributed.launch --nproc_per_node 2 ...`, by gloo; GPUs use nccl.
 """
 
 from __future__ import annotations
@@ -49,19 +49,48 @@ def total(value: float) -> float:
     return float(whole.numpy()[0])
 
 
-def same(tensors: Iterable[Tensor]) -> None:
-    """Gives every process the values of the first one."""
+def same(tensors: Iterable[Tensor], source: int = 0) -> None:
+    """Gives every process the values that one of them has."""
     if world() > 1:
         for tensor in tensors:
-            dist.broadcast(tensor, src=0)
+            dist.broadcast(tensor, src=source)
 
 
-def add_gradients(parameters: Iterable[Tensor]) -> None:
-    """Replaces every gradient by its sum over all processes. A parameter has one on all of them or on none."""
+def add(tensors: Iterable[Tensor]) -> None:
+    """Replaces every tensor by its sum over all processes; all of them give as many, in the same order."""
     if world() > 1:
-        for p in parameters:
-            if p.grad is not None:
-                dist.all_reduce(p.grad)
+        for tensor in tensors:
+            dist.all_reduce(tensor)
+
+
+def add_at(tensor: Tensor, target: int) -> None:
+    """Replaces a tensor on one process by its sum over all; on the others its values mean nothing any more."""
+    if world() > 1:
+        dist.reduce(tensor, dst=target)
+
+
+def copy_of(tensor: Tensor | None, owner: int, shape: tuple[int, ...]) -> Tensor:
+    """A float32 tensor of one process, on all of them.
+
+    By broadcast: gloo numbers what is sent from one to one by what each process did before, so it hangs as soon as
+    one of them has more to do with others.
+    """
+    if rank() == owner:
+        assert tensor is not None
+        moved = tensor.to(paddle.get_device())  # an optimiser keeps small ones on the CPU
+    else:
+        moved = paddle.empty(list(shape), "float32")
+    same([moved], owner)
+    return moved
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """What every process has, in their order, on all of them."""
+    if world() == 1:
+        return [value]
+    gathered: list[Any] = []
+    dist.all_gather_object(gathered, value)
+    return gathered
 
 
 def gather(rows: Sequence[int] | np.ndarray, results: Sequence[Any], count: int) -> list[Any]:
@@ -78,13 +107,8 @@ def gather(rows: Sequence[int] | np.ndarray, results: Sequence[Any], count: int)
     Raises:
         InputError: a row that is missing or there twice.
     """
-    parts: list[Any] = [(np.asarray(rows).tolist(), list(results))]
-    if world() > 1:
-        gathered: list[Any] = []
-        dist.all_gather_object(gathered, parts[0])
-        parts = gathered
     whole: dict[int, Any] = {}
-    for numbers, values in parts:
+    for numbers, values in gather_objects((np.asarray(rows).tolist(), list(results))):
         for number, value in zip(numbers, values, strict=True):
             if number in whole:
                 raise InputError(f"Row {number} was evaluated twice.")

@@ -1,15 +1,21 @@
-"""The end of a run: our score beside the published one, report.html and its plots."""
+"""The end of a run: our score beside the published one, and what the difference means."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from importlib import resources
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from zoo.finetune.recipes import Published
+
+REACHED, WITHIN, BELOW = "reached", "within our 95 % interval", "below"
+MEANINGS = {  # verdict on a score that can be compared -> what it means
+    REACHED: "The published score is reached.",
+    WITHIN: "Below the published score, but by less than chance explains: the two cannot be told apart.",
+    BELOW: "Below the published score, by more than chance explains.",
+}
+NO_PUBLISHED = "No published score is known for this task and model."
 
 
 @dataclass(frozen=True)
@@ -89,9 +95,9 @@ def compare(published: Published, split: str, ours: Estimate, same_model: bool) 
     elif published.split not in (split, "not stated"):
         verdict = f"published on {published.split}"
     elif difference >= 0:
-        verdict = "reached"
+        verdict = REACHED
     else:
-        verdict = "within our 95 % interval" if -difference <= ours.half else "below"
+        verdict = WITHIN if -difference <= ours.half else BELOW
     return Comparison(
         published.metric, split, ours.mean, published.score, difference, verdict, published.source, published.note
     )
@@ -100,39 +106,8 @@ def compare(published: Published, split: str, ours: Estimate, same_model: bool) 
 def summary(headline: str, split: str, ours: Estimate, comparisons: Sequence[Comparison]) -> str:
     """The one line at the end of a run: ours, published, difference, verdict."""
     for comparison in comparisons:
-        if comparison.verdict in ("reached", "below") or comparison.verdict.startswith("within"):
+        if comparison.verdict in MEANINGS:
             return comparison.line()
     if comparisons:
         return comparisons[0].line()
     return f"{headline} on {split}: ours {ours.text()}, no published score is known for this task and model"
-
-
-def page(run: Mapping[str, Any], plots: Sequence[str]) -> str:
-    """Gives report.html of a run record, by the template beside this file.
-
-    Args:
-        run: run.json's content.
-        plots: names of image files beside the page.
-    """
-    import jinja2
-
-    result, compared = run["result"], run.get("comparisons") or ()
-    metrics = list(next(iter(result["scores"].values())))
-    columns = [field.name for field in fields(Comparison)]
-    template = resources.files("zoo.finetune").joinpath("report.html.jinja").read_text("utf-8")
-    made = jinja2.Environment(autoescape=True).from_string(template)
-    return made.render(
-        title=f"{run['config']['task']} with {run['config']['model']}",
-        run=run,
-        result=result,
-        plots=plots,
-        metrics=metrics,
-        scores=[(name, *(float(row[m]) for m in metrics if m in row)) for name, row in result["scores"].items()],
-        columns=columns,
-        published=[[c[name] if isinstance(c, Mapping) else getattr(c, name) for name in columns] for c in compared],
-        options=[(name, str(value), run["sources"].get(name, "")) for name, value in run["config"].items()],
-        files=[
-            (split, file, digest) for split, held in run["data"].items() for file, digest in held["files"].items()
-        ],
-        versions=[*run["versions"].items(), ("commit", run.get("commit") or "not a checkout")],
-    )

@@ -1,4 +1,4 @@
-"""What a run came to: its scores beside the published ones, the plots and the page; several seeds together."""
+"""What a run came to: its scores beside the published ones, and the page; several seeds together."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from zoo import files
-from zoo.finetune import run_folder as disk
+from zoo.finetune.errors_shown import MOST_CLASSES
 from zoo.finetune.evaluation import Judgement, Split, confusion
-from zoo.finetune.plots import MOST_CLASSES, Plots
 from zoo.finetune.recipes import Settled, same_model
-from zoo.finetune.report import Comparison, Estimate, compare, page, summary
+from zoo.finetune.report import Comparison, Estimate, compare, summary
+from zoo.finetune.report_page import page
 from zoo.tasks import Task
 
-ONE_SEED = ("seed", "best_update", "seconds")  # of a record that do not speak for several
+ONE_SEED = ("seed", "best_update", "seconds", "memory")  # of a record that do not speak for several
 
 
 @dataclass(frozen=True)
@@ -87,54 +87,11 @@ def result_of(found: Judgement, split: Split, task: Task) -> dict[str, Any]:
     return made
 
 
-def draw(
-    place: Path, record: dict[str, Any], settled: Settled, task: Task, lengths: np.ndarray | None = None
-) -> None:
-    """report.html and its plots; without matplotlib the page alone, which then says so."""
-    names: list[str] = []
-    result = record["results"].get("test") or record["results"]["dev"]
-    split = "test" if "test" in record["results"] else "dev"
-    try:
-        names = _plots(place, record, settled, task, result, lengths)
-    except ImportError:
-        record["notes"].append("no plots: matplotlib is not installed (pip install matplotlib)")
-    text = page({**record, "result": {**result, "split": split}}, names)
-    (place / "report.html").write_text(text, "utf-8")
-
-
-def _plots(
-    place: Path,
-    record: Mapping[str, Any],
-    settled: Settled,
-    task: Task,
-    result: Mapping[str, Any],
-    lengths: np.ndarray | None,
-) -> list[str]:
+def draw(place: Path, record: Mapping[str, Any], settled: Settled, task: Task, lengths: Sequence[int] = ()) -> None:
+    """Writes report.html, from the record and from what else the folder has."""
     published = settled.recipe.published if settled.recipe else ()
-    theirs = next((p for p in published if p.metric == result["metric"] and p.comparable), None)
-    labels = tuple(getattr(task, "labels", ()))
-    plots = Plots(place, (*labels, *result["scores"]))
-    if not plots.readable:
-        listed = ", ".join(f"{n} {label}" for n, label in enumerate(labels))
-        record["notes"].append(
-            f"no installed font has the labels' characters; in the plots they are numbers: {listed}"
-        )
-    lines = disk.read_metrics(place / "metrics.jsonl")
-    updates = [line for line in lines if line["kind"] == "update"]
-    if updates:
-        plots.loss([u["update"] for u in updates], [u["loss"] for u in updates])
-    evaluations = [line for line in lines if line["kind"] == "evaluation"]
-    if evaluations:
-        values = [e["scores"][result["metric"]] for e in evaluations]
-        steps = [e["update"] for e in evaluations]
-        plots.scores(steps, values, f"{result['metric']} on dev", record["best_update"], theirs)
-    if "confusion" in result:
-        plots.confusion(labels, np.array(result["confusion"]))
-    if len(result["scores"]) > 1:
-        plots.rows(result["scores"], result["metric"], theirs)
-    if lengths is not None:
-        plots.lengths(lengths.tolist(), record["config"]["max_length"] or task.max_length)
-    return plots.names
+    with files.write_file(place / "report.html", replace=True) as stream:
+        stream.write(page(place, record, task, published, lengths))
 
 
 def merge(
@@ -164,6 +121,7 @@ def merge(
             "deviation": ours.deviation,
             "interval": [ours.mean - ours.half, ours.mean + ours.half],
             "best": f"seed-{seeds[best]}/best",
+            "more": {seed: _of_seed(record) for seed, record in zip(seeds, records, strict=True)},
         }
         whole |= {"summary": line, "comparisons": [asdict(c) for c in compared]}
         results = {split: {**held, "scores": scores[split]} for split, held in whole["results"].items()}
@@ -171,6 +129,13 @@ def merge(
         files.write_json(out / "run.json", whole, replace=True)
         draw(out, whole, settled, task)
     return Result(out, scores, line, compared)
+
+
+def _of_seed(record: Mapping[str, Any]) -> dict[str, float]:
+    """What a table of seeds says of one beside its headline: the score on dev, the best update, seconds."""
+    dev = record["results"].get("dev")
+    found = {f"{dev['metric']} on dev": dev["value"]} if dev and "test" in record["results"] else {}
+    return {**found, **{name: record[name] for name in ("best_update", "seconds") if name in record}}
 
 
 def _means(records: Sequence[Mapping[str, Any]], split: str) -> dict[str, dict[str, float]]:

@@ -12,10 +12,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from zoo import files, signals, terminal
+from zoo import env, files, signals, terminal
 from zoo.errors import UsageError, ZooError
 from zoo.files import user_path
-from zoo.finetune import checkpoints, checks, given_rows, parallel
+from zoo.finetune import checkpoints, checks, given_rows, kept, parallel
 from zoo.finetune import run_folder as disk
 from zoo.finetune.config import DEFAULTS, FinetuneConfig
 from zoo.finetune.data import Data, Sources, read_data
@@ -91,6 +91,7 @@ def finetune(
     parallel.start()
     with _held(out), ExitStack() as stack:
         before = checks.goes_on(out, config, resume)
+        processes = before or parallel.world()
         parallel.wait()  # before the first process writes there
         if given:
             places: dict[str, Any] = dict(stack.enter_context(given_rows.written(out, given)))
@@ -106,7 +107,7 @@ def finetune(
         for seed, place in zip(_seeds(config), names, strict=True):
             record = disk.read_run(place / "run.json") if resume and (place / "run.json").is_file() else {}
             if record.get("status") != "finished":
-                record = Run(settled, task, data, place, seed, bool(record) and before).run()
+                record = Run(settled, task, data, place, seed, bool(record and before), processes).run()
             runs.append(record)
         parallel.wait()
         return merge(out, settled, task, _seeds(config), runs, parallel.rank() == 0)
@@ -146,11 +147,17 @@ def _seeds(config: FinetuneConfig) -> list[int]:
 
 
 class Run:
-    """One seed."""
+    """One seed.
 
-    def __init__(self, settled: Settled, task: Task, data: Data, place: Path, seed: int, resume: bool) -> None:
+    Args:
+        processes: that started the run; others may go on with it.
+    """
+
+    def __init__(
+        self, settled: Settled, task: Task, data: Data, place: Path, seed: int, resume: bool, processes: int
+    ) -> None:
         self.settled, self.config, self.task, self.data = settled, settled.config, task, data
-        self.place, self.seed, self.resume = place, seed, resume
+        self.place, self.seed, self.resume, self.processes = place, seed, resume, processes
         self.first = parallel.rank() == 0
         self.last: Judgement | None = None
         self.best: Judgement | None = None
@@ -166,7 +173,7 @@ class Run:
             splits = {name: self._split(name, model) for name in self.data.splits if name != "test"}
         trains = "train" in splits and self.config.epochs > 0
         rows = len(splits["train"].features) if trains else 1
-        settings = loop_settings(self.config, self.task, rows, self.seed)
+        settings = loop_settings(self.config, self.task, rows, self.seed, self.processes)
         objective = objective_for(self.config, model) if trains else None  # a mistake stops before the folder
         record = self._record(model, splits, settings)
         for note in record["notes"]:
@@ -174,7 +181,8 @@ class Run:
         with self._recorded(record):
             best_update = self._train(model, splits, settings, objective) if objective else self._as_it_is(model)
             record |= self._judged(model, splits, best_update)
-            record |= {"status": "finished", "seconds": round(time.time() - began, 1)}
+            record |= {"status": "finished", "seconds": round(time.time() - began, 1), "memory": env.peak_memory()}
+            record["model_bytes"] = sum(f.stat().st_size for f in (self.place / "best").rglob("*") if f.is_file())
             if self.first:
                 self._report(record, splits)
         return record
@@ -230,11 +238,16 @@ class Run:
             },
             "task": self.task.to_dict(),
             "data": data,
-            "notes": [*self.data.notes, *_lost(splits)],
+            "notes": self._notes(splits),
             "versions": disk.versions(),
             "commit": disk.commit(),
-            "processes": parallel.world(),
+            "processes": self.processes,
         }
+
+    def _notes(self, splits: Mapping[str, Split]) -> list[str]:
+        now, before = parallel.world(), self.processes
+        went_on = f"started by {before} and gone on with by {now} processes; the batches are those of {before}"
+        return [*self.data.notes, *_lost(splits), *([went_on] if now != before else [])]
 
     def _train(self, model: Model, splits: Mapping[str, Split], settings: Any, objective: Objective) -> int:
         """Trains; gives the update of the best model."""
@@ -290,6 +303,7 @@ class Run:
         model = load(self.place / "best")
         model.tokenizer = trained.tokenizer  # XLM-R's takes seconds to read
         results = {}
+        rows: list[kept.Kept] = []
         for name in ("dev", "test"):
             if name not in self.data.splits:
                 continue
@@ -306,13 +320,18 @@ class Run:
                 found.task.write_predictions(
                     self.place / "predictions", found.answers, split.examples, name, replace=True
                 )
-        return {"results": results, "best_update": update, "notes": [*self.data.notes, *_lost(splits)]}
+                rows += kept.rows_of(self.task if name == "dev" else found.task, found, split)
+        notes = self._notes(splits)
+        if self.first:
+            counts = [len(splits[name].examples) for name in results]
+            notes += kept.write(self.place / kept.FILE, rows, counts)
+        return {"results": results, "best_update": update, "notes": notes}
 
     def _report(self, record: dict[str, Any], splits: Mapping[str, Split]) -> None:
-        """The plots, report.html and run.json; the checkpoints have served."""
+        """report.html and run.json; the checkpoints have served."""
         compared, line = verdict(self.settled, [record])
         record |= {"summary": line, "comparisons": [asdict(c) for c in compared]}
-        lengths = splits["train"].features.lengths if "train" in splits else None
+        lengths = splits["train"].features.lengths.tolist() if "train" in splits else ()
         draw(self.place, record, self.settled, self.task, lengths)
         with signals.deferred():
             files.write_json(self.place / "run.json", record, replace=True)

@@ -12,6 +12,7 @@ from typing import Any
 from zoo import env, files, tasks
 from zoo.errors import UsageError
 from zoo.files import Fields, parse_json, quote, read_object, read_text, user_path
+from zoo.finetune import lora
 from zoo.models.common.base import Model
 from zoo.tasks import Task, saved
 from zoo.tasks.saved import TASK_FILE
@@ -54,6 +55,7 @@ def read_run(file: Path) -> dict[str, Any]:
     about.object("config", {})
     about.items("notes", [], str)
     about.whole("best_update", 0, 0, 1 << 53)
+    about.whole("processes", 1, 1, 1 << 20)
     for split, held in about.object("results", {}).items():
         result = Fields(held if isinstance(held, dict) else {}, f"{quote(split)} of {about.source}", UsageError)
         metric, row = result.text("metric", ""), result.text("row", "")
@@ -132,13 +134,22 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
 def save_model(folder: Path, model: Model, task: Task, options: Mapping[str, Any]) -> None:
     """Writes a folder that `zoo.load` opens, with what predictions need besides; it appears whole.
 
+    A model that learned by LoRA is written merged, with the adapter beside it; see `lora.write_adapter`.
+
     Args:
         folder: replaced when it is there.
         task: with labels, thresholds and scheme.
         options: maximum length, and arguments of `generate`.
     """
     about = {"format": FORMAT, "task": task.to_dict(), **options}
-    model.save(folder, also=lambda work: files.write_json(work / TASK_FILE, about))
+    with lora.merged(model) as layers:
+
+        def also(work: Path) -> None:
+            files.write_json(work / TASK_FILE, about)
+            if layers:
+                lora.write_adapter(work / "adapter", model, layers)
+
+        model.save(folder, also=also)
 
 
 def read_task(folder: Path) -> tuple[Task, dict[str, Any]]:

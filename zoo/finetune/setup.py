@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
@@ -15,15 +16,16 @@ from paddle.optimizer import Optimizer
 from zoo import tasks
 from zoo.batching import padding_of
 from zoo.errors import UsageError, did_you_mean
-from zoo.finetune import parallel
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig, pairs
 from zoo.finetune.data import existing
 from zoo.finetune.evaluation import Split
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop_settings import LoopSettings, updates_of
+from zoo.finetune.lora import attach, lora_settings
 from zoo.finetune.losses import COUNTS_PADDING, Objective, objective_of
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
+from zoo.finetune.recompute import recomputed
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.generation import STANDARD_SEARCH, Options, search_of
@@ -108,6 +110,8 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
                 layer.p = config.dropout
     if config.technique == "feature-extraction":
         freeze_body(model)
+    if config.lora:
+        attach(model, lora_settings(config.lora))
     return model
 
 
@@ -162,24 +166,27 @@ def split_of(name: str, examples: list[Example], task: Task, model: Model, optio
     return Split(name, examples, made)
 
 
-def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int) -> LoopSettings:
-    """How long and how to train."""
-    updates = config.max_steps or updates_of(
-        rows, config.batch_size * parallel.world(), config.accumulate, config.epochs
-    )
+def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int, processes: int = 1) -> LoopSettings:
+    """How long and how to train. processes: that start the run, not those that go on with it."""
+    batch_size = config.batch_size * processes
+    updates = config.max_steps or updates_of(rows, batch_size, config.accumulate, config.epochs)
+    of_epoch = updates_of(rows, batch_size, config.accumulate, 1.0)
     warmup = config.warmup if config.warmup >= 1 else config.warmup * updates
     return LoopSettings(
         updates=updates,
-        batch_size=config.batch_size * parallel.world(),
+        batch_size=batch_size,
         accumulate=config.accumulate,
         lr=config.lr,
         schedule=config.schedule,
         warmup=round(warmup),
         clip=config.clip,
         precision=config.precision,
+        recompute=config.recompute,
+        sharded=config.sharding == "os",
+        shares=processes,
         seed=seed,
         eval_every=config.eval_every,
-        save_every=0 if config.eval_every else min(-(-updates // CHECKPOINTS_PER_RUN), _epoch(config, rows)),
+        save_every=0 if config.eval_every else min(-(-updates // CHECKPOINTS_PER_RUN), of_epoch),
         best=best_of(config, task),
         patience=config.patience,
     )
@@ -195,11 +202,6 @@ def best_of(config: FinetuneConfig, task: Task) -> str:
     if best != "loss" and best not in task.metrics:
         raise UsageError(f"--best: {task.name} has no metric '{best}'.", f"It has {', '.join(task.metrics)}, loss.")
     return "-loss" if best == "loss" else best
-
-
-def _epoch(config: FinetuneConfig, rows: int) -> int:
-    """Updates of an epoch."""
-    return updates_of(rows, config.batch_size * parallel.world(), config.accumulate, 1.0)
 
 
 def optimiser_of(config: FinetuneConfig, model: Model, train: Split) -> Optimizer:
@@ -218,9 +220,9 @@ def optimiser_of(config: FinetuneConfig, model: Model, train: Split) -> Optimize
     made = make_optimiser(model, settings)
     if isinstance(made, ChildTuningAdamW) and config.technique.endswith("D"):
         loss: Any = objective_for(config, model).loss
-        made.set_gradient_mask(
-            fisher_mask(model, _batches(model, train, config.batch_size), loss, config.reserve_p)
-        )
+        batches = _batches(model, train, config.batch_size)
+        with recomputed(model) if config.recompute else nullcontext():
+            made.set_gradient_mask(fisher_mask(model, batches, loss, config.reserve_p))
     return made
 
 

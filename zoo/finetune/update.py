@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import paddle
@@ -17,11 +18,26 @@ from zoo.finetune.batches import Batch, Rows, TrainBatches, share
 from zoo.finetune.events import Updated
 from zoo.finetune.loop_settings import LoopSettings, Precision
 from zoo.finetune.losses import Objective, Tensors
-from zoo.finetune.optimisation import clip, gradient_norm, lr_factor
+from zoo.finetune.optimisation import clip, lr_factor
 from zoo.finetune.seeding import OPTIMISER_STREAM, seed_update
+from zoo.finetune.sharding import Owners
 from zoo.models.common.base import Model
 
 MAX_SKIPPED = 50  # updates in a row that loss scaling may throw away
+
+
+@dataclass(frozen=True)
+class Part:
+    """A share of a micro-batch.
+
+    Attributes:
+        weight: 0 for a row that stands in for an empty share, else 1.
+        count: of labels that count.
+    """
+
+    batch: Batch
+    weight: float
+    count: float
 
 
 class Update:
@@ -37,7 +53,10 @@ class Update:
 
     Attributes:
         batches: row numbers of every micro-batch.
+        shares: parts of a micro-batch.
+        own: the numbers of those that this process computes, one after the other.
         trained: parameters with a gradient.
+        owners: who updates which of them.
         scaler: of float16's loss, else None.
     """
 
@@ -50,11 +69,13 @@ class Update:
         padding: Padding,
         objective: Objective,
     ) -> None:
-        self.rank, self.world = parallel.rank(), parallel.world()
+        self.shares = max(settings.shares, parallel.world())
+        self.own = range(parallel.rank(), self.shares, parallel.world())
         self.model, self.rows, self.optimiser, self.settings = model, rows, optimiser, settings
         self.padding, self.objective = padding, objective
         self.batches = TrainBatches(rows.lengths, settings.batch_size, settings.seed, settings.grouped)
         self.trained = [p for p in model.parameters() if not p.stop_gradient]
+        self.owners = Owners(self.trained, settings.sharded)
         check_precision(settings.precision)
         self.scaler: Any = paddle.amp.GradScaler() if settings.precision == "float16" else None
         self.skipped = 0
@@ -63,26 +84,27 @@ class Update:
         """Makes the update behind `update` others; its seconds count from `since`, of `time.perf_counter`."""
         settings = self.settings
         chosen = [self.batches[update * settings.accumulate + n] for n in range(settings.accumulate)]
-        parts = [self._batch(numbers) for numbers in chosen]
-        counts = [self.objective.count(part) * weight for part, weight in parts]
-        whole = max(parallel.total(sum(counts)), 1.0)
-        seed_update(settings.seed, update, self.rank)
+        parts = {number: [self._part(rows, number) for rows in chosen] for number in self.own}
+        whole = max(parallel.total(sum(part.count for of_share in parts.values() for part in of_share)), 1.0)
         lr = settings.lr * lr_factor(settings.schedule, update, settings.warmup, settings.updates)
         self.optimiser.set_lr(lr)
         loss = 0.0
-        for (part, weight), count in zip(parts, counts, strict=True):
-            loss += self._backward(part, weight / whole if self.objective.summed else count / whole)
+        for number, of_share in parts.items():
+            seed_update(settings.seed, update, number)
+            for part in of_share:
+                loss += self._backward(part.batch, (part.weight if self.objective.summed else part.count) / whole)
         loss = parallel.total(loss)
-        norm = self._step(update, loss, chosen, [part for part, _ in parts])
+        norm = self._step(update, loss, chosen, [part.batch for part in parts[self.own[0]]])
         rows = sum(map(len, chosen))
         tokens = int(sum(self.rows.lengths[numbers].sum() for numbers in chosen))
         return Updated(update + 1, loss, lr, norm, rows, tokens, time.perf_counter() - since)
 
-    def _batch(self, numbers: Any) -> tuple[Batch, float]:
-        """This process's share of a micro-batch and its weight: 0 for a row that stands in for an empty share."""
-        own = share(numbers, self.rank, self.world)
+    def _part(self, numbers: Any, number: int) -> Part:
+        """One share of a micro-batch."""
+        own = share(numbers, number, self.shares)
         width = self.padding.width(int(self.rows.lengths[numbers].max()))
-        return self.rows.batch(own if len(own) else numbers[:1], width), float(len(own) > 0)
+        batch, weight = self.rows.batch(own if len(own) else numbers[:1], width), float(len(own) > 0)
+        return Part(batch, weight, self.objective.count(batch) * weight)
 
     def _backward(self, batch: Batch, weight: float) -> float:
         """Adds a micro-batch's gradients; returns what it adds to the loss."""
@@ -94,10 +116,10 @@ class Update:
     def _step(self, update: int, loss: float, chosen: list[Any], parts: list[Batch]) -> float:
         """Clips the gradients and moves the weights. Returns the norm before clipping."""
         settings = self.settings
-        parallel.add_gradients(self.trained)
+        self.owners.add_gradients()
         if self.scaler is not None:
             self.scaler.unscale_(self.optimiser)
-        norm = gradient_norm(self.trained)
+        norm = self.owners.gradient_norm()
         scaled_away = self.scaler is not None and math.isfinite(loss) and not math.isfinite(norm)
         self.skipped = self.skipped + 1 if scaled_away else 0
         if not (math.isfinite(loss) and (math.isfinite(norm) or scaled_away)) or self.skipped > MAX_SKIPPED:
@@ -111,10 +133,11 @@ class Update:
             self.scaler.step(self.optimiser)
             self.scaler.update()
         self.optimiser.clear_grad(set_to_zero=False)
+        self.owners.send_weights()
         return norm
 
     def _stop(self, update: int, loss: float, norm: float, chosen: list[Any], parts: list[Batch]) -> None:
-        seed_update(self.settings.seed, update, self.rank)
+        seed_update(self.settings.seed, update, self.own[0])
         place = nan_search.where(self.model, map(_tensors, parts), self.objective.loss)
         numbers = ", ".join(str(n) for batch in chosen for n in batch[:8])
         more = ", ..." if any(len(batch) > 8 for batch in chosen) else ""

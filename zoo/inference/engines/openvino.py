@@ -160,6 +160,8 @@ class OpenVINO:
             "CPU_RUNTIME_CACHE_CAPACITY": CACHED_KERNELS,
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": env.threads(),
+            # Pinned threads of several processes, each on a part of the cores, meet on the same ones.
+            **({"ENABLE_CPU_PINNING": False} if env.threads() < env.cores() else {}),
             **({"SNIPPETS_MODE": "DISABLE"} if hint == "f32" else {}),
         }
         with _few_primitives():

@@ -24,6 +24,7 @@ PIPELINES: dict[str, str | type[Pipeline]] = {
     "fill-mask": f"{PACKAGE}.fill_mask:FillMask",
     "embeddings": f"{PACKAGE}.embeddings:Embeddings",
     "zero-shot": f"{PACKAGE}.zero_shot:ZeroShot",
+    "rerank": f"{PACKAGE}.rerank:Rerank",
     "text2text": f"{PACKAGE}.text2text:Text2Text",
 }
 # What transformers calls them, and the zoo's names of heads.
@@ -37,6 +38,7 @@ ALIASES = {
     "feature-extraction": "embeddings",
     "embedding": "embeddings",
     "zero-shot-classification": "zero-shot",
+    "text-ranking": "rerank",
     "text2text-generation": "text2text",
     "generation": "text2text",
 }
@@ -52,6 +54,24 @@ def register(name: str, pipeline: type[Pipeline]) -> None:
     if name in ALIASES or PIPELINES.get(name, pipeline) is not pipeline:
         raise UsageError(f"There is a pipeline '{name}' already.", "Register yours by another name.")
     PIPELINES[name] = pipeline
+
+
+def kind_of(task: str) -> tuple[str, type[Pipeline]]:
+    """Gives a pipeline's own name and its class.
+
+    Raises:
+        UsageError: there is no such pipeline.
+    """
+    name = ALIASES.get(task, task)
+    found = PIPELINES.get(name)
+    if found is None:
+        near = did_you_mean(task, (*PIPELINES, *ALIASES)) or f"One of {', '.join(PIPELINES)}."
+        raise UsageError(f"There is no pipeline {quote(task)}.", near)
+    if isinstance(found, str):
+        module, attribute = found.split(":")
+        found = getattr(import_module(module), attribute)
+    assert not isinstance(found, str)
+    return name, found
 
 
 def pipeline(
@@ -81,15 +101,7 @@ def pipeline(
         >>> len(vectors), vectors[0].shape
         (2, (384,))
     """
-    name = ALIASES.get(task, task)
-    found = PIPELINES.get(name)
-    if found is None:
-        near = did_you_mean(task, (*PIPELINES, *ALIASES)) or f"One of {', '.join(PIPELINES)}."
-        raise UsageError(f"There is no pipeline {quote(task)}.", near)
-    if isinstance(found, str):
-        module, attribute = found.split(":")
-        found = getattr(import_module(module), attribute)
-    assert not isinstance(found, str)
+    name, found = kind_of(task)
     from zoo.inference.deployed import Deployed, deploy
 
     if isinstance(model, Deployed):

@@ -57,6 +57,7 @@ class Pipeline:
         pairs: an item may be a pair of texts.
         defaults: option -> its value when nobody says another.
         tokens: of a batch, padding included.
+        shows_progress: a call that takes long shows a bar on a terminal.
         model: the network, to be called as one of `zoo.load`.
     """
 
@@ -64,6 +65,7 @@ class Pipeline:
     pairs: bool = False
     defaults: Mapping[str, Any] = {"max_length": None}
     tokens: int = BATCH_TOKENS
+    shows_progress: bool = True
 
     def __init__(self, deployed: Deployed, **options: Any) -> None:
         self.deployed = deployed
@@ -207,7 +209,7 @@ class Pipeline:
         self, items: Iterable[Any], on_error: str, options: dict[str, Any], total: int = 0
     ) -> Iterator[Any]:
         with ExitStack() as stack:
-            meter, first = _Meter(type(self).__name__, total, stack), 0
+            meter, first = _Meter(type(self).__name__, total, self.shows_progress, stack), 0
             for window in windows(items):
                 yield from self._window(window, first, on_error, options, meter)
                 first += len(window)
@@ -267,13 +269,14 @@ class Pipeline:
 class _Meter:
     """A bar on a terminal, once the work has taken a while."""
 
-    def __init__(self, label: str, total: int, stack: ExitStack) -> None:
+    def __init__(self, label: str, total: int, shown: bool, stack: ExitStack) -> None:
         self.label, self.total, self.stack = label, total, stack
+        self.shown = shown and sys.stderr.isatty()
         self.begin = time.monotonic()
         self.bar: Progress | None = None
 
     def to(self, done: int) -> None:
-        if self.bar is None and time.monotonic() - self.begin > SECONDS_BEFORE_BAR and sys.stderr.isatty():
+        if self.bar is None and self.shown and time.monotonic() - self.begin > SECONDS_BEFORE_BAR:
             self.bar = self.stack.enter_context(Progress(self.label, self.total, lambda n: f"{n:,}"))
         if self.bar is not None:
             self.bar.to(done)

@@ -42,16 +42,17 @@ class Embeddings(nn.Layer):
     Args:
         config: sizes.
         padded_positions: positions know the padding index too (RoBERTa), so its row gets no gradient either.
+        norm: with the LayerNorm; pre-norm networks have none here.
     """
 
-    def __init__(self, config: EncoderConfig, padded_positions: bool = False) -> None:
+    def __init__(self, config: EncoderConfig, padded_positions: bool = False, norm: bool = True) -> None:
         super().__init__()
         hidden, std, padding = config.hidden_size, config.initializer_range, config.pad_token_id
         self.word = Embedding(config.vocab_size, hidden, std, padding)
         no_gradient = padding if padded_positions else None
         self.position = Embedding(config.max_position_embeddings, hidden, std, no_gradient)
         self.token_type = Embedding(config.type_vocab_size, hidden, std)
-        self.norm = nn.LayerNorm(hidden, epsilon=config.layer_norm_eps)
+        self.norm = nn.LayerNorm(hidden, epsilon=config.layer_norm_eps) if norm else nn.Identity()
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(

@@ -43,6 +43,7 @@ def _card(
     languages: str = "100 languages",
     aliases: tuple[str, ...] = (),
     checked: str = CHECKED,
+    prompts: dict[str, str] | None = None,
 ) -> Card:
     """One row of the table below; everything that rows have in common is here."""
     suffix = next(s for s, task in HEADS.items() if task == head)
@@ -50,9 +51,22 @@ def _card(
     sources = (Source("hub", name, revision, size=size),)
     architecture = f"XLMRoberta{suffix}"
     return Card(
-        name, "xlmr", architecture, config, parameters, languages, licence, sources, heads, aliases, checked
+        name,
+        "xlmr",
+        architecture,
+        config,
+        parameters,
+        languages,
+        licence,
+        sources,
+        heads,
+        aliases,
+        checked,
+        prompts or {},
     )
 
+
+E5_PROMPTS = {"query": "query: ", "passage": "passage: "}  # in the publisher's README, not in its files
 
 FAIRSEQ_FILES = (
     "{} The original fairseq archive (https://dl.fbaipublicfiles.com/fairseq/models/xlmr.{}.tar.gz) holds the same "
@@ -133,8 +147,19 @@ CARDS = (
         licence="not established",
         languages="multilingual",
     ),
-    _card("intfloat/multilingual-e5-base", BASE, None),
-    _card("intfloat/multilingual-e5-large", LARGE, None),
+    _card(
+        "BAAI/bge-reranker-v2-m3",
+        LARGE | {"max_position_embeddings": 8194},
+        "classification",
+        parameters=567_755_777,
+        size=2_270_000_000,
+        licence=NOT_STATED,
+        languages="multilingual",
+    ),
+    _card("BAAI/bge-reranker-large", LARGE, "classification", licence=NOT_STATED, languages="multilingual"),
+    _card("BAAI/bge-reranker-base", BASE, "classification", licence=NOT_STATED, languages="multilingual"),
+    _card("intfloat/multilingual-e5-base", BASE, None, prompts=E5_PROMPTS),
+    _card("intfloat/multilingual-e5-large", LARGE, None, prompts=E5_PROMPTS),
 )
 
 FAMILY = Family(

@@ -96,7 +96,7 @@ def flores_pairs(split: str) -> Callable[[Path], tuple[str, ...]]:
 def bucc(source: str | Path, split: str, pair: str) -> Mining:
     """Reads <pair>.<sample or training>.<language> and .gold of a folder; the sample chooses test's threshold.
 
-    Of sentences that stand there twice the first counts, as in XTREME.
+    A sentence that stands there twice is mined once, and pairs with it are left out, as in XTREME.
     """
     folder = user_path(source)
     sample = _bucc_part(folder, pair, "sample") if split == "test" else None
@@ -104,14 +104,19 @@ def bucc(source: str | Path, split: str, pair: str) -> Mining:
 
 
 def _bucc_part(folder: Path, pair: str, part: str, tuned_on: Mining | None = None) -> Mining:
-    sides = []
+    sides, repeated = [], []
     for language in pair.split("-"):
         kept: dict[str, str] = {}
+        twice = set()
         for row in READERS["tsv"](file_in(folder, pair, f"{pair}.{part}.{language}"), ("id", "sentence")):
-            kept.setdefault(row.text("sentence"), str(row.get("id")))
+            sentence, name = row.text("sentence"), str(row.get("id"))
+            if kept.setdefault(sentence, name) != name:
+                twice.add(kept[sentence])
         sides.append({name: sentence for sentence, name in kept.items()})
+        repeated.append(frozenset(twice))
     rows = READERS["tsv"](file_in(folder, pair, f"{pair}.{part}.gold"), ("source", "target"))
-    return Mining(sides[0], sides[1], frozenset((row.text("source"), row.text("target")) for row in rows), tuned_on)
+    gold = frozenset((row.text("source"), row.text("target")) for row in rows)
+    return Mining(sides[0], sides[1], gold, tuned_on, (repeated[0], repeated[1]))
 
 
 def sts_benchmark(source: str | Path, split: str, language: str) -> Pairs:

@@ -122,12 +122,14 @@ class Mining(SimilarityData):
         source, target: id -> sentence.
         gold: pairs of ids.
         tuned_on: the set on which the threshold is chosen; this one, where there is no other.
+        repeated: ids, of both sides, of sentences that the data has twice; a mined pair with one is left out.
     """
 
     source: Mapping[str, str]
     target: Mapping[str, str]
     gold: frozenset[tuple[str, str]]
     tuned_on: Mining | None = None
+    repeated: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     @property
     def sides(self) -> Mapping[str, Side]:
@@ -148,7 +150,8 @@ class Mining(SimilarityData):
     def _mined(self, vectors: Vectors, prefix: str = "") -> list[tuple[tuple[str, str], float]]:
         first, second = list(self.source), list(self.target)
         found = metrics.mined_pairs(vectors[f"{prefix}source"], vectors[f"{prefix}target"])
-        return [((first[a], second[b]), score) for a, b, score in found]
+        pairs = [((first[a], second[b]), score) for a, b, score in found]
+        return [(pair, score) for pair, score in pairs if not any(map(frozenset.__contains__, self.repeated, pair))]
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,13 @@ class SentenceModel:
             entries.append(_entry(len(entries), "Normalize"))
         return SentenceModel.of({**documents, MODULES_FILE: entries})
 
+    def with_prompts(self, prompts: Mapping[str, str]) -> SentenceModel:
+        """Gives the same with prompts that its files lack; itself where they have some of their own."""
+        if not prompts or any(self.prompts.values()):
+            return self
+        told = {**self.documents.get(SETTINGS_FILE, {}), "prompts": dict(prompts)}
+        return SentenceModel.of({**self.documents, SETTINGS_FILE: told})
+
     def write(self, folder: Path) -> None:
         """Writes the files, in sentence-transformers' layout; the weights of modules are the head's to write."""
         for name, content in self.documents.items():
