@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-LIGHT = "zoo.lazy zoo.version zoo.errors zoo.cards zoo.published zoo.mark zoo.files zoo.signals zoo.processes"
+LIGHT = (
+    "zoo.familiar zoo.lazy zoo.version zoo.errors zoo.cards zoo.published zoo.mark zoo.files zoo.signals"
+    " zoo.processes"
+)
 FRAMEWORKS = "paddle numpy"
 
 
@@ -31,6 +34,7 @@ class Row:
 TABLE = (
     # Standard library only: `list`, `info` and `--help` stay instant.
     Row("zoo/errors.py"),
+    Row("zoo/familiar.py"),
     Row("zoo/published/__init__.py"),
     Row("zoo/published/ledger.py", parts="zoo.published"),
     Row("zoo/cards.py", parts="zoo.published"),
@@ -163,11 +167,11 @@ TABLE = (
         parts="zoo.errors zoo.files zoo.metrics zoo.tokenization zoo.tasks",
     ),
     # The flags, and what they are checked with: no paddle, so that `--help` and `--show` stay instant.
-    Row("zoo/finetune/config.py", packages="jsonargparse", parts="zoo.errors zoo.files"),
+    Row("zoo/finetune/config.py", packages="jsonargparse", parts="zoo.errors zoo.files zoo.finetune.elsewhere"),
     Row(
         "zoo/finetune/recipes.py",
         packages="tomli",
-        parts="zoo.errors zoo.files zoo.published zoo.registry zoo.tasks zoo.finetune.config",
+        parts="zoo.familiar zoo.errors zoo.files zoo.published zoo.registry zoo.tasks zoo.finetune.config",
     ),
     Row(
         "zoo/finetune/trackers.py",

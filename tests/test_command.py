@@ -78,7 +78,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (("bench", "x", "--nothing-like-it"), "no option --nothing-like-it.\nzoo bench --help shows all."),
         (("convert", "x", "--dry"), "There is no option --dry."),
-        (("predict", "x"), "the following arguments are required: --out"),
+        (("predict",), "the following arguments are required: RUN"),
         (("evaluate",), "No model is named"),
         (("info", "no-such-model"), "'no-such-model' is not a model of the zoo."),
         (("convert", "no-such-*"), "'no-such-*' matches no model of the zoo."),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from zoo import __version__, arguments, terminal
+from zoo import __version__, arguments, familiar, terminal
 from zoo.errors import UsageError, did_you_mean
 from zoo.files import quote
 
@@ -86,7 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _without_a_verb(words: list[str]) -> int:
     if words and not words[0].startswith("-"):
-        hint = did_you_mean(words[0], VERBS.keys()) or f"One of {', '.join(VERBS)}; see `zoo --help`."
+        meant = familiar.VERBS.get(words[0].lower(), "")
+        hint = (
+            f"Here it is `zoo {meant}`."
+            if meant
+            else did_you_mean(words[0], VERBS.keys()) or f"One of {', '.join(VERBS)}; see `zoo --help`."
+        )
         raise UsageError(f"zoo has no command {quote(words[0])}.", hint)
     made = parser()
     if not words:

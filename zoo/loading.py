@@ -11,14 +11,14 @@ from typing import Any
 
 import paddle
 
-from zoo import adapters, hub, keys, registry
+from zoo import adapters, familiar, hub, keys, registry
 from zoo.adapters import Adapter
 from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
 from zoo.checkpoint.keymap import KeyMap
 from zoo.checkpoint.rules import Shape, group_of
-from zoo.errors import UsageError
-from zoo.files import user_path
+from zoo.errors import UsageError, did_you_mean
+from zoo.files import quote, user_path
 from zoo.keys import Source
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
@@ -78,8 +78,7 @@ def load(
         >>> model.encode("A cat sits on the mat.").shape
         (384,)
     """
-    if dtype not in PADDLE_DTYPES:
-        raise UsageError(f"dtype='{dtype}' is not one of {', '.join(PADDLE_DTYPES)}.")
+    _check(task, labels, dtype, options)
     place = _place(device)
     folder, card = _find(name_or_path, revision)
     about = ModelFolder.read(folder)
@@ -115,6 +114,22 @@ def load(
     model.origin = Origin(about.family.name, upstream, about.architecture.module, folder, card)
     model.eval()
     return model
+
+
+def _check(task: str | None, labels: Sequence[str] | int | None, dtype: str, options: Mapping[str, Any]) -> None:
+    """Raises UsageError for arguments that no file could make right."""
+    if dtype not in PADDLE_DTYPES:
+        hint = familiar.dtype_hint(dtype)
+        raise UsageError(f"dtype={quote(dtype)} is not one of {', '.join(PADDLE_DTYPES)}.", hint)
+    if task not in (None, "encoder", *TASKS):
+        meant = familiar.head_named(str(task))
+        hint = f"Here it is task={quote(meant)}." if meant else did_you_mean(str(task), (*TASKS, "encoder"))
+        raise UsageError(f"task={quote(task)} is not one of {', '.join(TASKS)}, encoder.", hint)
+    if isinstance(labels, str):
+        raise UsageError(f"labels={quote(labels)} is one text.", "Give a list of names, or how many there are.")
+    for name in options:
+        if hint := familiar.hint(name):
+            raise UsageError(f"zoo.load has no argument {quote(name)}.", hint)
 
 
 def _adapter(folder: str | os.PathLike[str] | None, about: ModelFolder, task: str | None) -> Adapter | None:
@@ -169,10 +184,8 @@ def _task(
     """The head to load, the head the files have, and the first one's arguments.
 
     Raises:
-        UsageError: there is no such head, or none was asked for and the files' could be several.
+        UsageError: none was asked for and the files' could be several.
     """
-    if task not in (None, "encoder", *TASKS):
-        raise UsageError(f"task='{task}' is not one of {', '.join(TASKS)}, encoder.")
     if task is None:
         own = "embedding" if embeds(about) else source.saved()
         task = None if own == "mlm" and not source.is_saved else own
@@ -208,8 +221,6 @@ def _hint(task: str | None, labels_given: bool, expected: Mapping[str, Shape], f
 def _with_labels(about: ModelFolder, labels: Sequence[str] | int | None) -> Any:
     if labels is None:
         return about.config
-    if isinstance(labels, str):
-        raise UsageError(f"labels='{labels}' is one text.", "Give a list of names, or how many there are.")
     names = tuple(f"LABEL_{n}" for n in range(labels)) if isinstance(labels, int) else tuple(map(str, labels))
     if not names or len(set(names)) != len(names):
         raise UsageError(f"labels={labels!r} must name at least one class, each once.")

@@ -2,6 +2,7 @@
 
     python -m benchmarks.faults                       every kind; about an hour on two cores
     python -m benchmarks.faults signals disks         some of them
+    python -m benchmarks.faults mistakes              what users mistype: a row for each, with what they are told
     python -m benchmarks.faults --save                writes benchmarks/results/faults_KIND.csv and .json
     python -m benchmarks.faults --tree ../old --label before     another checkout of the zoo, for comparison
 
@@ -25,7 +26,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks import common
-from benchmarks.faults import readers, trials
+from benchmarks.faults import mistakes, readers, trials
 from benchmarks.faults.subjects import COMMANDS, READS, Subjects, prepare
 from benchmarks.faults.trials import Trial
 
@@ -138,9 +139,21 @@ def save(kind: str, label: str, rows: Sequence[dict[str, object]]) -> None:
     common.write(f"faults_{kind}", f"python -m benchmarks.faults {kind} --save", [*kept, *rows])
 
 
+def mistyped(subjects: Subjects, label: str, keep: bool) -> int:
+    """Makes every mistake and prints those that are not answered well; gives how many."""
+    rows = list(mistakes.rows(subjects, label))
+    wrong = [row for row in rows if row["outcome"] != "right"]
+    for row in wrong:
+        print(f"mistakes: {row['typed']}: {row['outcome']}: {row['said']}", flush=True)
+    print(f"kind=mistakes tree={label} tried={len(rows)} right={len(rows) - len(wrong)}", flush=True)
+    if keep:
+        common.write("faults_mistakes", "python -m benchmarks.faults mistakes --save", rows)
+    return len(wrong)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the trials; returns 1 when one went wrong."""
-    known = (*KINDS, *readers.KINDS)
+    known = (*KINDS, *readers.KINDS, "mistakes")
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.faults",
         description=__doc__,
@@ -167,8 +180,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as work:
         subjects = None
         for kind in arguments.kinds or known:
-            if kind in KINDS:
+            if kind in (*KINDS, "mistakes"):
                 subjects = subjects or prepare(Path(work) / "subjects", arguments.tree.resolve())
+            if kind == "mistakes":
+                assert subjects is not None
+                wrong += mistyped(subjects, arguments.label, arguments.save)
+                continue
+            if kind in KINDS:
+                assert subjects is not None
                 found = []
                 for trial in run(KINDS[kind](subjects, plan, Path(work)), plan, Path(work)):
                     found.append(trial)

@@ -147,7 +147,7 @@ def test_own_files(chinese: Path, tmp_path: Path, finetune: Command, predict: Co
     code, _, err = predict(out, "--data", tmp_path / "new.csv", "--out", tmp_path / "answers.tsv")
     assert code == 0, err
     answers = (tmp_path / "answers.tsv").read_text("utf-8").splitlines()
-    assert len(answers) == 2 and set(answers) <= {"好", "差"}
+    assert answers[0] == "text\tlabel\tscore" and {line.split("\t")[1] for line in answers[1:]} <= {"好", "差"}
 
 
 def test_retrieval_without_training(english: Path, tmp_path: Path, finetune: Command) -> None:

@@ -149,13 +149,13 @@ def test_tags_of_iob1_and_plain_lines(
     )
     code, said, err = evaluate(run)
     assert code == 0 and "6 examples" in said, err
-    new, out = tmp_path / "new.txt", tmp_path / "answers.txt"
+    new, out = tmp_path / "new.txt", tmp_path / "answers.jsonl"
     new.write_text("Anna is in York.\nbob is\n", "utf-8")
     code, said, err = predict(run, "--data", new, "--out", out)
     assert code == 0 and said.startswith("2 answers"), err
     assert "plain text, each line cut into words" in err
-    first = out.read_text("utf-8").split("\n\n")[0].splitlines()
-    assert [line.split(" ")[0] for line in first] == ["Anna", "is", "in", "York", "."]
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert [row["text"] for row in rows] == ["Anna is in York.", "bob is"] and list(rows[0]) == ["text", "entities"]
 
 
 def test_regression_with_a_test_set_of_minus_ones(finetune: Command, tiny: Path, tmp_path: Path) -> None:

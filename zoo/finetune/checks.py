@@ -16,6 +16,7 @@ from zoo.finetune import trackers
 from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig, checked
 from zoo.finetune.data import Sources
 from zoo.finetune.lora import lora_settings
+from zoo.finetune.losses import SECOND_LOSSES
 from zoo.finetune.recipes import Settled, find, read
 from zoo.finetune.setup import best_of, network_options, search_options, task_of
 from zoo.finetune.update import check_precision
@@ -79,6 +80,11 @@ def _check_heads(config: FinetuneConfig, task: Task) -> None:
     network_options(config, task)
     search_options(config, task)
     check_precision(config.precision)
+    if config.loss and task.head != "generation" and config.loss not in SECOND_LOSSES:
+        raise UsageError(
+            f"There is no loss {quote(config.loss)} for a {task.head} head.",
+            f"Its own, or with it {', '.join(SECOND_LOSSES)}.",
+        )
     if config.sharding != "none":
         _check_sharding(config)
     if config.lora:

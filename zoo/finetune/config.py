@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 from zoo.errors import UsageError, did_you_mean
 from zoo.files import quote
+from zoo.finetune import elsewhere
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -248,7 +249,8 @@ def checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
     for name in values:
         if name not in FIELD_NAMES:
-            raise UsageError(f"{where}: there is no option {quote(name)}.", did_you_mean(name, FIELD_NAMES))
+            hint = elsewhere.hint(name) or did_you_mean(name, FIELD_NAMES)
+            raise UsageError(f"{where}: there is no option {quote(name)}.", hint)
     values = {n: str(v) if n == "lora" and type(v) is int else v for n, v in values.items()}  # a rank alone
     try:
         return flags().parse_object(values, defaults=False).as_dict()

@@ -32,9 +32,12 @@ OPTIONS: Mapping[str, str] = {
     ),
     **dict.fromkeys(("task_name", "dataset_name", "dataset_config_name", "dataset"), "--task"),
     **dict.fromkeys(
-        ("train_file", "validation_file", "test_file", "data_dir", "data_path", "dataset_path", "train_path"),
+        ("data_dir", "data_path", "dataset_path", "data_file", "data_files"),
         "--data FOLDER, with the files train, dev and test, or --data FILE",
     ),
+    **dict.fromkeys(("train_path", "train_data", "training_file", "train_data_file"), "--train_file"),
+    **dict.fromkeys(("validation_file", "valid_file", "val_file", "eval_file", "eval_data_file"), "--dev_file"),
+    **dict.fromkeys(("test_path", "test_data", "predict_file"), "--test_file"),
     **dict.fromkeys(("max_seq_length", "max_seq_len", "max_source_length", "model_max_length"), "--max_length"),
     **dict.fromkeys(("max_target_length", "val_max_target_length", "max_answer_length"), "--target_length"),
     "max_train_samples": "--train_rows",
@@ -57,3 +60,9 @@ OPTIONS: Mapping[str, str] = {
     "do_predict": "another command, zoo predict RUN --out FILE",
     "overwrite_output_dir": "another --out, or --resume: the folder of a run is never overwritten",
 }
+
+
+def hint(name: str) -> str:
+    """Gives the sentence for an argument that others call so; "" for one that is not known."""
+    here = OPTIONS.get(name, "")
+    return f"Here it is {here.replace('--', '')}." if here else ""

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zoo import published, registry
+from zoo import familiar, published, registry
 from zoo.errors import UsageError, did_you_mean
 from zoo.files import Fields, clean, quote, read_text
 from zoo.finetune.config import DEFAULTS, FinetuneConfig, checked
@@ -99,6 +99,13 @@ def _check_task(name: str) -> None:
 
     if name in SUITES:
         raise UsageError(f"{name} is several tasks, not one.", f"--task {name} --model MODEL runs them all.")
+    kind = familiar.head_named(name)
+    kind = familiar.KINDS.get(kind, kind)
+    if kind in TASK_KINDS and name not in TASK_KINDS and name.lower() not in tasks.names():
+        raise UsageError(
+            f"There is no task {quote(name)}.",
+            f"For your own files it is --task {kind}; `--task list` shows the data sets.",
+        )
     if name not in TASK_KINDS:
         tasks.find(name)
 

@@ -54,12 +54,12 @@ class TrainedModel:
             saved, self.options = read_task(self.folder)
             self.task = with_labels_of(tasks.find(task), saved) if task else saved
         else:
-            self.task = task_for({}, task, self.network.task, self.network.config.labels)
+            self.task = task_for({}, task, self.model.task, self.model.config.labels)
         run = next((place for place in self.folder.parents[:2] if (place / RUN_FILE).is_file()), None)
         self.run = Remembered.of(run, self.task) if run and not task and not self.exported else None
 
     @cached_property
-    def network(self) -> Model | Deployed:
+    def model(self) -> Model | Deployed:
         """The model with its weights, or the engine of an export.
 
         Raises:
@@ -125,14 +125,14 @@ class TrainedModel:
 
     def _split(self, name: str, examples: list[Example]) -> Split:
         length = self.options.get("max_length") or None
-        made = features_of(examples, self.task, self.network.tokenizer, self.network.config, length)
+        made = features_of(examples, self.task, self.model.tokenizer, self.model.config, length)
         return Split(name, examples, made)
 
     def judge(self, split: Split) -> Judgement:
         """Scores, with the thresholds that were saved; of an export the loss is not known, NaN."""
         with self._bar(split) as bar:
-            if isinstance(self.network, Model):
-                return judge(self.network, self.task, split, options=self._generate(), on_rows=bar.add)
+            if isinstance(self.model, Model):
+                return judge(self.model, self.task, split, options=self._generate(), on_rows=bar.add)
         answers, _ = self._answers(split)
         return Judgement(self.task, answers, self.task.score(answers, split.examples), float("nan"))
 
@@ -154,12 +154,12 @@ class TrainedModel:
 
     def _answers(self, split: Split) -> tuple[list[Any], dict[str, Any]]:
         with self._bar(split) as bar:
-            if isinstance(self.network, Model):
-                outputs, _ = outputs_of(self.network, split.features, self._generate(), bar.add)
+            if isinstance(self.model, Model):
+                outputs, _ = outputs_of(self.model, split.features, self._generate(), bar.add)
             else:
-                padding, head = padding_of(self.network), self.task.head
+                padding, head = padding_of(self.model), self.task.head
                 outputs, _ = rows.outputs_of(
-                    self.network.engine, split.features, head, padding, self._generate(), bar.add
+                    self.model.engine, split.features, head, padding, self._generate(), bar.add
                 )
         return self.task.predictions(outputs, split.features, split.examples), outputs
 

@@ -12,7 +12,7 @@ from zoo import env
 from zoo.errors import CheckpointError, UsageError, to_install
 from zoo.files import Fields, clean, is_name, quote, read_object, sha256
 from zoo.inference import cache, trust
-from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, choose, missing, open_graph
+from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, check_names, choose, missing, open_graph
 from zoo.inference.static import Graph
 from zoo.loading import load
 from zoo.models.common.base import Model
@@ -68,6 +68,7 @@ def deploy(
         CheckpointError: a file of an export is damaged.
         ZooError: what `zoo.load` says.
     """
+    check_names(engine, precision)
     env.use_all_cores()
     name, settings = _name(model), {}
     if not isinstance(model, Model):

@@ -65,8 +65,7 @@ def choose(model: Model, engine: str = "auto", precision: str = "auto") -> Choic
         UsageError: a name that is unknown, an engine that is not installed or cannot run this network, or a
             precision that it does not have.
     """
-    _check("engine", engine, tuple(ENGINES))
-    _check("precision", precision, PRECISIONS)
+    check_names(engine, precision)
     if precision == "int8":
         raise UsageError(
             "precision='int8' needs a graph that was quantised, with its score checked.",
@@ -83,6 +82,14 @@ def choose(model: Model, engine: str = "auto", precision: str = "auto") -> Choic
     faster = [name for name in FASTEST[: FASTEST.index(found)] if missing(name)]
     why = f"the fastest that is installed; {', '.join(faster)} would be faster" if faster else "the fastest"
     return Choice(found, _precision(found, precision), why)
+
+
+def check_names(engine: str, precision: str) -> None:
+    """Raises UsageError for an engine or a precision that is unknown, or an engine that is not installed."""
+    _check("engine", engine, tuple(ENGINES))
+    _check("precision", precision, PRECISIONS)
+    if engine != "auto" and (lacks := missing(engine)):
+        raise UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
 
 
 def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | None:

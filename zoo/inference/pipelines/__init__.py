@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from zoo import terminal
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
+from zoo.files import quote
 
 if TYPE_CHECKING:
     from zoo.inference.deployed import Deployed
@@ -63,7 +65,8 @@ def kind_of(task: str) -> tuple[str, type[Pipeline]]:
     name = ALIASES.get(task, task)
     found = PIPELINES.get(name)
     if found is None:
-        raise UsageError(f"There is no pipeline '{task}'.", f"One of {', '.join(PIPELINES)}.")
+        near = did_you_mean(task, (*PIPELINES, *ALIASES)) or f"One of {', '.join(PIPELINES)}."
+        raise UsageError(f"There is no pipeline {quote(task)}.", near)
     if isinstance(found, str):
         module, attribute = found.split(":")
         found = getattr(import_module(module), attribute)
@@ -106,6 +109,8 @@ def pipeline(
             raise UsageError("The network is deployed already.", "Say engine and precision to `deploy`.")
         _check_head(name, found.heads, model.task, model.name)
         return found(model, **options)
+    its_own = signature(found.__init__).parameters  # of a registered class
+    found.known({name: value for name, value in options.items() if name not in its_own})
     deployed = deploy(model, _head(name, found.heads, model), engine, precision)
     _check_head(name, found.heads, deployed.task, deployed.name)
     made = found(deployed, **options)

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo import batching, files
+from zoo import batching, familiar, files
 from zoo.batching import BATCH_TOKENS, by_length, padding_of, windows
 from zoo.errors import InputError, UsageError
+from zoo.files import quote
 from zoo.inference.deployed import Deployed
 from zoo.inference.engines.base import side_by_side
 from zoo.inference.pipelines.custom import FamiliarTokenizer, Network, answer_of, is_single
@@ -71,7 +72,7 @@ class Pipeline:
         self.engine, self.config, self.model = deployed.engine, deployed.config, Network(deployed)
         self.single = is_single(type(self))
         self.tokenizer: Any = FamiliarTokenizer(deployed.tokenizer) if self.single else deployed.tokenizer
-        self.options = {**self.defaults, **self._known(options)}
+        self.options = {**self.defaults, **self.known(options)}
 
     # --- the three steps ---
 
@@ -154,7 +155,7 @@ class Pipeline:
                 iterator nothing of its window.
             UsageError: an option that does not exist, or does not work.
         """
-        options = {**self.options, **self._known(options)}
+        options = {**self.options, **self.known(options)}
         if on_error not in ON_ERROR:
             raise UsageError(f"on_error={on_error!r} does not exist.", f"One of {', '.join(ON_ERROR)}.")
         if isinstance(items, list):
@@ -194,10 +195,13 @@ class Pipeline:
         files.probe_file(target, replace=overwrite)
         return write_answers(target, self(items_of(source), on_error=on_error, **options), overwrite)
 
-    def _known(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        if unknown := [name for name in options if name not in self.defaults]:
+    @classmethod
+    def known(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Gives the options; raises UsageError for one that the pipeline has not."""
+        if unknown := [name for name in options if name not in cls.defaults]:
             raise UsageError(
-                f"This pipeline has no option '{unknown[0]}'.", f"It has {', '.join(self.defaults) or 'none'}."
+                f"This pipeline has no option {quote(unknown[0])}.",
+                familiar.hint(unknown[0]) or f"It has {', '.join(cls.defaults) or 'none'}.",
             )
         return options
 

@@ -1,0 +1,73 @@
+"""What people type from other libraries gets the name that it has here, before anything is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import zoo
+from zoo import loading
+from zoo.__main__ import main
+from zoo.errors import UsageError
+from zoo.finetune import finetune
+from zoo.finetune.recipes import settle
+from zoo.inference import deployed
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"task": "ner"}, "Here it is task='tagging'"),
+        ({"task": "text-classification"}, "Here it is task='classification'"),
+        ({"task": "AutoModelForQuestionAnswering"}, "is not one of"),
+        ({"task": "taging"}, "Did you mean 'tagging'"),
+        ({"num_labels": 3}, "Here it is labels="),
+        ({"labels": "pos"}, "Give a list of names"),
+        ({"dtype": "fp16"}, "Here it is dtype='float16'"),
+        ({"torch_dtype": "float32"}, "Here it is dtype="),
+        ({"trust_remote_code": True}, "It is not needed"),
+    ],
+)
+def test_load(given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_find", lambda *a: pytest.fail("a model was looked for"))
+    with pytest.raises(UsageError, match=said):
+        zoo.load("all-MiniLM-L6-v2", **given)
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "said"),
+    [
+        ("text-clasification", {}, "Did you mean 'text-classification'"),
+        ("text-classification", {"max_new_tokens": 5}, "Here it is max_length="),
+        ("text2text", {"stream": True}, "an iterator gets an iterator"),
+        ("classification", {"device": 0}, "zoo.load"),
+        ("classification", {"return_all_scores": True}, "top_k=None"),
+        ("classification", {"engine": "torch"}, "openvino"),
+    ],
+)
+def test_pipeline(task: str, given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployed, "load", lambda *a, **k: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("zoo.inference.pipelines._head", lambda *a: None)
+    with pytest.raises(UsageError, match=said):
+        zoo.pipeline(task, "all-MiniLM-L6-v2", **given)
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"),
+    [("ner", "tagging"), ("text-classification", "classification"), ("question-answering", "qa")],
+)  # fmt: skip
+def test_kinds_of_task(task: str, kind: str) -> None:
+    with pytest.raises(UsageError, match=f"--task {kind};"):
+        settle({"task": task, "model": "all-MiniLM-L6-v2"})
+
+
+def test_options_of_finetune() -> None:
+    with pytest.raises(UsageError, match="Here it is lr"):
+        finetune(task="sst2", learning_rate=1e-4)
+
+
+@pytest.mark.parametrize(("typed", "verb"), [("train", "finetune"), ("eval", "evaluate"), ("infer", "predict")])
+def test_commands(typed: str, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([typed]) == 2
+    assert f"Here it is `zoo {verb}`" in capsys.readouterr().err
