@@ -29,6 +29,7 @@ VERBS = {
     "finetune": Verb("zoo.finetune.__main__", "train a model with a published recipe, or on your own files"),
     "evaluate": Verb("zoo.evaluate.__main__", "the scores of a finished run, or of any model's embeddings"),
     "predict": Verb("zoo.predict", "the answers of a finished run, file in, file out"),
+    "compare": Verb("zoo.compare.__main__", "finished runs side by side, and whether they differ by chance"),
     "claims": Verb("zoo.claims", "published numbers, and which of them are reproduced here"),
     "export": Verb("zoo.export.__main__", "a model as a folder for one engine, its score checked; int8 too"),
     "trim": Verb("zoo.trim.__main__", "a model with the pieces of your texts only, proven equal on them"),

@@ -27,7 +27,8 @@ class FinetuneConfig:
 
     Attributes:
         task: data set or kind of task; `--task list` shows all
-        model: card of the zoo, folder, or repository of the Hub; without it the task's flagship
+        model: card of the zoo, folder, or repository of the Hub; without it the task's flagship. Several, divided
+            by spaces, are a run each, and one table
         recipe: name of a recipe of the zoo or a TOML file; without it the one for this task and model
         data: folder with the data set's official files, or your own; without it the Hub. A file alone is the
             training data, of which one row in 20, drawn by the seed, is held out
@@ -67,6 +68,7 @@ class FinetuneConfig:
         best: metric of the development set that picks the best checkpoint; "loss" for the lowest loss
         patience: stop after this many evaluations without a new best; 0 to go on
         trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas
+        tracker_store: folder of their stores, for the runs of a project together; without it the run's own
         generate: the search that writes text, such as num_beams=5,length_penalty=0.6,search=palm
     """
 
@@ -106,6 +108,7 @@ class FinetuneConfig:
     best: str = ""
     patience: int = 0
     trackers: str = ""
+    tracker_store: str = ""
     generate: str = "num_beams=5"
 
     def __post_init__(self) -> None:

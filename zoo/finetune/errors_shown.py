@@ -78,11 +78,11 @@ def majority(task: Task, rows: Sequence[Kept], metric: str) -> tuple[str, float]
         if metric != "accuracy":
             return None
         tags = Counter(tag for row in rows for tag in row.gold)
-        (name, count), total = tags.most_common(1)[0], sum(tags.values())
-        return name, 100 * count / total
+        tag, count = tags.most_common(1)[0]
+        return tag, 100 * count / tags.total()
     gold = [row.gold for row in rows]
-    (name, _) = Counter(gold).most_common(1)[0]
-    labels = getattr(task, "labels", ())
+    name = Counter(gold).most_common(1)[0][0]
+    labels: tuple[str, ...] = getattr(task, "labels", ())
     positive = labels[1] if len(labels) == 2 else None
     return name, metrics.TEXT_METRICS[metric](gold, [name] * len(gold), positive)
 

@@ -59,6 +59,7 @@ def page(
         classes=[(c.name, c.precision, c.recall, c.f1, c.support, c.predicted) for c in classes],
         spans=task.head == "tagging",
         marked=task.head == "qa",
+        measured=task.head in ("qa", "generation", "tagging"),
         confusion=errors_shown.confusions(rows, names) if task.head == "classification" else [],
         kept=len(rows),
         wrong=sum(not row.right for row in rows),

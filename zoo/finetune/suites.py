@@ -92,6 +92,8 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
             f"--task {name} trains one model on several tasks, each by its own recipe.", "Say --model."
         )
     out = user_path(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}")
+    if given.get("trackers"):
+        given = {"tracker_store": str(out / "trackers"), **given}
     rules = RULES.get(name, Rules())
     settled = {
         task: settle({**rules.settings.get(task, {}), **given, "task": task, "out": str(out / task)}, by)
