@@ -201,8 +201,8 @@ TABLE = (
     Row("zoo/compare/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.compare"),
     Row(
         "zoo/compare/*",
-        packages="numpy",
-        parts="zoo.errors zoo.files zoo.metrics zoo.tasks.scores zoo.finetune zoo.compare",
+        packages="numpy scipy",
+        parts="zoo.errors zoo.files zoo.tasks.scores zoo.finetune zoo.compare",
     ),
     Row("zoo/bench/__init__.py"),
     Row("zoo/bench/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.bench.measure"),

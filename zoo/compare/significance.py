@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from zoo import metrics
 from zoo.finetune.kept import Kept
 
-RESAMPLES, SLOW_RESAMPLES = 2_000, 500  # the second where each draw is scored by a library
+RESAMPLES = 2_000
 CHUNK = 4_000_000  # numbers that are drawn at once
 LEVEL = 0.05  # below this p a difference is called one
-CLOSE = 0.05  # percent points by which a recomputed score may differ from the recorded one
 ENTITY_METRICS = {"f1-lenient": "f1", "f1": "f1", "precision": "precision", "recall": "recall"}
 Score = Callable[[np.ndarray], np.ndarray]  # numbers of rows [R, n] -> scores [R]
 
@@ -75,17 +73,16 @@ def test(
     if len(pairs) < 2:
         return "they have no rows in common"
     sides = [row[0] for row in pairs], [row[1] for row in pairs]
-    tested, slow, scores = _scores(sides, metric, labels)
+    tested, scores = _scores(sides, metric, labels)
     languages: dict[str, list[int]] = {}
     for n, (row, _) in enumerate(pairs):
         languages.setdefault(row.language, []).append(n)
     strata = [np.array(at) for at in languages.values()]
     whole = [float(np.mean([score(at[None])[0] for at in strata])) for score in scores]
-    count = SLOW_RESAMPLES if slow else RESAMPLES
-    differences = _differences(scores, strata, count, seed)
+    differences = _differences(scores, strata, seed)
     low, high = np.percentile(differences, (2.5, 97.5))
     below, above = (int(np.sum(side)) for side in (differences <= 0, differences >= 0))
-    p = min(1.0, 2 * (min(below, above) + 1) / (count + 1))
+    p = min(1.0, 2 * (min(below, above) + 1) / (RESAMPLES + 1))
     note = "" if tested == metric else f"tested on {tested}, as {metric} cannot be had from single answers"
     return Significance(
         tested,
@@ -97,7 +94,7 @@ def test(
         p,
         len(pairs),
         missing,
-        count,
+        RESAMPLES,
         note,
     )
 
@@ -119,14 +116,14 @@ def _by_key(rows: Sequence[Kept]) -> dict[tuple[Any, ...], Kept]:
     return found
 
 
-def _differences(scores: Sequence[Score], strata: Sequence[np.ndarray], count: int, seed: int) -> np.ndarray:
-    """Gives the differences of the resamples, [count]: each language is drawn by itself, and their mean counts."""
+def _differences(scores: Sequence[Score], strata: Sequence[np.ndarray], seed: int) -> np.ndarray:
+    """Gives the differences of the resamples, [RESAMPLES]: each language drawn by itself, and their mean."""
     random = np.random.Generator(np.random.PCG64(seed))
-    total = np.zeros(count)
+    total = np.zeros(RESAMPLES)
     for at in strata:
         step = max(1, CHUNK // len(at))
-        for begin in range(0, count, step):
-            size = min(step, count - begin)
+        for begin in range(0, RESAMPLES, step):
+            size = min(step, RESAMPLES - begin)
             drawn = at[random.integers(0, len(at), (size, len(at)))]
             total[begin : begin + size] += scores[1](drawn) - scores[0](drawn)
     return total / len(strata)
@@ -134,18 +131,21 @@ def _differences(scores: Sequence[Score], strata: Sequence[np.ndarray], count: i
 
 def _scores(
     sides: tuple[Sequence[Kept], Sequence[Kept]], metric: str, labels: Sequence[str]
-) -> tuple[str, bool, list[Score]]:
-    """Gives the name of the number that is tested, whether it is slow, and what computes it for each run."""
+) -> tuple[str, list[Score]]:
+    """Gives the name of the number that is tested, and what computes it for each run."""
     first = sides[0][0]
     if metric in first.values:
-        return metric, False, [_mean([row.values.get(metric, 0.0) for row in side]) for side in sides]
+        return metric, [_mean([row.values.get(metric, 0.0) for row in side]) for side in sides]
     if first.counts:
         name = ENTITY_METRICS.get(metric, "f1")
         tested = metric if metric in ENTITY_METRICS else "f1-lenient"
-        return tested, False, [_entities([row.counts for row in side], name) for side in sides]
-    if metric in metrics.TEXT_METRICS:
-        return metric, True, [_library(side, metric, labels) for side in sides]
-    return "rows that are right", False, [_mean([100.0 * row.right for row in side]) for side in sides]
+        return tested, [_entities([row.counts for row in side], name) for side in sides]
+    if metric in ("pearson", "spearman"):
+        return metric, [_correlation(side, metric == "spearman") for side in sides]
+    if metric in ("accuracy", "f1", "macro-f1", "matthews"):
+        positive = labels[1] if len(labels) == 2 else None
+        return metric, [_classes(side, metric, positive) for side in sides]
+    return "rows that are right", [_mean([100.0 * row.right for row in side]) for side in sides]
 
 
 def _mean(values: Sequence[float]) -> Score:
@@ -164,9 +164,47 @@ def _entities(counts: Sequence[Sequence[int]], name: str) -> Score:
     return score
 
 
-def _library(side: Sequence[Kept], metric: str, labels: Sequence[str]) -> Score:
-    gold = np.array([row.gold for row in side], object)
-    said = np.array([row.answer for row in side], object)
-    positive = labels[1] if len(labels) == 2 else None
-    measure = metrics.TEXT_METRICS[metric]
-    return lambda rows: np.array([measure(gold[at].tolist(), said[at].tolist(), positive) for at in rows])
+def _classes(side: Sequence[Kept], metric: str, positive: str | None) -> Score:
+    """Gives f1, macro-f1, matthews or accuracy of classes, from how often each was taken for which."""
+    names = sorted({str(value) for row in side for value in (row.gold, row.answer)} | {positive or ""})
+    index, size = {name: n for n, name in enumerate(names)}, len(names)
+    codes = np.array([index[str(row.gold)] * size + index[str(row.answer)] for row in side])
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        places = codes[rows] + size * size * np.arange(len(rows))[:, None]
+        counts = np.bincount(places.reshape(-1), minlength=len(rows) * size * size).reshape(-1, size, size)
+        right, gold, said = counts.diagonal(axis1=1, axis2=2), counts.sum(axis=2), counts.sum(axis=1)
+        if metric == "accuracy":
+            return np.asarray(100.0 * right.sum(axis=1) / rows.shape[1])
+        if metric == "matthews":
+            return _matthews(right.sum(axis=1), gold, said, rows.shape[1])
+        f1 = 200.0 * right / np.maximum(gold + said, 1)
+        if metric == "f1":
+            return np.asarray(f1[:, index[positive or ""]])
+        return np.asarray(f1.sum(axis=1) / np.maximum((gold + said > 0).sum(axis=1), 1))
+
+    return score
+
+
+def _matthews(right: np.ndarray, gold: np.ndarray, said: np.ndarray, total: int) -> np.ndarray:
+    """Gives the correlation of several classes (Gorodkin 2004), 0 where it is not defined."""
+    above = right * float(total) - (gold * said).sum(axis=1)
+    below = (float(total) ** 2 - (gold**2).sum(axis=1)) * (float(total) ** 2 - (said**2).sum(axis=1))
+    return np.asarray(np.where(below > 0, 100.0 * above / np.sqrt(np.maximum(below, 1.0)), 0.0))
+
+
+def _correlation(side: Sequence[Kept], ranked: bool) -> Score:
+    """Gives Pearson's or Spearman's correlation of numbers, 0 where a side is constant."""
+    gold, said = (
+        np.array([float(v) for v in values]) for values in zip(*((r.gold, r.answer) for r in side), strict=True)
+    )
+
+    def score(rows: np.ndarray) -> np.ndarray:
+        from scipy.stats import rankdata
+
+        sides = [rankdata(values[rows], axis=1) if ranked else values[rows] for values in (gold, said)]
+        one, other = (values - values.mean(axis=1, keepdims=True) for values in sides)
+        below = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+        return np.asarray(np.where(below > 0, 100.0 * (one * other).sum(axis=1) / np.maximum(below, 1e-12), 0.0))
+
+    return score

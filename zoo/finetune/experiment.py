@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from zoo import files, signals, terminal
@@ -103,7 +103,7 @@ def _settled(models: Sequence[str], given: Mapping[str, Any], by: str) -> tuple[
     taken: set[str] = set()
     found = {}
     for model in models:
-        name = base = run_name(FinetuneConfig(task=task, model=model))
+        name = base = run_name(FinetuneConfig(task=task, model=PurePath(model).name))
         while name in taken:
             name = f"{base}-{len(taken) + 1}"
         taken.add(name)
