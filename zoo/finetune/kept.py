@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -207,12 +207,14 @@ def _short(value: float) -> float:
     return float(f"{float(value):.6g}")
 
 
-def write(file: Path, rows: Iterable[Kept], counts: Sequence[int]) -> list[str]:
-    """Writes rows, one object a line; gives a sentence for what was left out.
+def write(file: Path, rows: Sequence[Kept], counts: Sequence[int]) -> list[str]:
+    """Writes rows, one object a line; gives a sentence for what was left out. Without rows there is no file.
 
     Args:
         counts: rows of each split.
     """
+    if not rows:
+        return []
     text, without = 0, 0
     with files.write_file(file, replace=True) as stream:
         for row in rows:
