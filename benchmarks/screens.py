@@ -39,6 +39,7 @@ RUNS = {  # name -> flags; their pages are docs/report-NAME.png
     "questions": ("--task", "qa", "--max-steps", "10", "--max-length", "96", "--doc-stride", "16", *COMMON),
     "seeds": ("--task", "classification", "--max-steps", "20", "--seeds", "3", *COMMON),
 }
+HEIGHTS = {"classes": 1700, "entities": 1200, "questions": 1100, "seeds": 1000}  # pixels that are shown
 DATA = {"classes": "reviews", "seeds": "reviews", "entities": "names", "questions": "moves"}
 
 
@@ -104,7 +105,7 @@ def main() -> int:
             words = [*flags, "--model", MODEL, "--data", str(folder / DATA[run]), "--out", str(folder / run)]
             if code := finetune(words):
                 return code
-            picture(folder / run / "report.html", DOCS / f"report-{run}.png", 1700)
+            picture(folder / run / "report.html", DOCS / f"report-{run}.png", HEIGHTS[run])
         picture(folder / "classes" / "report.html", DOCS / "report-dark.png", 1100, dark=True)
         from zoo.compare.__main__ import main as compare
 

@@ -82,6 +82,10 @@ def test_there_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     two = Kept("test", "2", "", ["O"], ["O"], True, counts=[0, 0, 0])
     file = tmp_path / kept.FILE
     assert kept.write(file, [one, two], [1, 1]) == []
+    odd = Kept("dev", "3", "", "a", "a", True, texts={"text": "line\u2028end\x85half \ud800"})
+    assert kept.write(file, [odd], [1]) == []
+    assert kept.read(file)[0].texts == {"text": "line\u2028end\x85half ?"}
+    assert kept.write(file, [one, two], [1, 1]) == []
     assert kept.read(file) == [one, two] and kept.read(file, "test") == [two]
     monkeypatch.setattr(kept, "MOST_TEXT", 2)
     monkeypatch.setattr(kept, "MOST_ROWS", 1)

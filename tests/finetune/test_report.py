@@ -102,7 +102,7 @@ EVIL = "<script>alert(1)</script>"
 def test_page_is_one_file_and_escapes_what_users_wrote(tmp_path: Path) -> None:
     """Texts, answers, labels, notes and names of files; nothing is fetched, nothing runs."""
     settled = settle({"task": "sst2", "model": EVIL, "data": EVIL})
-    wrong = {"texts": {"text": f"{EVIL} film"}, "scores": {EVIL: 0.9}}
+    wrong = {"texts": {"text": f"{EVIL} film \ud800"}, "scores": {EVIL: 0.9}}
     rows = [
         Kept("dev", EVIL, "", EVIL, "positive", False, 2.0, {"accuracy": 0.0}, **wrong),
         Kept("dev", "2", "", "positive", "positive", True, 0.1, {"accuracy": 100.0}),

@@ -224,7 +224,8 @@ def write(file: Path, rows: Sequence[Kept], counts: Sequence[int]) -> list[str]:
             if text > MOST_TEXT:
                 without += 1
                 held["texts"], held["marks"] = {}, {}
-            stream.write(json.dumps(held, ensure_ascii=False) + "\n")
+            line = json.dumps(held, ensure_ascii=False) + "\n"
+            stream.write(line.encode("utf-8", "replace").decode())  # half characters cannot be written
     notes = []
     if any(count > MOST_ROWS for count in counts):
         notes.append(f"{FILE} has the first {MOST_ROWS:,} rows of each split")
@@ -249,7 +250,9 @@ def read(file: Path, split: str = "") -> list[Kept]:
     if not file.is_file():
         return []
     found = []
-    for number, line in enumerate(files.read_text(file, LONGEST_FILE, UsageError).splitlines(), 1):
+    for number, line in enumerate(files.read_text(file, LONGEST_FILE, UsageError).split("\n"), 1):
+        if not line:
+            continue
         where = f"{quote(str(file), 200)}, line {number},"
         content = parse_json(line, where, error=UsageError)
         if not isinstance(content, dict) or not {"split", "id", "gold", "answer"} <= content.keys():

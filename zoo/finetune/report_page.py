@@ -127,7 +127,11 @@ def _compared(one: Any) -> tuple[Any, ...]:
 
 
 def _score_rows(result: Mapping[str, Any], metrics: Sequence[str]) -> list[tuple[Any, ...]]:
-    return [(name, *(_number(row.get(metric)) for metric in metrics)) for name, row in result["scores"].items()]
+    return [
+        (name, *(_number(row.get(metric)) for metric in metrics))
+        for name, row in result["scores"].items()
+        if result["metric"] in row
+    ]
 
 
 def _number(value: Any) -> float | None:
