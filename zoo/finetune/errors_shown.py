@@ -56,7 +56,7 @@ def class_scores(rows: Sequence[Kept], names: Sequence[str]) -> list[ClassScore]
 
 def confusions(rows: Sequence[Kept], names: Sequence[str]) -> list[tuple[str, list[tuple[int, int]]]]:
     """Gives for each gold class the count of each answer, and its share in percent; [] for many classes."""
-    if not 1 < len(names) <= MOST_CLASSES:
+    if not rows or not 1 < len(names) <= MOST_CLASSES:
         return []
     counts = Counter((row.gold, row.answer) for row in rows)
     found = []
