@@ -19,7 +19,7 @@ from zoo.finetune.report_page import curves, metrics_files
 from zoo.finetune.result import headline
 from zoo.tasks.scores import GAP_ROW
 
-LEFT_OUT = ("out", "trackers", "tracker_store", "recipe", "task")  # options whose differences say nothing
+LEFT_OUT = ("out", "trackers", "recipe", "task")  # options whose differences say nothing
 
 
 @dataclass(frozen=True)

@@ -126,12 +126,13 @@ def _several(models: Sequence[str], values: dict[str, Any], resume: bool, show: 
 
 
 def _say_views(values: dict[str, Any], folder: Path) -> None:
-    """Says how to look at the trackers' stores; `folder` has them where no --tracker_store was given."""
+    """Says how to look at the trackers' stores; `folder` has them where no store was given."""
     from zoo.finetune import trackers
-    from zoo.finetune.config import split_names
+    from zoo.finetune.config import FinetuneConfig
 
-    store = user_path(values["tracker_store"]) if values.get("tracker_store") else folder
-    for line in trackers.views(split_names(values.get("trackers", "")), store):
+    asked = FinetuneConfig(trackers=values.get("trackers", ""))
+    store = user_path(asked.tracker_store) if asked.tracker_store else folder
+    for line in trackers.views(asked.tracker_names, store):
         print(line)
 
 

@@ -57,7 +57,7 @@ def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> bool:
         raise UsageError(f"'{out}' has a run already.", "Go on with it by --resume, or give another --out.")
     old = record["config"]
     for name, value in config.to_dict().items():
-        if name not in ("out", "data", "trackers", "tracker_store", "recipe") and old.get(name) != value:
+        if name not in ("out", "data", "trackers", "recipe") and old.get(name) != value:
             raise UsageError(
                 f"--resume: the run in '{out}' has {name}={old.get(name)!r}, not {value!r}.",
                 "Give the same options, or another --out.",

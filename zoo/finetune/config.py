@@ -67,8 +67,8 @@ class FinetuneConfig:
         eval_every: updates between two evaluations; 0 for one at the end of each epoch
         best: metric of the development set that picks the best checkpoint; "loss" for the lowest loss
         patience: stop after this many evaluations without a new best; 0 to go on
-        trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas
-        tracker_store: folder of their stores, for the runs of a project together; without it the run's own
+        trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas; store=FOLDER among them keeps
+            the runs of a project together, instead of each in its own folder
         generate: the search that writes text, such as num_beams=5,length_penalty=0.6,search=palm
     """
 
@@ -108,7 +108,6 @@ class FinetuneConfig:
     best: str = ""
     patience: int = 0
     trackers: str = ""
-    tracker_store: str = ""
     generate: str = "num_beams=5"
 
     def __post_init__(self) -> None:
@@ -128,8 +127,13 @@ class FinetuneConfig:
 
     @property
     def tracker_names(self) -> tuple[str, ...]:
-        """`trackers`, divided."""
-        return split_names(self.trackers)
+        """`trackers`, divided, without the store."""
+        return tuple(name for name in split_names(self.trackers) if not name.startswith(STORE))
+
+    @property
+    def tracker_store(self) -> str:
+        """The folder of the trackers' stores; "" for the run's own."""
+        return next((n.removeprefix(STORE) for n in split_names(self.trackers) if n.startswith(STORE)), "")
 
     @property
     def betas_and_epsilon(self) -> tuple[float, float, float]:
@@ -149,6 +153,7 @@ class FinetuneConfig:
         return split_names(self.languages)
 
 
+STORE = "store="  # before the folder among the trackers
 NO_LIMIT = float("inf")
 SMALLEST_POSITIVE = 1e-12
 EXAMPLES = {
@@ -174,6 +179,13 @@ FIELD_NAMES = tuple(field.name for field in dataclasses.fields(FinetuneConfig))
 def split_names(text: str) -> tuple[str, ...]:
     """Names divided by commas, each once, in their order."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def with_store(trackers: str, folder: str) -> str:
+    """Trackers whose store is a folder, unless they have one already; "" for none."""
+    if not trackers or any(name.startswith(STORE) for name in split_names(trackers)):
+        return trackers
+    return f"{trackers},{STORE}{folder}"
 
 
 def pairs(text: str, option: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from zoo import files, signals, terminal
 from zoo.errors import InputError, UsageError, ZooError
 from zoo.files import user_path
 from zoo.finetune import checks, parallel
-from zoo.finetune.config import FinetuneConfig, split_names
+from zoo.finetune.config import FinetuneConfig, with_store
 from zoo.finetune.recipes import SUITES, Settled, settle
 from zoo.finetune.result import Result
 from zoo.finetune.run import finetune
@@ -56,7 +56,7 @@ def finetune_models(
     Args:
         models: names, folders or repositories.
         given: options that hold for every model, over its recipe. `out` is the folder of all runs; their trackers
-            have one store there, or in `tracker_store`.
+            have one store there, unless they name another.
         by: what to call them in the records.
         resume: go on where it was: finished models are not run again.
 
@@ -97,9 +97,9 @@ def _settled(models: Sequence[str], given: Mapping[str, Any], by: str) -> tuple[
     if len(set(models)) < len(models):
         raise UsageError("--model names a model twice.", "Each once.")
     out = user_path(given.get("out") or f"runs/{task}-{len(models)}-models")
-    more: dict[str, Any] = {}
-    if split_names(str(given.get("trackers", ""))):
-        more["tracker_store"] = given.get("tracker_store") or str(out / "trackers")
+    more = {}
+    if given.get("trackers"):
+        more["trackers"] = with_store(str(given["trackers"]), str(out / "trackers"))
     taken: set[str] = set()
     found = {}
     for model in models:
