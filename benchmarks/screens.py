@@ -37,7 +37,7 @@ RUNS = {  # name -> flags; their pages are docs/report-NAME.png
     "classes": ("--task", "classification", "--max-steps", "40", *COMMON),
     "entities": ("--task", "tagging", "--max-steps", "10", *COMMON),
     "questions": ("--task", "qa", "--max-steps", "10", "--max-length", "96", "--doc-stride", "16", *COMMON),
-    "seeds": ("--task", "classification", "--max-steps", "20", "--seeds", "3", *COMMON),
+    "seeds": ("--task", "classification", "--max-steps", "20", "--seeds", "3", *COMMON, "--lr", "5e-5"),
 }
 HEIGHTS = {"classes": 1700, "entities": 1200, "questions": 1100, "seeds": 1000}  # pixels that are shown
 DATA = {"classes": "reviews", "seeds": "reviews", "entities": "names", "questions": "moves"}
