@@ -203,11 +203,23 @@ TABLE = (
         "zoo/finetune/trained_model.py",
         parts=f"{LIGHT} zoo.terminal zoo.models zoo.loading zoo.batching zoo.tasks zoo.inference zoo.finetune",
     ),
+    # Ends with the comparison of its runs, which reads them as any others.
+    Row(
+        "zoo/finetune/experiment.py",
+        parts="zoo.errors zoo.files zoo.signals zoo.terminal zoo.finetune zoo.compare",
+    ),
     Row(
         "zoo/finetune/*",
         packages=f"{FRAMEWORKS} jinja2 markupsafe scipy",
         parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
         " zoo.loading zoo.adapters zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
+    ),
+    Row("zoo/compare/__init__.py"),
+    Row("zoo/compare/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.compare"),
+    Row(
+        "zoo/compare/*",
+        packages="numpy scipy",
+        parts="zoo.errors zoo.files zoo.tasks.scores zoo.finetune zoo.compare",
     ),
     Row("zoo/bench/__init__.py"),
     Row("zoo/bench/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.bench.measure"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from zoo.finetune import kept
 from zoo.finetune.config import DEFAULTS
+from zoo.finetune.kept import Kept
 from zoo.finetune.recipes import Published, Settled, settle
 from zoo.finetune.report import Estimate, compare, summary
 from zoo.finetune.report_page import page
@@ -79,6 +83,7 @@ def test_seeds_of_a_recipe(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "run.json").read_text("utf-8"))
     assert written["seeds"]["values"] == {"42": 95.0, "43": 95.6} and written["seeds"]["best"] == "seed-43/best"
     text = (tmp_path / "report.html").read_text("utf-8")
+    assert ">seed<" in text and text.count("<circle") == 3 and "sample deviation 0.42" in text
     assert "the reproduction for Paddle" in text and "<b>a note</b>" not in text  # escaped
 
 
@@ -89,3 +94,44 @@ def test_page_has_every_option_with_its_source(tmp_path: Path) -> None:
     for name, value in settled.config.to_dict().items():
         assert f">{name}</td>" in (unchanged if value == DEFAULTS[name] else changed)
     assert ">flag</td>" in changed and ">recipe funnel-xlarge-squad2</td>" in changed
+
+
+EVIL = "<script>alert(1)</script>"
+
+
+def test_page_is_one_file_and_escapes_what_users_wrote(tmp_path: Path) -> None:
+    """Texts, answers, labels, notes and names of files; nothing is fetched, nothing runs."""
+    settled = settle({"task": "sst2", "model": EVIL, "data": EVIL})
+    wrong = {"texts": {"text": f"{EVIL} film \ud800"}, "scores": {EVIL: 0.9}}
+    rows = [
+        Kept("dev", EVIL, "", EVIL, "positive", False, 2.0, {"accuracy": 0.0}, **wrong),
+        Kept("dev", "2", "", "positive", "positive", True, 0.1, {"accuracy": 100.0}),
+    ]
+    kept.write(tmp_path / kept.FILE, rows, [2])
+    line = json.dumps({"kind": "update", "update": 1, "loss": 0.5})
+    (tmp_path / "metrics.jsonl").write_text(line + "\n", "utf-8")
+    written = {**record(settled, 50.0), "notes": [EVIL], "data": {"dev": {"files": {EVIL: "0" * 64}}}}
+    text = page(tmp_path, written, replace(find("sst2"), labels=(EVIL, "positive")), lengths=[4, 5])
+    assert "<script" not in text and text.count("&lt;script&gt;") >= 8
+    assert not re.search(r"""(?:src|href|url|@import)\s*[=(]""", text)
+    assert "Wrong answers: 1 of 2 rows" in text and "loss 2.000" in text and text.count("<svg") == 2
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_page_says_the_verdict_first(tmp_path: Path) -> None:
+    settled = settle({"task": "qnli"})
+    below = compare(PAPER, "dev", Estimate((90.0,), 5463), True)
+    text = page(tmp_path, {**record(settled, 90.0), "comparisons": [asdict(below)]}, find("qnli"))
+    assert text.index("Below the published score, by more than chance explains.") < text.index("<h2>")
+    assert all(f"<b>{value}</b>" in text for value in ("90.00", "95.10", "-5.10"))
+
+
+def test_page_has_the_published_score_of_each_language(tmp_path: Path) -> None:
+    settled = settle({"task": "xnli", "model": "xlm-roberta-base"})
+    rows = {"en": {"accuracy": 85.0}, "sw": {"accuracy": 65.0}, "average": {"accuracy": 75.0}}
+    written = record(settled, 75.0)
+    written["results"]["dev"] |= {"scores": rows, "row": "average"}
+    published = Published("accuracy", 76.0, "test", "paper", languages={"en": 84.0})
+    text = page(tmp_path, written, find("xnli"), [published])
+    table = re.sub(r"<[^>]+>", " ", text[text.index("By language") :]).split()
+    assert "en 85.00 84.00 1.00 sw 65.00 average 75.00 76.00 -1.00" in " ".join(table)

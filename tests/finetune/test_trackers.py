@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zoo.errors import UsageError
-from zoo.finetune.trackers import Trackers
+from zoo.finetune.trackers import Trackers, label_of, views
 
 CONFIG = {"task": "xnli", "lr": 1e-5, "seed": 42}
 REASON = "pip install '.[trackers]'"
@@ -92,7 +92,7 @@ def test_tensorboard(tmp_path: Path) -> None:
     from tensorboardX.proto.event_pb2 import Event
 
     tell(["tensorboard"], tmp_path)
-    (file,) = (tmp_path / "tensorboard").iterdir()
+    (file,) = (tmp_path / "tensorboard" / "xnli-42").iterdir()
     data, found, at = file.read_bytes(), [], 0
     while at < len(data):  # a record: length, its checksum, the event, its checksum
         size = int.from_bytes(data[at : at + 8], "little")
@@ -108,7 +108,7 @@ def test_visualdl(tmp_path: Path) -> None:
     from visualdl import LogReader
 
     tell(["visualdl"], tmp_path)
-    (file,) = (tmp_path / "visualdl").glob("*.log")
+    (file,) = (tmp_path / "visualdl" / "xnli-42").glob("*.log")
     values = LogReader(file_path=str(file)).get_data("scalar", "dev/zh/accuracy")
     assert [(v.id, v.value) for v in values] == [(3, 77.0)]
 
@@ -120,3 +120,21 @@ def test_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     tell(["aim", "mlflow", "tensorboard", "visualdl"], tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"aim", "mlflow", "tensorboard", "visualdl"}
+
+
+def test_how_to_look_at_the_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each store's own command, quoted; a server is its address."""
+    for name in ("AIM_REPO", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "a project"
+    mlflow, aim, board = views(["mlflow", "aim", "tensorboard"], folder)
+    assert mlflow.endswith(f"mlflow ui --backend-store-uri {(folder / 'mlflow').as_uri()}")
+    assert aim == f"Aim: aim up --repo '{folder / 'aim'}'"
+    assert board == f"TensorBoard: tensorboard --logdir '{folder / 'tensorboard'}'"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
+    assert views(["mlflow"], folder) == ["MLflow: http://tracking:5000"]
+
+
+def test_names_in_a_store(tmp_path: Path) -> None:
+    assert label_of(tmp_path / "xnli") == "xnli"
+    assert label_of(tmp_path / "xnli" / "seed-43") == "xnli-seed-43"

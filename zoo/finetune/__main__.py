@@ -6,11 +6,13 @@ import argparse
 import shutil
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import arguments, terminal
 from zoo.errors import UsageError, did_you_mean
+from zoo.files import user_path
 from zoo.finetune import elsewhere
 from zoo.finetune.config import DEFAULTS, FIELD_NAMES, choices, flags, wrong
 
@@ -28,6 +30,7 @@ examples:
   zoo finetune --task classification --model all-MiniLM-L6-v2 --data reviews/     train.csv and dev.csv of your own
   zoo finetune --task classification --model all-MiniLM-L6-v2 --train_file a.csv --dev_file b.parquet
   zoo finetune --resume runs/reviews               go on with a run that was stopped
+  zoo finetune --task xnli --model xlm-roberta-base infoxlm-base --trackers mlflow,aim     a run each, one table
   zoo finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue
   zoo finetune --task list                         every task, and the kinds of task for your own files
 
@@ -82,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str]) -> int:
-    values = _parsed(argv)
+    words, models = _models(arguments.spelled(argv, parser(), elsewhere.OPTIONS))
+    values = _parsed(words)
     show, resume = values.pop("show", False), values.pop("resume", None)
     if resume:
         return _resume(resume, values)
@@ -90,6 +94,8 @@ def _main(argv: Sequence[str]) -> int:
         return _list()
     from zoo.finetune.recipes import SUITES, settle
 
+    if len(models) > 1:
+        return _several(models, values, resume is not None, show)
     suite = values.get("task", "") in SUITES
     if suite and show:
         raise UsageError("--show shows one task.", f"One of {', '.join(SUITES[values['task']])}.")
@@ -102,23 +108,52 @@ def _main(argv: Sequence[str]) -> int:
     from zoo.finetune.run import finetune
 
     with terminal.notes():
-        return _said_result(finetune(settled, resume=resume is not None))
+        return _said_result(finetune(settled, resume=resume is not None), values)
 
 
-def _resume(run: str, values: Mapping[str, Any]) -> int:
+def _resume(run: str, values: dict[str, Any]) -> int:
     """Goes on with a run by the options in its run.json."""
     warnings.filterwarnings("ignore", message="No ccache found")
     from zoo.finetune.run import finetune
 
     with terminal.notes():
-        return _said_result(finetune(resume=run, **values))
+        return _said_result(finetune(resume=run, **values), values)
 
 
-def _said_result(result: Result) -> int:
+def _said_result(result: Result, values: dict[str, Any]) -> int:
     if _first():
         print(result.summary)
         print(f"{result.folder}/report.html")
+        _say_views(values, result.folder)
     return 0
+
+
+def _several(models: Sequence[str], values: dict[str, Any], resume: bool, show: bool) -> int:
+    """A run for each model; 1 when one of them failed."""
+    if show:
+        raise UsageError("--show shows one model.", "Give one --model.")
+    warnings.filterwarnings("ignore", message="No ccache found")
+    from zoo.finetune import experiment
+
+    with terminal.notes():
+        result = experiment.finetune_models(
+            models, {k: v for k, v in values.items() if k != "model"}, "flag", resume
+        )
+    if _first():
+        experiment.show(result)
+        _say_views(values, result.folder / "trackers")
+    return 1 if result.failed else 0
+
+
+def _say_views(values: dict[str, Any], folder: Path) -> None:
+    """Says how to look at the trackers' stores; `folder` has them where no store was given."""
+    from zoo.finetune import trackers
+    from zoo.finetune.config import FinetuneConfig
+
+    asked = FinetuneConfig(trackers=values.get("trackers", ""))
+    store = user_path(asked.tracker_store) if asked.tracker_store else folder
+    for line in trackers.views(asked.tracker_names, store):
+        print(line)
 
 
 def _suite(values: dict[str, Any], resume: bool) -> int:
@@ -129,6 +164,7 @@ def _suite(values: dict[str, Any], resume: bool) -> int:
         result = finetune_suite(values.pop("task"), values, "flag", resume)
     if _first():
         show(result)
+        _say_views(values, result.folder / "trackers")
     return 0
 
 
@@ -145,12 +181,19 @@ def _parsed(argv: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: an unknown flag, or a value of a wrong kind.
     """
-    made = parser()
-    words = arguments.spelled(argv, made, elsewhere.OPTIONS)
     try:
-        return dict(made.parse_args(words, defaults=False).as_dict())
+        return dict(parser().parse_args(list(argv), defaults=False).as_dict())
     except argparse.ArgumentError as error:
-        raise UsageError(_said(words, str(error))) from None
+        raise UsageError(_said(argv, str(error))) from None
+
+
+def _models(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Gives the words with one model, and all models that stand behind --model."""
+    if "--model" not in words:
+        return list(words), []
+    first = list(words).index("--model") + 1
+    last = next((n for n in range(first, len(words)) if words[n].startswith("--")), len(words))
+    return [*words[: first + 1], *words[max(first + 1, last) :]], list(words[first:last])
 
 
 def _said(argv: Sequence[str], error: str) -> str:

@@ -29,7 +29,8 @@ class FinetuneConfig:
 
     Attributes:
         task: data set or kind of task; `--task list` shows all
-        model: card of the zoo, folder, or repository of the Hub; without it the task's flagship
+        model: card of the zoo, folder, or repository of the Hub; without it the task's flagship. Several, divided
+            by spaces, are a run each, and one table
         recipe: name of a recipe of the zoo or a TOML file; without it the one for this task and model
         data: folder with the data set's official files, or your own; without it the Hub. A file alone is the
             training data, of which one row in 20, drawn by the seed, is held out
@@ -76,7 +77,8 @@ class FinetuneConfig:
         eval_every: updates between two evaluations; 0 for one at the end of each epoch
         best: metric of the development set that picks the best checkpoint; "loss" for the lowest loss
         patience: stop after this many evaluations without a new best; 0 to go on
-        trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas
+        trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas; store=FOLDER among them keeps
+            the runs of a project together, instead of each in its own folder
         generate: the search that writes text, such as num_beams=5,length_penalty=0.6,search=palm
     """
 
@@ -147,8 +149,13 @@ class FinetuneConfig:
 
     @property
     def tracker_names(self) -> tuple[str, ...]:
-        """`trackers`, divided."""
-        return split_names(self.trackers)
+        """`trackers`, divided, without the store."""
+        return tuple(name for name in split_names(self.trackers) if not name.startswith(STORE))
+
+    @property
+    def tracker_store(self) -> str:
+        """The folder of the trackers' stores; "" for the run's own."""
+        return next((n.removeprefix(STORE) for n in split_names(self.trackers) if n.startswith(STORE)), "")
 
     @property
     def betas_and_epsilon(self) -> tuple[float, float, float]:
@@ -168,6 +175,7 @@ class FinetuneConfig:
         return split_names(self.languages)
 
 
+STORE = "store="  # before the folder among the trackers
 NO_LIMIT = float("inf")
 SMALLEST_POSITIVE = 1e-12
 EXAMPLES = {
@@ -194,6 +202,13 @@ FIELD_NAMES = tuple(field.name for field in dataclasses.fields(FinetuneConfig))
 def split_names(text: str) -> tuple[str, ...]:
     """Names divided by commas, each once, in their order."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def with_store(trackers: str, folder: str) -> str:
+    """Trackers whose store is a folder, unless they have one already; "" for none."""
+    if not trackers or any(name.startswith(STORE) for name in split_names(trackers)):
+        return trackers
+    return f"{trackers},{STORE}{folder}"
 
 
 def pairs(text: str, option: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def class_scores(rows: Sequence[Kept], names: Sequence[str]) -> list[ClassScore]
 
 def confusions(rows: Sequence[Kept], names: Sequence[str]) -> list[tuple[str, list[tuple[int, int]]]]:
     """Gives for each gold class the count of each answer, and its share in percent; [] for many classes."""
-    if not 1 < len(names) <= MOST_CLASSES:
+    if not rows or not 1 < len(names) <= MOST_CLASSES:
         return []
     counts = Counter((row.gold, row.answer) for row in rows)
     found = []
@@ -78,11 +78,11 @@ def majority(task: Task, rows: Sequence[Kept], metric: str) -> tuple[str, float]
         if metric != "accuracy":
             return None
         tags = Counter(tag for row in rows for tag in row.gold)
-        (name, count), total = tags.most_common(1)[0], sum(tags.values())
-        return name, 100 * count / total
+        tag, count = tags.most_common(1)[0]
+        return tag, 100 * count / tags.total()
     gold = [row.gold for row in rows]
-    (name, _) = Counter(gold).most_common(1)[0]
-    labels = getattr(task, "labels", ())
+    name = Counter(gold).most_common(1)[0][0]
+    labels: tuple[str, ...] = getattr(task, "labels", ())
     positive = labels[1] if len(labels) == 2 else None
     return name, metrics.TEXT_METRICS[metric](gold, [name] * len(gold), positive)
 

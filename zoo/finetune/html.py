@@ -24,7 +24,8 @@ def render(template: str, package: str = "zoo.finetune", **values: Any) -> str:
         return None
 
     made = jinja2.Environment(autoescape=True, loader=jinja2.FunctionLoader(source))
-    return made.get_template(template).render(**values)
+    page = made.get_template(template).render(**values)
+    return page.encode("utf-8", "replace").decode()  # half characters cannot be written
 
 
 def drawn(*charts: str) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -207,12 +207,14 @@ def _short(value: float) -> float:
     return float(f"{float(value):.6g}")
 
 
-def write(file: Path, rows: Iterable[Kept], counts: Sequence[int]) -> list[str]:
-    """Writes rows, one object a line; gives a sentence for what was left out.
+def write(file: Path, rows: Sequence[Kept], counts: Sequence[int]) -> list[str]:
+    """Writes rows, one object a line; gives a sentence for what was left out. Without rows there is no file.
 
     Args:
         counts: rows of each split.
     """
+    if not rows:
+        return []
     text, without = 0, 0
     with files.write_file(file, replace=True) as stream:
         for row in rows:
@@ -222,7 +224,8 @@ def write(file: Path, rows: Iterable[Kept], counts: Sequence[int]) -> list[str]:
             if text > MOST_TEXT:
                 without += 1
                 held["texts"], held["marks"] = {}, {}
-            stream.write(json.dumps(held, ensure_ascii=False) + "\n")
+            line = json.dumps(held, ensure_ascii=False) + "\n"
+            stream.write(line.encode("utf-8", "replace").decode())  # half characters cannot be written
     notes = []
     if any(count > MOST_ROWS for count in counts):
         notes.append(f"{FILE} has the first {MOST_ROWS:,} rows of each split")
@@ -247,7 +250,9 @@ def read(file: Path, split: str = "") -> list[Kept]:
     if not file.is_file():
         return []
     found = []
-    for number, line in enumerate(files.read_text(file, LONGEST_FILE, UsageError).splitlines(), 1):
+    for number, line in enumerate(files.read_text(file, LONGEST_FILE, UsageError).split("\n"), 1):
+        if not line:
+            continue
         where = f"{quote(str(file), 200)}, line {number},"
         content = parse_json(line, where, error=UsageError)
         if not isinstance(content, dict) or not {"split", "id", "gold", "answer"} <= content.keys():

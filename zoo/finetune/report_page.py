@@ -59,6 +59,7 @@ def page(
         classes=[(c.name, c.precision, c.recall, c.f1, c.support, c.predicted) for c in classes],
         spans=task.head == "tagging",
         marked=task.head == "qa",
+        measured=task.head in ("qa", "generation", "tagging"),
         confusion=errors_shown.confusions(rows, names) if task.head == "classification" else [],
         kept=len(rows),
         wrong=sum(not row.right for row in rows),
@@ -104,7 +105,10 @@ def _verdict(
         tone = {"reached": "good", "below": "bad"}.get(_get(best, "verdict"), "")
         if "seeds" not in record and half:
             numbers.append(("95 % interval of ours", f"±{half:.2f}"))
-    elif record.get("comparisons"):
+    if "seeds" in record:
+        low, high = record["seeds"]["interval"]
+        numbers.append(("95 % interval of the mean", f"{low:.2f} to {high:.2f}"))
+    if not best and record.get("comparisons"):
         why = _get(record["comparisons"][0], "verdict")
         meaning = f"None of the published scores below is to be compared with this run: {why}."
     line = ""
@@ -126,7 +130,11 @@ def _compared(one: Any) -> tuple[Any, ...]:
 
 
 def _score_rows(result: Mapping[str, Any], metrics: Sequence[str]) -> list[tuple[Any, ...]]:
-    return [(name, *(_number(row.get(metric)) for metric in metrics)) for name, row in result["scores"].items()]
+    return [
+        (name, *(_number(row.get(metric)) for metric in metrics))
+        for name, row in result["scores"].items()
+        if result["metric"] in row
+    ]
 
 
 def _number(value: Any) -> float | None:
@@ -170,7 +178,7 @@ def _seeds(record: Mapping[str, Any]) -> dict[str, Any]:
     more = seeds.get("more") or {}
     columns = list(next(iter(more.values()), {}))
     table = [
-        (str(seed), value, *(_number(more.get(str(seed), more.get(seed, {})).get(name)) for name in columns))
+        (str(seed), value, *(more.get(str(seed), more.get(seed, {})).get(name) for name in columns))
         for seed, value in seeds["values"].items()
     ]
     chart = drawn(svg.intervals(bars, f"{seeds['metric']} on {seeds['split']}, 95 % intervals", level))
@@ -191,13 +199,17 @@ def _plots(
 ) -> list[Any]:
     theirs = next((p for p in published if p.metric == result["metric"] and p.comparable), None)
     level = (f"published on {theirs.split}: {theirs.score:g}", theirs.score) if theirs else None
-    charts = []
+    metric = f"{result['metric']} on dev"
+    losses: dict[str, Sequence[tuple[float, float]]] = {}
+    scores: dict[str, Sequence[tuple[float, float]]] = {}
     for seed, file in metrics_files(place, record).items():
-        losses, scores = curves(file, result["metric"])
-        name = f", {seed}" if seed else ""
-        charts.append(svg.lines({"training loss": losses}, f"update{name}", "training loss") if losses else "")
-        metric = f"{result['metric']} on dev"
-        charts.append(svg.lines({metric: scores}, f"update{name}", metric, level, dots=True) if scores else "")
+        loss, score = curves(file, result["metric"])
+        losses |= {seed or "training loss": loss} if loss else {}
+        scores |= {seed or metric: score} if score else {}
+    charts = [
+        svg.lines(losses, "update", "training loss"),
+        svg.lines(scores, "update", metric, level, dots=True) if scores else "",
+    ]
     if len(lengths):
         limit = record["config"]["max_length"] or task.max_length
         charts.append(svg.histogram(lengths, "tokens of a training row", "rows", (f"max_length {limit}", limit)))

@@ -135,7 +135,10 @@ def _of_seed(record: Mapping[str, Any]) -> dict[str, float]:
     """What a table of seeds says of one beside its headline: the score on dev, the best update, seconds."""
     dev = record["results"].get("dev")
     found = {f"{dev['metric']} on dev": dev["value"]} if dev and "test" in record["results"] else {}
-    return {**found, **{name: record[name] for name in ("best_update", "seconds") if name in record}}
+    return {
+        **found,
+        **{name.replace("_", " "): record[name] for name in ("best_update", "seconds") if name in record},
+    }
 
 
 def _means(records: Sequence[Mapping[str, Any]], split: str) -> dict[str, dict[str, float]]:

@@ -35,7 +35,7 @@ from zoo.finetune.setup import (
     split_of,
     task_of,
 )
-from zoo.finetune.trackers import Trackers
+from zoo.finetune.trackers import Trackers, label_of
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks import Task
@@ -255,8 +255,9 @@ class Run:
         headline = settings.best.removeprefix("-")
         with (
             terminal.Progress(f"{self.config.task}, seed {self.seed}", settings.updates, lambda n: f"{n:,}") as bar,
-            Trackers(self.config.tracker_names if self.first else (), self.place, run_name(self.config),
-                     {**self.config.to_dict(), "seed": self.seed}) as trackers,
+            Trackers(self.config.tracker_names if self.first else (),
+                     self._store(),
+                     label_of(self.place), {**self.config.to_dict(), "seed": self.seed}) as trackers,
         ):  # fmt: skip
             metrics = disk.Metrics(self.place / "metrics.jsonl", start) if self.first else None
             self.watch = ProgressReporter(bar, metrics, trackers, headline) if metrics else None
@@ -275,6 +276,12 @@ class Run:
             if metrics:
                 metrics.close()
         return ended.best_update or ended.update
+
+    def _store(self) -> Path:
+        """Gives the folder of the trackers' stores: one for all seeds."""
+        if self.config.tracker_store:
+            return user_path(self.config.tracker_store)
+        return self.place.parent if self.config.seeds > 1 else self.place
 
     def _as_it_is(self, model: Model) -> int:
         """Nothing is trained: the best model is the pretrained one."""

@@ -113,7 +113,8 @@ def read_metrics(file: Path) -> list[dict[str, Any]]:
     if not file.is_file():
         return []
     found: list[dict[str, Any]] = []
-    for number, line in enumerate(read_text(file, MAX_METRICS, UsageError).splitlines(), 1):
+    # By "\n" alone: names of languages and classes may have what Unicode too calls the end of a line.
+    for number, line in enumerate(read_text(file, MAX_METRICS, UsageError).removesuffix("\n").split("\n"), 1):
         where = f"{quote(str(file), 200)}, line {number},"
         try:
             values = parse_json(line, where, error=UsageError)

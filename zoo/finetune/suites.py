@@ -12,7 +12,7 @@ from zoo import files, terminal
 from zoo.errors import InputError, UsageError
 from zoo.files import user_path
 from zoo.finetune import parallel
-from zoo.finetune.config import FinetuneConfig
+from zoo.finetune.config import FinetuneConfig, with_store
 from zoo.finetune.data import languages_of, source_of_path, wanted_splits
 from zoo.finetune.recipes import SUITES, find, settle
 from zoo.finetune.report import Comparison, Estimate, compare, summary
@@ -92,6 +92,8 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
             f"--task {name} trains one model on several tasks, each by its own recipe.", "Say --model."
         )
     out = user_path(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}")
+    if given.get("trackers"):
+        given = {**given, "trackers": with_store(str(given["trackers"]), str(out / "trackers"))}
     rules = RULES.get(name, Rules())
     settled = {
         task: settle({**rules.settings.get(task, {}), **given, "task": task, "out": str(out / task)}, by)

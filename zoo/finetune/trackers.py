@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -42,7 +43,7 @@ def tag(name: str, subset: str, language: str) -> str:
 
 
 class MLflow:
-    """One run of the experiment `zoo`, at $MLFLOW_TRACKING_URI or in files below the run's folder."""
+    """One run of the experiment `zoo`, at $MLFLOW_TRACKING_URI or in files below the store's folder."""
 
     @staticmethod
     def library() -> ModuleType:
@@ -52,7 +53,7 @@ class MLflow:
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 asks for it; a server needs a database
         tracking = self.library()
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow").resolve().as_uri()
+        uri = _mlflow_store(folder)
         self.client = tracking.MlflowClient(tracking_uri=uri)
         found = self.client.get_experiment_by_name(EXPERIMENT_NAME)
         experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT_NAME)
@@ -71,7 +72,7 @@ class MLflow:
 
 
 class Aim:
-    """One run in the repository of $AIM_REPO or below the run's folder; subset and language are its context."""
+    """One run in the repository of $AIM_REPO or below the store's folder; subset and language are its context."""
 
     @staticmethod
     def library() -> ModuleType:
@@ -80,7 +81,7 @@ class Aim:
 
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
         aim = self.library()
-        place = os.environ.get("AIM_REPO") or str(folder / "aim")
+        place = _aim_store(folder)
         if "://" not in place:
             Path(place).mkdir(parents=True, exist_ok=True)
         self.run = aim.Run(
@@ -107,7 +108,7 @@ class Aim:
 
 
 class TensorBoard:
-    """Event files below the run's folder, by tensorboardX."""
+    """Event files in a folder for each run, by tensorboardX."""
 
     @staticmethod
     def library() -> ModuleType:
@@ -116,7 +117,7 @@ class TensorBoard:
 
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
         board = self.library()
-        self.writer = board.SummaryWriter(str(folder / "tensorboard"))
+        self.writer = board.SummaryWriter(str(folder / "tensorboard" / name))
         self.writer.add_text("config", "\n".join(f"    {key} = {value}" for key, value in config.items()))
 
     def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
@@ -130,7 +131,7 @@ class TensorBoard:
 
 
 class VisualDL:
-    """A log below the run's folder."""
+    """A log in a folder for each run."""
 
     @staticmethod
     def library() -> ModuleType:
@@ -139,7 +140,7 @@ class VisualDL:
 
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
         visual = self.library()
-        self.writer = visual.LogWriter(logdir=str(folder / "visualdl"), display_name=name)
+        self.writer = visual.LogWriter(logdir=str(folder / "visualdl" / name), display_name=name)
         self.writer.add_text("config", "\n".join(f"{key} = {value}" for key, value in config.items()), 0)
 
     def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
@@ -160,8 +161,8 @@ class Trackers:
 
     Args:
         names: keys of `TRACKERS`.
-        folder: where those without a server keep their files.
-        name: of the run.
+        folder: their store, where those without a server keep their files; of one run or of several.
+        name: of the run, by which a store tells it from others.
         config: what the run record has.
 
     Raises:
@@ -199,6 +200,37 @@ class Trackers:
         with ExitStack() as stack:
             for tracker in self.all:
                 stack.callback(tracker.close, failed=failed)
+
+
+def _mlflow_store(folder: Path) -> str:
+    return os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow").resolve().as_uri()
+
+
+def _aim_store(folder: Path) -> str:
+    return os.environ.get("AIM_REPO") or str(folder / "aim")
+
+
+def label_of(place: Path) -> str:
+    """Gives the name of a run in a store: that of its folder, and of one seed of several its parent's before it."""
+    folder = place.resolve()
+    return f"{folder.parent.name}-{folder.name}" if folder.name.startswith("seed-") else folder.name
+
+
+def views(names: Sequence[str], folder: Path) -> list[str]:
+    """Gives a line for each tracker: its name, and the command or address that shows its store."""
+    said = []
+    for name in names:
+        if name == "mlflow":
+            uri = _mlflow_store(folder)
+            shown = uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+            allow = "MLFLOW_ALLOW_FILE_STORE=true " if uri.startswith("file:") else ""  # as MLflow 3 wants it
+            said.append(f"MLflow: {allow}{shown}")
+        elif name == "aim":
+            said.append(f"Aim: aim up --repo {shlex.quote(_aim_store(folder))}")
+        else:
+            title = {"tensorboard": "TensorBoard", "visualdl": "VisualDL"}[name]
+            said.append(f"{title}: {name} --logdir {shlex.quote(str(folder / name))}")
+    return said
 
 
 def check(names: Sequence[str]) -> None:
