@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 from zoo.checkpoint.dialect import Spelling
 from zoo.checkpoint.dtypes import NUMPY_DTYPES
@@ -20,7 +21,7 @@ def respell(checkpoint: Checkpoint, spelling: Spelling) -> None:
     Raises:
         KeyRuleError: two tensors would have one name, or one cannot be cut into its parts.
     """
-    places = {}
+    places: dict[str, tuple[Path, memoryview, StoredTensor]] = {}
     for key, (file, data, stored) in checkpoint.places.items():
         names = spelling.of(key)
         for name, part in zip(names, _parts(key, stored, names), strict=True):
