@@ -271,6 +271,9 @@ Stand = tuple[str, str, str | None, Sizes, Callable[[Path], Path]]
 # What a snippet calls it: family, upstream's class, head, sizes, tokenizer.
 OF_THE_HUB: dict[str, Stand] = {
     "FacebookAI/xlm-roberta-base": ("xlmr", "XLMRobertaModel", None, LIKE_XLMR, tokenizers.xlmr),
+    "facebook/xlm-roberta-xl": (
+        "xlmr_xl", "XLMRobertaXLModel", None, {**LIKE_XLMR, "model_type": "xlm-roberta-xl"}, tokenizers.xlmr,
+    ),
     "BAAI/bge-m3": ("xlmr", "XLMRobertaModel", None, LIKE_XLMR, tokenizers.xlmr),
     "deepset/xlm-roberta-base-squad2@main": (
         "xlmr", "XLMRobertaForQuestionAnswering", "qa", LIKE_XLMR, tokenizers.xlmr,

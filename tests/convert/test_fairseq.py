@@ -137,7 +137,9 @@ def same(mine: Any, theirs: Any, tokenizer: Any) -> None:
     batch = tokenizer(TEXTS, return_tensors="np")
     want = theirs(**{k: torch.from_numpy(v) for k, v in batch.items() if k != "token_type_ids"}).logits
     got = mine(**{k: paddle.to_tensor(v) for k, v in batch.items()}).logits.numpy()
-    np.testing.assert_allclose(got, want.detach().numpy(), rtol=0, atol=1e-5 * max(1, float(want.abs().max())))
+    np.testing.assert_allclose(
+        got, want.detach().numpy(), rtol=0, atol=1e-5 * max(1, float(want.detach().abs().max()))
+    )
 
 
 @pytest.mark.parametrize(
