@@ -69,6 +69,13 @@ def test_a_file_without_a_row_is_an_error() -> None:
     assert "no row" in violations("import json", "zoo/new.py")[0]
 
 
+def test_no_file_beside_a_program_hides_a_standard_module() -> None:
+    """Paddle's launcher runs zoo/finetune/__main__.py as a file: its folder is the first place of imports then."""
+    beside = {path for program in (ROOT / "zoo").rglob("__main__.py") for path in program.parent.glob("*.py")}
+    own = {"signals", "__init__", "__main__"}
+    assert not [path for path in beside if path.stem in sys.stdlib_module_names - own]
+
+
 def test_every_row_can_match() -> None:
     """A row behind a wider one would never be read."""
     for row in TABLE:

@@ -21,7 +21,7 @@ def families() -> tuple[Family, ...]:
     Example:
         >>> from zoo import registry
         >>> [family.name for family in registry.families()][:2]
-        ['xlmr', 'infoxlm']
+        ['xlmr', 'xlmr_xl']
     """
     return tuple(import_module(f"zoo.models.{name}").FAMILY for name in FAMILIES)
 

@@ -205,7 +205,7 @@ def test_source_is_never_the_target(snapshot: Make, tmp_path: Path, command) -> 
 
 # A shell starts background jobs with SIGINT ignored, and a test run may be one.
 KILL = """
-import os, signal
+import os, signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import zoo.checkpoint.streaming as streaming
 seen = []
@@ -214,6 +214,7 @@ def kill(*arguments):
     seen.append(0)
     if len(seen) == 20:
         os.kill(os.getpid(), signal.{signal})
+        time.sleep(0.5)  # this is a thread; the main one acts on signals
     return check(*arguments)
 streaming.is_finite = kill
 """

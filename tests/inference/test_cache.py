@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -205,14 +205,18 @@ def test_no_disk_has_room(limit: int, caplog: pytest.LogCaptureFixture) -> None:
 
 def test_the_disk_of_the_cache_is_full(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever part of the entry it is that does not fit."""
-    real, stops = Path.write_text, [""]
+    stops = [""]
 
-    def write_text(path: Path, *given: Any, **options: Any) -> int:
-        if path.name == stops[-1] and cache.folder() in path.parents:
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        return real(path, *given, **options)
+    def full(real: Callable[..., int]) -> Callable[..., int]:
+        def write(path: Path, *given: Any, **options: Any) -> int:
+            if path.name == stops[-1] and cache.folder() in path.parents:
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            return real(path, *given, **options)
 
-    monkeypatch.setattr(Path, "write_text", write_text)
+        return write
+
+    for name in ("write_text", "write_bytes"):
+        monkeypatch.setattr(Path, name, full(getattr(Path, name)))
     for stop in ("target", "model.json", cache.GRAPH_FILE, ".zoo-files.json.new"):
         stops.append(stop)
         caplog.clear()

@@ -13,10 +13,10 @@ from zoo.errors import UsageError
 from zoo.files import quote, user_path
 from zoo.finetune import kept, svg
 from zoo.finetune import run_folder as disk
-from zoo.finetune.html import drawn, render
 from zoo.finetune.report import Estimate
 from zoo.finetune.report_page import curves, metrics_files
 from zoo.finetune.result import headline
+from zoo.finetune.templates import drawn, render
 from zoo.tasks.scores import GAP_ROW
 
 LEFT_OUT = ("out", "trackers", "recipe", "task")  # options whose differences say nothing

@@ -53,9 +53,14 @@ def _made(room: Path, start: str, target: Path) -> Path:
     """Makes a temporary folder and marks it as the target's."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=start, dir=room))
-        with suppress(FileNotFoundError):  # another process tidied it away before it was marked
+        try:
             (folder / TARGET_FILE).write_bytes(os.fsencode(target.name))
             return folder
+        except FileNotFoundError:  # another process tidied it away before it was marked
+            continue
+        except BaseException:  # a full disk, a signal
+            _remove(folder)
+            raise
 
 
 def _tidy(target: Path, room: Path, start: str) -> None:

@@ -30,7 +30,7 @@ examples:
   zoo finetune --task classification --model all-MiniLM-L6-v2 --data reviews/     train.csv and dev.csv of your own
   zoo finetune --task classification --model all-MiniLM-L6-v2 --train_file a.csv --dev_file b.parquet
   zoo finetune --resume runs/reviews               go on with a run that was stopped
-  zoo finetune --task xnli --model xlm-roberta-base infoxlm-base --trackers mlflow,aim     a run each, one table
+  zoo finetune --task sst2 --model all-MiniLM-L6-v2 runs/base --trackers mlflow,aim     a run each, one table
   zoo finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue
   zoo finetune --task list                         every task, and the kinds of task for your own files
 

@@ -11,9 +11,9 @@ from zoo import terminal
 from zoo.finetune import errors_shown, kept, svg
 from zoo.finetune import run_folder as disk
 from zoo.finetune.config import DEFAULTS
-from zoo.finetune.html import drawn, render
 from zoo.finetune.recipes import Published
 from zoo.finetune.report import MEANINGS, NO_PUBLISHED, Estimate
+from zoo.finetune.templates import drawn, render
 from zoo.tasks import Task
 from zoo.tasks.scores import AVERAGE_ROW, GAP_ROW
 
