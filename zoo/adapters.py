@@ -179,7 +179,7 @@ def write(
         "base_model_name_or_path": base,
         "inference_mode": True,
         "r": adapter.rank,
-        "lora_alpha": adapter.alpha,
+        "lora_alpha": int(adapter.alpha) if adapter.alpha == int(adapter.alpha) else adapter.alpha,
         "lora_dropout": adapter.dropout,
         "use_rslora": adapter.rank_stabilised,
         "bias": "none",

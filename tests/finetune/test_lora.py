@@ -217,3 +217,14 @@ def test_options_that_make_no_sense(
     out = tmp_path / "run"
     code, _, err = finetune("--task", "sst2", "--model", english, "--data", sst2, "--out", out, *QUICK, *options)
     assert code == 2 and told in err and not out.exists()
+
+
+def test_an_encoder_decoder_leaves_no_adapter_and_says_so(
+    translator: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = zoo.load(translator, task="generation")
+    lora.attach(model, SETTINGS)
+    with caplog.at_level("INFO", "zoo"), lora.merged(model) as layers:
+        lora.write_adapter(tmp_path / "no_adapter", model, layers)
+    assert layers and not (tmp_path / "no_adapter").exists()
+    assert "best/adapter is not written" in caplog.text
