@@ -52,7 +52,7 @@ def test_both_languages_show_the_same_code() -> None:
     assert one == other
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES[:1])  # the other page has the same ones
 def test_zoo_commands(page: str, tmp_path: Path, minilm_snapshot: Path) -> None:
     """Run in their order, in an empty folder."""
     found = zoo_commands(page)

@@ -89,6 +89,7 @@ def test_two_processes(folder: str) -> None:
     assert row.threads == len(_shares(2)[0])
 
 
+@pytest.mark.slow
 def test_batch_is_halved(folder: str) -> None:
     """The guard stops what would not fit; the numbers are those of a batch that does."""
     lines: list[str] = []
@@ -101,6 +102,7 @@ def test_batch_is_halved(folder: str) -> None:
     assert any("out of memory" in line and f"{row.batch} rows now" in line for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_torch_beside_it(folder: str) -> None:
     """The same sizes by transformers, with as many threads."""
