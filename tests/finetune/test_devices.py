@@ -13,7 +13,7 @@ import pytest
 
 from zoo.errors import UsageError
 from zoo.finetune import checks, finetune
-from zoo.finetune.run import Run
+from zoo.finetune.seed_run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.tiny_models import network
 from zoo.errors import InputError, UsageError
-from zoo.finetune import given_rows, run
+from zoo.finetune import given_rows, run, seed_run
 from zoo.tasks.file_kinds import kind_of
 from zoo.tasks.user_files import files_of
 
@@ -255,8 +255,8 @@ def test_mistakes_are_found_before_a_file_is_read(
     more: tuple[str, ...], said: str, finetune: Command, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[object] = []
-    for name in ("task_of", "read_data", "load_model"):
-        monkeypatch.setattr(run, name, lambda *a: read.append(a))
+    for owner, name in ((run, "task_of"), (run, "read_data"), (seed_run, "load_model")):
+        monkeypatch.setattr(owner, name, lambda *a: read.append(a))
     (tmp_path / "all.csv").write_text(as_csv(ROWS), "utf-8")
     words = ("--task", "classification", "--model", tiny, "--data", tmp_path / "all.csv", "--out", tmp_path / "run")
     code, _, err = finetune(*words, *more)

@@ -16,7 +16,7 @@ import pytest
 from tests.finetune.conftest import Command
 from zoo import files
 from zoo.errors import ZooError
-from zoo.finetune import run, trackers
+from zoo.finetune import run, seed_run, trackers
 from zoo.finetune import run_folder as disk
 from zoo.finetune.progress import ProgressReporter
 
@@ -76,8 +76,8 @@ def test_a_run_holds_its_folder(
         monkeypatch.setattr(owner, name, call)
 
     watched(run, "read_data")
-    watched(run, "train")
-    watched(run, "draw")
+    watched(seed_run, "train")
+    watched(seed_run, "draw")
     watched(run, "merge")
     assert finetune(*words(little, reviews, out))[0] == 0
     assert held == [(name, True) for name in ("read_data", "train", "draw", "merge")]
@@ -108,8 +108,8 @@ def test_a_wrong_option_is_found_before_anything_is_read(
 ) -> None:
     read: list[object] = []
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    for name in ("read_data", "load_model"):
-        monkeypatch.setattr(run, name, lambda *a: read.append(a))
+    for owner, name in ((run, "read_data"), (seed_run, "load_model")):
+        monkeypatch.setattr(owner, name, lambda *a: read.append(a))
     code, _, err = finetune(*words(little, reviews, tmp_path / "deep" / "run"), *more)
     assert code == 2 and said in err, err
     assert not read and not (tmp_path / "deep").exists()

@@ -34,13 +34,21 @@ class XLMR(Model):
     Args:
         config: sizes.
         pooler: add BERT's pooler. Published XLM-R files have none.
+
+    Attributes:
+        layer: the kind of layer.
+        norm_last: LayerNorm follows the last layer and not the embeddings, as pre-norm layers want it.
     """
+
+    layer: type[EncoderLayer] = EncoderLayer
+    norm_last: bool = False
 
     def __init__(self, config: Config, pooler: bool = False) -> None:
         super().__init__(config)
         self.padding = config.pad_token_id
-        self.embeddings = Embeddings(config, padded_positions=True)
-        self.layers = nn.LayerList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
+        self.embeddings = Embeddings(config, padded_positions=True, norm=not self.norm_last)
+        self.layers = nn.LayerList([self.layer(config) for _ in range(config.num_hidden_layers)])
+        self.norm = nn.LayerNorm(config.hidden_size, epsilon=config.layer_norm_eps) if self.norm_last else None
         self.pooler = Pooler(config) if pooler else None
 
     def forward(
@@ -62,6 +70,9 @@ class XLMR(Model):
         x = self.embeddings(given, token_type_ids, position_ids)  # [B, T, D]
         mask = None if attention_mask is None else additive_mask(attention_mask, x.dtype)
         x, kept = run_layers(self.layers, x, mask, output_hidden_states)
+        if self.norm is not None:
+            x = self.norm(x)
+            kept = (*kept[:-1], x) if output_hidden_states else kept
         return Output(x, NOT_COMPUTED if self.pooler is None else self.pooler(x), kept)
 
 
