@@ -66,6 +66,19 @@ def fields_of(item: Mapping[str, Any], needed: tuple[str, ...], also: tuple[str,
     return {name: item.get(name) for name in (*needed, *also)}
 
 
+def both_of(item: Any, first: str, second: str) -> tuple[Any, Any]:
+    """The two parts of an item: a dict with these keys, or a tuple of two.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(item, Mapping):
+        return tuple(fields_of(item, (first, second)).values())  # type: ignore[return-value]
+    if isinstance(item, tuple) and len(item) == 2:
+        return item
+    raise InputError(f"is {item!r:.60}.", f'Give {{"{first}": ..., "{second}": ...}}, or a tuple of the two.')
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
     """An option that is a whole number.
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from zoo import tasks
-from zoo.errors import InputError, UsageError
+from zoo.errors import UsageError
 from zoo.inference.deployed import Deployed
 from zoo.inference.pipelines.base import Outputs, Pipeline, softmax
-from zoo.inference.pipelines.items import fields_of, text_of, whole
+from zoo.inference.pipelines.items import both_of, text_of, whole
 from zoo.tasks.features import Features
 from zoo.tasks.qa import QA, Answer, QAExample
 
@@ -44,12 +44,7 @@ class QuestionAnswering(Pipeline):
         self.task = qa_of(deployed)
 
     def preprocess(self, item: Any, **options: Any) -> QAExample:
-        if isinstance(item, Mapping):
-            question, context = fields_of(item, ("question", "context")).values()
-        elif isinstance(item, tuple) and len(item) == 2:
-            question, context = item
-        else:
-            raise InputError(f"is {item!r:.60}.", 'Give {"question": ..., "context": ...}.')
+        question, context = both_of(item, "question", "context")
         return QAExample("", text_of(question, "question"), text_of(context, "context"))
 
     def encode(self, examples: Sequence[QAExample], **options: Any) -> Features:

@@ -12,7 +12,7 @@ from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
 from zoo.inference.pipelines.base import Outputs, features_of
 from zoo.inference.pipelines.classification import TextClassification, by_example
-from zoo.inference.pipelines.items import fields_of, text_of, whole
+from zoo.inference.pipelines.items import both_of, text_of, whole
 from zoo.tasks.features import Features
 
 MAX_LENGTH = 512  # tokens of a row, as the published rerankers are used
@@ -72,12 +72,7 @@ class Rerank(TextClassification):
         return super().__call__(items if texts is None else (items, texts), **options)
 
     def preprocess(self, item: Any, **options: Any) -> Ranking:
-        if isinstance(item, Mapping):
-            query, texts = fields_of(item, ("query", "texts")).values()
-        elif isinstance(item, tuple) and len(item) == 2:
-            query, texts = item
-        else:
-            raise InputError(f"is {item!r:.60}.", 'Give rerank(query, texts), or {"query": ..., "texts": [...]}.')
+        query, texts = both_of(item, "query", "texts")
         if isinstance(texts, str) or not isinstance(texts, Sequence) or not texts:
             raise InputError(f"texts is {texts!r:.60}.", "Give a list of one text or more.")
         checked = tuple(text_of(text, f"text {n}") for n, text in enumerate(texts))
