@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import paddle
 import pytest
 
 import zoo
@@ -85,3 +86,13 @@ def answering(folders: Callable[[str], Path]) -> Answer:
         return zoo.pipeline(name, made[kind], **options)
 
     return pipe
+
+
+@pytest.fixture
+def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever traces a network fails."""
+
+    def traced(*arguments: object, **options: object) -> None:
+        raise AssertionError("traced again")
+
+    monkeypatch.setattr(paddle.jit, "save", traced)
