@@ -7,6 +7,16 @@ from dataclasses import dataclass, field
 
 from zoo.published import Score, of_model
 
+# How transformers ends the class names of an encoder -> the head; families with others have their own table.
+ENCODER_HEADS: Mapping[str, str | None] = {
+    "Model": None,
+    "ForMaskedLM": "mlm",
+    "ForSequenceClassification": "classification",
+    "ForTokenClassification": "tagging",
+    "ForQuestionAnswering": "qa",
+    "ForMultipleChoice": "multiple-choice",
+}
+
 
 @dataclass(frozen=True)
 class Source:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import pytest
 
 import zoo
 from tests import tiny_models
+from tests.disks import small_files
 from tests.tiny_models import tiny
 from zoo.export.__main__ import main
 from zoo.inference.engines import missing, module_of
@@ -121,17 +119,6 @@ def test_a_predictor_without_the_zoo(folder: Path, tmp_path: Path) -> None:
     found = graph(*[paddle.to_tensor(batch[name]) for name in INPUTS])
     found = found[0] if isinstance(found, list | tuple) else found
     np.testing.assert_allclose(found.numpy(), tiny_models.answers(zoo.load(folder), ["ba be bi", "ba"]), atol=1e-5)
-
-
-@contextmanager
-def small_files(limit: int) -> Iterator[None]:
-    """While it lasts no file can grow beyond a limit."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def refused(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 2) -> str:

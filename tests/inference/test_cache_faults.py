@@ -5,19 +5,18 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.disks import small_files
 from tests.inference.test_cache import entries, logits
 from tests.tiny_models import batch, tiny
 from zoo import files
@@ -47,17 +46,6 @@ def answered(caplog: pytest.LogCaptureFixture, said: str) -> None:
     """A right answer, and one line that says what could not be done."""
     np.testing.assert_allclose(logits(tiny()), Eager(tiny())(batch(2, 5))["logits"], atol=1e-5)
     assert len(lines(caplog)) == 1 and said in lines(caplog)[0], lines(caplog)
-
-
-@contextmanager
-def small_files(limit: int) -> Iterator[None]:
-    """While it lasts no file can grow beyond a limit: what is written behind it is lost, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 WIDE = {"hidden_size": 96, "intermediate_size": 400, "vocab_size": 600}  # 1.2 MB

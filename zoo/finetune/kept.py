@@ -17,6 +17,7 @@ from zoo.files import Fields, parse_json, quote
 from zoo.finetune.evaluation import Judgement, Split
 from zoo.tasks import Task
 from zoo.tasks.features import Ragged
+from zoo.tasks.readable import softmax
 from zoo.tasks.scores import ALL_ROW
 
 FILE = "predictions.jsonl"
@@ -91,7 +92,7 @@ def _classes(task: Any, found: Judgement, split: Split) -> Iterator[dict[str, An
             gap = float(found.answers[n]) - float(row.label)
             yield {"gold": float(row.label), "right": abs(gap) < 1e-6, "loss": _short(gap * gap), "texts": texts}
             continue
-        shares = _softmax(np.asarray(found.outputs["logits"][n]).reshape(-1))
+        shares = softmax(np.asarray(found.outputs["logits"][n]).reshape(-1))
         right = found.answers[n] == row.label
         yield {
             "gold": row.label,
@@ -116,7 +117,7 @@ def _tags(task: Any, found: Judgement, split: Split) -> Iterator[dict[str, Any]]
         losses = []
         for at in rows.get(n, ()):
             places = np.flatnonzero(held[at] >= 0)
-            shares = _softmax(np.asarray(found.outputs["logits"][at])[places])
+            shares = softmax(np.asarray(found.outputs["logits"][at])[places])
             for word, share in zip(held[at][places].tolist(), shares, strict=True):
                 sure[word] = _short(share[index[found.answers[n][word]]])
                 losses.append(_loss(share[index[row.tags[word]]]))
@@ -143,7 +144,7 @@ def _questions(task: Any, found: Judgement, split: Split) -> Iterator[dict[str, 
         logits = {text: logit - top for text, logit in answer.nbest}
         if task.unanswerable and logits:
             logits[""] = answer.no_answer  # beside the best span, which stands at 0
-        shares = dict(zip(logits, _softmax(np.array(list(logits.values()) or [0.0])).tolist(), strict=False))
+        shares = dict(zip(logits, softmax(np.array(list(logits.values()) or [0.0])).tolist(), strict=False))
         likely = sorted(shares, key=lambda text: -shares[text])[:BEST]
         sure = sum(shares.get(text, 0.0) for text in dict.fromkeys(golds or [""]))
         context, marks = _excerpt(row, said, answer)
@@ -191,12 +192,6 @@ ABOUT: dict[str, Callable[[Task, Judgement, Split], Iterator[dict[str, Any]]]] =
     "qa": _questions,
     "generation": _texts,
 }
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Gives probabilities over the last axis, float64."""
-    powers = np.exp(np.asarray(logits, np.float64) - np.max(logits, axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def _loss(share: float) -> float:

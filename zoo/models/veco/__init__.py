@@ -1,18 +1,10 @@
 """VECO: cards of the published checkpoints."""
 
-from zoo.cards import Architecture, Card, Family, Source
+from zoo.cards import ENCODER_HEADS, Architecture, Card, Family, Source
 
 OSS = "https://alice-open.oss-cn-zhangjiakou.aliyuncs.com/VECO"
 ALICEMIND_LICENCE = "Apache-2.0 (the AliceMind repository's)"
 FROM_PAGES = "No published weights were opened: what is here comes from the publisher's pages and code."
-HEADS = {
-    "Model": None,
-    "ForMaskedLM": "mlm",
-    "ForSequenceClassification": "classification",
-    "ForTokenClassification": "tagging",
-    "ForQuestionAnswering": "qa",
-    "ForMultipleChoice": "multiple-choice",
-}
 SIZES = {
     "vocab_size": 250002,
     "hidden_size": 1024,
@@ -75,7 +67,7 @@ FAMILY = Family(
     title="VECO",
     paper="https://arxiv.org/abs/2010.16046",
     architectures=(
-        *(Architecture(f"Veco{suffix}", "zoo.models.xlmr", task) for suffix, task in HEADS.items()),
+        *(Architecture(f"Veco{suffix}", "zoo.models.xlmr", task) for suffix, task in ENCODER_HEADS.items()),
         Architecture("VecoForConditionalGeneration", "zoo.models.veco", "generation", fairseq=("veco_large",)),
     ),
     model_types=("veco",),

@@ -1,15 +1,7 @@
 """XLM-R: cards of the published checkpoints, and the class names that this network runs."""
 
-from zoo.cards import Architecture, Card, Family, Source
+from zoo.cards import ENCODER_HEADS, Architecture, Card, Family, Source
 
-HEADS = {
-    "Model": None,
-    "ForMaskedLM": "mlm",
-    "ForSequenceClassification": "classification",
-    "ForTokenClassification": "tagging",
-    "ForQuestionAnswering": "qa",
-    "ForMultipleChoice": "multiple-choice",
-}
 # RoBERTa and CamemBERT are the same network with other vocabularies.
 TWINS = ("XLMRoberta", "Roberta", "Camembert")
 
@@ -53,7 +45,7 @@ def _card(
     prompts: dict[str, str] | None = None,
 ) -> Card:
     """One row of the table below; everything that rows have in common is here."""
-    suffix = next(s for s, task in HEADS.items() if task == head)
+    suffix = next(s for s, task in ENCODER_HEADS.items() if task == head)
     heads = (head,) if head else ("embedding",)
     sources = (Source("hub", name, revision, size=size),)
     architecture = f"XLMRoberta{suffix}"
@@ -181,7 +173,7 @@ FAMILY = Family(
             fairseq_keys=FAIRSEQ_KEYS if twin + suffix == "XLMRobertaForMaskedLM" else (),
         )
         for twin in TWINS
-        for suffix, task in HEADS.items()
+        for suffix, task in ENCODER_HEADS.items()
     ),
     model_types=("xlm-roberta", "roberta", "camembert"),
     cards=CARDS,

@@ -1,15 +1,7 @@
 """XLM-R XL and XXL: cards of the published checkpoints, and the class names that this network runs."""
 
-from zoo.cards import Architecture, Card, Family, Source
+from zoo.cards import ENCODER_HEADS, Architecture, Card, Family, Source
 
-HEADS = {
-    "Model": None,
-    "ForMaskedLM": "mlm",
-    "ForSequenceClassification": "classification",
-    "ForTokenClassification": "tagging",
-    "ForQuestionAnswering": "qa",
-    "ForMultipleChoice": "multiple-choice",
-}
 # fairseq's names of the LayerNorm behind the last layer, which only a pre-norm network has.
 FAIRSEQ_KEYS = ("encoder.sentence_encoder.layer_norm.",)
 SHARED = {"vocab_size": 250880, "num_attention_heads": 32, "max_position_embeddings": 514}
@@ -58,7 +50,7 @@ FAMILY = Family(
             task,
             fairseq_keys=FAIRSEQ_KEYS if task == "mlm" else (),
         )
-        for suffix, task in HEADS.items()
+        for suffix, task in ENCODER_HEADS.items()
     ),
     model_types=("xlm-roberta-xl",),
     cards=CARDS,
