@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.errors import InputError, UsageError
+from zoo.errors import InputError, UsageError, to_install
 from zoo.files import open_regular
 from zoo.tasks.rows import Row, lines
 
@@ -63,7 +63,7 @@ def parquet(file: Path) -> Iterator[Row]:
         import pyarrow
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise UsageError(f"'{file}' is a Parquet file, which needs pyarrow.", "pip install pyarrow") from None
+        raise UsageError(f"'{file}' is a Parquet file, which needs pyarrow.", to_install("parquet")) from None
     n = 0
     try:
         with open_regular(file, InputError) as stream:
