@@ -44,3 +44,16 @@ def sample() -> tuple[str, ...]:
             characters.insert(chance.randint(0, len(characters)), chance.choice(HARD))
         found.append("".join(characters))
     return tuple(found)
+
+
+def write_bucc(folder: Path, languages: tuple[str, ...]) -> None:
+    """Writes both parts of BUCC in its official form; the third sentence stands there twice, by another id too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = {"foreign": ("eins", "zwei", "drei", "drei"), "en": ("one", "two", "three", "other")}
+    for language in languages:
+        for part in (f"{language}-en.{name}" for name in ("sample", "training")):
+            for code, side in ((language, words["foreign"]), ("en", words["en"])):
+                rows = (f"{code}-{n}\t{word}\n" for n, word in enumerate(side, 1))
+                (folder / f"{part}.{code}").write_text("".join(rows), "utf-8")
+            gold = (f"{language}-{n}\ten-{n}\n" for n in (1, 2, 3))
+            (folder / f"{part}.gold").write_text("".join(gold), "utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.texts import write_bucc
 from zoo import tasks
 from zoo.errors import InputError, UsageError, ZooError
 from zoo.tasks import similarity
@@ -105,10 +106,7 @@ def test_flores_has_the_pairs_that_lie_there(tmp_path: Path) -> None:
 
 
 def test_bucc_takes_the_threshold_of_the_sample(tmp_path: Path) -> None:
-    for part in ("sample", "training"):
-        (tmp_path / f"de-en.{part}.de").write_text("de-1\teins\nde-2\tzwei\nde-3\tdrei\nde-4\tdrei\n")
-        (tmp_path / f"de-en.{part}.en").write_text("en-1\tone\nen-2\ttwo\nen-3\tthree\nen-4\tother\n")
-        (tmp_path / f"de-en.{part}.gold").write_text("de-1\ten-1\nde-2\ten-2\nde-3\ten-3\n")
+    write_bucc(tmp_path, ("de",))
     ((_, data),) = similarity.find("bucc-mining").read(tmp_path, languages=["de-en"])
     assert isinstance(data, Mining) and list(data.source) == ["de-1", "de-2", "de-3"] and data.tuned_on is not None
     meaning = {"eins": "one", "zwei": "two", "drei": "three"}

@@ -23,7 +23,7 @@ else:
 SUITES = {  # tasks that are run together; GLUE without WNLI, as in the papers
     "glue": ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte"),
     "clue": ("afqmc", "tnews", "iflytek", "cmnli", "ocnli", "cluewsc", "csl"),
-    "xtreme": ("xnli", "pawsx", "udpos", "panx", "xquad", "mlqa", "tydiqa-goldp", "tatoeba"),
+    "xtreme": ("xnli", "pawsx", "udpos", "panx", "xquad", "mlqa", "tydiqa-goldp", "tatoeba", "bucc"),
 }
 MAX_RECIPE = 1 << 20  # bytes
 RECIPE_TABLES = ("flagship", "settings", "published")

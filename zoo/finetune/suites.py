@@ -31,21 +31,22 @@ class Rules:
         split: whose scores count.
         metrics: task -> the metrics whose plain mean is its number; the headline of tasks that are not named.
         settings: task -> options that are the benchmark's.
-        elsewhere: a member that is not trained -> the command that scores it; it is missing in the average.
     """
 
     split: str = "dev"
     metrics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 RULES = {
     "xtreme": Rules(
         split="test",
-        metrics={**dict.fromkeys(("xquad", "mlqa", "tydiqa-goldp"), ("f1", "exact")), "tatoeba": ("x->en",)},
+        metrics={
+            **dict.fromkeys(("xquad", "mlqa", "tydiqa-goldp"), ("f1", "exact")),
+            "tatoeba": ("x->en",),
+            "bucc": ("f1",),
+        },
         settings={"xquad": {"languages": "ar,de,el,en,es,hi,ru,th,tr,vi,zh"}},
-        elsewhere={"bucc": "zoo evaluate MODEL --task bucc-mining"},
     )
 }
 
@@ -60,7 +61,7 @@ class SuiteResult:
         split: whose scores these are.
         metrics: task -> what its number is the plain mean of.
         scores: task -> its number; and "average", their plain mean.
-        missing: member of the benchmark that is not in the average -> why, or what scores it.
+        missing: member of the benchmark that is not in the average -> why.
         comparisons: of the average with published ones; none while a member is missing.
         summary: ours, published, difference, verdict.
     """
@@ -123,7 +124,7 @@ def _result(name: str, model: str, out: Path, rules: Rules, results: Mapping[str
     """Gives the numbers of a suite, from the rows of each run and never from a rounded line."""
     rows = {task: _row(result.scores.get(rules.split, {})) for task, result in results.items()}
     without = f"its {rules.split} split has no gold answers"
-    missing = {**{task: without for task, row in rows.items() if not row}, **rules.elsewhere}
+    missing = {task: without for task, row in rows.items() if not row}
     metrics = {task: rules.metrics.get(task) or tuple(row)[:1] for task, row in rows.items() if row}
     scores = {task: fmean(rows[task][metric] for metric in names) for task, names in metrics.items()}
     if not scores:

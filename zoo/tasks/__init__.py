@@ -36,6 +36,7 @@ TASK_MODULES = (
     "comprehension",
     "choices",
     "retrieval",
+    "mining",
     "sentence_pairs",
     "generation",
 )

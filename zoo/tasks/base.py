@@ -42,8 +42,9 @@ class Task(ABC, Generic[E, P]):
         metrics: what `score` gives, the headline first.
         folder: the data set's folder below its benchmark's folder.
         beside: folders of other data sets, there or next to it, that hold some of its files.
-        files: split -> file, or (source, target) for parallel text, as published; `{language}` stands for a code,
-            and "*" for any characters of a name: all files that fit are read, in their names' order.
+        files: split -> file, or the files read together (source and target of parallel text), as published;
+            `{language}` stands for a code, and "*" for any characters of a name: all files that fit are read, in
+            their names' order.
         format: "tsv", "csv", "jsonl", "conll", "conllu", "squad", "race".
         columns: their names, for files without a header.
         headless: splits without a header, where `columns` says it for some only; empty means all.
@@ -60,7 +61,7 @@ class Task(ABC, Generic[E, P]):
     metrics: tuple[str, ...]
     folder: str = ""
     beside: tuple[str, ...] = ()
-    files: Mapping[str, str | tuple[str, str]] = field(default_factory=dict)
+    files: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     format: str = "tsv"
     columns: tuple[str, ...] = ()
     headless: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from pathlib import Path
 from zoo.errors import InputError
 from zoo.files import quote, user_path
 from zoo.tasks.formats import READERS
+from zoo.tasks.mining import sentences
 from zoo.tasks.rows import Row, lines
 from zoo.tasks.similarity.sets import Bitext, Mining, Pairs, Reranking, Retrieval
 from zoo.tasks.similarity.tables import file_in, first, number, rows_of, table_in, text
@@ -106,16 +107,12 @@ def bucc(source: str | Path, split: str, pair: str) -> Mining:
 def _bucc_part(folder: Path, pair: str, part: str, tuned_on: Mining | None = None) -> Mining:
     sides, repeated = [], []
     for language in pair.split("-"):
-        kept: dict[str, str] = {}
-        twice = set()
-        for row in READERS["tsv"](file_in(folder, pair, f"{pair}.{part}.{language}"), ("id", "sentence")):
-            sentence, name = row.text("sentence"), str(row.get("id"))
-            if kept.setdefault(sentence, name) != name:
-                twice.add(kept[sentence])
-        sides.append({name: sentence for sentence, name in kept.items()})
-        repeated.append(frozenset(twice))
-    rows = READERS["tsv"](file_in(folder, pair, f"{pair}.{part}.gold"), ("source", "target"))
-    gold = frozenset((row.text("source"), row.text("target")) for row in rows)
+        rows = [row.values for row in sentences(file_in(folder, pair, f"{pair}.{part}.{language}"))]
+        kept = {str(row["id"]): row for row in rows if not row["copy"]}
+        sides.append({name: row["sentence"] for name, row in kept.items()})
+        repeated.append(frozenset(name for name, row in kept.items() if row["repeated"]))
+    pairs = READERS["tsv"](file_in(folder, pair, f"{pair}.{part}.gold"), ("source", "target"))
+    gold = frozenset((row.text("source"), row.text("target")) for row in pairs)
     return Mining(sides[0], sides[1], gold, tuned_on, (repeated[0], repeated[1]))
 
 
