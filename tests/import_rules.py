@@ -306,7 +306,7 @@ TABLE = (
         packages="numpy paddle torch transformers onnxruntime openvino nncf scipy matplotlib rich",
         parts="zoo benchmarks",
     ),
-    Row("examples/*", packages="numpy paddle rich matplotlib fastapi pydantic uvicorn", parts="zoo"),
+    Row("examples/*", packages="numpy paddle rich matplotlib", parts="zoo"),
     Row("constraints/*"),
 )
 

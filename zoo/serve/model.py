@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
 from typing import Any
 
@@ -190,13 +190,9 @@ class ServedModel:
                 f"A text has {longest} tokens, more than the {limit} of a row; shorten it, or send truncate: true."
             )
             raise Refusal(INVALID, said, "truncate")
-        if isinstance(example, TokenIds):
-            start, end = pipe.tokenizer.around
-            return TokenIds(example.ids[-(limit - len(start) - len(end)) :])
-        if not isinstance(pipe, Vectors) or pipe._prompt({**pipe.options, **question.options}):
-            raise Refusal(INVALID, "truncation_direction left is for single texts without a prompt.",
-                          "truncation_direction")  # fmt: skip
-        return pipe.cut_left(example.text, limit)
+        if not isinstance(pipe, Vectors):
+            raise Refusal(INVALID, "truncation_direction left is for single texts.", "truncation_direction")
+        return pipe.cut_left(example, limit)
 
     def _warmed_up(self) -> int:
         """Answers once, so that the first client need not wait; gives the width of the vectors, 0 without."""
@@ -214,9 +210,19 @@ def _checked(values: list[Any], tokens: int) -> Answer | Refusal:
     for n, value in enumerate(values):
         if isinstance(value, ZooError):
             return Refusal.of(InputError(f"Item {n}: {value.message}", value.hint))
-        if isinstance(value, np.ndarray) and not np.isfinite(value).all():
+        if not _finite(value):
             return Refusal(BACKEND, f"The model's numbers for item {n} are not finite.")
     return Answer(values, tokens)
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, float | np.ndarray | np.generic):
+        return bool(np.isfinite(value).all())
+    if isinstance(value, Mapping):
+        return all(map(_finite, value.values()))
+    if is_dataclass(value):  # several kinds of vectors
+        return all(map(_finite, vars(value).values()))
+    return all(map(_finite, value)) if isinstance(value, list | tuple) else True
 
 
 def _lengths(pipe: Pipeline, example: Any) -> list[int]:

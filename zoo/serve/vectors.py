@@ -11,6 +11,7 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.inference.pipelines.base import features_of
 from zoo.inference.pipelines.embeddings import Embeddings
+from zoo.tasks.classification import TextExample
 from zoo.tasks.features import Features, join
 
 
@@ -43,11 +44,13 @@ class Vectors(Embeddings):
         parts.append(self._rows([examples[n].ids for n in given], self.row_length(options["max_length"])))
         return replace(join(parts), sample=np.array(texts + given))
 
-    def cut_left(self, text: str, max_length: int) -> TokenIds:
-        """Gives the ids of a text's end: as many as a row of max_length tokens takes."""
-        ids = self.tokenizer([text], truncation=False, padding=False)["input_ids"][0]
+    def cut_left(self, example: TokenIds | TextExample, max_length: int) -> TokenIds:
+        """Gives the ids of a text's end, as many as a row of max_length tokens takes; a prompt is cut with it."""
+        if isinstance(example, TextExample):
+            rows = self.tokenizer([example.text], truncation=False, padding=False)
+            example = TokenIds(self._bare(rows["input_ids"][0]))
         start, end = self.tokenizer.around
-        return TokenIds(self._bare(ids)[-(max_length - len(start) - len(end)) :])
+        return TokenIds(example.ids[len(example.ids) + len(start) + len(end) - max_length :])
 
     def _bare(self, ids: np.ndarray) -> np.ndarray:
         """Gives ids without the special tokens around them, where both are there."""
