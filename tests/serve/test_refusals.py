@@ -50,6 +50,7 @@ def openai(**fields: Any) -> dict[str, Any]:
         ("/pipeline", {"inputs": ["a", 1]}, 422, "Item 1"),
         ("/pipeline", {"inputs": ["a"], "options": {"colour": 1}}, 422, "no option 'colour'"),
         ("/pipeline", {"inputs": ["a"], "options": {"max_length": 1}}, 422, "max_length=1"),
+        ("/pipeline", {"inputs": ["a"], "options": {"num_beams": 10**6}}, 422, "'num_beams' may be at most 16"),
     ],
 )
 def test_in_the_form_of_text_embeddings_inference(

@@ -26,6 +26,8 @@ class _Waiting:
     question: Question
     answer: asyncio.Future[Answer]
     loop: asyncio.AbstractEventLoop
+    key: object
+    size: int
     since: float = field(default_factory=time.monotonic)
 
     def settle(self, found: Answer | Refusal) -> None:
@@ -73,7 +75,7 @@ class Batcher:
             Refusal: the server is stopping.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(question, loop.create_future(), loop)
+        waiting = _Waiting(question, loop.create_future(), loop, question.key, question.size)
         with self._changed:
             if not self.alive:
                 raise Refusal(UNHEALTHY, "The server is stopping.")
@@ -128,10 +130,10 @@ class Batcher:
             waiting = self._queue.popleft()
             if waiting.answer.done():
                 continue
-            if batch and waiting.question.key != batch[0].question.key:
+            if batch and waiting.key != batch[0].key:
                 kept.append(waiting)
                 continue
-            tokens += waiting.question.size
+            tokens += waiting.size
             if batch and tokens > self._limits.max_batch_tokens:
                 kept.append(waiting)
                 break

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,12 +49,12 @@ class Question:
     options: Mapping[str, Any] = field(default_factory=dict)
     cut: str = "right"
 
-    @cached_property
+    @property
     def key(self) -> tuple[str, str]:
         """Gives what questions that are answered together have in common."""
         return self.task, json.dumps(self.options, sort_keys=True)
 
-    @cached_property
+    @property
     def size(self) -> int:
         """Gives about how many tokens it has."""
         return _size(self.items)

@@ -80,7 +80,7 @@ def serve(application: Application, bound: socket.socket, limits: Limits) -> int
         1: the server ended by itself.
     """
     config = uvicorn.Config(
-        application.gate, log_level="warning", access_log=False, lifespan="off", server_header=False,
+        application.gate, log_level="warning", access_log=False, lifespan="off", ws="none", server_header=False,
         timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=max(1, round(limits.grace)), backlog=BACKLOG,
         limit_concurrency=2 * limits.max_concurrent_requests + 100,
     )  # fmt: skip

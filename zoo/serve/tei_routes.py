@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from zoo import __version__
 from zoo.models.common.sentence_transformers import encoder
 from zoo.serve.answering import Answering, as_json
 from zoo.serve.model import CLASSIFICATION, EMBEDDINGS, RERANK, Question, ServedModel
-from zoo.serve.refusals import BACKEND, Refusal
+from zoo.serve.refusals import BACKEND, INVALID, Refusal
 from zoo.serve.schema import Embed, Items, Predict, Rerank, Similarity, SimilarityParameters, Sparse
 
 SPARSE = "sparse"
+# Options of a pipeline that make its work grow, and how far a client may go.
+OPTION_BOUNDS = {"num_beams": 16, "num_return_sequences": 16, "candidate_labels": 100}
 
 
 def tei_routes(answering: Answering) -> APIRouter:
@@ -71,6 +74,8 @@ def tei_routes(answering: Answering) -> APIRouter:
     @router.post("/pipeline")
     async def pipeline(body: Items, request: Request) -> Response:
         items = [tuple(item) if isinstance(item, list) else item for item in body.inputs]
+        _check_options(body.options)
+        answering.check_count(len(items) * len(_listed(body.options.get("candidate_labels"))))
         answer = await answering.ask(request, Question(model.main, items, body.options))
         return as_json({"answers": answer.values}, answer)
 
@@ -79,6 +84,18 @@ def tei_routes(answering: Answering) -> APIRouter:
         return _info(model, answering)
 
     return router
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    for name, most in OPTION_BOUNDS.items():
+        value = options.get(name)
+        size = len(value) if isinstance(value, list) else value if isinstance(value, int) else 0
+        if size > most:
+            raise Refusal(INVALID, f"The option '{name}' may be at most {most} here; this asks for {size:,}.", name)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) and value else [value]
 
 
 def _info(model: ServedModel, answering: Answering) -> dict[str, Any]:
