@@ -6,7 +6,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,7 +20,7 @@ class Fake(BaseHTTPRequestHandler):
     """Answers every third request with 429."""
 
     protocol_version = "HTTP/1.1"
-    bodies: list[Any] = []
+    bodies: ClassVar[list[Any]] = []
 
     def do_POST(self) -> None:
         self.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
