@@ -241,7 +241,7 @@ TABLE = (
     Row("zoo/serve/__main__.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.serve"),
     Row(
         "zoo/serve/*",
-        packages="numpy fastapi starlette pydantic pydantic_core uvicorn",
+        packages="numpy anyio fastapi starlette pydantic pydantic_core uvicorn",
         parts=f"{LIGHT} zoo zoo.terminal zoo.batching zoo.models.common.sentence_transformers.encoder zoo.tasks"
         " zoo.inference zoo.map.model zoo.serve",
     ),

@@ -39,11 +39,13 @@ class Answering:
         """
         self.check_count(len(question.items))
         asking = self.batcher.submit(question)
-        while not (await asyncio.wait((asking,), timeout=LOOK_SECONDS))[0]:
-            if await request.is_disconnected():
-                asking.cancel()
-                raise Refusal(OF_STATUS[408], "The client has gone.")
-        return asking.result()
+        try:
+            while not (await asyncio.wait((asking,), timeout=LOOK_SECONDS))[0]:
+                if await request.is_disconnected():
+                    raise Refusal(OF_STATUS[408], "The client has gone.")
+            return asking.result()
+        finally:
+            asking.cancel()  # nobody waits for it any more
 
     def check_count(self, count: int) -> None:
         """Raises Refusal for more texts than a request may have."""

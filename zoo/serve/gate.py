@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
+
+import anyio
 
 from zoo.serve.limits import BODY_SECONDS, Limits
 from zoo.serve.metrics import Metrics
@@ -113,8 +114,9 @@ class Gate:
         if not length.isdigit() or int(length) > limit:
             raise too_large
         try:
-            return await asyncio.wait_for(_whole(receive, limit, too_large), BODY_SECONDS)
-        except asyncio.TimeoutError:
+            with anyio.fail_after(BODY_SECONDS):
+                return await _whole(receive, limit, too_large)
+        except TimeoutError:
             raise Refusal(OF_STATUS[408], f"The body did not come within {BODY_SECONDS:g} s.") from None
 
 

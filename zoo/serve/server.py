@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -18,7 +19,9 @@ CLOSE_SECONDS = 1.0  # that an idle connection has left when the server stops: a
 TICK_SECONDS = 0.02
 IDLE_SECONDS = 75  # that an idle connection is kept
 BACKLOG = 1024  # connections that wait to be accepted
-JOIN_SECONDS = 5.0  # beyond the grace
+END_SECONDS = 5.0  # beyond the grace, until the process is ended from outside
+
+log = logging.getLogger("zoo")
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -56,20 +59,22 @@ class _Server(uvicorn.Server):
     first no connection is accepted, every answer closes its own, and idle ones have CLOSE_SECONDS.
     """
 
-    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+    def __init__(self, config: uvicorn.Config, application: Application, grace: float) -> None:
         super().__init__(config)
-        self.application = application
+        self.gate, self.grace = application.gate, grace
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.application.gate.stopping = True
-        await asyncio.sleep(0)  # accepts what the system has accepted
+        self.gate.stopping = True
+        await asyncio.sleep(TICK_SECONDS)  # takes what the system has accepted
         for server in self.servers:
             server.close()
-        quiet = time.monotonic()
-        while self.server_state.connections and time.monotonic() < quiet + CLOSE_SECONDS:
+        quiet = begin = time.monotonic()
+        while self.server_state.connections and time.monotonic() < min(quiet + CLOSE_SECONDS, begin + self.grace):
             await asyncio.sleep(TICK_SECONDS)
-            if self.application.gate.held:
+            if self.gate.held:
                 quiet = time.monotonic()
+        if self.gate.held:
+            log.warning("%d requests were not answered within %g s.", self.gate.held, self.grace)
         await super().shutdown(sockets)
 
 
@@ -80,19 +85,26 @@ def serve(application: Application, bound: socket.socket, limits: Limits) -> int
         1: the server ended by itself.
     """
     config = uvicorn.Config(
-        application.gate, log_level="warning", access_log=False, lifespan="off", ws="none", server_header=False,
-        timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=max(1, round(limits.grace)), backlog=BACKLOG,
+        application.gate,
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=1,  # the grace is over then
+        backlog=BACKLOG,
         limit_concurrency=2 * limits.max_concurrent_requests + 100,
-    )  # fmt: skip
-    server = _Server(config, application)
+    )
+    server = _Server(config, application, limits.grace)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="http", daemon=True)
-    signals.patience(limits.grace + CLOSE_SECONDS + JOIN_SECONDS)
+    signals.patience(limits.grace + END_SECONDS)
     thread.start()
     try:
         while thread.is_alive():
             thread.join(1.0)
     finally:
         server.should_exit = True
-        thread.join(limits.grace + CLOSE_SECONDS + JOIN_SECONDS)
+        thread.join(limits.grace + END_SECONDS)
         application.close()
     return 1
