@@ -154,7 +154,8 @@ class ServedModel:
         features = pipe.features(examples, options)
         answers = pipe.answers_of(features, examples, options)
         tokens = np.bincount(features.sample, features.lengths, len(examples)).astype(int)
-        found, start = [], 0
+        found: list[Answer | Refusal] = []
+        start = 0
         for one in read:
             if isinstance(one, Refusal):
                 found.append(one)
@@ -165,7 +166,8 @@ class ServedModel:
         return found
 
     def _read(self, question: Question, options: dict[str, Any]) -> list[Any] | Refusal:
-        pipe, found = self.pipes[question.task], []
+        pipe = self.pipes[question.task]
+        found: list[Any] = []
         for n, item in enumerate(question.items):
             try:
                 example = pipe.preprocess(item, **options)

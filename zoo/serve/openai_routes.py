@@ -23,11 +23,9 @@ def openai_routes(answering: Answering) -> APIRouter:
         if body.model != name:
             raise Refusal(NO_MODEL, f"There is no model {quote(body.model)}; this server has '{name}'.", "model")
         answer = await answering.vectors(request, body.input, body.dimensions)
-        write = _base64 if body.encoding_format == "base64" else np.ndarray.tolist
-        data = [
-            {"object": "embedding", "index": n, "embedding": write(vector)}
-            for n, vector in enumerate(answer.values)
-        ]
+        packed = body.encoding_format == "base64"
+        vectors = [_base64(vector) if packed else vector.tolist() for vector in answer.values]
+        data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
         usage = {"prompt_tokens": answer.tokens, "total_tokens": answer.tokens}
         return as_json({"object": "list", "data": data, "model": name, "usage": usage}, answer)
 
