@@ -236,6 +236,15 @@ TABLE = (
         packages="numpy",
         parts=f"{LIGHT} zoo.env zoo.terminal zoo.loading zoo.tasks zoo.inference zoo.map",
     ),
+    # FastAPI and uvicorn are the extra `serve`; its command asks for them before it imports them.
+    Row("zoo/serve/__init__.py"),
+    Row("zoo/serve/__main__.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.serve"),
+    Row(
+        "zoo/serve/*",
+        packages="numpy anyio fastapi starlette pydantic pydantic_core uvicorn",
+        parts=f"{LIGHT} zoo zoo.terminal zoo.batching zoo.models.common.sentence_transformers.encoder zoo.tasks"
+        " zoo.inference zoo.map.model zoo.serve",
+    ),
     # `trim` converts on the way and writes the certificate of a conversion.
     Row("zoo/trim/__init__.py"),
     Row("zoo/trim/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.trim"),
@@ -297,7 +306,7 @@ TABLE = (
         packages="numpy paddle torch transformers onnxruntime openvino nncf scipy matplotlib rich",
         parts="zoo benchmarks",
     ),
-    Row("examples/*", packages="numpy paddle rich matplotlib fastapi pydantic uvicorn", parts="zoo"),
+    Row("examples/*", packages="numpy paddle rich matplotlib", parts="zoo"),
     Row("constraints/*"),
 )
 

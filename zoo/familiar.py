@@ -23,6 +23,7 @@ VERBS: Mapping[str, str] = {
     **dict.fromkeys(("run", "infer", "inference", "answer", "classify"), "predict"),
     **dict.fromkeys(("benchmark", "profile"), "bench"),
     **dict.fromkeys(("quantize", "quantise", "compile", "deploy"), "export"),
+    **dict.fromkeys(("server", "host", "api"), "serve"),
     **dict.fromkeys(("models", "ls", "search"), "list"),
     **dict.fromkeys(("show", "describe"), "info"),
     **dict.fromkeys(("env", "check"), "doctor"),

@@ -108,6 +108,12 @@ def cleanup(undo: Callable[[], object]) -> Iterator[None]:
         _undone_by.remove(undo)
 
 
+def patience(seconds: float) -> None:
+    """Lets the command take so long to stop by itself, as a server does that answers what it has accepted."""
+    if _owner:
+        _owner.grace = seconds
+
+
 def end_children() -> None:
     """Ends the processes that this one started while it owns the signals; returns when they are gone (Linux)."""
     if _owner:
@@ -149,6 +155,7 @@ class _Owner:
         self.at = 0.0  # when it came
         self.raised = False
         self.deferred = 0
+        self.grace = GRACE_SECONDS
         self.main = threading.get_ident()
         self.left = threading.Event()
         self.ending = threading.Lock()
@@ -218,10 +225,10 @@ class _Owner:
 
     def _ask(self) -> None:
         """Knocks until the main thread stops, and ends the process if it does not."""
-        while not self.raised and not self.left.is_set() and time.monotonic() - self.at < GRACE_SECONDS:
+        while not self.raised and not self.left.is_set() and time.monotonic() - self.at < self.grace:
             signal.pthread_kill(self.main, WAKE_SIGNAL)
             time.sleep(POLL_SECONDS)
-        if not self.left.wait(max(0.0, self.at + GRACE_SECONDS - time.monotonic())):
+        if not self.left.wait(max(0.0, self.at + self.grace - time.monotonic())):
             self._end()
 
     def _knocked(self, _: int, frame: FrameType | None) -> None:

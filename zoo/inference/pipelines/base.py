@@ -140,6 +140,23 @@ class Pipeline:
         trained = saved.get("max_length") or saved.get("task", {}).get("max_length")
         return min(int(asked or trained or usual or limit), limit)
 
+    def answers_of(
+        self,
+        features: Features,
+        examples: Sequence[Any],
+        options: Mapping[str, Any],
+        tell: Tell = lambda share: None,
+    ) -> Sequence[Any]:
+        """The answers to examples whose features are made; an InputError for one that has none.
+
+        Args:
+            features: of `features`.
+            examples: what `preprocess` gave.
+            options: all of them, with the pipeline's own.
+            tell: hears what share is done.
+        """
+        return self.postprocess(self._run(features, options, tell), features, examples, **options)
+
     def __call__(self, items: Any, *, on_error: str = "raise", **options: Any) -> Any:
         """Answers for an item, a list of them, or any iterable.
 
@@ -232,8 +249,7 @@ class Pipeline:
         return answers
 
     def _together(self, examples: Sequence[Any], options: dict[str, Any], tell: Tell) -> Sequence[Any]:
-        features = self.features(examples, options)
-        return self.postprocess(self._run(features, options, tell), features, examples, **options)
+        return self.answers_of(self.features(examples, options), examples, options, tell)
 
     def _singly(self, examples: Sequence[Any], options: dict[str, Any], tell: Tell) -> Iterator[Any]:
         for n, example in enumerate(examples, 1):
@@ -246,7 +262,7 @@ class Pipeline:
         except InputError as error:
             return _refused(error, number, on_error)
 
-    def _run(self, features: Features, options: dict[str, Any], tell: Tell) -> Outputs:
+    def _run(self, features: Features, options: Mapping[str, Any], tell: Tell) -> Outputs:
         """What the network says of every row."""
         lengths, padding = features.lengths.tolist(), padding_of(self.deployed)
         held: list[dict[str, Any]] = [{}] * len(features)

@@ -1,0 +1,110 @@
+"""Runs the application in uvicorn until a signal comes, and then until everything accepted is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+
+import uvicorn
+
+from zoo import signals
+from zoo.errors import UsageError
+from zoo.serve.app import Application
+from zoo.serve.limits import Limits
+
+CLOSE_SECONDS = 1.0  # that an idle connection has left when the server stops: a request may be on its way
+TICK_SECONDS = 0.02
+IDLE_SECONDS = 75  # that an idle connection is kept
+BACKLOG = 1024  # connections that wait to be accepted
+END_SECONDS = 5.0  # beyond the grace, until the process is ended from outside
+
+log = logging.getLogger("zoo")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Gives a socket at an address; it takes no connections until a server runs.
+
+    Raises:
+        UsageError: the address is taken, or is not this machine's.
+    """
+    made = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except (OSError, OverflowError, UnicodeError) as error:
+        if made:
+            made.close()
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"{host}:{port} cannot be listened at: {why}.", "Give another --port, or --host."
+        ) from None
+    return made
+
+
+def address_of(bound: socket.socket) -> str:
+    """Gives the address of a socket as clients write it."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which stops without losing a request.
+
+    uvicorn closes idle connections at once, and a request that was on its way on one of them would be lost. So
+    first no connection is accepted, every answer closes its own, and idle ones have CLOSE_SECONDS.
+    """
+
+    def __init__(self, config: uvicorn.Config, application: Application, grace: float) -> None:
+        super().__init__(config)
+        self.gate, self.grace = application.gate, grace
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.gate.stopping = True
+        await asyncio.sleep(TICK_SECONDS)  # takes what the system has accepted
+        for server in self.servers:
+            server.close()
+        quiet = begin = time.monotonic()
+        while self.server_state.connections and time.monotonic() < min(quiet + CLOSE_SECONDS, begin + self.grace):
+            await asyncio.sleep(TICK_SECONDS)
+            if self.gate.held:
+                quiet = time.monotonic()
+        if self.gate.held:
+            log.warning("%d requests were not answered within %g s.", self.gate.held, self.grace)
+        await super().shutdown(sockets)
+
+
+def serve(application: Application, bound: socket.socket, limits: Limits) -> int:
+    """Answers requests until a signal comes; raises it again when all that was accepted is answered.
+
+    Returns:
+        1: the server ended by itself.
+    """
+    config = uvicorn.Config(
+        application.gate,
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=1,  # the grace is over then
+        backlog=BACKLOG,
+        limit_concurrency=2 * limits.max_concurrent_requests + 100,
+    )
+    server = _Server(config, application, limits.grace)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="http", daemon=True)
+    signals.patience(limits.grace + END_SECONDS)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(1.0)
+    finally:
+        server.should_exit = True
+        thread.join(limits.grace + END_SECONDS)
+        application.close()
+    return 1
