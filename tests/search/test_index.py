@@ -78,5 +78,7 @@ class TestWithTheLibrary:
                 run()
         with pytest.raises(UsageError, match="manhattan"):
             Index.build(topical(30), "manhattan")
+        with pytest.raises(UsageError, match="built by cosine, not by dot"):
+            nearest(topical(2), index, 3, "dot")
         with pytest.raises(UsageError, match="precision and width"):
             nearest(topical(2), index, truncate_dim=8)

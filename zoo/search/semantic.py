@@ -28,7 +28,7 @@ def semantic_search(
     query_embeddings: np.ndarray | Sequence[np.ndarray],
     corpus_embeddings: Corpus | Index,
     top_k: int = 10,
-    similarity: str = "cosine",
+    similarity: str | None = None,
     *,
     corpus_precision: str = "float32",
     ranges: np.ndarray | None = None,
@@ -47,7 +47,8 @@ def semantic_search(
         corpus_embeddings: [M, D], a .npy file or several, which are mapped and never read whole, an iterable of
             blocks [B, D] or of vectors [D], which is read once, or an `Index`.
         top_k: how many.
-        similarity: "cosine", "dot", "euclidean" or "manhattan"; distances are negative. An index has its own.
+        similarity: "cosine", "dot", "euclidean" or "manhattan"; distances are negative. None for that of the index,
+            or "cosine".
         corpus_precision: how the vectors are stored, as `quantize_embeddings` has it.
         ranges: of int8 and uint8 codes, as they were made with.
         rescore: go over what was found by bits with the query's own numbers, or over all that was found with
@@ -83,7 +84,7 @@ def nearest(
     query_embeddings: np.ndarray | Sequence[np.ndarray],
     corpus_embeddings: Corpus | Index,
     top_k: int = 10,
-    similarity: str = "cosine",
+    similarity: str | None = None,
     *,
     corpus_precision: str = "float32",
     ranges: np.ndarray | None = None,
@@ -103,9 +104,7 @@ def nearest(
     """
     queries = _queries(query_embeddings)
     count, times = whole("top_k", top_k), whole("rescore_multiplier", rescore_multiplier)
-    if isinstance(corpus_embeddings, Index):
-        similarity = corpus_embeddings.similarity
-    check_similarity(similarity)
+    similarity = _similarity_of(corpus_embeddings, similarity)
     width = queries.shape[1]
     keep = width if truncate_dim is None else whole("truncate_dim", truncate_dim)
     code = Code(corpus_precision, width, keep, ranges)
@@ -136,6 +135,18 @@ def nearest(
     return _rescored(found, queries, lambda rows: vectors_of(take(finer, rows)), similarity, count)
 
 
+def _similarity_of(corpus: Corpus | Index, asked: str | None) -> str:
+    own = corpus.similarity if isinstance(corpus, Index) else "cosine"
+    if asked is None:
+        return own
+    check_similarity(asked)
+    if isinstance(corpus, Index) and asked != own:
+        raise UsageError(
+            f"The index was built by {own}, not by {asked}.", f'Index.build(..., "{asked}") makes one.'
+        )
+    return asked
+
+
 def _rescored(
     found: Found, queries: np.ndarray, finer: Callable[[np.ndarray], np.ndarray], similarity: str, count: int
 ) -> Found:
@@ -146,7 +157,14 @@ def _rescored(
     for start in range(0, len(queries), step):
         held = found.rows[start : start + step]
         known, places = np.unique(held[held >= 0], return_inverse=True)
+        if not known.size:
+            continue
         vectors, first = finer(known), 0
+        if not np.isfinite(vectors).all():
+            row = known[int(np.argmin(np.isfinite(vectors).all(axis=1)))]
+            raise InputError(
+                f"Vector {row} of rescore_embeddings has a number that is not finite.", "Leave it out."
+            )
         for n, row in enumerate(held, start):
             row = row[row >= 0]
             made = similarities(queries[n, None], vectors[places[first : first + len(row)]], similarity)[0]
