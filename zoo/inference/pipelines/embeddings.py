@@ -16,7 +16,7 @@ from zoo.inference.pipelines.items import whole
 from zoo.models.common.sentence_transformers import encoder
 from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.search import Index, quantize_embeddings, semantic_search
-from zoo.search.codes import Precision
+from zoo.search.codes import Precision, check_precision
 from zoo.search.vectors import Corpus
 from zoo.tasks.features import Features
 
@@ -81,6 +81,7 @@ class Embeddings(Pipeline):
         Raises:
             InputError: an item that is no text; names it.
         """
+        check_precision(precision)
         made = self(texts if isinstance(texts, str) else list(texts), prompt_name=prompt_name, **options)
         rows = [made] if isinstance(texts, str) else made
         vectors = quantize_embeddings(np.stack(rows) if rows else np.zeros((0, 0), np.float32), precision)

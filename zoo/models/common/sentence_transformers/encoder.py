@@ -14,7 +14,7 @@ from zoo.models.common.base import TaskModel
 from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.models.common.sentence_transformers.head import Embedding
 from zoo.models.common.sentence_transformers.layers import PROMPT_MARK
-from zoo.search.codes import Precision, quantize_embeddings
+from zoo.search.codes import Precision, check_precision, quantize_embeddings
 from zoo.search.compare import similarities, unit
 from zoo.search.semantic import semantic_search
 from zoo.tokenization import Tokenizer
@@ -72,6 +72,7 @@ class SentenceEncoder(TaskModel):
             True
         """
         whole("batch_size", batch_size)
+        check_precision(precision)
         before = self.sentence.prompt(prompt_name, prompt)
         keep = kept(self.sentence, truncate_dim)
         rows = self.tokenizer([before + text for text in _listed(texts)], padding=False, return_tensors="np")
