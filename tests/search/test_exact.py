@@ -42,7 +42,7 @@ def test_blocks_give_what_the_whole_table_gives(
     table = similarities(asked, corpus, kind)
     found = nearest(asked, corpus, count, kind)
     assert found.rows.tolist() == sorted_whole(table, count).tolist()
-    np.testing.assert_allclose(found.scores, np.take_along_axis(table, found.rows, 1), rtol=1e-6)
+    np.testing.assert_allclose(found.scores, np.take_along_axis(table, found.rows, 1), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(6))
