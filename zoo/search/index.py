@@ -16,7 +16,7 @@ from zoo.search.exact import Found
 from zoo.search.vectors import Corpus, blocks
 
 METRICS = {"cosine": "Cos", "dot": "IP", "euclidean": "L2sq"}  # similarity -> usearch's name of its distance
-LEAST_LOOKED_AT = 64  # vectors that a search follows in the graph; as many as are wanted where that is more
+LEAST_LOOKED_AT = 256  # vectors that a search follows in the graph; as many as are wanted where that is more
 
 
 class Index:
@@ -72,7 +72,10 @@ class Index:
         usearch, name = _usearch(), quote(os.fspath(file), 200)
         if not os.path.isfile(file):
             raise InputError(f"There is no file {name}.", "Index.build(vectors).save(FILE) writes one.")
-        graph = usearch.Index.restore(os.fspath(file), view=True)
+        try:
+            graph = usearch.Index.restore(os.fspath(file), view=True)
+        except (OSError, RuntimeError, ValueError):
+            graph = None
         known = {getattr(usearch.MetricKind, metric): similarity for similarity, metric in METRICS.items()}
         if graph is None or graph.metric not in known:
             raise InputError(f"{name} is no index of vectors.", "Index.build(vectors).save(FILE) writes one.")
