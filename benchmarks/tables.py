@@ -12,7 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import claims_tables, common, fault_tables, finetuning_tables, speed_tables, summary_tables
+from benchmarks import (
+    claims_tables,
+    common,
+    fault_tables,
+    finetuning_tables,
+    search_tables,
+    speed_tables,
+    summary_tables,
+)
 from benchmarks.markdown import markdown, printed_by, result
 
 PAGES = (
@@ -157,6 +165,7 @@ def trim() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "cold_start": speed_tables.cold_start,
+    "embed": search_tables.embed,
     "faults": fault_tables.faults,
     "funnel_compare": speed_tables.funnel_compare,
     "funnel_export": speed_tables.funnel_export,
@@ -171,6 +180,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ner_chain": speed_tables.ner_chain,
     "score_parity": finetuning_tables.score_parity,
     "serve": speed_tables.serve,
+    "search": search_tables.search,
     "shapes": speed_tables.shapes,
     "speed": speed_tables.speed,
     "models": summary_tables.models,

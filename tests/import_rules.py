@@ -71,6 +71,12 @@ TABLE = (
     Row("zoo/terminal.py", packages="rich", parts="zoo.errors zoo.files zoo.signals"),
     Row("zoo/arguments.py", parts="zoo.errors zoo.files zoo.terminal"),
     Row("zoo/batching.py", packages="numpy"),
+    # Vectors in, rows out; knows no network. The index is an extra behind one file.
+    Row("zoo/search/__init__.py", parts="zoo.lazy zoo.search"),
+    Row("zoo/search/__main__.py", parts="zoo zoo.arguments zoo.terminal zoo.errors zoo.files zoo.search"),
+    Row("zoo/search/mapped.py", parts="zoo.errors zoo.files zoo.map zoo.search"),
+    Row("zoo/search/index.py", packages="numpy usearch", parts="zoo.errors zoo.files zoo.search"),
+    Row("zoo/search/*", packages="numpy", parts="zoo.errors zoo.files zoo.search"),
     Row("zoo/listing.py", parts=f"{LIGHT} zoo.arguments zoo.terminal zoo.registry"),
     Row("zoo/claims.py", parts=f"{LIGHT} zoo.arguments zoo.terminal zoo.registry"),
     Row(
@@ -102,7 +108,7 @@ TABLE = (
     Row(
         "zoo/models/common/*",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.env zoo.batching zoo.checkpoint zoo.tokenization zoo.models.common",
+        parts=f"{LIGHT} zoo.env zoo.batching zoo.checkpoint zoo.tokenization zoo.search zoo.models.common",
     ),
     # XL has XLM-R's sizes, heads and tokenizer.
     Row(
@@ -159,7 +165,7 @@ TABLE = (
     Row(
         "zoo/metrics/*",
         packages="numpy scipy sklearn seqeval sacrebleu rouge_score",
-        parts="zoo.errors zoo.files zoo.metrics",
+        parts="zoo.errors zoo.files zoo.search zoo.metrics",
     ),
     Row(
         "zoo/tasks/*",
@@ -262,7 +268,7 @@ TABLE = (
         "zoo/inference/*",
         packages=f"{FRAMEWORKS} filelock paddle2onnx nncf openvino onnxruntime",
         parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
-        " zoo.loading zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.inference",
+        " zoo.loading zoo.outline zoo.batching zoo.tokenization zoo.search zoo.tasks zoo.metrics zoo.inference",
     ),
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(

@@ -31,6 +31,7 @@ VERBS = {
     "predict": Verb("zoo.predict", "the answers of a finished run, file in, file out"),
     "map": Verb("zoo.map.__main__", "the answers to any number of rows, in parts; on a Ray cluster too"),
     "serve": Verb("zoo.serve.__main__", "a model over HTTP, by OpenAI's protocol and others"),
+    "search": Verb("zoo.search.__main__", "the rows of `zoo map`'s vectors that are nearest to a query"),
     "compare": Verb("zoo.compare.__main__", "finished runs side by side, and whether they differ by chance"),
     "claims": Verb("zoo.claims", "published numbers, and which of them are reproduced here"),
     "export": Verb("zoo.export.__main__", "a model as a folder for one engine, its score checked; int8 too"),

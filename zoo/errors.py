@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 
 
 class ZooError(Exception):
@@ -105,6 +106,17 @@ def did_you_mean(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
     shown = known if isinstance(known, Mapping) else {one: one for one in known}
     found = get_close_matches(name[:80], shown, n=2, cutoff=0.6)
     return f"Did you mean {' or '.join(repr(shown[one]) for one in found)}?" if found else ""
+
+
+def whole(name: str, value: object, least: int = 1) -> int:
+    """Gives an argument that is a whole number.
+
+    Raises:
+        UsageError: it is none, or too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise UsageError(f"{name}={value!r} does not work.", f"A whole number from {least} on.")
+    return int(value)
 
 
 DISTRIBUTION_NAME = "paddle-model-zoo"

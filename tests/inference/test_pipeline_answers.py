@@ -22,6 +22,7 @@ from zoo.finetune.setup import split_of
 from zoo.finetune.trained_model import TrainedModel
 from zoo.inference.pipelines.base import softmax
 from zoo.inference.pipelines.ner import WORD_SPLITTERS, tagging_of
+from zoo.search import quantize_embeddings
 from zoo.tasks.classification import TextExample
 from zoo.tasks.qa import QAExample
 from zoo.tasks.tagging import TaggedExample
@@ -275,6 +276,24 @@ def test_similarity_and_search(answering: Answer) -> None:
         pipe.search("a", [])
     with pytest.raises(UsageError, match="top_k=0"):
         pipe.search("a", corpus, top_k=0)
+
+
+def test_vectors_as_codes_and_in_files(answering: Answer, tmp_path: Path) -> None:
+    pipe: Any = answering("embeddings")
+    corpus = ["a good film", "an umbrella", "number five"]
+    vectors = pipe.encode(corpus)
+    for precision in ("binary", "ubinary", "int8"):
+        wanted = quantize_embeddings(vectors, precision)
+        np.testing.assert_array_equal(pipe.encode(corpus, precision=precision), wanted)
+    assert (
+        pipe.encode(corpus[0], precision="ubinary").tolist() == quantize_embeddings(vectors, "ubinary")[0].tolist()
+    )
+    with pytest.raises(UsageError, match="'int4'"):
+        pipe.encode(corpus, precision="int4")
+    np.save(tmp_path / "vectors.npy", vectors)
+    wanted = pipe.search(corpus, vectors)
+    for given in (tmp_path / "vectors.npy", [tmp_path / "vectors.npy"], pipe(corpus), iter(vectors)):
+        assert pipe.search(corpus, given) == wanted
 
 
 def test_any_encoder_gives_vectors(folders: Folders) -> None:

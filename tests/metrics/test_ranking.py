@@ -32,7 +32,7 @@ def judged(
 @pytest.mark.parametrize("seed", range(5))
 def test_rankings_are_scored_as_trec_eval_scores_them(seed: int) -> None:
     scores, ids, relevant = judged(seed, levels=2 if seed < 2 else 4)
-    ranked = list(metrics.rank(scores, ids))
+    ranked = metrics.rank(scores, np.eye(len(ids), dtype=np.float32), ids, "dot")
     gains = [
         np.array([each.get(ids[n], 0) for n in row]) for row, each in zip(ranked, relevant.values(), strict=True)
     ]
@@ -48,8 +48,9 @@ def test_rankings_are_scored_as_trec_eval_scores_them(seed: int) -> None:
 
 def test_a_cut_ranking_is_the_head_of_the_whole_one() -> None:
     scores, ids, _ = judged(7)
-    for whole, head in zip(metrics.rank(scores, ids), metrics.rank(scores, ids, 10), strict=True):
-        assert head.tolist() == whole[:10].tolist()
+    documents = np.eye(len(ids), dtype=np.float32)
+    whole, head = (metrics.rank(scores, documents, ids, "dot", depth) for depth in (len(ids), 10))
+    assert head.tolist() == whole[:, :10].tolist()
 
 
 def test_mrr_is_one_over_the_first_relevant_rank() -> None:

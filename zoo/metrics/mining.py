@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from zoo.search.exact import Found
+from zoo.search.semantic import nearest
+
 NEIGHBOURS = 4  # of a sentence, in XTREME
-BLOCK_ROWS = 256  # sentences whose cosines to all others are held at once
 
 Mined = Sequence[tuple[tuple[str, str], float]]  # pairs of ids with their margin, best first
-
-
-class _Nearest(NamedTuple):
-    """The nearest sentences of the other language: numbers [N, K], cosines [N, K], their means [N]."""
-
-    numbers: np.ndarray
-    cosines: np.ndarray
-    means: np.ndarray
 
 
 def mined_pairs(a: np.ndarray, b: np.ndarray, neighbours: int = NEIGHBOURS) -> list[tuple[int, int, float]]:
@@ -34,9 +27,8 @@ def mined_pairs(a: np.ndarray, b: np.ndarray, neighbours: int = NEIGHBOURS) -> l
     Returns:
         Numbers of both sentences and the margin, best first.
     """
-    a, b = (side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-12) for side in (a, b))
-    there, back = _nearest(a, b, neighbours), _nearest(b, a, neighbours)
-    proposed = [*_best(there, back.means), *((n, m, score) for m, n, score in _best(back, there.means))]
+    there, back = nearest(a, b, neighbours), nearest(b, a, neighbours)
+    proposed = [*_best(there, back), *((n, m, score) for m, n, score in _best(back, there))]
     taken: tuple[set[int], set[int]] = (set(), set())
     chosen = []
     for n, m, score in sorted(proposed, key=lambda pair: -pair[2]):
@@ -47,23 +39,13 @@ def mined_pairs(a: np.ndarray, b: np.ndarray, neighbours: int = NEIGHBOURS) -> l
     return chosen
 
 
-def _nearest(a: np.ndarray, b: np.ndarray, neighbours: int) -> _Nearest:
-    width = min(neighbours, len(b))
-    numbers, cosines = np.zeros((len(a), width), np.int64), np.zeros((len(a), width), np.float32)
-    for start in range(0, len(a), BLOCK_ROWS):
-        block = a[start : start + BLOCK_ROWS] @ b.T
-        best = np.argpartition(-block, width - 1, axis=1)[:, :width]
-        numbers[start : start + BLOCK_ROWS] = best
-        cosines[start : start + BLOCK_ROWS] = np.take_along_axis(block, best, axis=1)
-    return _Nearest(numbers, cosines, cosines.mean(axis=1))
-
-
-def _best(side: _Nearest, other_means: np.ndarray) -> list[tuple[int, int, float]]:
+def _best(side: Found, other: Found) -> list[tuple[int, int, float]]:
     """Gives for each sentence its neighbour of the largest margin."""
-    margins = side.cosines / ((side.means[:, None] + other_means[side.numbers]) / 2)
+    means, other_means = side.scores.mean(axis=1), other.scores.mean(axis=1)
+    margins = side.scores / ((means[:, None] + other_means[side.rows]) / 2)
     at = margins.argmax(axis=1)
     rows = np.arange(len(at))
-    return list(zip(rows.tolist(), side.numbers[rows, at].tolist(), margins[rows, at].tolist(), strict=True))
+    return list(zip(rows.tolist(), side.rows[rows, at].tolist(), margins[rows, at].tolist(), strict=True))
 
 
 def best_margin(mined: Mined, gold: Collection[tuple[str, str]]) -> float:

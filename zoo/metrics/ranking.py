@@ -11,29 +11,29 @@ import numpy as np
 
 from zoo.errors import InputError
 from zoo.metrics.extra import extra
+from zoo.search.semantic import nearest
 
 CUTS = (1, 3, 5, 10, 20, 100, 1000)
 DEEPEST = max(CUTS)
 
 
-def rank(scores: np.ndarray, ids: Sequence[str], depth: int = DEEPEST) -> Iterator[np.ndarray]:
+def rank(
+    queries: np.ndarray, documents: np.ndarray, ids: Sequence[str], similarity: str, depth: int = DEEPEST
+) -> np.ndarray:
     """Gives for each query the numbers of the best documents, best first.
 
     Args:
-        scores: [N, M], of N queries and M documents.
+        queries: [N, D].
+        documents: [M, D].
         ids: [M], of the documents.
+        similarity: of `zoo.search.compare.SIMILARITIES`.
         depth: how many are wanted.
 
     Returns:
-        N arrays of min(depth, M) int64.
+        int64 [N, min(depth, M)].
     """
-    order = np.argsort(np.argsort(np.asarray(ids, dtype=object), kind="stable"), kind="stable")
-    for row in scores:
-        chosen = np.arange(row.size)
-        if depth < row.size:
-            least = np.partition(row, row.size - depth)[row.size - depth]
-            chosen = np.flatnonzero(row >= least)  # every document of the last place's score
-        yield chosen[np.lexsort((-order[chosen], -row[chosen]))][:depth]
+    order = np.argsort(np.asarray(ids, dtype=object), kind="stable")[::-1]  # the lower row wins: the larger id
+    return order[nearest(queries, documents[order], depth, similarity).rows]
 
 
 def ranking_scores(gains: Sequence[np.ndarray], relevant: Sequence[Sequence[float]]) -> dict[str, float]:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from zoo import search
 from zoo.metrics.extra import extra
 
-BLOCK_ROWS = 1024  # of the table of similarities, held at once
 
-
-def nearest(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Gives for each query the number of the key with the largest cosine; of equal ones the first.
+def nearest(queries: np.ndarray, keys: np.ndarray, similarity: str = "cosine") -> np.ndarray:
+    """Gives for each query the number of the key that is most alike; of equal ones the first.
 
     Args:
         queries: [N, D].
         keys: [M, D].
+        similarity: of `zoo.search.compare.SIMILARITIES`.
 
     Returns:
         [N] int64.
     """
-    a, b = (side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-12) for side in (queries, keys))
-    blocks = [(a[n : n + BLOCK_ROWS] @ b.T).argmax(axis=1) for n in range(0, len(a), BLOCK_ROWS)]
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.int64)
+    return search.nearest(queries, keys, 1, similarity).rows[:, 0] if len(queries) else np.zeros(0, np.int64)
 
 
 def retrieval_accuracy(queries: np.ndarray, keys: np.ndarray) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,9 @@ from zoo.inference.pipelines.classification import by_example
 from zoo.inference.pipelines.items import whole
 from zoo.models.common.sentence_transformers import encoder
 from zoo.models.common.sentence_transformers.description import SentenceModel
+from zoo.search import Index, quantize_embeddings, semantic_search
+from zoo.search.codes import Precision, check_precision
+from zoo.search.vectors import Corpus
 from zoo.tasks.features import Features
 
 Texts = str | Sequence[str] | Sequence[np.ndarray] | np.ndarray
@@ -60,23 +64,28 @@ class Embeddings(Pipeline):
             encoder.finish(by_example(outputs["embeddings"], features), keep, options["normalize_embeddings"])
         )
 
-    def encode(self, texts: Any, prompt_name: str | None = None, **options: Any) -> np.ndarray:  # type: ignore[override]
+    def encode(  # type: ignore[override]
+        self, texts: Any, prompt_name: str | None = None, *, precision: Precision = "float32", **options: Any
+    ) -> np.ndarray:
         """As a call of the pipeline, the vectors in one array: what sentence-transformers' `encode` gives.
 
         Args:
             texts: one, or a list.
+            precision: of the vectors, as `zoo.search.quantize_embeddings` has it; int8 takes its ranges from the
+                texts themselves.
             options: of the pipeline.
 
         Returns:
-            float32 [N, D]; [D] of a single text.
+            float32 [N, D], or codes; [D] of a single text.
 
         Raises:
             InputError: an item that is no text; names it.
         """
+        check_precision(precision)
         made = self(texts if isinstance(texts, str) else list(texts), prompt_name=prompt_name, **options)
-        return (
-            np.asarray(made) if isinstance(texts, str) else np.stack(made) if made else np.zeros((0, 0), np.float32)
-        )
+        rows = [made] if isinstance(texts, str) else made
+        vectors = quantize_embeddings(np.stack(rows) if rows else np.zeros((0, 0), np.float32), precision)
+        return vectors[0] if isinstance(texts, str) else vectors
 
     def similarity(self, a: Texts, b: Texts, **options: Any) -> Any:
         """Compares texts by the model's similarity, a cosine unless its files say another.
@@ -93,13 +102,14 @@ class Embeddings(Pipeline):
         table = encoder.similarities(self._vectors(a, options), self._vectors(b, options), self.sentence.similarity)
         return float(table[0, 0]) if isinstance(a, str) and isinstance(b, str) else table
 
-    def search(self, queries: Texts, corpus: Texts, top_k: int = 10, **options: Any) -> list[Any]:
+    def search(self, queries: Texts, corpus: Texts | Corpus | Index, top_k: int = 10, **options: Any) -> list[Any]:
         """The texts of a corpus that are nearest to queries.
 
         Args:
             queries: a text, several, or vectors [N, D]. Texts get the model's prompt "query", where it has one.
-            corpus: texts, or their vectors [M, D], which a program that searches often keeps. Texts get the
-                model's prompt "document", "passage" or "corpus", where it has one.
+            corpus: texts, or their vectors [M, D], which a program that searches often keeps: an array, .npy
+                files as `Path`, or an index, as `zoo.search.semantic_search` takes them. Texts get the model's
+                prompt "document", "passage" or "corpus", where it has one.
             top_k: how many of them.
 
         Returns:
@@ -111,8 +121,8 @@ class Embeddings(Pipeline):
         """
         count = whole("top_k", top_k)
         asked = self._vectors(queries, options, encoder.QUERY_PROMPTS)
-        held = self._vectors(corpus, options, encoder.DOCUMENT_PROMPTS)
-        found = encoder.nearest(asked, held, self.sentence.similarity, count)
+        held = corpus if _are_vectors(corpus) else self._vectors(corpus, options, encoder.DOCUMENT_PROMPTS)
+        found = semantic_search(asked, held, count, self.sentence.similarity)
         return found[0] if isinstance(queries, str) else found
 
     def _prompt(self, options: Mapping[str, Any]) -> str:
@@ -128,3 +138,9 @@ class Embeddings(Pipeline):
         if given["prompt"] is None and given["prompt_name"] is None:
             options = {**options, "prompt_name": self.sentence.first_of(prompts)}
         return np.stack(self([texts] if isinstance(texts, str) else list(texts), **options))
+
+
+def _are_vectors(corpus: Any) -> bool:
+    """Tells whether a corpus has its vectors already."""
+    first = corpus[0] if isinstance(corpus, list | tuple) and corpus else corpus
+    return isinstance(first, np.ndarray | os.PathLike | Index | Iterator)

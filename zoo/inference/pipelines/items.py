@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.errors import InputError, UsageError
+from zoo.errors import InputError
+from zoo.errors import whole as whole
 from zoo.tasks.classification import TextExample
 from zoo.tokenization.texts import check
 
@@ -77,14 +78,3 @@ def both_of(item: Any, first: str, second: str) -> tuple[Any, Any]:
     if isinstance(item, tuple) and len(item) == 2:
         return item
     raise InputError(f"is {item!r:.60}.", f'Give {{"{first}": ..., "{second}": ...}}, or a tuple of the two.')
-
-
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """An option that is a whole number.
-
-    Raises:
-        UsageError: it is none, or too small.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"{name}={value!r} does not work.", f"A whole number from {least} on.")
-    return value

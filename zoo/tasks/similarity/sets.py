@@ -6,7 +6,7 @@ Each set gives its texts by side, and computes its scores from their vectors. Le
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ import numpy as np
 
 from zoo import metrics
 
-BLOCK_QUERIES = 256  # queries whose similarities to all documents are held at once
 QUERY, DOCUMENT, PLAIN = "query", "document", ""  # whose prompt a text gets
 TUNED_ON = "tuned on: "  # before the sides of the set on which a threshold is chosen
 
@@ -76,16 +75,12 @@ class Retrieval(SimilarityData):
     def scores(self, vectors: Vectors, measure: Measure) -> dict[str, float]:
         ids, names = list(self.corpus), list(self.queries)
         gains, ideals = [], []
-        for name, ranked in zip(names, self._ranked(vectors, measure, ids), strict=True):
+        ranking = metrics.rank(vectors["queries"], vectors["corpus"], ids, measure.name)
+        for name, ranked in zip(names, ranking, strict=True):
             wanted = self.relevant[name]
             gains.append(np.array([wanted.get(ids[n], 0.0) for n in ranked]))
             ideals.append(list(wanted.values()))
         return metrics.ranking_scores(gains, ideals)
-
-    def _ranked(self, vectors: Vectors, measure: Measure, ids: list[str]) -> Iterator[np.ndarray]:
-        queries, corpus = vectors["queries"], vectors["corpus"]
-        for start in range(0, len(queries), BLOCK_QUERIES):
-            yield from metrics.rank(measure.table(queries[start : start + BLOCK_QUERIES], corpus), ids)
 
 
 @dataclass(frozen=True)
@@ -104,14 +99,10 @@ class Bitext(SimilarityData):
 
     def scores(self, vectors: Vectors, measure: Measure) -> dict[str, float]:
         gold = np.arange(len(self.source))
-        there = self._found(vectors["source"], vectors["target"], measure)
-        back = self._found(vectors["target"], vectors["source"], measure)
+        there = metrics.nearest(vectors["source"], vectors["target"], measure.name)
+        back = metrics.nearest(vectors["target"], vectors["source"], measure.name)
         made = metrics.bitext_scores(there, gold)
         return made | {f"back-{name}": value for name, value in metrics.bitext_scores(back, gold).items()}
-
-    def _found(self, queries: np.ndarray, keys: np.ndarray, measure: Measure) -> np.ndarray:
-        blocks = range(0, len(queries), BLOCK_QUERIES)
-        return np.concatenate([measure.table(queries[n : n + BLOCK_QUERIES], keys).argmax(axis=1) for n in blocks])
 
 
 @dataclass(frozen=True)

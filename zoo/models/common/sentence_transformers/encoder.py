@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import paddle
 
 from zoo.batching import padding_of
-from zoo.errors import InputError, UsageError
+from zoo.errors import InputError, whole
 from zoo.models.common.base import TaskModel
 from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.models.common.sentence_transformers.head import Embedding
 from zoo.models.common.sentence_transformers.layers import PROMPT_MARK
+from zoo.search.codes import Precision, check_precision, quantize_embeddings
+from zoo.search.compare import similarities, unit
+from zoo.search.semantic import semantic_search
 from zoo.tokenization import Tokenizer
 
 QUERY_PROMPTS = ("query",)  # names of prompts, the first that a model has
 DOCUMENT_PROMPTS = ("document", "passage", "corpus")
-BLOCK_QUERIES = 1024  # queries whose similarities to the documents are held at once
 Texts = str | Sequence[str]
-
-
-class Match(TypedDict):
-    """A document that was found: its number from 0, and its similarity."""
-
-    corpus_id: int
-    score: float
 
 
 class SentenceEncoder(TaskModel):
@@ -46,6 +41,7 @@ class SentenceEncoder(TaskModel):
         batch_size: int = 32,
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
+        precision: Precision = "float32",
     ) -> np.ndarray:
         """Gives the vectors of texts, as sentence-transformers' `encode` does.
 
@@ -56,9 +52,10 @@ class SentenceEncoder(TaskModel):
             batch_size: texts that are computed together; the vectors do not depend on it.
             normalize_embeddings: divide by the Euclidean length, after truncation.
             truncate_dim: how many numbers of a vector are kept; None for as many as the model says.
+            precision: of the vectors, as `zoo.search.quantize_embeddings` has it.
 
         Returns:
-            float32 [N, D], in the order of the texts; [D] of a single one.
+            float32 [N, D], or codes, in the order of the texts; [D] of a single one.
 
         Raises:
             InputError: an item that is no text; names it.
@@ -75,6 +72,7 @@ class SentenceEncoder(TaskModel):
             True
         """
         whole("batch_size", batch_size)
+        check_precision(precision)
         before = self.sentence.prompt(prompt_name, prompt)
         keep = kept(self.sentence, truncate_dim)
         rows = self.tokenizer([before + text for text in _listed(texts)], padding=False, return_tensors="np")
@@ -90,7 +88,7 @@ class SentenceEncoder(TaskModel):
         finally:
             if training:
                 self.train()
-        vectors = finish(vectors, keep, normalize_embeddings)
+        vectors = quantize_embeddings(finish(vectors, keep, normalize_embeddings), precision)
         return vectors[0] if isinstance(texts, str) else vectors
 
     def encode_query(self, texts: Texts, prompt_name: str | None = None, **options: Any) -> np.ndarray:
@@ -136,7 +134,9 @@ class SentenceEncoder(TaskModel):
         count = whole("top_k", top_k)
         asked = queries if isinstance(queries, np.ndarray) else self.encode_query(queries, **options)
         held = documents if isinstance(documents, np.ndarray) else self.encode_document(documents, **options)
-        found = nearest(np.atleast_2d(asked), np.atleast_2d(held), self.sentence.similarity, count)
+        if not len(held):
+            raise InputError("There is no text.", "Give one or more.")
+        found = semantic_search(asked, np.atleast_2d(held), count, self.sentence.similarity)
         return found[0] if isinstance(queries, str) else found
 
     def _prompt_name(self, asked: str | None, names: Sequence[str], options: Mapping[str, object]) -> str | None:
@@ -164,17 +164,6 @@ def _listed(texts: object) -> list[str]:
         if not isinstance(text, str):
             raise InputError(f"Item {n} is a {type(text).__name__}, not a text.", "Give a str for each item.")
     return listed
-
-
-def whole(name: str, value: object, least: int = 1) -> int:
-    """Gives an argument that is a whole number.
-
-    Raises:
-        UsageError: it is none, or too small.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise UsageError(f"{name}={value!r} does not work.", f"A whole number from {least} on.")
-    return int(value)
 
 
 def kept(sentence: SentenceModel, asked: int | None) -> int | None:
@@ -205,40 +194,5 @@ def finish(vectors: np.ndarray, keep: int | None, normalize: bool) -> np.ndarray
     """Gives the first `keep` numbers of vectors [N, D], of length 1 if asked for; float32."""
     vectors = vectors[:, :keep]
     if normalize:
-        vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        vectors = unit(vectors)
     return np.ascontiguousarray(vectors, np.float32)
-
-
-def similarities(a: np.ndarray, b: np.ndarray, kind: str) -> np.ndarray:
-    """Compares vectors [N, D] with [M, D] by a name of `files.SIMILARITY_NAMES`: [N, M]. Distances are negative.
-
-    Raises:
-        InputError: the vectors have different widths.
-    """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
-        raise InputError(
-            f"Vectors {list(a.shape)} and {list(b.shape)} cannot be compared.", "Give [N, D] and [M, D]."
-        )
-    if kind == "cosine":
-        return finish(a, None, True) @ finish(b, None, True).T
-    if kind == "dot":
-        return a @ b.T
-    power = 2 if kind == "euclidean" else 1
-    rows = [np.linalg.norm(b - row, ord=power, axis=1) for row in a]
-    return -np.stack(rows) if rows else np.zeros((0, len(b)), np.float32)
-
-
-def nearest(queries: np.ndarray, documents: np.ndarray, kind: str, top_k: int) -> list[list[Match]]:
-    """Gives for each query [N, D] the documents [M, D] most alike: {"corpus_id", "score"}, best first.
-
-    Raises:
-        InputError: there is no document, or the widths differ.
-    """
-    if not len(documents) or not len(queries):
-        raise InputError("There is no text.", "Give one or more.")
-    found: list[list[Match]] = []
-    for start in range(0, len(queries), BLOCK_QUERIES):
-        for row in similarities(queries[start : start + BLOCK_QUERIES], documents, kind):
-            best = np.argsort(-row, kind="stable")[:top_k].tolist()
-            found.append([{"corpus_id": n, "score": float(row[n])} for n in best])
-    return found

@@ -1,0 +1,35 @@
+"""The tables of search and of embedding many sentences: one function each, see benchmarks/tables.py."""
+
+from __future__ import annotations
+
+from benchmarks.markdown import markdown, measured, printed_by, unmeasured
+
+
+def search() -> str:
+    """Time, memory and recall of the ways to search."""
+    if (found := measured("search")) is None:
+        return unmeasured("python -m benchmarks.speed.search --save")
+    many = next(name for name in found["rows"][0] if name.endswith("queries s"))
+    header = ("way", "file, MB", "one query, ms", f"{many.removesuffix(' s')}, s", "peak, MB", "recall@10")
+    rows = [
+        (row["way"], f"{row['MB']:,.0f}", row["one query ms"], row[many], f"{row['peak MB']:,}", row["recall@10"])
+        for row in found["rows"]
+    ]
+    first = found["rows"][0]
+    made = ", ".join(f"{row['way']} {row['prepared_s']:,.0f} s" for row in found["rows"] if row["prepared_s"])
+    note = f"\n{first['rows']:,} vectors of {first['width']} numbers. Made once: {made}.\n" if made else ""
+    return markdown(header, rows) + note + printed_by(found)
+
+
+def embed() -> str:
+    """Sentences per second beside sentence-transformers."""
+    if (found := measured("embed")) is None:
+        return unmeasured("python -m benchmarks.speed.embed --save")
+    header = (
+        "side", "sentences/s", "times sentence-transformers' default", "times its best backend",
+        "least cosine to its default",
+    )  # fmt: skip
+    names = ("side", "sentences/s", "times default", "times best backend", "least cosine")
+    first = found["rows"][0]
+    note = f"\n{first['rows']:,} sentences, medians of {first['rounds']} rounds in turn.\n"
+    return markdown(header, [[row[name] for name in names] for row in found["rows"]]) + note + printed_by(found)
