@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SETS = {
-    "python{version}.txt": "verify,data,finetune,trackers,export,int8,parquet,ray,docs,bench,test",
+    "python{version}.txt": "verify,data,finetune,trackers,export,int8,parquet,ray,ui,docs,bench,test",
     "paddlenlp-python{version}.txt": "paddlenlp,test",
 }
 OWN = ("paddle-model-zoo", "pip")

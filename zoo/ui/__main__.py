@@ -68,6 +68,7 @@ def _main(given: argparse.Namespace) -> None:
                 import_module(module)
             while serving.is_alive():
                 serving.join(POLL_SECONDS)
+            raise ZooError("The server has ended by itself.", "The lines above say why.")
         finally:
             server.should_exit = True
             serving.join()  # an answer on the way is finished, or the process is ended from outside
@@ -88,7 +89,7 @@ def _server(given: argparse.Namespace) -> Any:
         app = application(Shelf(user_path(given.runs), given.model))
     except ImportError as error:
         raise ZooError(f"`zoo ui` needs {error.name}, which is not installed.", to_install("ui")) from None
-    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", ws="none"))
 
 
 def _listening(port: int) -> socket.socket:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("zoo")
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")  # names under which only this machine is reached
-PORT = re.compile(r":\d+$")
+PORT_END = re.compile(r":\d+$")
 MAX_BODY = 1 << 20  # bytes of a form that is sent
 MAX_FIELDS = 20
 OWN_FILES = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'"
@@ -44,7 +44,7 @@ def refusal(method: str, headers: Mapping[str, str]) -> str:
     name), or by a form (then `Origin` is that page's).
     """
     host = headers.get("host", "")
-    if PORT.sub("", host).lower() not in LOOPBACK:
+    if PORT_END.sub("", host).lower() not in LOOPBACK:
         return "This server answers to 127.0.0.1 and localhost only."
     if method not in ("GET", "HEAD") and headers.get("origin", "") != f"http://{host}":
         return "Forms are taken from the pages of this server only."

@@ -108,8 +108,8 @@ class Shelf:
             folder = self.folder / path
             names = _names(folder)
             kind = next((name for name in (RUN_FILE, EXPORT_FILE) if name in names), None)
-            if kind and path:
-                found.append(_read(path, folder, kind))
+            if kind:
+                found.append(_read(path or ".", folder, kind))
             elif depth < MAX_DEPTH:
                 below = sorted(name for name, is_folder in names.items() if is_folder and name[:1] != ".")
                 waiting += [(f"{path}/{name}".lstrip("/"), depth + 1) for name in below]
