@@ -57,11 +57,12 @@ function filter(form) {
   };
   const changed = () => {
     most = ROWS_AT_ONCE;
-    const kept = new URLSearchParams(fields.filter((field) => field.value).map((field) => [field.name, field.value]));
+    const kept = fields.filter((field) => field.value).map((field) => [field.name, field.value]);
+    const query = kept.length ? `?${new URLSearchParams(kept)}` : "";
     try {
-      history.replaceState(null, "", kept.size ? `?${kept}` : location.pathname);
+      history.replaceState(null, "", query || location.pathname);
     } catch { /* a file: the address stays */ }
-    document.querySelectorAll("header a[hreflang]").forEach((link) => { link.search = kept.size ? `?${kept}` : ""; });
+    document.querySelectorAll("header a[hreflang]").forEach((link) => { link.search = query; });
     show();
   };
   new URLSearchParams(location.search).forEach((value, name) => {

@@ -220,10 +220,17 @@ def _cards(pipeline: str) -> list[str]:
 
 
 def _names(folder: Path) -> dict[str, bool]:
-    """Gives what lies in a folder, and whether it is a folder; of links, and where it may not be read, nothing."""
+    """Gives what lies in a folder, and whether it is a folder.
+
+    Nothing of links, of names that no page can show, and where it may not be read.
+    """
     try:
         with os.scandir(folder) as entries:
-            return {e.name: e.is_dir(follow_symlinks=False) for e in entries if not e.is_symlink()}
+            return {
+                e.name: e.is_dir(follow_symlinks=False)
+                for e in entries
+                if not e.is_symlink() and e.name.isprintable()
+            }
     except OSError:
         return {}
 
