@@ -83,7 +83,9 @@ def page(browser: Any) -> Iterator[Any]:
     made.on("pageerror", lambda error: said.append(str(error)))
     made.on(
         "request",
-        lambda request: said.extend([request.url] * (not request.url.startswith(("http://127.", "file:")))),
+        lambda request: said.extend(
+            [request.url] * (not request.url.startswith(("http://127.", "file:", "data:")))
+        ),
     )
     yield made
     made.close()

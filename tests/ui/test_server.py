@@ -193,7 +193,9 @@ def test_errors_are_sentences(client: Any, caplog: pytest.LogCaptureFixture) -> 
     assert "RuntimeError" not in answer.text and "library" not in answer.text
 
 
-@pytest.mark.parametrize("model", ["", "run", "card:FacebookAI/xlm-roberta-base", "card:../x", "/etc", "given:x"])
+@pytest.mark.parametrize(
+    "model", ["", "runs:x", "card:FacebookAI/xlm-roberta-base", "card:../x", "/etc", "given:x"]
+)
 def test_models_that_are_not_offered(model: str, client: Any) -> None:
     answer = post(client, {"model": model, "text": "x"})
     assert answer.status_code == 422 and "zoo ui --model MODEL" in answer.text

@@ -24,7 +24,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")  # names under which only this ma
 PORT_END = re.compile(r":\d+$")
 MAX_BODY = 1 << 20  # bytes of a form that is sent
 MAX_FIELDS = 20
-OWN_FILES = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'"
+OWN_FILES = "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:"
 NO_FRAMES = "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 HEADERS = {  # of every answer
     "Content-Security-Policy": f"{OWN_FILES}; {NO_FRAMES}",
