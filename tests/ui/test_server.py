@@ -112,7 +112,15 @@ def test_the_first_page_has_the_browsers_language(client: Any) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["xx/models.html", "en/models", "en/models/x.html", "en/try/x.html", "en/../page.js", "en/runs/a.html", "x"],
+    [
+        "xx/models.html",
+        "en/models",
+        "en/models/x.html",
+        "en/try/x.html",
+        "en/%2e%2e/page.js",
+        "en/runs/a.html",
+        "x",
+    ],
 )
 def test_pages_that_are_not_there(page: str, client: Any) -> None:
     answer = client.get(f"/{page}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -170,7 +170,12 @@ class Site:
             return self.shelf.report(values.get("run", "")), True
         if first == "compare":
             return self.shelf.comparison([value for key, value in query if key == "run"]), True
-        made = {"models": pages.models, "ledger": pages.ledger, "runs": self._runs}.get(first)
+        known: dict[str, Callable[[str], str]] = {
+            "models": pages.models,
+            "ledger": pages.ledger,
+            "runs": self._runs,
+        }
+        made = known.get(first)
         return (made(language), False) if made else None
 
     def asked(self, language: str, pipeline: str, given: Mapping[str, str]) -> tuple[str, int]:
@@ -192,7 +197,13 @@ class Site:
 
     def _runs(self, language: str) -> str:
         runs, cut = self.shelf.runs()
-        more = {"runs": runs, "cut": cut, "folder": str(self.shelf.folder), "most": MAX_RUNS, "depth": MAX_DEPTH}
+        more: dict[str, Any] = {
+            "runs": runs,
+            "cut": cut,
+            "folder": str(self.shelf.folder),
+            "most": MAX_RUNS,
+            "depth": MAX_DEPTH,
+        }
         return pages.page("runs", language, "runs.html", Said(language)("runs"), "runs", **more)
 
     def _try(self, language: str, pipeline: str, given: Mapping[str, str], **more: Any) -> str:

@@ -251,7 +251,7 @@ def _read(path: str, folder: Path, kind: str) -> Found:
 def _export(path: str, folder: Path, changed: float) -> Found:
     about = Fields(read_object(folder / EXPORT_FILE, error=UsageError), EXPORT_FILE, UsageError)
     named = ", ".join(filter(None, (about.text("engine", "", 100), about.text("precision", "", 100))))
-    return Found(path, folder, "exported", changed, model=named, head=about.text("task", None, 100) or "")
+    return Found(path, folder, "exported", changed, model=named, head=about.text("task", "", 100))
 
 
 def _run(path: str, folder: Path, changed: float) -> Found:
