@@ -29,7 +29,7 @@ NO_FRAMES = "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 HEADERS = {  # of every answer
     "Content-Security-Policy": f"{OWN_FILES}; {NO_FRAMES}",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none a browser sends no Origin with a form
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
