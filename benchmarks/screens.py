@@ -1,4 +1,5 @@
-"""Draws what a run leaves to look at: `python -m benchmarks.screens` writes docs/report*.png and docs/compare*.png.
+"""Draws what a run leaves to look at: `python -m benchmarks.screens` writes docs/report*.png, docs/compare*.png and
+docs/ui-*.png.
 
 Small runs on made-up data, so that every part of the pages has something to show; the numbers mean nothing. Needs
 Chromium, and the model that the tests of real weights use.
@@ -14,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import common
+from benchmarks import common, ui_screens
 from zoo.finetune.__main__ import main as finetune
 
 DOCS = common.ROOT / "docs"
@@ -81,8 +82,8 @@ def _question(draw: random.Random, number: int) -> dict[str, object]:
     return {"id": str(number), "question": f"Where did {person} move?", "context": context, "answers": answers}
 
 
-def picture(page: Path, file: Path, height: int, dark: bool = False) -> None:
-    """Writes what a browser shows of a page.
+def picture(page: Path | str, file: Path, height: int, dark: bool = False) -> None:
+    """Writes what a browser shows of a page, a file or an address.
 
     Raises:
         SystemExit: there is no browser, or it fails.
@@ -92,7 +93,8 @@ def picture(page: Path, file: Path, height: int, dark: bool = False) -> None:
         raise SystemExit(f"None of {', '.join(BROWSERS)} is installed.")
     scheme = ("--blink-settings=preferredColorScheme=0",) if dark else ()
     words = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={file}")
-    shown = (f"--window-size=1000,{height}", page.resolve().as_uri())
+    address = page.resolve().as_uri() if isinstance(page, Path) else page
+    shown = (f"--window-size=1000,{height}", address)
     subprocess.run([browser, *words, *scheme, *shown], check=True, timeout=120, stderr=subprocess.DEVNULL)
 
 
@@ -113,6 +115,8 @@ def main() -> int:
         if code := compare([*runs, "--out", str(folder / "compare.html")]):
             return code
         picture(folder / "compare.html", DOCS / "compare.png", 1250)
+        with tempfile.TemporaryDirectory() as work:
+            ui_screens.draw(folder, Path(work), lambda at, to, *how: picture(at, DOCS / f"{to}.png", *how))
     return 0
 
 

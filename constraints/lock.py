@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SETS = {
-    "python{version}.txt": "verify,data,finetune,trackers,export,int8,parquet,ray,index,serve,docs,bench,test",
+    "python{version}.txt": "verify,data,finetune,trackers,export,int8,parquet,ray,index,serve,ui,docs,bench,test",
     "paddlenlp-python{version}.txt": "paddlenlp,test",
 }
 OWN = ("paddle-model-zoo", "pip")

@@ -4,6 +4,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -40,3 +41,14 @@ html_js_files = ["filter.js"]
 html_show_sourcelink = False
 html_copy_source = False
 html_search_options = {"type": "default"}
+
+
+def setup(app: Any) -> None:
+    """Adds the pages of models and published numbers that `zoo ui` has too: browse/ of the site."""
+    app.connect("build-finished", write_pages)
+
+
+def write_pages(app: Any, error: Exception | None) -> None:
+    """Writes them when the other pages of the site are written."""
+    if error is None and app.builder.format == "html":
+        import_module("zoo.ui.pages").write(Path(app.outdir, "browse"))

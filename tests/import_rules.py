@@ -251,6 +251,17 @@ TABLE = (
         parts=f"{LIGHT} zoo zoo.terminal zoo.batching zoo.models.common.sentence_transformers.encoder zoo.tasks"
         " zoo.inference zoo.map.model zoo.serve",
     ),
+    # One local page. The server's libraries are an extra, behind one file.
+    Row("zoo/ui/__init__.py"),
+    Row("zoo/ui/words.py"),
+    Row("zoo/ui/catalogue.py", parts=f"{LIGHT} zoo.registry zoo.inference.pipelines zoo.ui"),
+    Row("zoo/ui/app.py", packages="starlette", parts="zoo.errors zoo.ui"),
+    Row("zoo/ui/__main__.py", packages="uvicorn", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.ui"),
+    Row(
+        "zoo/ui/*",
+        parts=f"{LIGHT} zoo.registry zoo.listing zoo.claims zoo.tasks zoo.inference.pipelines zoo.finetune"
+        " zoo.compare zoo.ui",
+    ),
     # `trim` converts on the way and writes the certificate of a conversion.
     Row("zoo/trim/__init__.py"),
     Row("zoo/trim/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.trim"),

@@ -45,7 +45,8 @@ def test_the_site_builds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     built = (tmp_path / "models.html").read_text(encoding="utf-8")
     assert built.count("<tr") == len(registry.list_models()) + 1
-    assert "filter.js" in built
+    assert "filter.js" in built and 'href="browse/en/models.html"' in built
+    assert (tmp_path / "browse/en/models.html").is_file() and (tmp_path / "browse/zh/ledger.html").is_file()
     api = (tmp_path / "api.html").read_text(encoding="utf-8")
     assert {"zoo.load", "zoo.pipeline", "zoo.finetune.finetune"} <= set(re.findall(r'id="(zoo\.[\w.]+)"', api))
 

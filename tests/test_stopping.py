@@ -181,6 +181,13 @@ def test_bench(number: int, run: Path, tmp_path: Path) -> None:
     stop_at("zoo.bench.worker:answer:1", number, tmp_path, "zoo.bench.__main__", *words)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ui(number: int, tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn", reason="zoo ui needs uvicorn")
+    stop_at("threading:join:3", number, tmp_path, "zoo.ui.__main__", "--port", "0", "--runs", tmp_path / "runs")
+
+
 def test_several_conversions(model: Path, tmp_path: Path) -> None:
     """Each in a process of its own: they end with the one that started them, and it alone speaks."""
     from zoo.convert.to_upstream import export

@@ -46,7 +46,7 @@ def test_content(wheel: Path) -> None:
     wanted = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "zoo").rglob("*")
-        if path.is_file() and path.suffix in (".py", ".json", ".toml", ".typed", ".csv", ".jinja")
+        if path.is_file() and path.suffix in (".py", ".json", ".toml", ".typed", ".csv", ".jinja", ".css", ".js")
     }
     assert names == wanted
     assert {"zoo/py.typed", "zoo/__init__.py", "zoo/models/xlmr/keymap.py"} <= names

@@ -37,6 +37,7 @@ VERBS = {
     "export": Verb("zoo.export.__main__", "a model as a folder for one engine, its score checked; int8 too"),
     "trim": Verb("zoo.trim.__main__", "a model with the pieces of your texts only, proven equal on them"),
     "bench": Verb("zoo.bench.__main__", "how fast a model runs here, by engine and precision"),
+    "ui": Verb("zoo.ui.__main__", "a page on this machine: models, runs, numbers, and a model to try"),
 }
 EXAMPLES = f"""\
 examples:

@@ -79,7 +79,7 @@ def _info(given: argparse.Namespace) -> None:
         terminal.print_json(_plain(card))
         return
     print(card.name)
-    terminal.fields(_facts(card, registry.family(card.family)))
+    terminal.fields(facts(card, registry.family(card.family)))
     if card.scores:
         print("\nPublished scores")
         rows = [
@@ -92,9 +92,10 @@ def _info(given: argparse.Namespace) -> None:
         print(f"\n`zoo claims {card.name}` says which of them are reproduced here{more}.")
 
 
-def _facts(card: Card, family: Family) -> list[tuple[str, str]]:
+def facts(card: Card, family: Family) -> list[tuple[str, str]]:
+    """Gives what is known about a checkpoint: name, or "" where the last one goes on, and value."""
     sizes = ", ".join(f"{name} {value}" for name, value in card.config.items())
-    facts = [
+    found = [
         ("family", f"{family.title}, {family.paper}"),
         ("architecture", card.architecture),
         ("sizes", sizes or "not established"),
@@ -107,7 +108,7 @@ def _facts(card: Card, family: Family) -> list[tuple[str, str]]:
     for n, source in enumerate(card.sources):
         pinned = f" @ {source.revision}" if source.revision else ""
         size = f", {terminal.size(source.size)}" if source.size else ""
-        facts.append(("" if n else "sources", f"{source.kind}: {source.id}{pinned}{size}"))
-        facts += [("", f"  sha256 of {file}: {digest}") for file, digest in source.sha256.items()]
-    facts += [("checked", card.checked), ("use", f'zoo.load("{card.name}")')]
-    return [(name, value) for name, value in facts if value]
+        found.append(("" if n else "sources", f"{source.kind}: {source.id}{pinned}{size}"))
+        found += [("", f"  sha256 of {file}: {digest}") for file, digest in source.sha256.items()]
+    found += [("checked", card.checked), ("use", f'zoo.load("{card.name}")')]
+    return [(name, value) for name, value in found if value]

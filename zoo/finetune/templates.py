@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -14,6 +15,13 @@ def render(template: str, package: str = "zoo.finetune", **values: Any) -> str:
         package: where it is; what it extends may be in zoo.finetune.
         **values: what the template shows; charts as `drawn` gives them.
     """
+    page = _environment(package).get_template(template).render(**values)
+    return page.encode("utf-8", "replace").decode()  # half characters cannot be written
+
+
+@lru_cache(maxsize=8)
+def _environment(package: str) -> Any:
+    """Gives what finds the templates of a package and keeps them compiled."""
     import jinja2
 
     def source(name: str) -> str | None:
@@ -23,9 +31,7 @@ def render(template: str, package: str = "zoo.finetune", **values: Any) -> str:
                 return file.read_text("utf-8")
         return None
 
-    made = jinja2.Environment(autoescape=True, loader=jinja2.FunctionLoader(source))
-    page = made.get_template(template).render(**values)
-    return page.encode("utf-8", "replace").decode()  # half characters cannot be written
+    return jinja2.Environment(autoescape=True, loader=jinja2.FunctionLoader(source))
 
 
 def drawn(*charts: str) -> list[Any]:

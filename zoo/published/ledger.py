@@ -133,6 +133,11 @@ def tolerance_of(score: Score) -> Tolerance:
     return Tolerance(float(row[4]), row[5])
 
 
+def proof_of(name: str) -> str:
+    """Gives the report in conversion/reports that proves a model's conversion; "" without one."""
+    return _model(name)[0]
+
+
 def _model(name: str) -> tuple[str, str]:
     """Gives the report that proves a model's conversion, or "", and what is missing."""
     row = next(row for row in _rows("models") if _matches(row, (name,)))
