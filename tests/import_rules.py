@@ -236,6 +236,14 @@ TABLE = (
         packages="numpy",
         parts=f"{LIGHT} zoo.env zoo.terminal zoo.loading zoo.tasks zoo.inference zoo.map",
     ),
+    # `mine` reads pairs as finetuning does.
+    Row("zoo/mine/__init__.py"),
+    Row("zoo/mine/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.finetune.config zoo.mine"),
+    Row(
+        "zoo/mine/*",
+        packages="numpy",
+        parts="zoo.errors zoo.files zoo.terminal zoo.loading zoo.models.common zoo.tasks zoo.mine",
+    ),
     # `trim` converts on the way and writes the certificate of a conversion.
     Row("zoo/trim/__init__.py"),
     Row("zoo/trim/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.trim"),
