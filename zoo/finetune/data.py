@@ -232,7 +232,7 @@ def _without_missing(
 
 
 def _hold_out(task: Task, data: Data, seed: int) -> None:
-    """Takes the development set from the training data, drawn by the seed; of rows with a `Task.group` whole groups.
+    """Takes the development set from the training data, drawn by the seed; rows of a `Task.group` together.
 
     Raises:
         InputError: nothing would be left.

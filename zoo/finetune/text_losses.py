@@ -147,7 +147,7 @@ def cosent(vectors: Tensor, batch: Tensors, loss: TextLoss) -> Tensor:
 
 
 def squares_of_teacher(made: Tensor, batch: Tensors, loss: TextLoss) -> Tensor:
-    """The mean squared difference of vectors [S, D], or of logits [S, 1], and the labels, which are the teacher's."""
+    """The mean squared difference of vectors [S, D], or of logits [S, 1], and the labels, the teacher's."""
     return F.mse_loss(made, batch["labels"].reshape(made.shape))
 
 

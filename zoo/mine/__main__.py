@@ -20,7 +20,7 @@ examples:
   zoo finetune --task rerank --data triplets.jsonl --model xlm-roberta-base
 
 A pair is an anchor (a query) and its positive, in columns of such names or by --columns. Candidates are the other
-anchors' positives and the lines of --corpus; a text that is a positive of the anchor, or the anchor itself, is none.
+anchors' positives and the lines of --corpus; a positive of the anchor, or the anchor itself, is none.
 Of several positives the least alike counts for margins. A margin of 5 % of the positive's similarity, which leaves
 out most texts that answer too, is a good start: --relative-margin 0.05.
 

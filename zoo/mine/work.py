@@ -13,7 +13,7 @@ from zoo import files
 from zoo.errors import InputError, UsageError
 from zoo.files import quote
 from zoo.loading import load
-from zoo.mine.mining import Mined, MiningRules, mine
+from zoo.mine.mining import MiningRules, mine
 from zoo.models.common.sentence_transformers.encoder import SentenceEncoder
 from zoo.tasks import answer_files
 from zoo.tasks.rows import lines
@@ -76,15 +76,22 @@ def write_negatives(
     if not rows:
         raise InputError("No candidate is left by the rules: there is nothing to write.", "Loosen them.")
     answer_files.write(out, rows, sources.data, replace)
-    return _counts(examples, anchors, documents, rows, found)
+    return {
+        "pairs": len(examples),
+        "anchors": len(anchors),
+        "documents": len(documents),
+        "triplets": len(rows),
+        "anchors without a negative": sum(not len(each) for each in found.negatives),
+        "passed over": dict(found.passed_over),
+    }
 
 
 def _pairs(sources: Sources) -> list[PairExample]:
     task: Any = own("pairs", sources.data, columns=sources.columns)
     if task.score_column:
         raise UsageError(
-            f"{quote(str(sources.data), 200)} has scores, in the column {quote(task.score_column)}; mining needs pairs "
-            "that belong together.",
+            f"{quote(str(sources.data), 200)} has scores, in the column {quote(task.score_column)}; negatives are "
+            "looked for to pairs that belong together.",
             "Keep those that do, and remove the column.",
         )
     return list(task.read(sources.data))
@@ -108,20 +115,3 @@ def _triplets(
     for e in dict.fromkeys((e.anchor, e.positive) for e in examples):
         for n in negatives[e[0]].tolist():
             yield {"anchor": e[0], "positive": e[1], "negative": documents[n]}
-
-
-def _counts(
-    examples: Sequence[PairExample],
-    anchors: Sequence[str],
-    documents: Sequence[str],
-    rows: Sequence[Any],
-    mined: Mined,
-) -> dict[str, Any]:
-    return {
-        "pairs": len(examples),
-        "anchors": len(anchors),
-        "documents": len(documents),
-        "triplets": len(rows),
-        "anchors without a negative": sum(not len(each) for each in mined.negatives),
-        "passed over": dict(mined.passed_over),
-    }
