@@ -170,6 +170,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "loss_parity": finetuning_tables.loss_parity,
     "ner_chain": speed_tables.ner_chain,
     "score_parity": finetuning_tables.score_parity,
+    "sentence_training": finetuning_tables.sentence_training,
     "shapes": speed_tables.shapes,
     "speed": speed_tables.speed,
     "models": summary_tables.models,

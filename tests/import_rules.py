@@ -291,6 +291,11 @@ TABLE = (
         packages="numpy torch transformers safetensors sentencepiece sentence_transformers rich",
         parts="zoo benchmarks",
     ),
+    Row(
+        "benchmarks/parity/sentence_training.py",
+        packages="numpy paddle torch sentence_transformers datasets",
+        parts="zoo benchmarks",
+    ),
     # Measures an example as it is.
     Row(
         "benchmarks/faults/documents.py",
