@@ -42,7 +42,10 @@ def sentence_training() -> str:
     """Losses, scores and memory of ours and of sentence-transformers."""
     if (found := measured("sentence_training")) is None:
         return unmeasured("python -m benchmarks.parity.sentence_training --save")
-    parts = {part: [row for row in found["rows"] if row["part"] == part] for part in ("curves", "scores", "memory")}
+    parts = {
+        part: [row for row in found["rows"] if row["part"] == part]
+        for part in ("curves", "scores", "memory", "mining")
+    }
     curves = markdown(
         ("loss", "first", "last", "largest difference of 40 updates"),
         [
@@ -61,7 +64,9 @@ def sentence_training() -> str:
         ("pairs of an update", "texts in memory together", "peak of the process"),
         [(f"{r['pairs']:,}", r["mini-batch"], f"{r['MB']:,} MB") for r in parts["memory"]],
     )
-    return f"{curves}\n{scores}\n{memory}" + printed_by(found, "torch")
+    names = ("rules", "triplets", "ours alone", "theirs alone")
+    mining = markdown(("rules of mining", *names[1:]), [tuple(r[n] for n in names) for r in parts["mining"]])
+    return f"{curves}\n{scores}\n{memory}\n{mining}" + printed_by(found, "torch")
 
 
 def score_parity() -> str:

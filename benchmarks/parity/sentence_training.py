@@ -4,6 +4,7 @@
    beside sentence-transformers' own class, update by update, and the teacher's and the reranker's losses too.
 2. Scores: three seeds of `zoo.finetune` and of SentenceTransformerTrainer, each with its own order and dropout.
 3. Memory: the peak of one update over 1,024 pairs in mini-batches of 64 texts, beside 64 pairs at once.
+4. Mining: the triplets of `zoo mine` beside those of sentence-transformers' mine_hard_negatives.
 
 The texts are made here: questions about things of people, each with one answer, and near misses as negatives.
 
@@ -14,6 +15,7 @@ The texts are made here: questions about things of people, each with one answer,
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
@@ -32,6 +34,7 @@ from sentence_transformers import (
 )
 from sentence_transformers import losses as st
 from sentence_transformers.training_args import BatchSamplers
+from sentence_transformers.util import mine_hard_negatives
 
 from benchmarks import common
 from benchmarks.parity.losses import snapshot
@@ -44,6 +47,8 @@ from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.optimisation import OptimiserSettings, decays, lr_factor, make_optimiser
 from zoo.finetune.text_losses import objective, text_loss
 from zoo.loading import load
+from zoo.mine.mining import MiningRules
+from zoo.mine.work import Sources, write_negatives
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.text_pairs import PairExample, TextPairs
 
@@ -260,10 +265,41 @@ def memory() -> list[dict[str, Any]]:
     return found
 
 
+def mining() -> list[dict[str, Any]]:
+    """Triplets that `zoo mine` and mine_hard_negatives write of the same pairs, by several rules."""
+    from datasets import Dataset
+
+    rows = examples(300, 5)
+    pairs = [{"anchor": e.anchor, "positive": e.positive} for e in rows]
+    found = []
+    with tempfile.TemporaryDirectory() as work:
+        data = Path(work) / "pairs.jsonl"
+        data.write_text("".join(json.dumps(pair) + "\n" for pair in pairs), "utf-8")
+        for rules in RULES:
+            out = Path(work) / "triplets.jsonl"
+            write_negatives(str(snapshot()), Sources(data, {}), out, MiningRules(**rules), replace=True)
+            ours = {tuple(json.loads(line).values()) for line in out.read_text("utf-8").splitlines()}
+            names = {{"number": "num_negatives"}.get(name, name): value for name, value in rules.items()}
+            made = mine_hard_negatives(
+                Dataset.from_list(pairs), SentenceTransformer(str(snapshot()), device="cpu"), verbose=False, **names
+            )
+            theirs = {(row["anchor"], row["positive"], row["negative"]) for row in made}
+            said = ", ".join(f"{name} {value}" for name, value in rules.items())
+            found.append({"rules": said, "triplets": len(theirs), "ours alone": len(ours - theirs),
+                          "theirs alone": len(theirs - ours)})  # fmt: skip
+    return found
+
+
+RULES: Sequence[dict[str, Any]] = (
+    {"number": 3, "range_max": 20},
+    {"number": 5, "range_min": 5, "range_max": 40, "relative_margin": 0.05},
+    {"number": 2, "range_max": 50, "absolute_margin": 0.1, "min_score": 0.3, "max_score": 0.7},
+)
 PARTS: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
     "curves": lambda: [curves(name) for name in LOSSES],
     "scores": scores,
     "memory": memory,
+    "mining": mining,
 }
 
 
@@ -280,6 +316,9 @@ def verdict(found: Mapping[str, list[dict[str, Any]]]) -> list[str]:
         cached = next(row["MB"] for row in rows if row["mini-batch"] == 64)
         if cached > plain:
             wrong.append(f"memory: {cached} MB and {plain} MB")
+    wrong += [
+        f"mining, {row['rules']}" for row in found.get("mining", ()) if row["ours alone"] + row["theirs alone"]
+    ]
     return wrong
 
 

@@ -47,7 +47,9 @@ def triplets(tmp_path: Path) -> Path:
     return written(tmp_path / "triplets.jsonl", pair_rows(30, negatives=2))
 
 
-def test_pairs_become_a_sentence_model(finetune: Command, evaluate: Command, letters: Path, tmp_path: Path) -> None:
+def test_pairs_become_a_sentence_model(
+    finetune: Command, evaluate: Command, predict: Command, letters: Path, tmp_path: Path
+) -> None:
     data, out = written(tmp_path / "pairs.jsonl", pair_rows(30)), tmp_path / "run"
     code, said, err = finetune("--task", "pairs", "--model", letters, "--data", data, "--out", out, *QUICK)
     assert code == 0, err
@@ -65,6 +67,8 @@ def test_pairs_become_a_sentence_model(finetune: Command, evaluate: Command, let
     code, said, _ = evaluate(out, "--json")
     assert code == 0 and json.loads(said)["scores"] == found["results"]["dev"]["scores"]
     assert json.loads(said)["loss"] is None
+    code, said, err = predict(out, "--data", data, "--json")
+    assert code == 0 and {row["rank"] >= 1 for row in json.loads(said)} == {True}, err
 
 
 def test_triplets_stopped_go_on_to_the_same_bytes(
@@ -108,7 +112,7 @@ def test_scored_pairs_learn_by_cosent(finetune: Command, letters: Path, tmp_path
 
 @pytest.mark.parametrize("loss", ["bce", "softmax", "softmax,mini_batch=4"])
 def test_rankings_become_a_reranker(
-    finetune: Command, letters: Path, triplets: Path, tmp_path: Path, loss: str
+    finetune: Command, predict: Command, letters: Path, triplets: Path, tmp_path: Path, loss: str
 ) -> None:
     out = tmp_path / "run"
     words = ("--task", "rerank", "--model", letters, "--data", triplets, "--out", out, "--loss", loss, *QUICK)
@@ -119,6 +123,8 @@ def test_rankings_become_a_reranker(
     assert {row["corpus_id"] for row in found} == {0, 1} and all(0 < row["score"] < 1 for row in found)
     dev = record(out)["data"]["dev"]
     assert dev["examples"] % 3 == 0, "the passages of a query are held out together"
+    code, said, err = predict(out, "be ba", "--context", "ba be", "--json")
+    assert code == 0 and 0 < json.loads(said)[0]["score"] < 1, err
 
 
 def test_a_student_learns_vectors(finetune: Command, letters: Path, wider: Path, tmp_path: Path) -> None:
