@@ -66,9 +66,9 @@ class FinetuneConfig:
         dropout: rate of every dropout layer; below 0: as the model's config says
         label_smoothing: share of the target that is spread over all classes
         loss: the head's own; with a second one beside it: smart (StructBERT's), r-drop or fgm; of an
-            encoder-decoder another one by its name, such as mean-over-positions (PALM's, which counts padding)
-            pairs and triplets: multiple-negatives or cosent, with options: scale=20, mini_batch=32 (texts in memory
-            together), dims=384+128 (Matryoshka); of rerank: bce or softmax
+            encoder-decoder another one by its name, such as mean-over-positions (PALM's, which counts padding);
+            of pairs and triplets multiple-negatives or cosent, with options: scale=20, mini_batch=32 (texts in
+            memory together), dims=384+128 (Matryoshka); of rerank bce or softmax
         teacher: of pairs, triplets and rerank: a larger model whose vectors or scores are learned
         reserve_p: share of the gradient that Child-Tuning keeps
         recompute: compute each layer again in the backward pass instead of keeping what it computed: a fraction of
