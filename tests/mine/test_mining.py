@@ -90,7 +90,7 @@ def test_command(letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
         right.setdefault(row["anchor"], {row["anchor"]}).add(row["positive"])
     assert all(row["negative"] not in right[row["anchor"]] for row in found)
     assert any(row["negative"] == "of a corpus" for row in found)
-    assert main(words) == 2 and "is there" in capsys.readouterr().err
+    assert main(words) == 2 and "There is a file" in capsys.readouterr().err
     assert main([*words, "--overwrite"]) == 0
     assert main([*words, "--overwrite", "--max-score", "-2"]) == 1
     assert "nothing to write" in capsys.readouterr().err and out.is_file()

@@ -72,6 +72,6 @@ class Reranking(Classification):
                 "No query has a passage with a label above 0: there is nothing to score.", "Are the labels right?"
             )
         scores_of_all = metrics.ranking_scores(gains, relevant)
-        return {ALL_ROW: {name: scores_of_all[SCORE_NAMES.get(name, name)] for name in self.metrics}}
+        return {ALL_ROW: {name: float(scores_of_all[SCORE_NAMES.get(name, name)]) for name in self.metrics}}
 
     suffix: ClassVar[str] = ".tsv"
