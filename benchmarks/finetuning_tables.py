@@ -38,6 +38,37 @@ def lora() -> str:
     )
 
 
+def sentence_training() -> str:
+    """Losses, scores and memory of ours and of sentence-transformers."""
+    if (found := measured("sentence_training")) is None:
+        return unmeasured("python -m benchmarks.parity.sentence_training --save")
+    parts = {
+        part: [row for row in found["rows"] if row["part"] == part]
+        for part in ("curves", "scores", "memory", "mining")
+    }
+    curves = markdown(
+        ("loss", "first", "last", "largest difference of 40 updates"),
+        [
+            (r["loss"], f"{r['first']:.4f}", f"{r['last']:.4f}", f"{r['largest difference']:.1e}")
+            for r in parts["curves"]
+        ],
+    )
+    scores = markdown(
+        ("seed", "NDCG@10 before", "ours", "sentence-transformers"),
+        [
+            (r["seed"], *(f"{r[name]:.2f}" for name in ("before", "ours", "sentence-transformers")))
+            for r in parts["scores"]
+        ],
+    )
+    memory = markdown(
+        ("pairs of an update", "texts in memory together", "peak of the process"),
+        [(f"{r['pairs']:,}", r["mini-batch"], f"{r['MB']:,} MB") for r in parts["memory"]],
+    )
+    names = ("rules", "triplets", "ours alone", "theirs alone")
+    mining = markdown(("rules of mining", *names[1:]), [tuple(r[n] for n in names) for r in parts["mining"]])
+    return f"{curves}\n{scores}\n{memory}\n{mining}" + printed_by(found, "torch")
+
+
 def score_parity() -> str:
     """Scores of a published network finetuned by ours and by transformers' Trainer."""
     if (found := measured("score_parity")) is None:

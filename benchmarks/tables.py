@@ -181,6 +181,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "score_parity": finetuning_tables.score_parity,
     "serve": speed_tables.serve,
     "search": search_tables.search,
+    "sentence_training": finetuning_tables.sentence_training,
     "shapes": speed_tables.shapes,
     "speed": speed_tables.speed,
     "models": summary_tables.models,

@@ -262,6 +262,14 @@ TABLE = (
         parts=f"{LIGHT} zoo.registry zoo.listing zoo.claims zoo.tasks zoo.inference.pipelines zoo.finetune"
         " zoo.compare zoo.ui",
     ),
+    # `mine` reads pairs as finetuning does.
+    Row("zoo/mine/__init__.py"),
+    Row("zoo/mine/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.finetune.config zoo.mine"),
+    Row(
+        "zoo/mine/*",
+        packages="numpy",
+        parts="zoo.errors zoo.files zoo.terminal zoo.loading zoo.models.common zoo.tasks zoo.mine",
+    ),
     # `trim` converts on the way and writes the certificate of a conversion.
     Row("zoo/trim/__init__.py"),
     Row("zoo/trim/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.trim"),
@@ -307,6 +315,11 @@ TABLE = (
     Row(
         "benchmarks/parity/interop*.py",
         packages="numpy torch transformers safetensors sentencepiece sentence_transformers rich",
+        parts="zoo benchmarks",
+    ),
+    Row(
+        "benchmarks/parity/sentence_training.py",
+        packages="numpy paddle torch sentence_transformers datasets",
         parts="zoo benchmarks",
     ),
     # Measures an example as it is.

@@ -220,7 +220,7 @@ NETWORKS: dict[str, tuple[str, str, str | None, Sizes]] = {  # of a vocabulary, 
 }
 
 
-def network(folder: Path, vocabulary: str, name: str = "", languages: tuple[str, ...] = ()) -> Path:
+def network(folder: Path, vocabulary: str, name: str = "", languages: tuple[str, ...] = (), **changes: Any) -> Path:
     """Writes a converted folder with random weights.
 
     Args:
@@ -228,6 +228,7 @@ def network(folder: Path, vocabulary: str, name: str = "", languages: tuple[str,
         vocabulary: a function of tests.vocabularies.
         name: of NETWORKS; without it that of the vocabulary.
         languages: tokens in the dictionary of a translator, which has three layers in its decoder.
+        changes: of its sizes.
     """
     family, architecture, task, sizes = NETWORKS[name or vocabulary]
     source = getattr(vocabularies, vocabulary)(folder.parent / "source")
@@ -240,7 +241,7 @@ def network(folder: Path, vocabulary: str, name: str = "", languages: tuple[str,
         for token in ("PAD", "UNK", "CLS", "SEP", "MASK"):
             text = text.replace(f"[{token}]\n", f"<{token.lower()}>\n")
         (source / "vocab.txt").write_text(text, "utf-8")
-    content = {**sizes, "vocab_size": words, "architectures": [architecture]}
+    content = {**sizes, "vocab_size": words, "architectures": [architecture], **changes}
     content |= {"decoder_layers": 3} if languages else {}
     (source / "config.json").write_text(json.dumps(content), "utf-8")
     return write(folder, build(family, task, content, 1, pooler=True), family, architecture, source)

@@ -27,6 +27,7 @@ VERBS: Mapping[str, str] = {
     **dict.fromkeys(("models", "ls", "search"), "list"),
     **dict.fromkeys(("show", "describe"), "info"),
     **dict.fromkeys(("env", "check"), "doctor"),
+    **dict.fromkeys(("mine-hard-negatives", "mine_hard_negatives", "negatives"), "mine"),
 }
 
 # Argument elsewhere -> what to type here.

@@ -12,7 +12,7 @@ from zoo import hub
 from zoo.errors import UsageError
 from zoo.files import quote, user_path
 from zoo.finetune import run_folder as disk
-from zoo.finetune import trackers
+from zoo.finetune import text_training, trackers
 from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig, checked
 from zoo.finetune.data import Sources
 from zoo.finetune.lora import lora_settings
@@ -80,7 +80,9 @@ def _check_heads(config: FinetuneConfig, task: Task) -> None:
     network_options(config, task)
     search_options(config, task)
     check_precision(config.precision)
-    if config.loss and task.head != "generation" and config.loss not in SECOND_LOSSES:
+    of_texts = text_training.is_of_texts(task)
+    text_training.check(config, task, complete=False)
+    if config.loss and not of_texts and task.head != "generation" and config.loss not in SECOND_LOSSES:
         raise UsageError(
             f"There is no loss {quote(config.loss)} for a {task.head} head.",
             f"Its own, or with it {', '.join(SECOND_LOSSES)}.",
@@ -114,6 +116,7 @@ def _check_sharding(config: FinetuneConfig) -> None:
 def check(config: FinetuneConfig, task: Task) -> None:
     """Raises UsageError for what the files of a user's own have decided: the metrics, and their libraries."""
     best_of(config, task)
+    text_training.check(config, task, complete=True)
     extra.check(task.head, task.metrics)
 
 

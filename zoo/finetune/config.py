@@ -66,7 +66,10 @@ class FinetuneConfig:
         dropout: rate of every dropout layer; below 0: as the model's config says
         label_smoothing: share of the target that is spread over all classes
         loss: the head's own; with a second one beside it: smart (StructBERT's), r-drop or fgm; of an
-            encoder-decoder another one by its name, such as mean-over-positions (PALM's, which counts padding)
+            encoder-decoder another one by its name, such as mean-over-positions (PALM's, which counts padding);
+            of pairs and triplets multiple-negatives or cosent, with options: scale=20, mini_batch=32 (texts in
+            memory together), dims=384+128 (Matryoshka); of rerank bce or softmax
+        teacher: of pairs, triplets and rerank: a larger model whose vectors or scores are learned
         reserve_p: share of the gradient that Child-Tuning keeps
         recompute: compute each layer again in the backward pass instead of keeping what it computed: a fraction of
             the memory, more time, the same numbers
@@ -114,6 +117,7 @@ class FinetuneConfig:
     dropout: float = -1.0
     label_smoothing: float = 0.0
     loss: str = ""
+    teacher: str = ""
     reserve_p: float = 0.2
     recompute: bool = False
     sharding: Sharding = "none"
@@ -182,6 +186,7 @@ EXAMPLES = {
     "columns": "text=review,label=stars",
     "network": "head=qa-beam",
     "lora": "rank=8,alpha=16",
+    "loss": "multiple-negatives,mini_batch=32",
     "generate": "num_beams=5,length_penalty=0.6",
 }
 FIELD_RANGES: Mapping[str, tuple[float, float]] = {

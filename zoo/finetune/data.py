@@ -126,9 +126,9 @@ def read_data(task: Task, sources: Sources, config: FinetuneConfig) -> Data:
     for split in wanted_splits(task, sources.is_file and not sources.named and config.epochs == 0):
         languages = languages_of(task, split, config)
         if split == "dev" and split not in there and "train" in data.splits:
-            _hold_out(data, config.seed)
+            _hold_out(task, data, config.seed)
             continue
-        if split == "test" and task.head != "embedding":
+        if split == "test" and task.trains:
             if split not in there or not (found := _found(task, sources.source(split), split, languages)):
                 continue
             languages = _without_missing(languages, found, config, data.notes)
@@ -202,7 +202,7 @@ def languages_of(task: Task, split: str, config: FinetuneConfig) -> Sequence[str
 
 def wanted_splits(task: Task, only_scored: bool) -> Sequence[str]:
     """The splits that a run reads."""
-    if task.head == "embedding":
+    if not task.trains:
         return ("test",)
     return ("dev",) if only_scored else ("train", "dev", "test")
 
@@ -231,15 +231,22 @@ def _without_missing(
     return found
 
 
-def _hold_out(data: Data, seed: int) -> None:
-    """Takes the development set from the training data, drawn by the seed. Raises InputError for one row."""
+def _hold_out(task: Task, data: Data, seed: int) -> None:
+    """Takes the development set from the training data, drawn by the seed; rows of a `Task.group` together.
+
+    Raises:
+        InputError: nothing would be left.
+    """
     rows = data.splits["train"]
-    if len(rows) < 2:
+    groups = [task.group(row) or str(n) for n, row in enumerate(rows)]
+    names = list(dict.fromkeys(groups))
+    if len(names) < 2:
         raise InputError("The training data has one row, and there is no development set.", "Give more rows.")
-    held = set(_drawn(len(rows), max(1, len(rows) // HELD_OUT), seed))
-    data.splits["dev"] = [row for n, row in enumerate(rows) if n in held]
-    data.splits["train"] = [row for n, row in enumerate(rows) if n not in held]
+    held = {names[n] for n in _drawn(len(names), max(1, len(names) // HELD_OUT), seed)}
+    data.splits["dev"] = [row for group, row in zip(groups, rows, strict=True) if group in held]
+    data.splits["train"] = [row for group, row in zip(groups, rows, strict=True) if group not in held]
     data.files["dev"] = {}
     data.notes.append(
-        f"there is no development set: {len(held)} of the {len(rows)} training rows, drawn by seed {seed}, are it"
+        f"there is no development set: {len(data.splits['dev'])} of the {len(rows)} training rows, drawn by seed "
+        f"{seed}, are it"
     )

@@ -25,6 +25,10 @@ OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("lora_target_modules", "target_modules"), "--lora 8,targets=query+value"),
     **dict.fromkeys(("hidden_dropout_prob", "attention_dropout", "classifier_dropout"), "--dropout"),
     "label_smoothing_factor": "--label_smoothing",
+    **dict.fromkeys(("mini_batch_size", "mini_batch"), "--loss mini_batch=32"),
+    **dict.fromkeys(("matryoshka_dims",), "--loss dims=384+128"),
+    **dict.fromkeys(("temperature",), "--loss scale=20, which is 1 / temperature"),
+    **dict.fromkeys(("teacher_model", "teacher_model_name_or_path", "guide"), "--teacher"),
     **dict.fromkeys(("output_dir", "save_dir", "logging_dir"), "--out"),
     **dict.fromkeys(
         ("model_name_or_path", "model_name", "pretrained_model", "model_path", "model_type", "tokenizer_name"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Judgement:
 
     Attributes:
         task: with what was chosen on this split, such as a threshold.
-        loss: mean over rows.
+        loss: mean over rows; NaN for vectors, whose loss depends on which of them stand together.
         outputs: of heads whose answers do not say how sure they are, name -> one array per row; else empty.
     """
 
@@ -50,8 +51,8 @@ class Judgement:
     outputs: Mapping[str, Sequence[np.ndarray]] = field(default_factory=dict)
 
     def flat(self) -> dict[str, float]:
-        """The headline row and the loss."""
-        return {**self.scores.rows[self.scores.row], "loss": self.loss}
+        """The headline row, and the loss where there is one."""
+        return {**self.scores.rows[self.scores.row], **({} if isnan(self.loss) else {"loss": self.loss})}
 
 
 def outputs_of(
@@ -60,7 +61,7 @@ def outputs_of(
     options: dict[str, Any] | None = None,
     on_rows: Callable[[int], None] | None = None,
 ) -> tuple[dict[str, list[np.ndarray]], float]:
-    """What the head gives for every row, and the mean loss (0 without labels).
+    """What the head gives for every row, and the mean loss (0 without labels, NaN of a head without a loss).
 
     Args:
         model: in eval mode.
@@ -93,6 +94,7 @@ def outputs_of(
                 on_rows(len(numbers))
     whole = parallel.gather(done, held, len(features))
     mean = parallel.total(loss) / max(1.0, parallel.total(labels))
+    mean = nan if model.task == "embedding" else mean
     return {name: [row[k] for row in whole] for k, name in enumerate(names)}, mean
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import paddle
 from paddle import Tensor
 
 from zoo.errors import UsageError
@@ -71,7 +72,9 @@ def objective_of(model: Model, loss: str | None = None) -> Objective:
         return Objective(
             lambda m, batch: m(**batch, loss=name).loss, lambda batch: counted(task, batch), "sum" in name
         )
-    if task is None or task == "embedding":
+    if task == "embedding":
+        raise UsageError("Vectors of texts learn from pairs of them.", "zoo finetune --task pairs, or triplets.")
+    if task is None:
         raise UsageError("This model has no head that could be trained.", "Load it with task=...")
     if loss is not None and loss in SECOND_LOSSES:
         return Objective(SECOND_LOSSES[loss](), lambda batch: counted(task, batch))
@@ -80,3 +83,26 @@ def objective_of(model: Model, loss: str | None = None) -> Objective:
             f"There is no loss '{loss}' for a {task} head.", f"Its own, or with it {', '.join(SECOND_LOSSES)}."
         )
     return Objective(lambda m, batch: m(**batch).loss, lambda batch: counted(task, batch))
+
+
+def smoothed(share: float) -> Callable[[Model, Tensors], Tensor]:
+    """Cross entropy against a target of which `share` is spread evenly over all classes (Szegedy et al. 2016).
+
+    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count. Where no label
+    counts the loss and its gradients are 0.
+    """
+
+    def loss(model: Model, batch: Tensors) -> Tensor:
+        labels = batch["labels"]
+        output = model(**batch)
+        if output.logits is None or labels.dtype not in (paddle.int32, paddle.int64):
+            raise UsageError("--label_smoothing has no meaning for this head.", "It goes with classes.")
+        logits = output.logits
+        log_all = paddle.logsumexp(logits, axis=-1)  # [...]
+        even = log_all - logits.mean(axis=-1)
+        counts = (labels != IGNORED_LABEL).astype(logits.dtype)
+        gold = log_all - paddle.take_along_axis(logits, labels.clip(min=0).unsqueeze(-1), -1).squeeze(-1)
+        whole = (1.0 - share) * gold + share * even
+        return (whole * counts).sum() / counts.sum().clip(min=1.0)
+
+    return loss

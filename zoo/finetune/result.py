@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def result_of(found: Judgement, split: Split, task: Task) -> dict[str, Any]:
         "metric": scores.metric,
         "value": scores.value,
         "scores": scores.rows,
-        "loss": found.loss,
+        **({} if isnan(found.loss) else {"loss": found.loss}),
     }
     labels = getattr(task, "labels", ())
     if task.head == "classification" and 1 < len(labels) <= MOST_CLASSES:

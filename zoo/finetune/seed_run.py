@@ -16,6 +16,7 @@ from zoo.errors import ZooError
 from zoo.files import user_path
 from zoo.finetune import checkpoints, kept, parallel
 from zoo.finetune import run_folder as disk
+from zoo.finetune.batches import Rows
 from zoo.finetune.data import Data
 from zoo.finetune.evaluation import Judgement, Split, judge
 from zoo.finetune.loop import train
@@ -27,9 +28,10 @@ from zoo.finetune.setup import (
     generate_options,
     load_model,
     loop_settings,
-    objective_for,
     optimiser_of,
+    prepared,
     split_of,
+    training_of,
 )
 from zoo.finetune.trackers import Trackers, label_of
 from zoo.loading import load
@@ -62,17 +64,19 @@ class Run:
         began = time.time()
         with terminal.status("loading the model and the data"):
             model = load_model(self.config, self.task, self.seed)
+            self.task = prepared(self.task, model)
             self.generate = generate_options(self.config, self.task, model)
             splits = {name: self._split(name, model) for name in self.data.splits if name != "test"}
         trains = "train" in splits and self.config.epochs > 0
-        rows = len(splits["train"].features) if trains else 1
-        settings = loop_settings(self.config, self.task, rows, self.seed, self.processes)
-        objective = objective_for(self.config, model) if trains else None  # a mistake stops before the folder
+        training = training_of(self.config, self.task, splits["train"], model) if trains else None
+        settings = loop_settings(
+            self.config, self.task, training[0] if training else None, self.seed, self.processes
+        )
         record = self._record(model, splits, settings)
         for note in record["notes"]:
             log.info("%s", note)
         with self._recorded(record):
-            best_update = self._train(model, splits, settings, objective) if objective else self._as_it_is(model)
+            best_update = self._train(model, splits, settings, training) if training else self._as_it_is(model)
             record |= self._judged(model, splits, best_update)
             record |= {"status": "finished", "seconds": round(time.time() - began, 1), "memory": env.peak_memory()}
             record["model_bytes"] = sum(f.stat().st_size for f in (self.place / "best").rglob("*") if f.is_file())
@@ -142,8 +146,11 @@ class Run:
         went_on = f"started by {before} and gone on with by {now} processes; the batches are those of {before}"
         return [*self.data.notes, *_lost(splits), *([went_on] if now != before else [])]
 
-    def _train(self, model: Model, splits: Mapping[str, Split], settings: Any, objective: Objective) -> int:
+    def _train(
+        self, model: Model, splits: Mapping[str, Split], settings: Any, training: tuple[Rows, Objective]
+    ) -> int:
         """Trains; gives the update of the best model."""
+        rows, objective = training
         start = _newest_update(self.place) if self.resume else 0
         headline = settings.best.removeprefix("-")
         with (
@@ -156,8 +163,8 @@ class Run:
             self.watch = ProgressReporter(bar, metrics, trackers, headline) if metrics else None
             ended = train(
                 model,
-                splits["train"].features,
-                optimiser_of(self.config, model, splits["train"]),
+                rows,
+                optimiser_of(self.config, model, rows, objective),
                 settings,
                 objective=objective,
                 evaluate=lambda m: self._evaluate(m, splits["dev"]),

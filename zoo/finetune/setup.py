@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import paddle
-from paddle import Tensor, nn
+from paddle import nn
 from paddle.optimizer import Optimizer
 
 from zoo import tasks
 from zoo.batching import padding_of
 from zoo.errors import UsageError, did_you_mean
+from zoo.finetune import text_training
+from zoo.finetune.batches import Rows, batches_of
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig, pairs
 from zoo.finetune.data import existing
@@ -23,16 +25,17 @@ from zoo.finetune.evaluation import Split
 from zoo.finetune.freezing import freeze_body
 from zoo.finetune.loop_settings import LoopSettings, updates_of
 from zoo.finetune.lora import attach, lora_settings
-from zoo.finetune.losses import COUNTS_PADDING, Objective, objective_of
+from zoo.finetune.losses import COUNTS_PADDING, Objective, objective_of, smoothed
 from zoo.finetune.optimisation import OptimiserSettings, make_optimiser
 from zoo.finetune.recompute import recomputed
+from zoo.finetune.text_training import is_of_texts
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.models.common.generation import STANDARD_SEARCH, Options, search_of
-from zoo.models.common.losses import IGNORED_LABEL
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.tasks import Example, Task
 from zoo.tasks.running import ends_of, features_of
+from zoo.tasks.text_pairs import TextPairs
 from zoo.tasks.user_files import SPLIT_NAMES, files_of
 from zoo.tasks.user_tasks import TASK_KINDS, own
 
@@ -102,8 +105,8 @@ def load_model(config: FinetuneConfig, task: Task, seed: int) -> Model:
     head = options.pop("head", task.head)
     labelled = task.head in ("classification", "tagging")
     model = load(config.model, task=head, labels=labels if labelled else None, **options)
-    if labels == 1:
-        model.config.problem_type = "regression"  # else transformers would read the number as a probability
+    if labels == 1:  # else transformers would read the number as a probability; of a reranker it is one
+        model.config.problem_type = "multi_label_classification" if is_of_texts(task) else "regression"
     if config.dropout >= 0:
         for layer in model.sublayers():
             if isinstance(layer, nn.Dropout):
@@ -160,17 +163,30 @@ def generate_options(config: FinetuneConfig, task: Task, model: Model) -> dict[s
     return {**asked, **({"bos_token_id": start[0], "eos_token_id": end[-1]} if len(end) > 1 else {})}
 
 
+def prepared(task: Task, model: Model) -> Task:
+    """Gives the task with what it takes from the model: the prompts before texts that belong together."""
+    return text_training.with_prompts(task, model) if isinstance(task, TextPairs) else task
+
+
 def split_of(name: str, examples: list[Example], task: Task, model: Model, options: Mapping[str, Any]) -> Split:
     """Examples as token ids."""
     made = features_of(examples, task, model.tokenizer, model.config, options.get("max_length") or None)
     return Split(name, examples, made)
 
 
-def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int, processes: int = 1) -> LoopSettings:
-    """How long and how to train. processes: that start the run, not those that go on with it."""
+def loop_settings(
+    config: FinetuneConfig, task: Task, rows: Rows | None, seed: int, processes: int = 1
+) -> LoopSettings:
+    """How long and how to train.
+
+    Args:
+        rows: what is trained on; None for nothing.
+        processes: that start the run, not those that go on with it.
+    """
     batch_size = config.batch_size * processes
-    updates = config.max_steps or updates_of(rows, batch_size, config.accumulate, config.epochs)
-    of_epoch = updates_of(rows, batch_size, config.accumulate, 1.0)
+    batches = batches_of(len(rows.lengths), batch_size, getattr(rows, "apart", None)) if rows is not None else 1
+    updates = config.max_steps or updates_of(batches, 1, config.accumulate, config.epochs)
+    of_epoch = updates_of(batches, 1, config.accumulate, 1.0)
     warmup = config.warmup if config.warmup >= 1 else config.warmup * updates
     return LoopSettings(
         updates=updates,
@@ -199,12 +215,28 @@ def best_of(config: FinetuneConfig, task: Task) -> str:
         UsageError: the task has no such metric.
     """
     best = config.best or task.metrics[0]
+    if best == "loss" and task.head == "embedding":
+        raise UsageError(
+            f"--best loss: {task.name} has none for a whole split; it depends on which texts stand together.",
+            f"One of {', '.join(task.metrics)}.",
+        )
     if best != "loss" and best not in task.metrics:
         raise UsageError(f"--best: {task.name} has no metric '{best}'.", f"It has {', '.join(task.metrics)}, loss.")
     return "-loss" if best == "loss" else best
 
 
-def optimiser_of(config: FinetuneConfig, model: Model, train: Split) -> Optimizer:
+def training_of(config: FinetuneConfig, task: Task, split: Split, model: Model) -> tuple[Rows, Objective]:
+    """Gives what is trained on, and what is minimised.
+
+    Raises:
+        UsageError: a loss that does not go with the head or the data.
+    """
+    if is_of_texts(task):
+        return text_training.training_of(config, task, split, model)
+    return split.features, objective_for(config, model)
+
+
+def optimiser_of(config: FinetuneConfig, model: Model, train: Rows, objective: Objective) -> Optimizer:
     """AdamW or Child-Tuning's, over what is trained; mode D looks at all training data first."""
     beta1, beta2, epsilon = config.betas_and_epsilon
     settings = OptimiserSettings(
@@ -219,18 +251,18 @@ def optimiser_of(config: FinetuneConfig, model: Model, train: Split) -> Optimize
     )
     made = make_optimiser(model, settings)
     if isinstance(made, ChildTuningAdamW) and config.technique.endswith("D"):
-        loss: Any = objective_for(config, model).loss
+        loss: Any = objective.loss
         batches = _batches(model, train, config.batch_size)
         with recomputed(model) if config.recompute else nullcontext():
             made.set_gradient_mask(fisher_mask(model, batches, loss, config.reserve_p))
     return made
 
 
-def _batches(model: Model, train: Split, size: int) -> Any:
-    padding, lengths = padding_of(model), train.features.lengths
+def _batches(model: Model, train: Rows, size: int) -> Any:
+    padding, lengths = padding_of(model), train.lengths
     for at in range(0, len(lengths), size):
         rows = np.arange(at, min(at + size, len(lengths)))
-        batch = train.features.batch(rows, padding.width(int(lengths[rows].max())))
+        batch = train.batch(rows, padding.width(int(lengths[rows].max())))
         yield {name: paddle.to_tensor(array) for name, array in batch.items()}
 
 
@@ -240,29 +272,6 @@ def objective_for(config: FinetuneConfig, model: Model) -> Objective:
     if config.label_smoothing:
         return replace(made, loss=smoothed(config.label_smoothing), summed=False)
     return made
-
-
-def smoothed(share: float) -> Callable[[Model, dict[str, Tensor]], Tensor]:
-    """Cross entropy against a target of which `share` is spread evenly over all classes (Szegedy et al. 2016).
-
-    For heads with `logits` [..., C] and whole numbers as labels [...]; -100 does not count. Where no label
-    counts the loss and its gradients are 0.
-    """
-
-    def loss(model: Model, batch: dict[str, Tensor]) -> Tensor:
-        labels = batch["labels"]
-        output = model(**batch)
-        if output.logits is None or labels.dtype not in (paddle.int32, paddle.int64):
-            raise UsageError("--label_smoothing has no meaning for this head.", "It goes with classes.")
-        logits = output.logits
-        log_all = paddle.logsumexp(logits, axis=-1)  # [...]
-        even = log_all - logits.mean(axis=-1)
-        counts = (labels != IGNORED_LABEL).astype(logits.dtype)
-        gold = log_all - paddle.take_along_axis(logits, labels.clip(min=0).unsqueeze(-1), -1).squeeze(-1)
-        whole = (1.0 - share) * gold + share * even
-        return (whole * counts).sum() / counts.sum().clip(min=1.0)
-
-    return loss
 
 
 def run_name(config: FinetuneConfig) -> str:

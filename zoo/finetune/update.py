@@ -73,7 +73,8 @@ class Update:
         self.own = range(parallel.rank(), self.shares, parallel.world())
         self.model, self.rows, self.optimiser, self.settings = model, rows, optimiser, settings
         self.padding, self.objective = padding, objective
-        self.batches = TrainBatches(rows.lengths, settings.batch_size, settings.seed, settings.grouped)
+        apart = getattr(rows, "apart", None)
+        self.batches = TrainBatches(rows.lengths, settings.batch_size, settings.seed, settings.grouped, apart)
         self.trained = [p for p in model.parameters() if not p.stop_gradient]
         self.owners = Owners(self.trained, settings.sharded)
         check_precision(settings.precision)

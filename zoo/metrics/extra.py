@@ -15,6 +15,8 @@ LIBRARY_BY_METRIC = {
     ("classification", "matthews"): "sklearn",
     ("classification", "pearson"): "scipy",
     ("classification", "spearman"): "scipy",
+    ("embedding", "pearson"): "scipy",
+    ("embedding", "spearman"): "scipy",
     ("generation", "bleu"): "sacrebleu",
     ("generation", "chrf"): "sacrebleu",
     **{("generation", name): "rouge_score" for name in ("rouge1", "rouge2", "rougeL", "rougeLsum")},

@@ -40,6 +40,7 @@ TASK_MODULES = (
     "sentence_pairs",
     "generation",
 )
+OWN_FAMILIES = {"TextPairs": "text_pairs", "Reranking": "reranking"}  # without a published data set -> module
 TASK_ALIASES = {
     "sst-2": "sst2",
     "sts-b": "stsb",
@@ -88,6 +89,8 @@ def from_dict(values: Mapping[str, Any]) -> Task:
     family = values.get("family")
     kinds = {type(task).__name__: type(task) for task in _table().values()}
     made = kinds.get(family) if isinstance(family, str) else None
+    if isinstance(family, str) and family in OWN_FAMILIES:
+        made = getattr(import_module(f"zoo.tasks.{OWN_FAMILIES[family]}"), family)
     if made is None:
         raise UsageError(
             f"There is no family of tasks {quote(family)}.", "Was the file written by another version?"

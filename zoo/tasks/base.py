@@ -73,6 +73,7 @@ class Task(ABC, Generic[E, P]):
     reading: Mapping[str, Any] = field(default_factory=dict)
 
     head: ClassVar[str]
+    trains: ClassVar[bool] = True  # else its data are only for scoring
 
     # --- reading ---
 
@@ -210,6 +211,10 @@ class Task(ABC, Generic[E, P]):
     @abstractmethod
     def example(self, row: Row, split: str, language: str = "") -> E | None:
         """Gives the example of a row; None for a row that does not count."""
+
+    def group(self, example: E) -> str:
+        """Gives what examples that are held out together have in common, such as a query; "" for single ones."""
+        return ""
 
     # --- to the network and back ---
 

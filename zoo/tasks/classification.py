@@ -16,7 +16,7 @@ from zoo.tasks.base import Outputs, Task
 from zoo.tasks.example import Example
 from zoo.tasks.features import Column, Features, Ragged
 from zoo.tasks.labels import NO_GOLD, label_of
-from zoo.tasks.rows import Row, number_of, shown
+from zoo.tasks.rows import Row, finite, number_of, shown
 from zoo.tasks.scores import ALL_ROW
 
 if TYPE_CHECKING:
@@ -179,12 +179,7 @@ DROPPED_LABEL = "\0"
 
 
 def _number(row: Row, column: str, value: Any, bounds: tuple[float, float] | None) -> float:
-    try:
-        number = float("nan" if isinstance(value, bool) else value)
-    except (TypeError, ValueError, OverflowError):
-        number = float("nan")
-    if not np.isfinite(number):
-        raise row.error(f"{quote(column)} must be a number and is {shown(value)}.")
+    number = finite(row, column, value)
     if bounds and not bounds[0] <= number <= bounds[1]:
         raise row.error(f"'{column}' must be from {bounds[0]:g} to {bounds[1]:g} and is {number:g}.")
     return number

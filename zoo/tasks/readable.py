@@ -14,9 +14,11 @@ from zoo.tasks.classification import Classification
 from zoo.tasks.example import Example
 from zoo.tasks.features import Features, Ragged
 from zoo.tasks.qa import QA, Answer
+from zoo.tasks.reranking import Reranking
 from zoo.tasks.schemes import OUTSIDE_TAG
 from zoo.tasks.tagging import TaggedExample, Tagging
 from zoo.tasks.text2text import Text2Text
+from zoo.tasks.text_pairs import TextPairs
 from zoo.tasks.words import WORD_SPLITTERS
 
 DIGITS = 6  # decimals of a score
@@ -52,6 +54,16 @@ def _classes(task: Classification, answers: Sequence[Any], outputs: Outputs, *re
     if task.regression:
         return [{"score": round(float(answer), DIGITS)} for answer in answers]
     return [_likely("label", answer, row) for answer, row in zip(answers, outputs["logits"], strict=True)]
+
+
+def _relevance(task: Reranking, answers: Sequence[Any], *rest: Any) -> list[Fields]:
+    return [{"score": round(float(1 / (1 + np.exp(-float(answer)))), DIGITS)} for answer in answers]
+
+
+def _places(task: TextPairs, answers: Sequence[Any], *rest: Any) -> list[Fields]:
+    if task.score_column:
+        return [{"cosine": round(float(answer), DIGITS)} for answer in answers]
+    return [{"rank": rank} for rank, _ in answers]
 
 
 def _choices(task: Choice, answers: Sequence[str], outputs: Outputs, *rest: Any) -> list[Fields]:
@@ -133,4 +145,6 @@ FORMS: Mapping[type, Callable[..., list[Fields]]] = {
     Tagging: _entities,
     QA: _answers,
     Text2Text: _texts,
+    Reranking: _relevance,
+    TextPairs: _places,
 }

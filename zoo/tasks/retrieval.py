@@ -43,6 +43,7 @@ class Retrieval(Task[SentencePair, tuple[int, int]]):
     max_length: int = 512
 
     head: ClassVar[str] = "embedding"
+    trains: ClassVar[bool] = False
 
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
         return parallel(*files)

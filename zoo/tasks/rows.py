@@ -6,6 +6,7 @@ import csv
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -69,6 +70,18 @@ class Row(NamedTuple):
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(f"{quote(column)} must be a whole number and is {shown(value)}.")
         return value
+
+
+def finite(row: Row, column: str, value: object = None) -> float:
+    """Gives the number of a column; raises InputError for what is none."""
+    value = row.get(column) if value is None else value
+    try:
+        number = float("nan" if isinstance(value, bool) else value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = float("nan")
+    if not isfinite(number):
+        raise row.error(f"{quote(column)} must be a number and is {shown(value)}.")
+    return number
 
 
 def number_of(ident: str) -> int | str:

@@ -26,6 +26,7 @@ class SentencePairs(Classification):
     """A task whose files are those of a regression, and whose answers are cosines of two embeddings."""
 
     head: ClassVar[str] = "embedding"
+    trains: ClassVar[bool] = False
 
     def encode(self, examples: list[TextExample], tokenizer: Tokenizer, max_length: int) -> Features:
         return two_sided([e.text for e in examples], [e.pair or "" for e in examples], tokenizer, max_length)

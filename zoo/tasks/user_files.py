@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zoo.errors import InputError, UsageError
 from zoo.files import clean, quote, user_path
 from zoo.tasks.base import Task
 from zoo.tasks.file_kinds import RECORDS, kind_by_name, kind_of
 from zoo.tasks.formats import DELIMITERS, READERS, delimiter_of, is_squad
+from zoo.tasks.rows import Row
 
 SPLIT_NAMES = {"train": ("train",), "dev": ("dev", "valid", "val", "validation", "eval"), "test": ("test",)}
 TEXT_COLUMNS = "text sentence sentence1 premise question1 text_a content review query tweet comment"
 PAIR_COLUMNS = "text_pair pair sentence2 hypothesis question2 text_b"
+ANCHOR_COLUMNS = "anchor query question sentence1 sentence_0 sentence_A text1 text_a premise sentence title"
+POSITIVE_COLUMNS = (
+    "positive pos answer document passage response sentence2 sentence_1 sentence_B text2 text_b hypothesis text"
+)
 COLUMN_NAMES = {  # what a column may be called, the likeliest name first
     "classification": {
         "text": TEXT_COLUMNS,
@@ -33,16 +38,50 @@ COLUMN_NAMES = {  # what a column may be called, the likeliest name first
         "source": "source src input text content article document paragraph context",
         "target": "target tgt output summary translation title question",
     },
+    "pairs": {"anchor": ANCHOR_COLUMNS, "positive": POSITIVE_COLUMNS, "score": "score label similarity"},
+    "triplets": {
+        "anchor": ANCHOR_COLUMNS,
+        "positive": POSITIVE_COLUMNS,
+        "negative": "negative negatives neg hard_negative negative_1 negative_0 sentence3 text3 sentence_2",
+    },
+    "rerank": {
+        "query": ANCHOR_COLUMNS,
+        "passage": f"passage passages documents texts candidates {POSITIVE_COLUMNS}",
+        "score": "label labels score scores relevance relevant",
+    },
 }
-OPTIONAL_ROLES = ("pair",)
+OPTIONAL_ROLES = ("pair", "score")
+MORE_NEGATIVES = re.compile(r"(hard_)?neg(ative)?s?_?\d*", re.IGNORECASE)
 LEARNED = {
     "classification": "a label for a text or a pair of texts",
     "regression": "a number for a text or a pair of texts",
     "tagging": "a tag for each word or character",
     "qa": "the part of a context that answers a question",
     "text2text": "a text for a text",
+    "pairs": "vectors that are alike for texts that belong together",
+    "triplets": "the same, with texts that do not belong to the anchor",
+    "rerank": "how well a passage answers a query",
 }
 LONGEST_NAME = 30  # characters; a longer first cell is no column's name
+
+
+class TrainingFile(NamedTuple):
+    """The training file, with how it is read; `negatives` are columns without a role that have such a name."""
+
+    file: Path
+    form: str
+    roles: dict[str, str]
+    reading: dict[str, Any]
+    negatives: tuple[str, ...] = ()
+
+    def rows(self) -> Iterable[Row]:
+        """Gives its rows."""
+        return READERS[self.form](self.file, **self.reading)
+
+
+def takes_negatives(kind: str, roles: Mapping[str, str]) -> bool:
+    """Tells whether all columns of negatives count: of triplets, and of passages that have no score."""
+    return kind == "triplets" or (kind == "rerank" and "score" not in roles)
 
 
 def kinds() -> dict[str, tuple[str, str]]:
@@ -191,7 +230,7 @@ def columns_of(
             )
     for role, usual in COLUMN_NAMES[kind].items():
         free = [c for c in held if c not in found.values()]
-        guess = next((c for name in usual.split() for c in free if c.lower() == name), None)
+        guess = next((c for name in usual.split() for c in free if c.lower() == name.lower()), None)
         if role not in found and guess:
             found[role] = guess
     missing = [role for role in COLUMN_NAMES[kind] if role not in found and role not in OPTIONAL_ROLES]

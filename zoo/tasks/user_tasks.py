@@ -13,21 +13,32 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from zoo.errors import InputError, UsageError
 from zoo.files import clean, quote
 from zoo.tasks.base import HELD_OUT, Task
 from zoo.tasks.classification import Classification
 from zoo.tasks.columns import layout_of
-from zoo.tasks.formats import READERS
 from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.qa import QA
+from zoo.tasks.reranking import Reranking
 from zoo.tasks.rows import Row, shown
 from zoo.tasks.schemes import OUTSIDE_TAG, TAG_PATTERN, TagReading, reading_of
 from zoo.tasks.tagging import Tagging
 from zoo.tasks.text2text import Text2Text
-from zoo.tasks.user_files import COLUMN_NAMES, columns_of, files_of, form_of, separator_of
+from zoo.tasks.text_pairs import RANKED_METRICS, SCORED_METRICS, TRIPLET_METRIC, TextPairs
+from zoo.tasks.user_files import (
+    COLUMN_NAMES,
+    MORE_NEGATIVES,
+    TrainingFile,
+    columns_of,
+    files_of,
+    form_of,
+    separator_of,
+    takes_negatives,
+)
+from zoo.tasks.user_texts import pairs, rerank
 
 log = logging.getLogger("zoo")
 
@@ -48,23 +59,13 @@ def outline(kind: str) -> Task:
         "classification": ("accuracy", "macro-f1"),
         "regression": ("pearson", "spearman"),
         "text2text": (*CHINESE_TEXT_METRICS, *TEXT_METRICS),
+        "pairs": (*RANKED_METRICS, *SCORED_METRICS),
+        "triplets": (*RANKED_METRICS, TRIPLET_METRIC),
     }
     about: TaskFields = {"name": kind, **({"metrics": metrics[kind]} if kind in metrics else {})}
-    families = {"tagging": Tagging, "qa": QA, "text2text": Text2Text}
+    families = {"tagging": Tagging, "qa": QA, "text2text": Text2Text, "rerank": Reranking}
+    families |= dict.fromkeys(("pairs", "triplets"), TextPairs)
     return families.get(kind, Classification)(**about)
-
-
-class TrainingFile(NamedTuple):
-    """The training file, with how it is read."""
-
-    file: Path
-    form: str
-    roles: dict[str, str]
-    reading: dict[str, Any]
-
-    def rows(self) -> Iterable[Row]:
-        """Gives its rows."""
-        return READERS[self.form](self.file, **self.reading)
 
 
 def own(
@@ -130,11 +131,14 @@ def _source(file: Path, kind: str, given: Mapping[str, str], asked: str) -> tupl
         return _words_and_tags(file, given, asked)
     separator = separator_of(file, asked)
     roles, numbered, unused = columns_of(file, kind, given, separator)
+    negatives = tuple(c for c in unused if MORE_NEGATIVES.fullmatch(c)) if takes_negatives(kind, roles) else ()
+    unused = [column for column in unused if column not in negatives]
     reading = {**({"numbered": True} if numbered else {}), **({"separator": asked} if asked else {})}
     columns = ", ".join(f"{role} = {column if numbered else quote(column)}" for role, column in roles.items())
+    columns += "".join(f", negative = {quote(column)}" for column in negatives)
     about = [f"columns: {columns}" + (f" (not used: {clean(', '.join(unused))})" if unused else "")]
     about += [f"separator: {separator}" if separator else "separator: none, records"]
-    return TrainingFile(file, form, roles, reading), about
+    return TrainingFile(file, form, roles, reading, negatives), about
 
 
 def _words_and_tags(file: Path, given: Mapping[str, str], asked: str) -> tuple[TrainingFile, list[str]]:
@@ -279,4 +283,7 @@ MAKERS: dict[str, Maker] = {
     "regression": _regression,
     "qa": _qa,
     "text2text": _text2text,
+    "pairs": pairs,
+    "triplets": pairs,
+    "rerank": rerank,
 }

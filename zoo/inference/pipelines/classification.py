@@ -74,7 +74,11 @@ def function_of(deployed: Deployed) -> str:
     the softmax; a config.json may name another, as for the CrossEncoder of sentence-transformers.
     """
     config, saved = deployed.config, deployed.settings.get("task")
-    if saved and getattr(tasks.from_dict(saved), "regression", False):
+    if (
+        saved
+        and config.problem_type in (None, "regression")
+        and getattr(tasks.from_dict(saved), "regression", False)
+    ):
         return "none"
     if named := _named(config.source):
         return named
