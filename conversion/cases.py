@@ -11,6 +11,7 @@ from conversion.reference import Reference
 from conversion.texts import SENTENCES
 
 LENGTHS = (1, 2, 7, 16, 128)
+LONGEST = 2048  # tokens; the attention scores of 8192 take four gigabytes in every layer
 PADDED = (16, 7, 2, 1)
 CHOICES = 2
 
@@ -47,7 +48,8 @@ class CaseMaker:
         self.rng = np.random.default_rng(seed)
         self.vocab = int(config["vocab_size"])  # type: ignore[call-overload]
         self.pad = int(config.get("pad_token_id") or 0)  # type: ignore[call-overload]
-        self.longest = int(config["max_position_embeddings"]) - reference.reserved_positions  # type: ignore[call-overload]
+        rows = int(config["max_position_embeddings"]) - reference.reserved_positions  # type: ignore[call-overload]
+        self.longest = min(rows, LONGEST)
         table = config.get("id2label")
         self.classes = len(table) if isinstance(table, Mapping) else 2
 
@@ -108,7 +110,8 @@ class CaseMaker:
             case "discriminator":
                 return self.rng.integers(0, 2, ids.shape)
             case "classification":
-                return self.rng.integers(0, self.classes, rows)
+                one = self.classes == 1  # a number to come near to
+                return self.rng.random(rows, np.float32) if one else self.rng.integers(0, self.classes, rows)
             case "multiple-choice":
                 return self.rng.integers(0, CHOICES, rows // CHOICES)
             case "qa":

@@ -20,6 +20,7 @@ from zoo import hub, registry, terminal
 from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
 from zoo.convert.certificate import Certificate
+from zoo.convert.to_paddle import companions
 from zoo.errors import ParityError, ZooError
 
 REPORTS = Path(__file__).parent / "reports"
@@ -36,12 +37,17 @@ MODELS = (
     "palm2-chinese-base",
     "veco-large",
     "veco-large-nlg",
+    "BAAI/bge-m3",
+    "BAAI/bge-reranker-v2-m3",
 )
 
 # A card's network at another size: name of its report -> card, values of config.json.
 VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     "veco-large-nlg-24-6": ("veco-large-nlg", {"decoder_layers": 6}),  # what the translation recipe trains
     # At its own width: whole, two of it with their gradients are 56 GB.
+    # At their own width and lengths.
+    "bge-m3-4-layers": ("BAAI/bge-m3", {"num_hidden_layers": 4, "vocab_size": 4000}),
+    "bge-reranker-v2-m3-4-layers": ("BAAI/bge-reranker-v2-m3", {"num_hidden_layers": 4, "vocab_size": 4000}),
     "xlm-roberta-xl-4-layers": ("facebook/xlm-roberta-xl", {"num_hidden_layers": 4, "vocab_size": 4000}),
 }
 
@@ -80,6 +86,18 @@ def round_trip(before: Path, after: Path, dropped: Collection[str] = ()) -> dict
         return {"tensors": len(one.infos), "bit_identical": len(two.infos)}
 
 
+def files_back(before: Path, after: Path) -> list[str]:
+    """Names of the small files beside the weights, which must be the same bytes after torch -> Paddle -> torch.
+
+    Raises:
+        ParityError: one is not.
+    """
+    names = companions(before)
+    if other := [name for name in names if (before / name).read_bytes() != (after / name).read_bytes()]:
+        raise ParityError(f"'{other[0]}' is not the same file after torch -> Paddle -> torch.")
+    return names
+
+
 def prove(name: str, work: Path) -> dict[str, Any]:
     """Proves one model; returns its report."""
     of, config = VARIANTS.get(name, (name, {}))
@@ -95,6 +113,7 @@ def prove(name: str, work: Path) -> dict[str, Any]:
         "weights": "published" if real else "random, in the form of the published file",
         "command": f"python -m conversion.prove {name if config else card.name}",
         "round_trip": round_trip(source, work / "torch", certificate.coverage.dropped),
+        "files_back": files_back(source, work / "torch"),
         "coverage": vars(certificate.coverage),
         "rules": certificate.rules,
         "versions": certificate.versions,

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from conversion import fairseq
+from conversion import fairseq, flag_embedding
 from conversion.reference import Reference, build, reference_of
 from conversion.texts import SENTENCES
 from conversion.upstream import Upstream, upstream_of
@@ -124,7 +124,13 @@ def write(
     """
     architecture, form = architecture or card.architecture, form or upstream_of(card)
     reference = reference_of(card.family, architecture)
-    values = {**reference.published, **card.config, **(config or {}), "architectures": [architecture]}
+    values = {
+        **reference.published,
+        **card.config,
+        **form.config,
+        **(config or {}),
+        "architectures": [architecture],
+    }
     model = build(reference, architecture, values)
     randomise(model, seed)
     tensors = dict(stored(reference, form, model))
@@ -145,6 +151,8 @@ def write(
         text = json.dumps({"architectures": ["BertModel"], "model_type": "bert", **encoder}, indent=2)
         (out / str(values["encoder_pth"]) / "config.json").write_text(text + "\n", encoding="utf-8")
     (out / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    if form.token_outputs:
+        flag_embedding.write(out, model.config.hidden_size, model.config.max_position_embeddings - 2)
     return out
 
 

@@ -18,7 +18,9 @@ from conversion.reference import base_model
 from zoo.models.common.seq2seq import Seq2Seq
 
 OUTPUTS = ("last_hidden_state", "pooler_output", "logits", "start_logits", "end_logits", "embeddings", "loss")
-OUTPUTS = (*OUTPUTS, "encoder_last_hidden_state")
+OUTPUTS = (*OUTPUTS, "token_weights", "token_vectors", "encoder_last_hidden_state")
+# Of which a random projection is differentiated, beside the loss.
+PROJECTED = ("last_hidden_state", "pooler_output", "embeddings", "token_weights", "token_vectors")
 Arrays = dict[str, np.ndarray]
 Call = tuple[np.ndarray, np.ndarray]
 
@@ -33,9 +35,9 @@ def cotangent(case: Case, name: str, shape: tuple[int, ...], real: np.ndarray) -
 
 
 def objective(side: Any, case: Case, found: dict[str, Any], pooler: bool = True) -> Any:
-    """The scalar that is differentiated: the loss, plus a random projection of the encoder's outputs."""
+    """The scalar that is differentiated: the loss, plus a random projection of the states and vectors."""
     total = found.get("loss")
-    for name in ("last_hidden_state", "pooler_output"):
+    for name in PROJECTED:
         if name in found and (pooler or name != "pooler_output"):
             value = found[name]
             term = (value * side.tensor(cotangent(case, name, tuple(value.shape), case.real))).sum()

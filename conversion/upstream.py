@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from zoo.cards import Card
 
@@ -17,6 +18,8 @@ class Upstream:
         old_spelling: LayerNorm.gamma and .beta.
         buffers: the file holds position_ids.
         prefix: what a training script put before every key.
+        token_outputs: beside the network lie the files of conversion/flag_embedding.py.
+        config: what config.json says beside the card's sizes.
     """
 
     file: str
@@ -25,6 +28,8 @@ class Upstream:
     old_spelling: bool = False
     buffers: bool = False
     prefix: str = ""
+    token_outputs: bool = False
+    config: Mapping[str, object] = field(default_factory=dict)
 
 
 SAFETENSORS = Upstream("model.safetensors", "safetensors")
@@ -37,8 +42,14 @@ OLD_BERT = Upstream("pytorch_model.bin", "torch-legacy", old_spelling=True)
 PALM = Upstream("palm_model.pt", "torch-zip")
 PALM2 = Upstream("pytorch_model.bin", "torch-zip")
 FAIRSEQ = Upstream("model.pt", "fairseq")
+M3 = Upstream("pytorch_model.bin", "torch-zip", token_outputs=True)
+RERANKER = Upstream(
+    "model.safetensors", "safetensors", config={"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}
+)
 
 FORMS = {
+    "BAAI/bge-m3": M3,
+    "BAAI/bge-reranker-v2-m3": RERANKER,
     "veco-large": ZIP,
     "facebook/xlm-roberta-xxl": ZIP,
     "palm-zh-base": PALM,

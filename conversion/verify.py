@@ -10,8 +10,8 @@ import gc
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ import numpy as np
 import torch
 import transformers
 
-from conversion import bisect, sentences, tokenizers
+from conversion import bisect, flag_embedding, sentences, tokenizers
 from conversion.cases import Case, CaseMaker
-from conversion.reference import Reference, Tolerance, class_of, load_original, reference_of
+from conversion.figures import Figures
+from conversion.reference import Reference, class_of, load_original, reference_of
 from conversion.sides import Arrays, PaddleSide, Store, TorchSide
 from conversion.texts import SENTENCES
 from zoo.checkpoint.apply import forward
@@ -44,67 +45,9 @@ class View:
         return output != "pooler_output" or self.pooler
 
 
-@dataclass
-class Figures:
-    """Differences so far; the worst of each output, the worst gradient."""
-
-    tolerance: Tolerance
-    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    gradients: int = 0
-    below_floor: int = 0
-    worst_gradient: dict[str, Any] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-    failed_cases: set[str] = field(default_factory=set)
-    maybe_rounding: bool = True
-
-    def summary(self) -> dict[str, Any]:
-        """For the report."""
-        gradients = {"compared": self.gradients, "below_floor": self.below_floor, "worst": self.worst_gradient}
-        return {"outputs": self.outputs, "gradients": gradients}
-
-    def fail(self, what: str, case: Case, relative: float) -> None:
-        """Notes a difference over tolerance."""
-        self.failures.append(what)
-        self.failed_cases.add(case.name)
-        self.maybe_rounding &= relative <= self.tolerance.rounding
-
-    def output(self, name: str, case: Case, ours: np.ndarray, original: np.ndarray) -> None:
-        """Compares an output at real tokens."""
-        gap, largest = 0.0, 0.0
-        for mine, theirs in zip(real_rows(ours, case), real_rows(original, case), strict=True):
-            apart = np.abs(mine.astype(np.float64) - theirs)
-            gap = max(gap, float(np.nan_to_num(apart, nan=np.inf).max(initial=0)))
-            largest = max(largest, float(np.abs(theirs).max(initial=0)))
-        scale = 1.0 if "hidden" in name else max(1.0, largest)  # logits have no scale of their own
-        limit = self.tolerance.output * scale
-        if not gap <= limit:
-            self.fail(f"{name} of '{case.name}' differs by {gap:.3g}, more than {limit:.3g}", case, gap / scale)
-        known = self.outputs.get(name)
-        if known is None or gap / limit > known["max_abs"] / known["limit"]:
-            self.outputs[name] = {"max_abs": gap, "limit": limit, "largest": largest, "case": case.name}
-
-    def gradient(self, name: str, case: Case, ours: np.ndarray, original: np.ndarray, network: float) -> None:
-        """Compares a gradient; `network` is the largest of all gradients of the original."""
-        largest = float(np.abs(original).max(initial=0))
-        gap = float(np.nan_to_num(np.abs(ours - original), nan=np.inf).max(initial=0))
-        scale = max(largest, self.tolerance.floor * network)
-        relative = gap / scale if scale else gap
-        self.gradients += 1
-        self.below_floor += largest < scale
-        if not relative <= self.tolerance.gradient:
-            said = f"the gradient of {name} in '{case.name}' differs by {relative:.3g} of its largest"
-            self.fail(said, case, relative)
-        if not self.worst_gradient or relative > self.worst_gradient["relative"]:
-            self.worst_gradient = {"name": name, "relative": relative, "absolute": gap, "case": case.name}
-
-
-def real_rows(array: np.ndarray, case: Case) -> Iterator[np.ndarray]:
-    """The part of an output that counts, a row at a time (logits of a large vocabulary do not fit twice)."""
-    real = case.real.reshape(-1, case.real.shape[-1])
-    if array.ndim >= 2 and array.shape[:2] == real.shape:
-        yield from (row[seen] for row, seen in zip(array, real, strict=True))
-    else:
-        yield np.asarray(array)
+def pads_right(case: Case) -> bool:
+    """Whether no padding stands before a text."""
+    return bool(case.real[..., 0].all())
 
 
 def verify(
@@ -259,6 +202,28 @@ class Pairing:
                     ]
                     wanted = sentences.vectors(self.upstream, rows).numpy()
                     figures.output("embeddings", case, ours.outputs(case)["embeddings"], wanted)
+                del ours
+            if flag_embedding.there(self.upstream):
+                self._measure_token_outputs([case for case in cases if pads_right(case)], figures, store, double)
+
+    def _measure_token_outputs(self, cases: list[Case], figures: Figures, store: Store, double: bool) -> None:
+        """Compares all outputs of a BGE M3, and the gradients of the network and of its two layers."""
+        self.say(f"comparing the outputs of tokens: {len(cases)} batches")
+        encoder = load_original(self.reference, self.architecture, self.upstream)
+        side = TorchSide(flag_embedding.M3(encoder, self.upstream), double)
+        for case in cases:
+            for name, array in side.outputs(case, True).items():
+                store.put(f"tokens/{case.name}", name, array)
+            if case.gradients:
+                for name, array in side.gradients(case, True, False):
+                    store.put(f"tokens/{case.name}/gradients", name.removeprefix("encoder."), array)
+        parameters = [name.removeprefix("encoder.") for name, _ in side.model.named_parameters()]
+        del side, encoder
+        gc.collect()
+        view = View("tokens", True, False)
+        ours = PaddleSide(load(str(self.converted), task="embedding"), double)
+        for case in cases:
+            self._compare(figures, view, case, ours, store, parameters)
 
     def _run_original(self, cases: list[Case], store: Store, double: bool) -> list[str]:
         """Keeps what the original gives for every batch. Returns the names of its parameters."""
@@ -296,7 +261,11 @@ class Pairing:
         """Compares the gradients of one batch, brought to Paddle's layout by the key table."""
         network = max(float(np.abs(store.get(group, name)).max(initial=0)) for name in parameters)
         seen = set()
-        for step in self.keymap.plan(parameters).steps:
+        apart = {name: named for name in parameters if (named := flag_embedding.our_name(name))}
+        for name, target in apart.items():
+            figures.gradient(target, case, ours[target], store.get(group, name).T, network)
+            seen.add(target)
+        for step in self.keymap.plan([name for name in parameters if name not in apart]).steps:
             if step.rule.op == "tie" or not any(t in ours for t in step.targets):
                 continue
             for target, original in forward(step, lambda name: store.get(group, name)).items():

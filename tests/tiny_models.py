@@ -29,12 +29,12 @@ from zoo.tokenization import load_tokenizer
 Sizes = dict[str, Any]
 
 
-def build(family: str, head: str | None, sizes: Sizes, seed: int, pooler: bool = False) -> Model:
-    """A network of a family with its first weights. pooler: with one, though it has no head."""
+def build(family: str, head: str | None, sizes: Sizes, seed: int, pooler: bool = False, **options: Any) -> Model:
+    """A network of a family with its first weights. pooler: with one, though it has no head. options: its own."""
     paddle.seed(seed)
     module = f"zoo.models.{family}"
     config = import_module(f"{module}.config").Config.from_dict(sizes)
-    return import_module(f"{module}.model").build(config, head, **({"pooler": True} if pooler else {}))
+    return import_module(f"{module}.model").build(config, head, **({"pooler": True} if pooler else {}), **options)
 
 
 def loud(model: Model) -> Model:
@@ -275,7 +275,7 @@ OF_THE_HUB: dict[str, Stand] = {
     "facebook/xlm-roberta-xl": (
         "xlmr_xl", "XLMRobertaXLModel", None, {**LIKE_XLMR, "model_type": "xlm-roberta-xl"}, tokenizers.xlmr,
     ),
-    "BAAI/bge-m3": ("xlmr", "XLMRobertaModel", None, LIKE_XLMR, tokenizers.xlmr),
+    "BAAI/bge-m3": ("xlmr", "XLMRobertaModel", "embedding", LIKE_XLMR, tokenizers.xlmr),
     "deepset/xlm-roberta-base-squad2@main": (
         "xlmr", "XLMRobertaForQuestionAnswering", "qa", LIKE_XLMR, tokenizers.xlmr,
     ),
@@ -297,4 +297,5 @@ def models_of_the_hub(folder: Path) -> None:
         source = make(folder / "sources" / target.name)
         words = load_tokenizer(source).vocab_size + 2 * (family == "veco")
         content = {**sizes, "vocab_size": words, "architectures": [architecture]}
-        write(target, build(family, head, content, 7), family, architecture, source)
+        options = {"pooling": "cls", "colbert": 16} if head == "embedding" else {}
+        write(target, build(family, head, content, 7, **options), family, architecture, source)

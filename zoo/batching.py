@@ -66,14 +66,14 @@ def eval_batches(
         number += 1
 
 
-def windows(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """Items in runs of at most WINDOW_ITEMS, fewer when they are long."""
+def windows(items: Iterable[Any], characters: int = WINDOW_CHARACTERS) -> Iterator[list[Any]]:
+    """Items in runs of at most WINDOW_ITEMS, fewer when they are long: little more than `characters` in all."""
     window: list[Any] = []
     size = 0
     for item in items:
         window.append(item)
         size += _characters(item)
-        if len(window) == WINDOW_ITEMS or size > WINDOW_CHARACTERS:
+        if len(window) == WINDOW_ITEMS or size > characters:
             yield window
             window, size = [], 0
     if window:

@@ -17,6 +17,8 @@ ENCODER_HEADS: Mapping[str, str | None] = {
     "ForMultipleChoice": "multiple-choice",
 }
 
+E5_PROMPTS = {"query": "query: ", "passage": "passage: "}  # in the README of E5's models, of several families
+
 
 @dataclass(frozen=True)
 class Source:

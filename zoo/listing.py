@@ -104,6 +104,7 @@ def facts(card: Card, family: Family) -> list[tuple[str, str]]:
         ("licence", card.licence),
         ("heads", ", ".join(card.heads) or "none; any head can be added untrained"),
         ("also called", ", ".join(card.aliases)),
+        ("prompts", ", ".join(f"{name} {text!r}" for name, text in card.prompts.items())),
     ]
     for n, source in enumerate(card.sources):
         pinned = f" @ {source.revision}" if source.revision else ""

@@ -17,6 +17,7 @@ from zoo.checkpoint.rules import NETWORK_PREFIXES, Shape, group_of
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
 from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
+from zoo.models.common.sentence_transformers.weight_parts import has_token_outputs, token_widths, warn_of_one
 from zoo.models.common.weights import POOLER_PREFIX, check_names, disk_names
 
 TASKS = (
@@ -94,7 +95,10 @@ def options_of(about: ModelFolder, task: str | None, card: Card | None = None) -
     if task == "embedding" and is_sentence_folder(about.path):
         # Older conversions also said in config.json what these files say of the pooling.
         sentence = SentenceModel.read(about.path).with_prompts(card.prompts if card else {})
-        stored = {k: v for k, v in stored.items() if k == "layer"} | {"sentence": sentence}
+        stored = {k: v for k, v in stored.items() if k in ("layer", "colbert")} | {"sentence": sentence}
+        if has_token_outputs(about.path):
+            stored["colbert"] = token_widths(about.path)[0]
+        warn_of_one(about.path)
     return stored
 
 

@@ -53,6 +53,7 @@ def test_all(server: HubServer, minilm_snapshot: Path, command, caplog: pytest.L
     assert {m["status"] for m in done["models"]} == {"converted"}
     row = next(m for m in done["models"] if m["name"] == NAME)
     assert any("hidden_size=32" in note and "768" in note for note in row["notes"])  # said, and the file decides
+    assert (hub.model_dir("BAAI/bge-m3") / "colbert_linear.pt").is_file()
     for card in CARDS:
         mark = json.loads((hub.model_dir(card.name) / "config.json").read_text())["zoo"]
         assert mark["family"] == card.family

@@ -47,6 +47,22 @@ def test_equal(name: str, architecture: str, form: object, snapshot: Make, tmp_p
         assert "loss" in parity["outputs"]
 
 
+def test_equal_in_all_outputs_of_bge_m3(snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = command(snapshot("BAAI/bge-m3"), "--out", tmp_path / "out", "--verify")
+    assert code == 0, err
+    parity = Certificate.read(tmp_path / "out").parity  # type: ignore[union-attr]
+    assert {"embeddings", "token_weights", "token_vectors", "pooler_output"} <= set(parity["outputs"])  # type: ignore[index]
+    gradients = parity["gradients"]  # type: ignore[index]
+    assert gradients["compared"] >= 3 * 39 + 2 * 41 and gradients["worst"]["relative"] < 1e-4
+
+
+def test_equal_with_one_score(snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = command(snapshot("BAAI/bge-reranker-v2-m3"), "--out", tmp_path / "out", "--verify")
+    assert code == 0, err
+    parity = Certificate.read(tmp_path / "out").parity  # type: ignore[union-attr]
+    assert {"logits", "loss"} <= set(parity["outputs"])  # type: ignore[index]
+
+
 def test_verifies_an_older_conversion(snapshot: Make, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
     source, out = snapshot(XLMR, "XLMRobertaModel"), tmp_path / "out"
     states = []
@@ -142,8 +158,8 @@ def test_rounding_is_decided_in_float64() -> None:
     import numpy as np
 
     from conversion.cases import Case
+    from conversion.figures import Figures
     from conversion.reference import Tolerance
-    from conversion.verify import Figures
 
     case = Case("one", {"input_ids": np.zeros((1, 2), np.int64)}, None)
     truth = np.ones((1, 2, 4))

@@ -58,6 +58,20 @@ def test_prompts_of_the_model_are_applied(
     assert seen == [("query", ["q"]), ("document", ["a", "q"])]
 
 
+def test_a_prompt_for_texts_that_are_neither_query_nor_document(
+    pipe: Embeddings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "p.csv").write_text("sentence1,sentence2,score\na cat,a dog,1\na dog,a cat,1\na tree,a cat,0\n")
+    seen = []
+    real = pipe.encode
+    monkeypatch.setattr(pipe, "encode", lambda texts, **given: seen.append(given) or real(texts))
+    monkeypatch.setattr(type(pipe.sentence), "unused", ["query", "passage"])
+    for prompt, given in (("query", {"prompt": "query"}), ("", {"prompt_name": None})):
+        evaluate(pipe, similarity.find("sts"), tmp_path / "p.csv", prompt=prompt)
+        assert seen.pop() == given and not seen
+        assert ("none of the model's prompts query, passage; --prompt NAME" in caplog.text) == (not prompt)
+
+
 def test_the_command(minilm_snapshot: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "scores"
     words = [str(minilm_snapshot), "--task", "tatoeba-bitext", "--data", str(DATA / "tatoeba"), *OPTIONS]

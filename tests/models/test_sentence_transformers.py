@@ -161,7 +161,10 @@ def test_encode(tmp_path: Path) -> None:
         expected = by_hand(model, before + TEXTS[0], 2 if before else 0)
         np.testing.assert_allclose(model.encode(TEXTS[0], **given), expected, atol=1e-6)
     assert model.encode([]).shape == (0, WIDTH)
-    for given, name in (({"prompt_name": "passage"}, "passage"), ({"batch_size": 0}, "batch_size")):
+    named = model.encode(TEXTS[0], prompt="query")  # a name of its own, as prompt_name= takes it
+    np.testing.assert_array_equal(named, model.encode(TEXTS[0], prompt_name="query"))
+    bad_prompts = ({"prompt_name": "passage"}, {"prompt": "passage"})  # a bare word is no text to put in front
+    for given, name in (*((given, "passage") for given in bad_prompts), ({"batch_size": 0}, "batch_size")):
         with pytest.raises(UsageError, match=name):
             model.encode(TEXTS, **given)
     for bad in (["a", None], None, b"a", 5, [("a", "b")]):
@@ -236,6 +239,7 @@ def test_an_export_knows_prompts(tmp_path: Path) -> None:
     folder(tmp_path / "m", FORMS["dense"], {**PROMPTS, "similarity_fn_name": "dot"})
     deploy(tmp_path / "m", tmp_path / "out", to="paddle")
     pipe = zoo.pipeline("embeddings", tmp_path / "out")
+    assert "prompt=" not in pipe.deployed.summary  # the default one is put in front
     expected = zoo.load(tmp_path / "m").encode(TEXTS[:2])
     np.testing.assert_allclose(pipe.encode(TEXTS[:2]), expected, atol=1e-5)
     assert pipe.similarity(expected, expected) == pytest.approx(expected @ expected.T, abs=1e-5)
@@ -340,6 +344,9 @@ def test_a_card_knows_prompts_that_the_files_lack(tmp_path: Path, monkeypatch: p
     model = zoo.load("intfloat/multilingual-e5-base")
     assert model.sentence.prompts == known.prompts
     np.testing.assert_array_equal(model.encode_query("d"), model.encode("a b d"))
+    pipe = zoo.pipeline("embeddings", model, engine="eager")
+    assert pipe.deployed.summary.endswith("; prompt=query or passage")
+    np.testing.assert_allclose(pipe("d", prompt="passage"), model.encode("c d"), atol=1e-6)
     model.save(tmp_path / "saved")
     monkeypatch.undo()
     assert zoo.load(tmp_path / "saved").sentence.prompts == known.prompts

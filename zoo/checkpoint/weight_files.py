@@ -17,6 +17,8 @@ WEIGHT_FILES = (
 )
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".pdparams")
 MODULE_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")  # of a module of sentence-transformers
+# FlagEmbedding's Linear layers for a weight and a vector of every token, beside the network's file.
+TOKEN_OUTPUT_FILES = {"sparse": "sparse_linear.pt", "colbert": "colbert_linear.pt"}
 # Under exactly one of these a torch file may have its state dict.
 WRAPPER_KEYS = (
     "model",

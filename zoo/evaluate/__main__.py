@@ -22,7 +22,7 @@ examples:
   zoo evaluate all-MiniLM-L6-v2 --task retrieval --data my-corpus/        corpus, queries, qrels as BEIR has them
   zoo evaluate all-MiniLM-L6-v2 --task sts --data pairs.csv               sentence1, sentence2, score
 Tasks without training compare embeddings; `--task list` names them. They take the prompts "query" and "document"
-of the model where it has them, and the engine that `zoo.pipeline` picks.
+of the model where it has them (sentence pairs: --prompt), and the engine that `zoo.pipeline` picks.
 
 exit codes:
   0    done
@@ -46,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--task", default="", help="a task without training, or another data set of a run's kind")
     made.add_argument("--engine", default="auto", help="without training: what computes, as zoo.pipeline has it")
     made.add_argument("--precision", default="auto", help="without training: fp32, bf16, auto")
+    made.add_argument(
+        "--prompt", default="", metavar="NAME", help="without training: before texts that are no query or document"
+    )
     made.add_argument(
         "--out", default="", metavar="DIR", help="without training: scores.json, .csv and .png go there"
     )
@@ -72,9 +75,9 @@ def _main(given: argparse.Namespace) -> int:
         from zoo.evaluate.untrained import evaluate_command
 
         return evaluate_command(given, similarity.find(given.task), languages)
-    if given.out or (given.engine, given.precision) != ("auto", "auto"):
+    if given.out or given.prompt or (given.engine, given.precision) != ("auto", "auto"):
         raise UsageError(
-            "--out, --engine and --precision are for tasks without training.",
+            "--out, --prompt, --engine and --precision are for tasks without training.",
             "`zoo evaluate --task list` names them.",
         )
     return _finished_run(given, languages)

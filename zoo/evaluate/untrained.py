@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -26,8 +27,11 @@ from zoo.tasks.similarity.sets import DOCUMENT, QUERY, Side
 if TYPE_CHECKING:
     from zoo.inference.pipelines.embeddings import Embeddings
 
+log = logging.getLogger("zoo")
+
 KEPT_VECTORS = 200_000  # texts whose vectors are kept for later languages of a data set
 CHUNK_TEXTS = 1024  # texts between two movements of the progress bar
+Prompt = tuple[str, str | None]  # an option of `Embeddings.encode`, and its value
 PROMPTS = {QUERY: encoder.QUERY_PROMPTS, DOCUMENT: encoder.DOCUMENT_PROMPTS}
 
 
@@ -60,6 +64,7 @@ def evaluate(
     split: str = "",
     languages: Sequence[str] = (),
     on_language: Callable[[str, dict[str, float]], None] | None = None,
+    prompt: str = "",
 ) -> Evaluation:
     """Scores the embeddings of a pipeline.
 
@@ -70,6 +75,8 @@ def evaluate(
         split: the task's own when empty.
         languages: all of the task when empty.
         on_language: is told the scores of each language as they come.
+        prompt: what stands before texts that are neither query nor document: a name of the model's prompts, or a
+            text; the model's default one when empty.
 
     Raises:
         InputError: a file is missing or malformed.
@@ -89,7 +96,7 @@ def evaluate(
     begin = time.perf_counter()
     wanted = task.chosen(source, languages)
     with ExitStack() as stack:
-        texts = _Texts(pipe, stack, task.name)
+        texts = _Texts(pipe, stack, task.name, prompt)
         for number, (language, data) in enumerate(task.read(source, split, languages), 1):
             texts.label = f"{task.name} {language} ({number} of {len(wanted)})" if language else task.name
             rows[language] = data.scores(texts.vectors(data), measure)
@@ -104,9 +111,9 @@ def evaluate(
 class _Texts:
     """Embeds each text once for each prompt, and keeps the vectors for the next language."""
 
-    def __init__(self, pipe: Embeddings, stack: ExitStack, label: str) -> None:
-        self.pipe, self.label, self.count = pipe, label, 0
-        self.kept: dict[tuple[str | None, str], np.ndarray] = {}
+    def __init__(self, pipe: Embeddings, stack: ExitStack, label: str, prompt: str) -> None:
+        self.pipe, self.label, self.count, self.plain = pipe, label, 0, prompt
+        self.kept: dict[tuple[Prompt, str], np.ndarray] = {}
         self.bar = stack.enter_context(terminal.Progress(label, 0, lambda n: f"{n:,} texts"))
 
     def vectors(self, data: SimilarityData) -> dict[str, np.ndarray]:
@@ -122,16 +129,20 @@ class _Texts:
             for name, side in data.sides.items()
         }
 
-    def _prompt(self, side: Side) -> str | None:
-        return self.pipe.sentence.first_of(PROMPTS[side.role]) if side.role else None
+    def _prompt(self, side: Side) -> Prompt:
+        if side.role:
+            return "prompt_name", self.pipe.sentence.first_of(PROMPTS[side.role])
+        if not self.plain and (unused := self.pipe.sentence.unused):
+            log.warning("The texts get none of the model's prompts %s; --prompt NAME takes one.", ", ".join(unused))
+        return ("prompt", self.plain) if self.plain else ("prompt_name", None)
 
-    def _embed(self, texts: list[str], prompt: str | None) -> None:
+    def _embed(self, texts: list[str], prompt: Prompt) -> None:
         self.bar.label = self.label
         self.bar.total += len(texts)
         ordered = sorted(texts, key=len)
         for start in range(0, len(ordered), CHUNK_TEXTS):
             chunk = ordered[start : start + CHUNK_TEXTS]
-            vectors = self.pipe.encode(chunk, prompt_name=prompt)
+            vectors = self.pipe.encode(chunk, **dict([prompt]))
             self.kept.update(((prompt, text), row) for text, row in zip(chunk, vectors, strict=True))
             self.bar.add(len(chunk))
         self.count += len(texts)
@@ -155,11 +166,12 @@ def evaluate_command(given: argparse.Namespace, task: SimilarityTask, languages:
     task.chosen(source, languages)
     with terminal.notes():
         pipe: Any = zoo.pipeline("embeddings", given.model, engine=given.engine, precision=given.precision)
-        found = evaluate(pipe, task, source, given.split, languages)
+        found = evaluate(pipe, task, source, given.split, languages, prompt=given.prompt)
     content = {
         "model": given.model,
         "task": task.name,
         "split": found.split,
+        "prompt": given.prompt,
         "engine": pipe.deployed.summary,
         "metric": task.metric,
         "value": found.value,

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from zoo import env
-from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES, WEIGHT_FILES
+from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES, TOKEN_OUTPUT_FILES, WEIGHT_FILES
 from zoo.errors import HubError
 from zoo.files import clean, git_blob_name, parse_json, quote, read_bytes, read_json, read_object, sha256
 from zoo.hub.names import check_files, leads_out
@@ -94,6 +94,7 @@ def choose(
         weights = [n for n in names if any(fnmatchcase(n, p) for p in only)]
     else:
         weights = [w for w in WEIGHT_FILES if w in names][:1] + _module_weights(names, folders)
+        weights += [name for name in TOKEN_OUTPUT_FILES.values() if weights and name in names]
     if not weights:
         others = ", ".join(map(clean, names[:6])) + (", ..." if len(names) > 6 else "")
         raise NoWeights(

@@ -81,8 +81,8 @@ def deploy(
         _check_task(f"'{name}'", model.task, task)
     choice = choose(model, engine, precision)
     made, choice, how = build(model, choice)
-    summary = f"{name}: {choice} ({how})"
     sentence = getattr(model, "sentence", None)
+    summary = f"{name}: {choice} ({how}){_prompts(sentence)}"
     return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary, sentence)
 
 
@@ -127,9 +127,15 @@ def _exported(
 
     kept = cache.folder_of_export(digests)
     made, chosen = trust.opened(opens, choice, model, kept, lambda: opens("fp32"))
-    summary = f"{name}: {chosen} (exported, opened in {time.perf_counter() - start:.1f} s)"
     sentence = getattr(model, "sentence", None)
+    seconds = time.perf_counter() - start
+    summary = f"{name}: {chosen} (exported, opened in {seconds:.1f} s){_prompts(sentence)}"
     return Deployed(name, head, model.config, model.tokenizer, settings, made, chosen, summary, sentence)
+
+
+def _prompts(sentence: SentenceModel | None) -> str:
+    """Names the prompts that the model's vectors are worse without, where none is put before texts by itself."""
+    return f"; prompt={' or '.join(sentence.unused)}" if sentence and sentence.unused else ""
 
 
 def _check_task(what: str, own: str | None, asked: str) -> None:

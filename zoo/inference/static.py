@@ -38,6 +38,8 @@ HEAD_OUTPUTS = (
     "end_index",
     "end_scores",
     "embeddings",
+    "token_weights",
+    "token_vectors",
 )
 ONNX_LIMIT = 2**31 - 2**20  # bytes; beyond it paddle2onnx 2.1.0 ends the process. Some room for the graph itself
 OPSET = 17  # LayerNorm is one node from there on

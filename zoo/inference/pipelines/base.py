@@ -93,7 +93,7 @@ class Pipeline:
         return self.engine(batch)
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[Any], **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[Any], /, **options: Any
     ) -> Sequence[Any]:
         """The answers to some examples.
 
@@ -212,6 +212,10 @@ class Pipeline:
         files.probe_file(target, replace=overwrite)
         return write_answers(target, self(items_of(source), on_error=on_error, **options), overwrite)
 
+    def window_characters(self, options: Mapping[str, Any]) -> int:
+        """Most characters of the items that are held, with their answers, at once."""
+        return batching.WINDOW_CHARACTERS
+
     @classmethod
     def known(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Gives the options; raises UsageError for one that the pipeline has not."""
@@ -227,7 +231,7 @@ class Pipeline:
     ) -> Iterator[Any]:
         with ExitStack() as stack:
             meter, first = _Meter(type(self).__name__, total, self.shows_progress, stack), 0
-            for window in windows(items):
+            for window in windows(items, self.window_characters(options)):
                 yield from self._window(window, first, on_error, options, meter)
                 first += len(window)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.errors import InputError, UsageError, ZooError
 from zoo.files import user_path
+from zoo.inference.pipelines.hybrid import HybridEmbedding
 from zoo.tasks.base import published
 from zoo.tasks.rows import lines
 
@@ -64,4 +65,6 @@ def plain(value: Any) -> Any:
         return {"error": str(value)}
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
+    if isinstance(value, HybridEmbedding):
+        return {kind: given for kind, given in vars(value).items() if given is not None}
     raise TypeError(f"{type(value).__name__} is no JSON")

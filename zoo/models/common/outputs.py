@@ -27,6 +27,8 @@ class Output:
         end_index: [B, S, E], the E most likely ends of each of these starts.
         end_scores: [B, S, E], their probabilities, given the start.
         embeddings: [B, D], for embedding.
+        token_weights: [B, T], from 0 on, 0 at padding; for embedding, of a model with these two outputs.
+        token_vectors: [B, T, C], each of length 1, 0 at the first token and at padding; likewise.
         encoder_last_hidden_state: [B, S, D], what the decoder of an encoder-decoder attends to.
         loss: scalar; with labels.
     """
@@ -42,5 +44,7 @@ class Output:
     end_index: Tensor = NOT_COMPUTED
     end_scores: Tensor = NOT_COMPUTED
     embeddings: Tensor = NOT_COMPUTED
+    token_weights: Tensor = NOT_COMPUTED
+    token_vectors: Tensor = NOT_COMPUTED
     encoder_last_hidden_state: Tensor = NOT_COMPUTED
     loss: Tensor = NOT_COMPUTED

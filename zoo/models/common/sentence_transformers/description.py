@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES
+from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES, TOKEN_OUTPUT_FILES
 from zoo.errors import NotYetError, UsageError
 from zoo.files import Fields, JsonObject, quote, read_json, read_object
 from zoo.models.common.sentence_transformers import files
@@ -24,6 +24,7 @@ from zoo.models.common.sentence_transformers.files import (
     is_there,
     listed,
 )
+from zoo.models.common.sentence_transformers.weight_parts import has_token_outputs, token_widths
 
 log = logging.getLogger("zoo")
 
@@ -73,6 +74,9 @@ class SentenceModel:
             NotYetError: a module, or a setting of one, that the zoo does not have; names it.
             CheckpointError: a file is damaged or missing.
         """
+        if not is_there(folder / MODULES_FILE):  # FlagEmbedding writes none
+            log.warning("%s has no %s: the vectors are the first token's, of length 1.", folder, MODULES_FILE)
+            return cls.plain("cls", True, token_widths(folder)[1])
         documents: JsonObject = {MODULES_FILE: read_json(folder / MODULES_FILE)}
         if is_there(folder / SETTINGS_FILE):
             documents[SETTINGS_FILE] = read_object(folder / SETTINGS_FILE)
@@ -153,27 +157,37 @@ class SentenceModel:
     def prompt(self, name: str | None = None, text: str | None = None) -> str:
         """Gives what stands before each text: `text`, else the prompt of that name, else the default one.
 
+        Args:
+            name: of the model's prompts.
+            text: one of these names, or what stands before the texts itself, such as "query: ".
+
         Raises:
-            UsageError: there is no prompt of that name.
+            UsageError: there is no prompt of that name; a bare word is taken for one.
         """
         if text is not None:
             if not isinstance(text, str):
                 raise UsageError(f"prompt={quote(text)} is not a text.")
             if name is not None:
                 log.warning("prompt and prompt_name are both given; the prompt is taken.")
-            return text
+            if text not in self.prompts and not text.isidentifier():
+                return text
+            name = text
         if name is None:
             return self.prompts.get(self.default_prompt or "", "")
         if name not in self.prompts:
             known = ", ".join(map(quote, self.prompts)) or "none"
-            raise UsageError(
-                f"There is no prompt {quote(name)}.", f"The model has {known}; prompt= takes any text."
-            )
+            hint = f'The model has {known}; prompt= takes any text, such as "query: ".'
+            raise UsageError(f"There is no prompt {quote(name)}.", hint)
         return self.prompts[name]
 
     def first_of(self, names: Sequence[str]) -> str | None:
         """Gives the first of some names that has a prompt; None for the default."""
         return next((name for name in names if name in self.prompts), None)
+
+    @property
+    def unused(self) -> list[str]:
+        """Gives the names of prompts, where none of them stands before a text that nobody names one for."""
+        return [] if self.default_prompt else [name for name, text in self.prompts.items() if text]
 
     @property
     def skips_prompt(self) -> bool:
@@ -194,13 +208,13 @@ def _pooled(mode: str, width: int) -> JsonObject:
 
 
 def is_sentence_folder(folder: Path) -> bool:
-    """Tells whether a folder's modules make a vector of a text: a SentenceTransformer, no other model.
+    """Tells whether a folder's files make a vector of a text: a SentenceTransformer's modules, or FlagEmbedding's.
 
     Raises:
         CheckpointError: config_sentence_transformers.json is damaged.
     """
     if not is_there(folder / MODULES_FILE):
-        return False
+        return has_token_outputs(folder)
     file = folder / SETTINGS_FILE
     given = Fields(read_object(file) if is_there(file) else {}, quote(str(file), 200))
     kind = given.text("model_type", None)
@@ -211,16 +225,17 @@ def is_sentence_folder(folder: Path) -> bool:
 
 
 def files_of(folder: Path) -> list[str]:
-    """Gives the names, within a folder, of sentence-transformers' own files and the modules' weights.
+    """Gives the names, within a folder, of the files of sentence-transformers and FlagEmbedding, weights included.
 
     Raises:
         CheckpointError, NotYetError: modules.json is damaged, or not what the zoo reads.
     """
     names = [MODULES_FILE, SETTINGS_FILE, *files.TEXT_FILES]
-    if is_sentence_folder(folder):
+    if is_there(folder / MODULES_FILE) and is_sentence_folder(folder):
         for entry in listed(read_json(folder / MODULES_FILE), folder / MODULES_FILE)[1:]:
             weights = [
                 name for name in MODULE_WEIGHT_FILES if entry["path"] and (folder / entry["path"] / name).is_file()
             ]
             names += [f"{entry['path']}/{name}" for name in ("config.json", *weights[:1]) if entry["path"]]
+    names += TOKEN_OUTPUT_FILES.values() if has_token_outputs(folder) else ()
     return [name for name in names if (folder / name).is_file()]

@@ -48,7 +48,8 @@ class SentenceEncoder(TaskModel):
         Args:
             texts: one, or a list.
             prompt_name: of the model's prompts; None for its default one, if it has one.
-            prompt: any text to stand before each of them, instead of one of the model's.
+            prompt: a name of the model's prompts as well ("query"), or any text to stand before each of them
+                ("query: ").
             batch_size: texts that are computed together; the vectors do not depend on it.
             normalize_embeddings: divide by the Euclidean length, after truncation.
             truncate_dim: how many numbers of a vector are kept; None for as many as the model says.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +11,16 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-from zoo.checkpoint import open_checkpoint, widen, write_safetensors
-from zoo.checkpoint.rules import TensorInfo
-from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES
-from zoo.errors import CheckpointError, ConfigError, UsageError
+from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES, TOKEN_OUTPUT_FILES
+from zoo.errors import ConfigError, UsageError
 from zoo.files import quote
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head
 from zoo.models.common.outputs import Output
 from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.models.common.sentence_transformers.files import SENTENCE_EMBEDDING, TOKEN_EMBEDDINGS
-from zoo.models.common.sentence_transformers.layers import MODULE_LAYERS
+from zoo.models.common.sentence_transformers.layers import MODULE_LAYERS, TokenOutputs
+from zoo.models.common.sentence_transformers.weight_parts import read_weights, write_weights
 
 log = logging.getLogger("zoo")
 
@@ -36,6 +36,8 @@ class Embedding(Head):
         layer: whose output is pooled: 1 for the first layer, 0 for the embeddings; None for the last. Sentence
             retrieval without training takes a middle one (Tatoeba: the 19th of VECO, the 7th of InfoXLM base).
         sentence: the modules, prompts and similarity of the folder.
+        colbert: numbers of a token's vector, of a model that has one and a weight for every token as well; None for
+            another. The files of these two layers must be there; see `TokenOutputs`.
 
     Raises:
         UsageError: no such pooling.
@@ -51,6 +53,7 @@ class Embedding(Head):
         normalize: bool | None = None,
         layer: int | None = None,
         sentence: SentenceModel | None = None,
+        colbert: int | None = None,
     ) -> None:
         super().__init__()
         if sentence is None:
@@ -62,6 +65,10 @@ class Embedding(Head):
         self.needs_states = layer is not None
         if layer is not None:
             self.options["layer"] = layer
+        hidden = config.hidden_size
+        self.tokens = TokenOutputs(hidden, colbert, config.std(hidden, hidden)) if colbert else None
+        if colbert:
+            self.options["colbert"] = colbert
 
     @property
     def identity(self) -> object:
@@ -73,7 +80,11 @@ class Embedding(Head):
         known = {TOKEN_EMBEDDINGS: x}
         for step in self.steps:
             known = step(known, mask)
-        return replace(encoded, embeddings=known[SENTENCE_EMBEDDING])  # [B, D]
+        output = replace(encoded, embeddings=known[SENTENCE_EMBEDDING])  # [B, D]
+        if self.tokens is None:
+            return output
+        weights, vectors = self.tokens(encoded.last_hidden_state, mask)
+        return replace(output, token_weights=weights, token_vectors=vectors)  # [B, T], [B, T, C]
 
     def _state(self, states: tuple[Tensor, ...]) -> Tensor:
         """Gives the output of `self.layer`."""
@@ -89,48 +100,41 @@ class Embedding(Head):
         self.sentence.write(folder)
 
     def write(self, folder: Path) -> None:
-        """Writes the weights of each module that has some into its folder, as torch has them."""
-        for module, step in zip(self.sentence.modules, self.steps, strict=True):
-            tensors = step.state_dict().items()
-            arrays = {key: _turned(key, tensor.astype("float32").numpy()) for key, tensor in tensors}
-            if arrays:
-                place = folder / module.path
-                place.mkdir(parents=True, exist_ok=True)
-                infos = [TensorInfo(key, "F32", array.shape) for key, array in arrays.items()]
-                values = (np.ascontiguousarray(array) for array in arrays.values())
-                write_safetensors(place / MODULE_WEIGHT_FILES[0], infos, values, {"format": "pt"})
+        """Writes the weights of each module that has some into its folder, and those of the further outputs."""
+        for file, layer, _ in self._parts(folder, lambda place: place / MODULE_WEIGHT_FILES[0]):
+            tensors = layer.state_dict().items()
+            write_weights(file, {key: tensor.astype("float32").numpy() for key, tensor in tensors})
 
     def read(self, folder: Path) -> dict[str, np.ndarray]:
-        """Reads the weights of the modules from their folders: our name within the head -> array, float32.
+        """Reads what `write` and upstream's libraries write: our name within the head -> array, float32.
 
         Raises:
             CheckpointError: a file is missing or damaged, or holds other tensors than the module has.
         """
         found: dict[str, np.ndarray] = {}
-        for n, (module, step) in enumerate(zip(self.sentence.modules, self.steps, strict=True)):
-            names = set(step.state_dict())
-            if not names:
-                continue
-            place = folder / module.path
-            weights = [place / name for name in MODULE_WEIGHT_FILES]
-            file = next((path for path in weights if path.is_file()), weights[0])
-            with open_checkpoint(file) as checkpoint:
-                if other := sorted(names ^ set(checkpoint.infos)):
-                    what = "lacks" if other[0] in names else "holds, without a place for it,"
-                    raise CheckpointError(f"{quote(str(file), 200)} {what} {quote(other[0])}.", "Get it again.")
-                for key, info in checkpoint.infos.items():
-                    array = np.array(_turned(key, widen(checkpoint.read(key), info.dtype)), np.float32, order="C")
-                    if not np.isfinite(array).all():
-                        raise CheckpointError(
-                            f"{quote(str(file), 200)} holds a number in {quote(key)} that is none."
-                        )
-                    found[f"steps.{n}.{key}"] = array
+        for file, layer, prefix in self._parts(folder, weights_of):
+            names = set(layer.state_dict())
+            found |= {f"{prefix}.{key}": array for key, array in read_weights(file, names).items()}
         return found
 
+    def _parts(self, folder: Path, file_of: Callable[[Path], Path]) -> Iterator[tuple[Path, nn.Layer, str]]:
+        """Gives the layers with weights: the file of each, and what its names in the head begin with.
 
-def _turned(key: str, array: np.ndarray) -> np.ndarray:
-    """Turns a Linear's weight between torch's [outputs, inputs] and paddle's [inputs, outputs]; others stay."""
-    return array.T if key.endswith(".weight") and array.ndim == 2 else array
+        Args:
+            file_of: folder of a module -> its weight file.
+        """
+        for n, (module, step) in enumerate(zip(self.sentence.modules, self.steps, strict=True)):
+            if step.state_dict():
+                yield file_of(folder / module.path), step, f"steps.{n}"
+        if self.tokens is not None:
+            for name, file in TOKEN_OUTPUT_FILES.items():
+                yield folder / file, getattr(self.tokens, name), f"tokens.{name}"
+
+
+def weights_of(place: Path) -> Path:
+    """Gives the weight file in a module's folder."""
+    files = [place / name for name in MODULE_WEIGHT_FILES]
+    return next((file for file in files if file.is_file()), files[0])
 
 
 def check_widths(sentence: SentenceModel, width: int) -> int:

@@ -12,6 +12,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
 
+from zoo.models.common.layers import linear
 from zoo.models.common.sentence_transformers.files import SENTENCE_EMBEDDING, TOKEN_EMBEDDINGS
 
 PROMPT_MARK = 2  # in an attention mask: a token that the network sees and a pooling may leave out
@@ -179,6 +180,29 @@ class Dropout(nn.Layer):
 
     def forward(self, known: Known, mask: Tensor) -> Known:
         return {**known, SENTENCE_EMBEDDING: self.dropout(known[SENTENCE_EMBEDDING])}
+
+
+class TokenOutputs(nn.Layer):
+    """A layer with the two further outputs of BGE M3 (Chen et al. 2024, arXiv 2402.03216), as FlagEmbedding has
+    them: of every token a weight, for sparse retrieval, and a vector, for ColBERT's.
+
+    Args:
+        width: numbers of a state.
+        outputs: numbers of a token's vector.
+        std: of the initial weights.
+    """
+
+    def __init__(self, width: int, outputs: int, std: float) -> None:
+        super().__init__()
+        self.sparse = linear(width, 1, std)
+        self.colbert = linear(width, outputs, std)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Gives weights [B, T] and vectors [B, T, C] of states [B, T, D]; the first token has no vector."""
+        seen = mask != 0
+        weights = F.relu(self.sparse(x)).squeeze(-1) * seen.astype(x.dtype)
+        has_vector = paddle.logical_and(seen, _order(seen) > 1).astype(x.dtype)
+        return weights, F.normalize(self.colbert(x), axis=-1) * has_vector.unsqueeze(-1)
 
 
 MODULE_LAYERS: Mapping[str, Callable[..., nn.Layer]] = {
