@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import claims_tables, common, fault_tables, finetuning_tables, speed_tables, summary_tables
+from benchmarks import claims_tables, common, fault_tables, finetuning_tables, seeds, speed_tables, summary_tables
 from benchmarks.markdown import markdown, printed_by, result
 
 PAGES = (
@@ -170,8 +170,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "loss_parity": finetuning_tables.loss_parity,
     "ner_chain": speed_tables.ner_chain,
     "score_parity": finetuning_tables.score_parity,
+    "seeds": seeds.trials,
+    **{f"seeds-{project}": partial(seeds.steps, project) for project in seeds.PROJECTS},
     "shapes": speed_tables.shapes,
     "speed": speed_tables.speed,
+    "mistakes": fault_tables.mistakes,
     "models": summary_tables.models,
     "parity": parity,
     "stsb": stsb,
