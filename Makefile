@@ -35,7 +35,7 @@ docs: $(VENV)/test  ## the documentation as a site, in build/site
 
 picture: $(VENV)/test  ## docs/demo.png anew, from what the demo prints
 	mkdir -p build
-	FORCE_COLOR=1 COLUMNS=110 $(PY) -m examples.demo > build/demo.txt
+	FORCE_COLOR=1 COLUMNS=80 $(PY) -m examples.demo > build/demo.txt
 	$(PY) -m benchmarks.picture build/demo.txt docs/demo.png
 
 test: lint types unit  ## what every change must pass: lint, types, import rules, unit tests, torch parity, wheel

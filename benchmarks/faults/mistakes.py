@@ -99,7 +99,7 @@ MISTAKES = (
     Mistake(f"{TRAIN} --device gpu", "CUDA_VISIBLE_DEVICES"),
     Mistake(f"{TRAIN} --gpus 2", "paddle.distributed.launch"),
     Mistake(f"{TRAIN} --num_labels 2", "label"),
-    Mistake(f"{TRAIN} --num_workers 4", "not needed"),
+    Mistake(f"{TRAIN} --num_workers 4", "no option"),
     Mistake(f"{TRAIN} --batch_size 0", "1 or more"),
     Mistake(f"{TRAIN} --epochs three", "number"),
     Mistake(f"{TRAIN} --precision fp16", "float16"),
