@@ -21,7 +21,7 @@ PADDLENLP_TESTS := tests/tokenization tests/hub/test_snapshots.py tests/hub/test
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs picture test lint types unit install wheel-clean test-paddlenlp interop proof fuzz bench bench-all faults tables lock clean
+.PHONY: help demo docs picture test lint types unit install wheel-clean test-paddlenlp notebook interop proof fuzz bench bench-all faults tables lock clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
@@ -60,6 +60,9 @@ test-paddlenlp: $(NLP)/ready  ## beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12):
 	$(NLP)/bin/python -m zoo.convert all-MiniLM-L6-v2 --out build/for-paddlenlp
 	$(NLP)/bin/python -m conversion.paddlenlp_check build/for-paddlenlp
 	$(NLP)/bin/python -m conversion.paddlenlp_check
+
+notebook: $(VENV)/test  ## the tutorial notebook from top to bottom, in a kernel of its own
+	$(PY) -m pytest -m slow tests/test_notebook.py
 
 interop: $(INTEROP)/ready  ## folders of sentence-transformers read, saved, converted and converted back, beside the library itself
 	$(INTEROP)/bin/python -m benchmarks.parity.interop

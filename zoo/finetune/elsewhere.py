@@ -52,7 +52,7 @@ OPTIONS: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         ("gpus", "n_gpu", "num_gpus", "devices", "num_processes", "nproc_per_node", "local_rank"),
-        "another start, python -m paddle.distributed.launch; zoo finetune --help shows it",
+        "another start, python -m paddle.distributed.launch: the help shows it",
     ),
     **dict.fromkeys(("num_labels", "num_classes", "labels"), "no option: the labels are those of the data"),
     **dict.fromkeys(
