@@ -21,7 +21,7 @@ PADDLENLP_TESTS := tests/tokenization tests/hub/test_snapshots.py tests/hub/test
 INPUTS := setup.cfg pyproject.toml $(wildcard constraints/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs picture test lint types unit install wheel-clean test-paddlenlp browser interop proof fuzz bench bench-all faults tables lock clean
+.PHONY: help demo docs picture test lint types unit install wheel-clean test-paddlenlp browser notebook interop proof fuzz bench bench-all faults tables lock clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r n t; do printf '  %-16s %s\n' "$$n" "$$t"; done
@@ -35,7 +35,7 @@ docs: $(VENV)/test  ## the documentation as a site, in build/site
 
 picture: $(VENV)/test  ## docs/demo.png anew, from what the demo prints
 	mkdir -p build
-	FORCE_COLOR=1 COLUMNS=110 $(PY) -m examples.demo > build/demo.txt
+	FORCE_COLOR=1 COLUMNS=80 $(PY) -m examples.demo > build/demo.txt
 	$(PY) -m benchmarks.picture build/demo.txt docs/demo.png
 
 test: lint types unit  ## what every change must pass: lint, types, import rules, unit tests, torch parity, wheel
@@ -64,6 +64,9 @@ test-paddlenlp: $(NLP)/ready  ## beside paddlenlp 3.0.0b4 (Python 3.10 to 3.12):
 browser: $(VENV)/test  ## the pages of `zoo ui` in Chromium, which must be installed; gets Playwright (165 MB)
 	$(PIP) playwright -c $(PINS)
 	$(PY) -m pytest tests/ui/test_browser.py
+
+notebook: $(VENV)/test  ## the tutorial notebook from top to bottom, in a kernel of its own
+	$(PY) -m pytest -m slow tests/test_notebook.py
 
 interop: $(INTEROP)/ready  ## folders of sentence-transformers read, saved, converted and converted back, beside the library itself
 	$(INTEROP)/bin/python -m benchmarks.parity.interop

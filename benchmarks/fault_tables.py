@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.markdown import markdown, measured, unmeasured
+from benchmarks.markdown import markdown, measured, printed_by, unmeasured
 
 COMMAND = "python -m benchmarks.faults --save"
+MISTAKES_COMMAND = "python -m benchmarks.faults mistakes --save"
 BEFORE_COMMAND = "python -m benchmarks.faults KIND --tree DIR --label before --share SHARE --save"
 # kind -> what is tried. The order of the table.
 KINDS = {
@@ -41,6 +42,25 @@ def faults() -> str:
     header = ("kind", "what is tried", "right before", "right now", "what else before", "what else now")
     note = f"Printed by `{COMMAND}` and, for before, `{BEFORE_COMMAND}` ({'; '.join(sorted(stamps))}).\n"
     return f"{markdown(header, rows)}\n{note}"
+
+
+def mistakes() -> str:
+    """A row for each mistake of a user: what was typed, what was said, the exit code, and when."""
+    found = measured("faults_mistakes")
+    if found is None:
+        return unmeasured(MISTAKES_COMMAND)
+    rows = [
+        (f"`{_cell(row['typed'])}`", _cell(row["said"]), row["exit"], row["seconds"], row["outcome"])
+        for row in found["rows"]
+    ]
+    counted = Counter(row["outcome"] for row in found["rows"])
+    said = ", ".join(f"{count} {outcome}" for outcome, count in counted.most_common())
+    header = ("typed", "said", "exit code", "seconds", "judged")
+    return f"{len(rows)} mistakes: {said}.\n\n{markdown(header, rows)}{printed_by(found)}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
 def _right(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -15,7 +15,7 @@ author = "the authors of paddle-model-zoo"
 copyright = author
 release = import_module("zoo").__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.notebooks"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 

@@ -15,6 +15,7 @@ import logging
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -121,10 +122,13 @@ class Demo:
         return code
 
     def show(self) -> None:
-        """Prints what was done."""
+        """Prints what was done, and what a user would type for it."""
         print()
-        rows = [(d.step, d.result, f"{d.seconds:.1f}", d.typed) for d in self.done]
-        terminal.table(rows, ("step", "result", "seconds", "typed"), right=(2,))
+        rows = [(d.step, d.result, f"{d.seconds:.1f}") for d in self.done]
+        terminal.table(rows, ("step", "result", "seconds"), right=(2,))
+        print("\nThe same, typed:")
+        for done in self.done:
+            print(f"  {broken(done.typed)}")
         seconds = sum(d.seconds for d in self.done)
         print(f"{seconds:.0f} s in all. Everything is in {self.out}")
 
@@ -244,6 +248,13 @@ def command(*words: object) -> str:
     code = zoo_main(given)
     check(code == 0, f"`{typed}` ended with code {code}")
     return typed
+
+
+def broken(typed: str) -> str:
+    """Returns what was typed in lines that a terminal of 80 columns has room for."""
+    if not typed.startswith("zoo "):
+        return typed
+    return " \\\n    ".join(textwrap.wrap(typed, 74, break_long_words=False, break_on_hyphens=False))
 
 
 def check(holds: bool, otherwise: str) -> None:

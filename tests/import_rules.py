@@ -69,7 +69,7 @@ TABLE = (
     # `env` starts paddle's threads, `terminal` draws on a terminal; both import late.
     Row("zoo/env.py", packages="paddle", parts="zoo.signals"),
     Row("zoo/terminal.py", packages="rich", parts="zoo.errors zoo.files zoo.signals"),
-    Row("zoo/arguments.py", parts="zoo.errors zoo.files zoo.terminal"),
+    Row("zoo/arguments.py", parts="zoo.familiar zoo.errors zoo.files zoo.terminal"),
     Row("zoo/batching.py", packages="numpy"),
     # Vectors in, rows out; knows no network. The index is an extra behind one file.
     Row("zoo/search/__init__.py", parts="zoo.lazy zoo.search"),

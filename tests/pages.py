@@ -6,6 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
+from docs.notebooks import as_markdown
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"(<!-- ([^\n]+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
@@ -15,6 +17,7 @@ LOOK_UP = ("list", "info", "doctor")  # verbs of `python -m zoo` itself
 def blocks(page: str, language: str) -> list[tuple[str, str]]:
     """Code of a page, each with the remark in front of it ("needs the Hub", "not run: ...")."""
     text = (ROOT / page).read_text(encoding="utf-8")
+    text = as_markdown(text) if page.endswith(".ipynb") else text
     return [(remark, code) for _, remark, kind, code in BLOCK.findall(text) if kind == language]
 
 
@@ -36,4 +39,5 @@ def as_module(words: list[str]) -> list[str]:
 
 def pages() -> list[str]:
     """Every page of the site, as a path below the checkout."""
-    return sorted(page.relative_to(ROOT).as_posix() for page in DOCS.rglob("*.md"))
+    found = (page for ending in ("md", "ipynb") for page in DOCS.rglob(f"*.{ending}"))
+    return sorted(page.relative_to(ROOT).as_posix() for page in found if ".ipynb_checkpoints" not in page.parts)

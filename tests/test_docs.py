@@ -20,10 +20,11 @@ from zoo.outline import TASKS
 from zoo.tasks.user_files import COLUMN_NAMES
 
 SHARED = {"models.md", "api.md", "contributing.md"}  # one page for both languages, as are the results
-RUN_ELSEWHERE = (
-    "docs/pipelines.md",
-    "docs/ner.md",
-)  # tests/inference/test_documentation.py, tests/test_ner_chain.py
+RUN_ELSEWHERE = {
+    "docs/pipelines.md": "tests/inference/test_documentation.py",
+    "docs/ner.md": "tests/test_ner_chain.py",
+    "docs/tutorials/notebook.ipynb": "tests/test_notebook.py",
+}
 ENGLISH = [page for page in pages() if not page.startswith("docs/zh/")]
 SNIPPETS = [
     (page, number)

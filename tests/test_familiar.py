@@ -71,3 +71,29 @@ def test_options_of_finetune() -> None:
 def test_commands(typed: str, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([typed]) == 2
     assert f"Here it is `zoo {verb}`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("help", "zoo --help"),
+        ("download all-MiniLM-L6-v2", "zoo convert NAME"),
+        ("--task sst2", "zoo VERB --task"),
+        ("predict runs/a --input new.csv", "Here it is --data"),
+        ("convert a --output-dir b", "Here it is --out"),
+        ("export a --format onnx --out b", "Here it is --to"),
+        ("export a --quantize --out b", "--precision int8 --guard"),
+        ("bench a --batch_size=8", "Here it is --batch"),
+        ("finetune --optimizer adamw", "AdamW"),
+        ("finetune --gpus 2", "paddle.distributed.launch"),
+        ("finetune --num_labels 2", "the labels are those of the data"),
+    ],
+)
+def test_commands_and_options(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_hint_names_an_option_that_the_command_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "all-MiniLM-L6-v2", "--quantize"]) == 2
+    assert "int8" not in capsys.readouterr().err

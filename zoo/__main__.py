@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from zoo import __version__, arguments, familiar, terminal
 from zoo.errors import UsageError, did_you_mean
-from zoo.files import quote
+from zoo.files import clean, quote
 
 
 class Verb(NamedTuple):
@@ -102,6 +102,10 @@ def _without_a_verb(words: list[str]) -> int:
     if not words:
         made.print_help(sys.stderr)
         return 2
+    flag = words[0].partition("=")[0].lstrip("-")
+    if flag not in ("h", "help", "version") and not did_you_mean(flag, ("help", "version")):
+        what = f"{quote(words[0])} stands where the command goes."
+        raise UsageError(what, f"`zoo VERB {clean(words[0])} ...`; VERB is one of {', '.join(VERBS)}.")
     made.parse_args(arguments.spelled(words, made))
     raise UsageError("There is no command.", f"One of {', '.join(VERBS)}; see `zoo --help`.")
 

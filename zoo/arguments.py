@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from zoo import terminal
+from zoo import familiar, terminal
 from zoo.errors import UsageError, did_you_mean
 from zoo.files import clean
 
@@ -73,7 +73,7 @@ def spelled(
         if not flag.startswith("--"):
             continue
         if _key(flag) not in known:
-            here = (elsewhere or {}).get(_key(flag))
+            here = (elsewhere or {}).get(_key(flag)) or familiar.option(_key(flag), known)
             hint = f"Here it is {here}." if here else did_you_mean(_key(flag), known)
             raise UsageError(f"There is no option {clean(flag)}.", hint or f"{made.prog} --help shows all.")
         found[n] = known[_key(flag)] + sign + value

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 # Name of a task elsewhere, in lower case with dashes -> the head, which is also a kind of task for own files.
 HEADS: Mapping[str, str] = {
-    **dict.fromkeys(("text-classification", "sequence-classification", "sentiment-analysis"), "classification"),
+    **dict.fromkeys(
+        ("text-classification", "sequence-classification", "sentiment-analysis", "sentiment"), "classification"
+    ),
     **dict.fromkeys(("token-classification", "ner", "named-entity-recognition", "pos", "pos-tagging"), "tagging"),
     **dict.fromkeys(("question-answering", "extractive-qa", "reading-comprehension"), "qa"),
     **dict.fromkeys(("masked-lm", "fill-mask", "mask"), "mlm"),
@@ -24,10 +26,27 @@ VERBS: Mapping[str, str] = {
     **dict.fromkeys(("benchmark", "profile"), "bench"),
     **dict.fromkeys(("quantize", "quantise", "compile", "deploy"), "export"),
     **dict.fromkeys(("server", "host", "api"), "serve"),
-    **dict.fromkeys(("models", "ls", "search"), "list"),
+    **dict.fromkeys(("models", "ls"), "list"),
     **dict.fromkeys(("show", "describe"), "info"),
     **dict.fromkeys(("env", "check"), "doctor"),
     **dict.fromkeys(("mine-hard-negatives", "mine_hard_negatives", "negatives"), "mine"),
+    **dict.fromkeys(("download", "fetch", "pull"), "convert NAME --out FOLDER"),
+    "help": "--help",
+    "version": "--version",
+}
+
+# Option of other commands -> what to type here, for the commands that have the option it begins with.
+OPTIONS: Mapping[str, str] = {
+    **dict.fromkeys(("output", "output_dir", "output_file", "out_dir", "save_dir", "dest"), "--out"),
+    **dict.fromkeys(("input", "input_file", "file", "input_path", "dataset", "data_dir", "test_file"), "--data"),
+    **dict.fromkeys(("texts", "text_file"), "--data FILE, where each line of a .txt is a text"),
+    **dict.fromkeys(("format", "target", "backend"), "--to"),
+    **dict.fromkeys(("quantize", "quantise", "int8", "quantization"), "--precision int8 --guard DATA"),
+    **dict.fromkeys(("dtype", "torch_dtype", "fp16", "bf16"), "--precision"),
+    **dict.fromkeys(("batch_size", "batch_sizes"), "--batch"),
+    **dict.fromkeys(("max_length", "seq_length", "sequence_length"), "--length"),
+    **dict.fromkeys(("force", "overwrite_output_dir"), "--overwrite"),
+    **dict.fromkeys(("num_workers", "workers", "num_proc"), "--jobs"),
 }
 
 # Argument elsewhere -> what to type here.
@@ -62,6 +81,17 @@ def dtype_hint(name: object) -> str:
     key = str(name).rpartition(".")[2].lower()
     here = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16"}.get(key, key)
     return f"Here it is dtype='{here}'." if here in ("float32", "float16", "bfloat16") else ""
+
+
+def option(name: str, known: Container[str]) -> str:
+    """Gives what to type for an option that others call so; "" where a command has nothing like it.
+
+    Args:
+        name: with underscores and without dashes.
+        known: names of the command's own options, in the same form.
+    """
+    here = OPTIONS.get(name, "")
+    return here if here.lstrip("-").partition(" ")[0].rstrip(",") in known else ""
 
 
 def hint(argument: str) -> str:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,13 @@ MISTAKES = (
     Mistake("fine-tune --task sst2", "finetune"),
     Mistake("", "usage: zoo"),
     Mistake("train --task sst2", "finetune"),
+    Mistake("help", "--help"),
+    Mistake("version", "--version"),
+    Mistake("download all-MiniLM-L6-v2", "convert"),
+    Mistake("quantize {run}", "zoo export"),
+    Mistake("--task sst2", "zoo VERB"),
+    Mistake("info xlm-roberta-bas", "xlm-roberta-base"),
+    Mistake("list nothing-such", "nothing-such"),
     Mistake("finetune", "--task"),
     Mistake("finetune --task sst2 --modle x", "--model"),
     Mistake(f"{TRAIN} --learning_rate 1e-4", "--lr"),
@@ -84,7 +92,32 @@ MISTAKES = (
     Mistake(f"{TRAIN} --network heads=qa", "head"),
     Mistake(f"{TRAIN} --generate num_beams", "NAME=VALUE"),
     Mistake(f"{TRAIN} --loss focal", "focal"),
+    Mistake(f"{TRAIN} --learning-rate=1e-4", "--lr"),
+    Mistake(f"{TRAIN} --max_seq_length 128", "--max_length"),
+    Mistake(f"{TRAIN} --do_train", "every run trains"),
+    Mistake(f"{TRAIN} --optimizer adamw", "--adam"),
+    Mistake(f"{TRAIN} --device gpu", "CUDA_VISIBLE_DEVICES"),
+    Mistake(f"{TRAIN} --gpus 2", "paddle.distributed.launch"),
+    Mistake(f"{TRAIN} --num_labels 2", "label"),
+    Mistake(f"{TRAIN} --num_workers 4", "no option"),
+    Mistake(f"{TRAIN} --batch_size 0", "1 or more"),
+    Mistake(f"{TRAIN} --epochs three", "number"),
+    Mistake(f"{TRAIN} --precision fp16", "float16"),
+    Mistake(f"{TRAIN} --technique lora", "--lora"),
+    Mistake(f"{TRAIN} --technique feature_extraction", "feature-extraction"),
+    Mistake(f"{TRAIN} --lora r=8", "rank"),
+    Mistake(f"{TRAIN} --loss cross-entropy", "smart"),
+    Mistake(f"{TRAIN} --languages xx", "language"),
+    Mistake(f"{TRAIN} --max_length 100000", "64"),
+    Mistake(f"{TRAIN} --recipe nothing-such", "recipe"),
+    Mistake(f"{TRAIN} --seeds 0", "1 or more"),
+    Mistake(f"{TRAIN} extra", "extra"),
     # tasks and models
+    Mistake("finetune --task SST-2 --model {model} --data {data}", "sst2"),
+    Mistake("finetune --task sentiment --model {model} --data {data}", "classification"),
+    Mistake("finetune --model {model} --data {data}", "--task"),
+    Mistake("finetune --task classification --model {data} --data {data}", "config.json"),
+    Mistake("finetune --task classification --model {empty} --data {data}", "config.json"),
     Mistake("finetune --task sts2 --model {model}", "sst2"),
     Mistake("finetune --task ner --model {model} --data {data}", "tagging"),
     Mistake("finetune --task text-classification --model {model} --data {data}", "classification"),
@@ -122,6 +155,32 @@ MISTAKES = (
     Mistake("convert {model} --to pytorch --out {out}", "torch"),
     Mistake("export {run} --to onxx --out {out}", "onnx"),
     Mistake("export {run} --precision int8 --to openvino --out {out}", "--guard"),
+    Mistake("evaluate", "RUN"),
+    Mistake("evaluate nowhere", "nowhere"),
+    Mistake("evaluate {run} --metrics f1", "--help"),
+    Mistake("evaluate {run} --data nowhere.csv", "nowhere.csv"),
+    Mistake("predict nowhere text", "nowhere"),
+    Mistake("predict {run} --input {data}/test.tsv", "--data"),
+    Mistake("predict {run} --file {data}/test.tsv", "--data"),
+    Mistake("predict {run} --data {data}/test.tsv --out {out}/answers.xlsx", ".csv"),
+    Mistake("compare {run}", "two"),
+    Mistake("compare {run} {data}", "run.json"),
+    Mistake("convert nowhere --out {out}", "nowhere"),
+    Mistake("convert {upstream}", "--out"),
+    Mistake("convert {upstream} --output {out}", "--out"),
+    Mistake("convert {upstream} --to onnx --out {out}", "zoo export"),
+    Mistake("convert {data} --out {out}", "config.json"),
+    Mistake("export {run}", "--out"),
+    Mistake("export {run} --format onnx --out {out}", "--to"),
+    Mistake("export {run} --to tensorrt --out {out}", "openvino"),
+    Mistake("export {run} --quantize --out {out}", "--precision int8"),
+    Mistake("export {run} --precision int4 --out {out}", "int8"),
+    Mistake("export {run} --precision fp16 --out {out}", "bf16"),
+    Mistake("export {data} --out {out}", "config.json"),
+    Mistake("bench {run} --engine tensorrt", "openvino"),
+    Mistake("bench {run} --batch_size 8", "--batch"),
+    Mistake("bench {run} --batch 0", "1 or more"),
+    Mistake("map {run} {data}/test.tsv", "--"),
     # Python
     Mistake("zoo.load('{model}', task='ner')", "tagging"),
     Mistake("zoo.load('{model}', task='text-classification')", "classification"),
@@ -136,6 +195,20 @@ MISTAKES = (
     Mistake("zoo.pipeline('classification', '{run}', engine='torch')", "openvino"),
     Mistake("zoo.pipeline('classification', '{run}', engine='eager')('a', stream=True)", "stream", reads=True),
     Mistake("zoo.pipeline('classification', '{run}', max_new_tokens=5)", "max_new_tokens"),
+    Mistake("zoo.load('')", "name"),
+    Mistake("zoo.load('{data}')", "config.json"),
+    Mistake("zoo.load('{model}', device='cuda')", "gpu"),
+    Mistake("zoo.load('{model}', task='classification', labels=0)", "labels"),
+    Mistake("zoo.load('{model}', cache_dir='x')", "ZOO_HOME"),
+    Mistake("zoo.pipeline('classification', '{run}', precision='fp16')", "bf16"),
+    Mistake("zoo.pipeline('ner', '{run}')", "tagging"),
+    Mistake("zoo.pipeline('summarization', '{run}')", "text2text"),
+    Mistake("zoo.pipeline('classification', '{run}', engine='eager')(5)", "text", reads=True),
+    Mistake("zoo.pipeline('classification', '{run}', engine='eager')(None)", "text", reads=True),
+    Mistake("zoo.pipeline('classification', '{run}', engine='eager')('a', top_k=-1)", "top_k", reads=True),
+    Mistake("zoo.pipeline('classification', '{run}', return_all_scores=True)", "top_k=None"),
+    Mistake("import zoo.finetune; zoo.finetune.finetune(task='classification', model='{model}', train=[])", "row"),
+    Mistake("import zoo.finetune; zoo.finetune.finetune(task='qa', model='{model}', train=['a'])", "dict"),
     Mistake("import zoo.finetune; zoo.finetune.finetune(task='classification', learning_rate=1e-4)", "lr"),
     Mistake("import zoo.finetune; zoo.finetune.finetune(task='qa', model='{model}', train='a.csv')", "train_file"),
 )  # fmt: skip
@@ -158,33 +231,37 @@ def files(folder: Path) -> Path:
     return folder
 
 
-def rows(subjects: Subjects, label: str) -> Iterator[dict[str, object]]:
+def rows(subjects: Subjects, label: str, at_once: int = 2) -> Iterator[dict[str, object]]:
     """Makes every mistake; gives a row for each: what was typed and said, exit code, seconds, and the outcome."""
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as work, ThreadPoolExecutor(at_once) as pool:
         given = files(Path(work) / "files")
-        for mistake in MISTAKES:
-            place = fresh(Path(work) / "place")
-            names = {"model": subjects.model, "data": subjects.data, "run": subjects.run, "out": place / "out"}
-            typed = mistake.typed.format(files=given, empty=given / "empty", upstream=subjects.upstream, **names)
-            words = [typed] if mistake.is_python else ["zoo", *typed.split()]
-            command = [sys.executable, "-c", RUNNER, *words]
-            began = time.monotonic()
-            variables = environment(subjects.tree, place / "home") | {"PYTHONWARNINGS": "ignore"}
-            ended = end(start(command, variables, place))
-            seconds = time.monotonic() - began
-            worked = MARK in ended.output
-            if ended.traced():
-                outcome = "traceback"
-            elif ended.code not in (1, 2):
-                outcome = "wrong exit"
-            elif worked and not mistake.reads:
-                outcome = "late"
-            else:
-                outcome = "right" if mistake.helps in ended.output else "no help"
-            said = " ".join(ended.output.replace(MARK, "").split())
-            for path in (given, subjects.model, subjects.data, subjects.run, place):
-                said = said.replace(str(path), path.name)
-            yield {
-                "typed": mistake.typed, "said": said[:300], "exit": ended.code, "seconds": round(seconds, 1),
-                "weights": "read" if worked else "", "outcome": outcome, "tree": label,
-            }  # fmt: skip
+        places = (fresh(Path(work) / f"place-{number}") for number in range(len(MISTAKES)))
+        for made in [pool.submit(_made, m, p, given, subjects) for m, p in zip(MISTAKES, places, strict=True)]:
+            yield made.result() | {"tree": label}
+
+
+def _made(mistake: Mistake, place: Path, given: Path, subjects: Subjects) -> dict[str, object]:
+    """Makes one mistake in an empty folder and judges the answer."""
+    names = {"model": subjects.model, "data": subjects.data, "run": subjects.run, "out": place / "out"}
+    typed = mistake.typed.format(files=given, empty=given / "empty", upstream=subjects.upstream, **names)
+    words = [typed] if mistake.is_python else ["zoo", *typed.split()]
+    variables = environment(subjects.tree, place / "home") | {"PYTHONWARNINGS": "ignore"}
+    began = time.monotonic()
+    ended = end(start([sys.executable, "-c", RUNNER, *words], variables, place))
+    seconds = time.monotonic() - began
+    worked = MARK in ended.output
+    if ended.traced():
+        outcome = "traceback"
+    elif ended.code not in (1, 2):
+        outcome = "wrong exit"
+    elif worked and not mistake.reads:
+        outcome = "late"
+    else:
+        outcome = "right" if mistake.helps in ended.output else "no help"
+    said = " ".join(ended.output.replace(MARK, "").split())
+    for path in (given, subjects.model, subjects.data, subjects.run, subjects.upstream, place):
+        said = said.replace(str(path), "place" if path == place else path.name)
+    return {
+        "typed": mistake.typed, "said": said[:300], "exit": ended.code, "seconds": round(seconds, 1),
+        "weights": "read" if worked else "", "outcome": outcome,
+    }  # fmt: skip

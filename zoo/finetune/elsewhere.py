@@ -49,6 +49,19 @@ OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("summary_column", "question_column_name", "answer_column_name"), "--columns"),
     **dict.fromkeys(("language", "train_language", "source_lang", "target_lang"), "--languages"),
     **dict.fromkeys(("eval_steps", "save_steps", "eval_strategy", "evaluation_strategy"), "--eval_every"),
+    **dict.fromkeys(("optim", "optimizer"), "no option: it is AdamW, and --adam B1,B2,EPSILON are its settings"),
+    **dict.fromkeys(
+        ("device", "gpu", "use_gpu", "use_cuda", "no_cuda", "use_cpu"),
+        "no option: a GPU is used where there is one, unless CUDA_VISIBLE_DEVICES= hides it",
+    ),
+    **dict.fromkeys(
+        ("gpus", "n_gpu", "num_gpus", "devices", "num_processes", "nproc_per_node", "local_rank"),
+        "another start, python -m paddle.distributed.launch: the help shows it",
+    ),
+    **dict.fromkeys(("num_labels", "num_classes", "labels"), "no option: the labels are those of the data"),
+    **dict.fromkeys(
+        ("num_workers", "dataloader_num_workers", "preprocessing_num_workers"), "no option: not needed"
+    ),
     "metric_for_best_model": "--best",
     "early_stopping_patience": "--patience",
     "report_to": "--trackers",
