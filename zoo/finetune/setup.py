@@ -171,6 +171,7 @@ def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int, proc
     batch_size = config.batch_size * processes
     updates = config.max_steps or updates_of(rows, batch_size, config.accumulate, config.epochs)
     of_epoch = updates_of(rows, batch_size, config.accumulate, 1.0)
+    usual = 0 if config.eval_every else min(-(-updates // CHECKPOINTS_PER_RUN), of_epoch)
     warmup = config.warmup if config.warmup >= 1 else config.warmup * updates
     return LoopSettings(
         updates=updates,
@@ -186,7 +187,8 @@ def loop_settings(config: FinetuneConfig, task: Task, rows: int, seed: int, proc
         shares=processes,
         seed=seed,
         eval_every=config.eval_every,
-        save_every=0 if config.eval_every else min(-(-updates // CHECKPOINTS_PER_RUN), of_epoch),
+        save_every=config.save_every or usual,
+        keep=config.keep_checkpoints,
         best=best_of(config, task),
         patience=config.patience,
     )
