@@ -173,16 +173,22 @@ TABLE = (
         parts="zoo.errors zoo.files zoo.metrics zoo.tokenization zoo.tasks",
     ),
     # The flags, and what they are checked with: no paddle, so that `--help` and `--show` stay instant.
-    Row("zoo/finetune/config.py", packages="jsonargparse", parts="zoo.errors zoo.files zoo.finetune.elsewhere"),
+    Row("zoo/finetune/config.py", parts="zoo.errors"),
+    Row(
+        "zoo/finetune/flags.py",
+        packages="jsonargparse",
+        parts="zoo.errors zoo.files zoo.finetune.config zoo.finetune.elsewhere",
+    ),
     Row(
         "zoo/finetune/recipes.py",
         packages="tomli",
-        parts="zoo.familiar zoo.errors zoo.files zoo.published zoo.registry zoo.tasks zoo.finetune.config",
+        parts="zoo.familiar zoo.errors zoo.files zoo.published zoo.registry zoo.tasks zoo.finetune.config"
+        " zoo.finetune.flags",
     ),
     Row(
         "zoo/finetune/trackers.py",
         packages="aim mlflow tensorboardX visualdl",
-        parts="zoo.errors zoo.files zoo.signals zoo.finetune.config",
+        parts="zoo.errors zoo.files zoo.signals zoo.finetune.tracker_stores",
     ),
     Row("zoo/evaluate/__init__.py"),
     Row(

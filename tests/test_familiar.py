@@ -13,6 +13,7 @@ from zoo.errors import UsageError
 from zoo.finetune import finetune
 from zoo.finetune.recipes import settle
 from zoo.inference import deployed
+from zoo.inference.pipelines import kind_of
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,17 @@ def test_pipeline(task: str, given: dict[str, Any], said: str, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     ("task", "kind"),
+    [
+        ("ner", "ner"), ("text-classification", "classification"), ("summarization", "text2text"),
+        ("sentence-similarity", "embeddings"), ("named-entity-recognition", "ner"),
+    ],
+)  # fmt: skip
+def test_names_of_pipelines(task: str, kind: str) -> None:
+    assert kind_of(task)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"),
     [("ner", "tagging"), ("text-classification", "classification"), ("question-answering", "qa")],
 )  # fmt: skip
 def test_kinds_of_task(task: str, kind: str) -> None:
@@ -65,6 +77,21 @@ def test_kinds_of_task(task: str, kind: str) -> None:
 def test_options_of_finetune() -> None:
     with pytest.raises(UsageError, match="Here it is lr"):
         finetune(task="sst2", learning_rate=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("--learning_rate", "Here it is --lr."),
+        ("--learning-rate", "Here it is --lr."),
+        ("--save_steps", "Here it is --save_every, in updates."),
+        ("--save_total_limit", "Here it is --keep_checkpoints."),
+        ("--logging_steps", "Here it is no option: every update"),
+    ],
+)
+def test_flags_of_finetune(typed: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["finetune", "--task", "sst2", typed, "1e-4"]) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("typed", "verb"), [("train", "finetune"), ("eval", "evaluate"), ("infer", "predict")])

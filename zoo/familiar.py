@@ -59,7 +59,7 @@ ARGUMENTS: Mapping[str, str] = {
     **dict.fromkeys(("trust_remote_code",), "not needed: no code of a repository is ever run"),
     **dict.fromkeys(("use_safetensors", "from_tf", "from_flax", "low_cpu_mem_usage"), "not needed"),
     **dict.fromkeys(("max_new_tokens", "max_target_length"), "max_length=, tokens of the answer in all"),
-    **dict.fromkeys(("do_sample", "temperature", "top_p"), "not there: text is searched by beams, num_beams="),
+    **dict.fromkeys(("do_sample", "temperature", "top_p", "num_beams"), "an option where text is generated"),
     **dict.fromkeys(("stream", "streamer", "stream_output"), "not needed: an iterator gets an iterator"),
     **dict.fromkeys(("return_all_scores",), "top_k=None"),
     **dict.fromkeys(("aggregation_strategy", "grouped_entities"), "not needed: tags are put together"),

@@ -71,6 +71,24 @@ def test_other_tasks_and_data_stand_apart(tmp_path: Path, capsys: pytest.Capture
     assert said.count("accuracy on dev") == 3 and said.count("resamples of 2 shared rows") == 1
 
 
+def test_runs_of_one_kind_are_pooled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --pool the runs that differ in their seed alone are one side, with all their answers."""
+    a = [run(tmp_path / f"a-{n}", [True] * (50 + n) + [False] * (50 - n), seed=n, trackers="") for n in (1, 3)]
+    b = [run(tmp_path / f"b-{n}", [True] * (80 + n) + [False] * (20 - n), seed=n, lr=3e-5) for n in (1, 3)]
+    page = tmp_path / "page.html"
+    words = [str(folder) for folder in (*a, *b)]
+    assert main([*words, "--pool", "--json", "--out", str(page)]) == 0
+    ((group),) = json.loads(capsys.readouterr().out)
+    one, other = group["runs"]
+    assert (one["run"], one["score"], one["seeds"]) == ("a-1 + a-3", 52.0, 2)
+    assert one["scores"] == {"all": {"accuracy": 52.0}} and one["deviation"] == pytest.approx(2**0.5)
+    assert other["difference"] == 30.0 and other["test"]["seeds"] == [2, 2] and other["test"]["rows"] == 100
+    text = page.read_text("utf-8")
+    assert "2 and 2 seeds, drawn too" in text and "a-1 + a-3 a-3" in text
+    assert main(words) == 0 and "a-3" in capsys.readouterr().out
+    assert main([*words, "--pool"]) == 0 and "2 and 2 seeds, drawn too" in capsys.readouterr().out
+
+
 def test_without_kept_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run of an earlier version is compared, and not tested."""
     a, b = run(tmp_path / "x/run", [True, False]), run(tmp_path / "y/run", [True, True])

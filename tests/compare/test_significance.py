@@ -21,7 +21,7 @@ def rows(right: list[bool], language: str = "", start: int = 0) -> list[Kept]:
 def found(
     a: list[Kept], b: list[Kept], metric: str = "accuracy", labels: tuple[str, ...] = ("a", "b")
 ) -> Significance:
-    result = significance(a, b, metric, labels)
+    result = significance([a], [b], metric, labels)
     assert isinstance(result, Significance), result
     return result
 
@@ -63,8 +63,31 @@ def test_languages_count_alike() -> None:
 def test_rows_that_are_not_in_both_are_left_out() -> None:
     result = found(rows([True] * 20), rows([False] * 20, start=5))
     assert (result.rows, result.missing) == (15, 10)
-    assert "no rows in common" in str(significance(rows([True] * 5), rows([True] * 5, start=9), "accuracy", ()))
-    assert "no answers were kept" in str(significance([], rows([True]), "accuracy", ()))
+    assert "no rows in common" in str(significance([rows([True] * 5)], [rows([True] * 5, start=9)], "accuracy", ()))
+    assert "no answers were kept" in str(significance([[]], [rows([True])], "accuracy", ()))
+
+
+def test_seeds_are_drawn_too() -> None:
+    """Rows that are all alike leave the spread of the seeds: the deviation of their mean, s / sqrt(n)."""
+
+    def side(values: list[float]) -> list[list[Kept]]:
+        return [
+            [Kept("dev", str(n), "", "a", "a", True, values={"accuracy": value}) for n in range(4)]
+            for value in values
+        ]
+
+    result = significance(side([48, 49, 50, 51, 52]), side([53, 54, 55, 56, 57]), "accuracy", ())
+    assert isinstance(result, Significance) and result.seeds == (5, 5)
+    deviation = np.sqrt(2 * 2.5 / 5)
+    assert result.difference == pytest.approx(5) and result.verdict == "better"
+    assert (result.low, result.high) == pytest.approx((5 - 1.96 * deviation, 5 + 1.96 * deviation), abs=0.25)
+    one = significance(side([50, 60]), side([56]), "accuracy", ())
+    assert isinstance(one, Significance) and one.verdict == "can be chance"
+
+
+def test_rows_that_one_seed_lacks_are_left_out() -> None:
+    result = significance([rows([True] * 9), rows([True] * 7)], [rows([False] * 8)], "accuracy", ())
+    assert isinstance(result, Significance) and (result.rows, result.missing) == (7, 2)
 
 
 def test_ids_that_come_twice() -> None:

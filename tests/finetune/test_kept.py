@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from zoo.errors import UsageError
 from zoo.finetune import errors_shown, kept
+from zoo.finetune.baseline import Baseline, baseline
 from zoo.finetune.evaluation import Judgement, Split
 from zoo.finetune.kept import Kept
 from zoo.tasks import Scores, find
@@ -134,7 +136,25 @@ def test_which_errors_are_shown() -> None:
     assert not {row.id for row in others} & {row.id for row in worst}
 
 
-def test_majority() -> None:
+def test_baseline_of_classes() -> None:
     found = answered(("positive", "negative"), ("positive", "positive"), ("negative", "negative"))
-    assert errors_shown.majority(find("sst2"), found, "accuracy") == ("positive", pytest.approx(200 / 3))
-    assert errors_shown.majority(find("stsb"), [], "pearson") is None
+    assert baseline(find("sst2"), found, "accuracy") == Baseline("positive", pytest.approx(200 / 3))
+    assert baseline(find("sst2"), [], "accuracy") is None
+    spread = [replace(row, language="en" if n else "de") for n, row in enumerate(found)]
+    assert baseline(find("xnli"), spread, "accuracy") == Baseline("positive", 75.0), "each language once"
+
+
+def test_baseline_of_numbers() -> None:
+    numbers = [Kept("dev", str(n), "", float(n), float(n) + 1, False) for n in (1, 2, 3)]
+    found = baseline(find("stsb"), numbers, "pearson")
+    assert found and (found.answer, found.value) == ("2.000", 0.0)
+    assert "it is 0.816 off, this run 1.000" in found.more
+
+
+def test_baseline_of_questions() -> None:
+    """No answer where that is most frequent, as in SQuAD 2; else the most frequent answer, by the task's rules."""
+    gold = (["Rome"], ["the Rome", "Rome"], [], [], [])
+    questions = [Kept("dev", str(n), "", texts, "", False) for n, texts in enumerate(gold)]
+    assert baseline(find("squad2"), questions, "f1") == Baseline("no answer", 60.0)
+    found = baseline(find("squad"), [*questions[:2], replace(questions[0], gold=["Rome Italy"])], "f1")
+    assert found == Baseline("Rome", pytest.approx(100 * (1 + 1 + 2 / 3) / 3))

@@ -16,7 +16,7 @@ from tests.finetune.small import SomeRows, bytes_of
 from tests.tiny_models import batch, learner, tiny
 from zoo.errors import UsageError
 from zoo.finetune import lora
-from zoo.finetune.config import checked
+from zoo.finetune.flags import checked
 from zoo.finetune.freezing import FrozenLayerNorm
 from zoo.finetune.loop import train
 from zoo.finetune.loop_settings import LoopSettings

@@ -13,7 +13,7 @@ import pytest
 from tests.places import DATA
 from tests.texts import write_bucc
 from zoo import tasks
-from zoo.finetune import recipes
+from zoo.finetune import recipes, trackers
 
 Command = Callable[..., tuple[int, str, str]]
 QUICK = ("--max-steps", "1", "--batch-size", "4", "--max-length", "16", "--eval-every", "9")
@@ -53,6 +53,34 @@ def test_suite(two: None, glue: Path, english: Path, tmp_path: Path, finetune: C
     before = (out / "rte" / "run.json").read_bytes()
     code, again, err = finetune(*words, "--resume")  # all of it is finished
     assert (code, again) == (0, said) and (out / "rte" / "run.json").read_bytes() == before
+    code, _, err = finetune("--resume", out)
+    assert code == 2 and "give their command again, with --resume at its end" in err
+
+
+def test_several_models(
+    two: None, glue: Path, english: Path, tmp_path: Path, finetune: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One table of models and tasks, a page for all runs, and one store, where each run has its own name."""
+    from tests.finetune.test_experiment import STORES, FakeTracker
+
+    monkeypatch.setitem(trackers.TRACKERS, "aim", FakeTracker)
+    STORES.clear()
+    shutil.copytree(english, other := tmp_path / "other")
+    out = tmp_path / "runs"
+    words = ("--task", "glue", "--model", english, other, "--data", glue, "--out", out, "--trackers", "aim")
+    code, said, err = finetune(*words, *QUICK)
+    assert code == 0, err
+    found = json.loads((out / "experiment.json").read_text("utf-8"))
+    of_suites = [json.loads((out / f"glue-{name}/suite.json").read_text("utf-8")) for name in ("model", "other")]
+    assert found["models"] == {str(m): s["scores"] for m, s in zip((english, other), of_suites, strict=True)}
+    lines = said.splitlines()
+    assert lines[0] == "each task's number on dev" and lines[1].split() == ["model", "sst2", "rte", "average"]
+    assert [name for _, name in STORES] == [
+        f"glue-{model}-{task}" for model in ("model", "other") for task in ("sst2", "rte")
+    ]
+    assert {folder for folder, _ in STORES} == {out / "trackers"}
+    page = (out / "compare.html").read_text("utf-8")
+    assert "4 runs compared" in page and "other/rte" in page
 
 
 def test_a_missing_file_is_found_before_the_first_run(

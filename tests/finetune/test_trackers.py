@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from zoo.errors import UsageError
-from zoo.finetune.trackers import Trackers, label_of, views
+from zoo.finetune import tracker_stores
+from zoo.finetune.config import FinetuneConfig
+from zoo.finetune.tracker_stores import label_of, store_of, views, with_store
+from zoo.finetune.trackers import TRACKERS, Trackers
 
 CONFIG = {"task": "xnli", "lr": 1e-5, "seed": 42}
 REASON = "pip install '.[trackers]'"
@@ -126,15 +130,82 @@ def test_how_to_look_at_the_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Each store's own command, quoted; a server is its address."""
     for name in ("AIM_REPO", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tracker_stores, "find_spec", lambda name: name != "tensorboard" or None)
     folder = tmp_path / "a project"
     mlflow, aim, board = views(["mlflow", "aim", "tensorboard"], folder)
     assert mlflow.endswith(f"mlflow ui --backend-store-uri {(folder / 'mlflow').as_uri()}")
     assert aim == f"Aim: aim up --repo '{folder / 'aim'}'"
-    assert board == f"TensorBoard: tensorboard --logdir '{folder / 'tensorboard'}'"
+    where = f"TensorBoard: tensorboard --logdir '{folder / 'tensorboard'}'"
+    assert board == f"{where} (first: pip install tensorboard)", "tensorboardX writes and shows nothing"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking:5000")
     assert views(["mlflow"], folder) == ["MLflow: http://tracking:5000"]
+
+
+class Flaky:
+    """A tracker that fails in its second update."""
+
+    made: ClassVar[list[str]] = []
+
+    def __init__(self, folder: Path, name: str, config: Any, run: str = "") -> None:
+        if run == "gone":
+            raise OSError("no such run")
+        self.made.append(run)
+        self.run, self.seen = run or "new", 0
+
+    @staticmethod
+    def library() -> None:
+        """Nothing is needed."""
+
+    def log(self, step: int, *_: Any) -> None:
+        self.seen += 1
+        if self.seen > 1:
+            raise ConnectionError("the server is gone")
+
+    def close(self, failed: bool = False) -> None:
+        raise OSError("nothing to close")
+
+
+def test_a_tracker_that_fails_does_not_stop_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(TRACKERS, "aim", Flaky)
+    tell(["aim"], tmp_path)
+    assert [record.getMessage() for record in caplog.records] == [
+        "--trackers: the run goes on without aim: the server is gone"
+    ]
+    caplog.clear()
+    with Trackers(["aim"], tmp_path, "x", CONFIG):
+        pass
+    assert "aim could not be closed: nothing to close" in caplog.text
+
+
+def test_a_run_goes_on_in_its_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name that each store gave it; in a new run where the store knows it no more."""
+    monkeypatch.setitem(TRACKERS, "aim", Flaky)
+    Flaky.made.clear()
+    kept = tmp_path / "trackers.json"
+    for goes_on in (False, True, False):
+        Trackers(["aim"], tmp_path, "x", CONFIG, kept, goes_on)
+        assert json.loads(kept.read_text("utf-8")) == {"aim": "new"}
+    kept.write_text('{"aim": "gone"}', "utf-8")
+    Trackers(["aim"], tmp_path, "x", CONFIG, kept, True)
+    assert Flaky.made == ["", "new", "", ""]
+
+
+def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run names, else what the environment says once for a project, else the run's own folder."""
+    monkeypatch.delenv("ZOO_TRACKER_STORE", raising=False)
+    bare, named = FinetuneConfig(trackers="aim"), FinetuneConfig(trackers="aim,store=/x")
+    assert store_of(bare, tmp_path) == tmp_path and store_of(named, tmp_path) == Path("/x")
+    assert with_store("aim, mlflow", tmp_path) == f"aim,mlflow,store={tmp_path}"
+    monkeypatch.setenv("ZOO_TRACKER_STORE", "/project")
+    assert store_of(bare, tmp_path) == Path("/project") and store_of(named, tmp_path) == Path("/x")
+    assert with_store("aim", tmp_path) == "aim,store=/project"
+    assert with_store("aim,store=/x", tmp_path) == "aim,store=/x"
 
 
 def test_names_in_a_store(tmp_path: Path) -> None:
     assert label_of(tmp_path / "xnli") == "xnli"
     assert label_of(tmp_path / "xnli" / "seed-43") == "xnli-seed-43"
+    assert label_of(tmp_path / "glue-a" / "rte", "rte") == "glue-a-rte"
+    assert label_of(tmp_path / "glue-a" / "rte" / "seed-43", "rte") == "glue-a-rte-seed-43"

@@ -18,8 +18,10 @@ examples:
   zoo compare runs/a runs/b                          scores, options that differ, significance
   zoo compare runs/a runs/b runs/c --out abc.html    a page with their curves over each other
   zoo compare runs/xnli-3-models                     the runs of `zoo finetune --model A B C`
+  zoo compare --pool runs/a-1 runs/a-2 runs/b-1 runs/b-2     two seeds of a against two of b
 The first run is what the others are compared with. The test is a paired bootstrap over the rows that both runs
-answered (predictions.jsonl in their folders), drawn by --seed. Runs of other tasks or data stand apart.
+answered (predictions.jsonl in their folders), drawn by --seed; of a run with several seeds the seeds are drawn
+too. Runs of other tasks or data stand apart.
 
 exit codes:
   0    done
@@ -35,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("runs", metavar="RUN", nargs="+", type=user_path, help="folder of a run or of an experiment")
     made.add_argument("--out", type=user_path, metavar="FILE", help="write a page, one HTML file")
     made.add_argument("--overwrite", action="store_true", help="replace --out when it is there")
+    made.add_argument("--pool", action="store_true", help="runs that differ in their seed alone are one")
     made.add_argument("--seed", type=int, default=0, metavar="N", help="of the test's draws (default 0)")
     made.add_argument("--json", action="store_true", help="everything as one JSON document on stdout")
     return made
@@ -51,7 +54,7 @@ def _main(given: argparse.Namespace) -> int:
         files.probe_file(given.out, replace=given.overwrite)
     from zoo.compare.runs import compare, write_page
 
-    groups = compare(given.runs, given.seed)
+    groups = compare(given.runs, given.seed, given.pool)
     if given.out:
         write_page(given.out, groups, given.overwrite)
     if given.json:
@@ -81,7 +84,9 @@ def _print(group: Group) -> None:
         if found:
             missing = f", {found['missing']:,} others left out: not the same in both" if found["missing"] else ""
             note = f"; {found['note']}" if found["note"] else ""
-            seeds = "; the first seed was tested" if max(row["seeds"], group.rows()[0]["seeds"]) > 1 else ""
+            seeds = (
+                f"; {' and '.join(map(str, found['seeds']))} seeds, drawn too" if max(found["seeds"]) > 1 else ""
+            )
             drawn = f"{found['resamples']:,} resamples of {found['rows']:,} shared rows"
             print(f"{row['run']}: {drawn}{missing}{seeds}{note}")
         elif row.get("why no test"):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from zoo import files
 from zoo.compare.significance import Significance, test
@@ -13,13 +16,14 @@ from zoo.errors import UsageError
 from zoo.files import quote, user_path
 from zoo.finetune import kept, svg
 from zoo.finetune import run_folder as disk
+from zoo.finetune.checks import COST
 from zoo.finetune.report import Estimate
-from zoo.finetune.report_page import curves, metrics_files
+from zoo.finetune.report_page import curves
 from zoo.finetune.result import headline
 from zoo.finetune.templates import drawn, render
 from zoo.tasks.scores import GAP_ROW
 
-LEFT_OUT = ("out", "trackers", "recipe", "task")  # options whose differences say nothing
+LEFT_OUT = ("out", "trackers", "recipe", "task", *COST)  # options whose differences say nothing
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class FinishedRun:
         record: run.json's content.
         split, metric: of the score that speaks for it.
         scores: row -> metric -> percent; means over the seeds.
+        seeds: the folder of each seed.
+        values: the score of each seed.
     """
 
     name: str
@@ -39,6 +45,8 @@ class FinishedRun:
     split: str
     metric: str
     scores: Mapping[str, Mapping[str, float]]
+    seeds: tuple[Path, ...]
+    values: tuple[float, ...]
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -48,15 +56,11 @@ class FinishedRun:
     @property
     def estimate(self) -> Estimate:
         """Gives its score: one value for each seed."""
-        result, seeds = self.record["results"][self.split], self.record.get("seeds")
-        values = tuple(map(float, seeds["values"].values())) if seeds else (float(result["value"]),)
-        return Estimate(values, int(result["rows"]))
+        return Estimate(self.values, int(self.record["results"][self.split]["rows"]))
 
-    def answers(self) -> list[kept.Kept]:
-        """Gives what it answered; of several seeds what the first one did."""
-        seeds = self.record.get("seeds")
-        place = self.folder / f"seed-{next(iter(seeds['values']))}" if seeds else self.folder
-        return kept.read(place / kept.FILE, self.split)
+    def answers(self) -> list[list[kept.Kept]]:
+        """Gives what each seed answered."""
+        return [kept.read(place / kept.FILE, self.split) for place in self.seeds]
 
     def data(self) -> tuple[Any, ...]:
         """Gives what tells its task and scored data from others."""
@@ -101,12 +105,13 @@ class Group:
         return found
 
 
-def compare(folders: Sequence[str | Path], seed: int = 0) -> list[Group]:
+def compare(folders: Sequence[str | Path], seed: int = 0, pool: bool = False) -> list[Group]:
     """Compares finished runs.
 
     Args:
-        folders: of runs, or of experiments, whose runs are taken.
+        folders: of runs, or of experiments and suites, whose runs are taken.
         seed: of the draws of the significance tests.
+        pool: runs that differ in their seed alone are one, of several seeds.
 
     Raises:
         UsageError: fewer than two runs, or a folder without a finished one.
@@ -119,17 +124,18 @@ def compare(folders: Sequence[str | Path], seed: int = 0) -> list[Group]:
     groups: dict[tuple[Any, ...], list[FinishedRun]] = {}
     for run in runs:
         groups.setdefault(run.data(), []).append(run)
-    return [_group(tuple(found), seed) for found in groups.values()]
+    return [_group(tuple(_pooled(found) if pool else found), seed) for found in groups.values()]
 
 
 def _places(folder: Path) -> list[Path]:
-    """Gives the folder of a run, or those of an experiment's runs."""
+    """Gives the folder of a run, or those of the runs of an experiment or of a suite."""
     if (folder / "run.json").is_file():
         return [folder]
-    if (folder / "experiment.json").is_file():
-        names = files.Fields(disk.read_json(folder / "experiment.json"), quote(str(folder), 200), UsageError)
-        places = [str(name) for name in names.object("runs", {}).values()]
-        return [folder / name for name in places if files.is_name(name)]
+    for file in (folder / disk.EXPERIMENT_FILE, folder / disk.SUITE_FILE):
+        if file.is_file():
+            names = files.Fields(disk.read_json(file), quote(str(file), 200), UsageError).object("runs", {})
+            below = [folder / str(name) for name in names.values() if files.is_name(name)]
+            return [place for one in below for place in _places(one)]
     raise UsageError(f"{quote(str(folder), 200)} has no run.json.", "Give the folder of a finished run.")
 
 
@@ -149,7 +155,39 @@ def _read(place: Path, name: str) -> FinishedRun:
         status = quote(str(record.get("status")))
         raise UsageError(f"The run in {quote(str(place), 200)} is not finished: its status is {status}.")
     metric, split = headline(record)
-    return FinishedRun(name, place, record, split, metric, record["results"][split]["scores"])
+    result, seeds = record["results"][split], record.get("seeds")
+    folders = tuple(place / f"seed-{seed}" for seed in seeds["values"]) if seeds else (place,)
+    values = tuple(map(float, seeds["values"].values())) if seeds else (float(result["value"]),)
+    return FinishedRun(name, place, record, split, metric, result["scores"], folders, values)
+
+
+def _pooled(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
+    """Gives runs of one task and data, those that differ in their seed alone as one."""
+    same: dict[str, list[FinishedRun]] = {}
+    for run in runs:
+        about = {name: value for name, value in run.config.items() if name not in (*LEFT_OUT, "seed", "seeds")}
+        same.setdefault(json.dumps(about, sort_keys=True, default=str), []).append(run)
+    return [_as_one(found) for found in same.values()]
+
+
+def _as_one(runs: Sequence[FinishedRun]) -> FinishedRun:
+    weights = [len(run.values) for run in runs]
+    rows = [name for name in runs[0].scores if all(name in run.scores for run in runs)]
+    scores = {
+        name: {
+            metric: float(np.average([run.scores[name][metric] for run in runs], weights=weights))
+            for metric in runs[0].scores[name]
+            if all(metric in run.scores[name] for run in runs)
+        }
+        for name in rows
+    }
+    return replace(
+        runs[0],
+        name=" + ".join(run.name for run in runs),
+        scores=scores,
+        seeds=tuple(place for run in runs for place in run.seeds),
+        values=tuple(value for run in runs for value in run.values),
+    )
 
 
 def _group(runs: tuple[FinishedRun, ...], seed: int) -> Group:
@@ -184,9 +222,9 @@ def _shown(group: Group) -> dict[str, Any]:
     losses: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     for run in group.runs:
-        for seed, file in metrics_files(run.folder, run.record).items():
-            name = f"{run.name} {seed}".strip()
-            losses[name], scores[name] = curves(file, group.metric)
+        for place in run.seeds:
+            name = run.name if len(run.seeds) == 1 else f"{run.name} {place.name}"
+            losses[name], scores[name] = curves(place / "metrics.jsonl", group.metric)
     bars = []
     for run in group.runs:
         ours = run.estimate

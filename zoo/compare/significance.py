@@ -1,7 +1,8 @@
 """Whether the difference of two runs can be chance: a paired bootstrap over the rows that both answered.
 
 Rows are drawn with replacement, within each language, the same ones for both runs (Efron and Tibshirani 1993;
-Koehn 2004 for scores of generated text).
+Koehn 2004 for scores of generated text). Of a run with several seeds its seeds are drawn too, one fewer than there
+are, as few draws of few values would understate how far they differ (Rao and Wu 1988); their mean is the score.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ RESAMPLES = 2_000
 CHUNK = 4_000_000  # numbers that are drawn at once
 LEVEL = 0.05  # below this p a difference is called one
 ENTITY_METRICS = {"f1-lenient": "f1", "f1": "f1", "precision": "precision", "recall": "recall"}
+Answers = Sequence[Kept]
 Score = Callable[[np.ndarray], np.ndarray]  # numbers of rows [R, n] -> scores [R]
 
 
@@ -32,7 +34,8 @@ class Significance:
         difference: b - a.
         low, high: the 95 % interval of the difference.
         p: two-sided.
-        rows: that both runs answered; `missing` have one only, or with another gold answer.
+        rows: that all seeds of both runs answered; `missing` have some only, or with another gold answer.
+        seeds: of a and of b.
         note: what a reader must know; "" for nothing.
     """
 
@@ -46,6 +49,7 @@ class Significance:
     rows: int
     missing: int
     resamples: int
+    seeds: tuple[int, int] = (1, 1)
     note: str = ""
 
     @property
@@ -57,28 +61,28 @@ class Significance:
 
 
 def test(
-    a: Sequence[Kept], b: Sequence[Kept], metric: str, labels: Sequence[str], seed: int = 0
+    a: Sequence[Answers], b: Sequence[Answers], metric: str, labels: Sequence[str], seed: int = 0
 ) -> Significance | str:
     """Compares two runs' answers; gives a sentence where they cannot be compared.
 
     Args:
-        a, b: answers to one split.
+        a, b: answers to one split, of each seed.
         metric: of the headline, or the nearest that the answers tell.
         labels: of the task, in order; the second of two is the positive class.
         seed: of the draws.
     """
-    if not a or not b:
+    if not all(a) or not all(b):
         return "no answers were kept of one of them (predictions.jsonl)"
-    pairs, missing = _paired(a, b)
-    if len(pairs) < 2:
+    shared, missing = _shared([*a, *b])
+    if len(shared[0]) < 2:
         return "they have no rows in common"
-    sides = [row[0] for row in pairs], [row[1] for row in pairs]
-    tested, scores = _scores(sides, metric, labels)
+    tested, made = _scores(shared, metric, labels)
+    scores = made[: len(a)], made[len(a) :]
     languages: dict[str, list[int]] = {}
-    for n, (row, _) in enumerate(pairs):
+    for n, row in enumerate(shared[0]):
         languages.setdefault(row.language, []).append(n)
     strata = [np.array(at) for at in languages.values()]
-    whole = [float(np.mean([score(at[None])[0] for at in strata])) for score in scores]
+    whole = [float(np.mean([score(at[None])[0] for score in side for at in strata])) for side in scores]
     differences = _differences(scores, strata, seed)
     low, high = np.percentile(differences, (2.5, 97.5))
     below, above = (int(np.sum(side)) for side in (differences <= 0, differences >= 0))
@@ -92,18 +96,23 @@ def test(
         float(low),
         float(high),
         p,
-        len(pairs),
+        len(shared[0]),
         missing,
         RESAMPLES,
+        (len(a), len(b)),
         note,
     )
 
 
-def _paired(a: Sequence[Kept], b: Sequence[Kept]) -> tuple[list[tuple[Kept, Kept]], int]:
-    """Gives the rows that both have with one gold answer, in a's order, and how many only one has."""
-    one, other = _by_key(a), _by_key(b)
-    pairs = [(row, other[key]) for key, row in one.items() if key in other and other[key].gold == row.gold]
-    return pairs, len(one.keys() | other.keys()) - len(pairs)
+def _shared(sides: Sequence[Answers]) -> tuple[list[list[Kept]], int]:
+    """Gives the rows that all have with one gold answer, in the order of the first, and how many only some have."""
+    found = [_by_key(side) for side in sides]
+    keys = [
+        key
+        for key, row in found[0].items()
+        if all(key in other and other[key].gold == row.gold for other in found[1:])
+    ]
+    return [[side[key] for key in keys] for side in found], len(set().union(*found)) - len(keys)
 
 
 def _by_key(rows: Sequence[Kept]) -> dict[tuple[Any, ...], Kept]:
@@ -116,23 +125,37 @@ def _by_key(rows: Sequence[Kept]) -> dict[tuple[Any, ...], Kept]:
     return found
 
 
-def _differences(scores: Sequence[Score], strata: Sequence[np.ndarray], seed: int) -> np.ndarray:
+def _differences(
+    scores: tuple[Sequence[Score], Sequence[Score]], strata: Sequence[np.ndarray], seed: int
+) -> np.ndarray:
     """Gives the differences of the resamples, [RESAMPLES]: each language drawn by itself, and their mean."""
     random = np.random.Generator(np.random.PCG64(seed))
     total = np.zeros(RESAMPLES)
+    seeds = [_drawn_seeds(len(side), random) for side in scores]
     for at in strata:
         step = max(1, CHUNK // len(at))
         for begin in range(0, RESAMPLES, step):
             size = min(step, RESAMPLES - begin)
             drawn = at[random.integers(0, len(at), (size, len(at)))]
-            total[begin : begin + size] += scores[1](drawn) - scores[0](drawn)
+            a, b = (
+                (np.stack([score(drawn) for score in side]) * share[:, begin : begin + size]).sum(axis=0)
+                for side, share in zip(scores, seeds, strict=True)
+            )
+            total[begin : begin + size] += b - a
     return total / len(strata)
 
 
-def _scores(
-    sides: tuple[Sequence[Kept], Sequence[Kept]], metric: str, labels: Sequence[str]
-) -> tuple[str, list[Score]]:
-    """Gives the name of the number that is tested, and what computes it for each run."""
+def _drawn_seeds(count: int, random: np.random.Generator) -> np.ndarray:
+    """Gives the share of each seed in each resample, [count, RESAMPLES]; one seed alone has all."""
+    size = max(1, count - 1)
+    if count == 1:
+        return np.ones((1, RESAMPLES))
+    drawn = random.integers(0, count, (size, RESAMPLES))
+    return (drawn[None] == np.arange(count)[:, None, None]).sum(axis=1) / size
+
+
+def _scores(sides: Sequence[Answers], metric: str, labels: Sequence[str]) -> tuple[str, list[Score]]:
+    """Gives the name of the number that is tested, and what computes it for each side."""
     first = sides[0][0]
     if metric in first.values:
         return metric, [_mean([row.values.get(metric, 0.0) for row in side]) for side in sides]

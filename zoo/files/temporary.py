@@ -82,9 +82,11 @@ def _is_ours(entry: Path, target: Path) -> bool:
 def _remove(folder: Path) -> None:
     """Removes a temporary folder, its mark last: a kill in between leaves what `_tidy` knows."""
     with suppress(FileNotFoundError):
-        for entry in folder.iterdir():
+        for entry in list(folder.iterdir()):
             if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
+                # In one step, as a thread may be about to publish it.
+                gone = entry.rename(folder / f"{entry.name}-gone")
+                shutil.rmtree(gone, ignore_errors=True)
             elif entry.name != TARGET_FILE:
                 entry.unlink()
     shutil.rmtree(folder, ignore_errors=True)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import arguments, terminal
 from zoo.errors import UsageError, did_you_mean
-from zoo.files import user_path
 from zoo.finetune import elsewhere
-from zoo.finetune.config import DEFAULTS, FIELD_NAMES, choices, flags, wrong
+from zoo.finetune.config import DEFAULTS, FIELD_NAMES
+from zoo.finetune.flags import choices, flags, wrong
 
 if TYPE_CHECKING:
     from zoo.finetune.recipes import Settled
@@ -31,7 +31,7 @@ examples:
   zoo finetune --task classification --model all-MiniLM-L6-v2 --train_file a.csv --dev_file b.parquet
   zoo finetune --resume runs/reviews               go on with a run that was stopped
   zoo finetune --task sst2 --model all-MiniLM-L6-v2 runs/base --trackers mlflow,aim     a run each, one table
-  zoo finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue
+  zoo finetune --task glue --model all-MiniLM-L6-v2 --data glue/     eight tasks, their average; also clue, xtreme
   zoo finetune --task list                         every task, and the kinds of task for your own files
 
 several processes (the batch size is that of one; --resume may have more of them or fewer):
@@ -147,17 +147,16 @@ def _several(models: Sequence[str], values: dict[str, Any], resume: bool, show: 
 
 def _say_views(values: dict[str, Any], folder: Path) -> None:
     """Says how to look at the trackers' stores; `folder` has them where no store was given."""
-    from zoo.finetune import trackers
+    from zoo.finetune import tracker_stores
     from zoo.finetune.config import FinetuneConfig
 
     asked = FinetuneConfig(trackers=values.get("trackers", ""))
-    store = user_path(asked.tracker_store) if asked.tracker_store else folder
-    for line in trackers.views(asked.tracker_names, store):
+    for line in tracker_stores.views(asked.tracker_names, tracker_stores.store_of(asked, folder)):
         print(line)
 
 
 def _suite(values: dict[str, Any], resume: bool) -> int:
-    """GLUE or CLUE."""
+    """All tasks of a suite with one model."""
     from zoo.finetune.suites import finetune_suite, show
 
     with terminal.notes():

@@ -22,24 +22,26 @@ from zoo.errors import CheckpointError, DiskError, UsageError
 from zoo.files import Fields, quote, read_object
 
 CHECKPOINT_NAME = re.compile(r"step-(\d+)")
+LEFTOVER_NAME = re.compile(r"\.(step-\d+)\.zoo-.*")
+LAST_FILE = "state.json"  # without it a folder is no checkpoint
 MASK_PREFIX = "mask"  # of Child-Tuning, beside the moments
 
 
 def save(
     folder: Path,
     update: int,
-    model: nn.Layer,
+    weights: Mapping[str, np.ndarray],
     shapes: Mapping[str, tuple[int, ...]],
     states: Iterator[np.ndarray],
     about: Mapping[str, Any],
-    keep: int = 2,
+    keep: int = 1,
 ) -> Path:
     """Writes <folder>/step-<update>: model.safetensors, optimiser.safetensors, state.json; removes older ones.
 
     Args:
         folder: of the run's checkpoints.
         update: updates done.
-        model: float32; its tensors have the names they have in a file.
+        weights: of the model, float32, by their names in a file.
         shapes, states: of the optimiser: the shapes of its `states`, and these in the same order.
         about: anything that JSON can hold.
         keep: newest checkpoints that stay.
@@ -49,13 +51,12 @@ def save(
     """
     target = folder / f"step-{update:08d}"
     try:
-        with files.publish(target, last="state.json") as work:
-            weights = {name: t.numpy() for name, t in model.state_dict().items()}
+        with files.publish(target, last=LAST_FILE) as work:
             infos = [TensorInfo(name, DTYPE_NAMES[a.dtype], tuple(a.shape)) for name, a in weights.items()]
             _write(work / "model.safetensors", infos, iter(weights.values()))
             infos = [TensorInfo(name, "F32", shape) for name, shape in shapes.items()]
             _write(work / "optimiser.safetensors", infos, states)
-            (work / "state.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+            (work / LAST_FILE).write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     except (DiskError, UsageError) as error:
         last = newest(folder)
         hint = f"The run can go on from {last}." if last else "There is no older checkpoint of this run."
@@ -63,9 +64,18 @@ def save(
             f"The checkpoint of update {update} could not be written. {error.message}",
             hint,
         ) from error
-    for old in _all(folder)[:-keep]:
-        files.remove(old)
+    stay = [checkpoint for checkpoint in _all(folder) if _whole(checkpoint)][-keep:]
+    for old in _all(folder):
+        if old not in stay:
+            files.remove(old)
     return target
+
+
+def tidy(folder: Path) -> None:
+    """Removes what a killed process left of checkpoints that it had not finished."""
+    for entry in folder.glob(".step-*") if folder.is_dir() else ():
+        if found := LEFTOVER_NAME.fullmatch(entry.name):
+            files.remove_leftovers(folder / found[1])
 
 
 def clear(folder: Path) -> None:
@@ -78,8 +88,7 @@ def clear(folder: Path) -> None:
 
 def newest(folder: Path) -> Path | None:
     """The folder of the newest checkpoint, None when there is none."""
-    found = _all(folder)
-    return found[-1] if found else None
+    return next((checkpoint for checkpoint in reversed(_all(folder)) if _whole(checkpoint)), None)
 
 
 def about(checkpoint: Path) -> dict[str, Any]:
@@ -89,8 +98,8 @@ def about(checkpoint: Path) -> dict[str, Any]:
         CheckpointError: the checkpoint is damaged.
     """
     try:
-        content = read_object(checkpoint / "state.json")
-        about = Fields(content, quote(str(checkpoint / "state.json"), 200))
+        content = read_object(checkpoint / LAST_FILE)
+        about = Fields(content, quote(str(checkpoint / LAST_FILE), 200))
         about.object("settings", {})
         for name in ("rows", "update"):
             about.whole(name, 0, 0, 1 << 53)
@@ -138,8 +147,13 @@ def restore(checkpoint: Path, model: nn.Layer, optimiser: Optimizer, kept: Colle
         optimiser.set_gradient_mask(masks)
 
 
+def _whole(checkpoint: Path) -> bool:
+    """Tells whether a checkpoint is finished, and not one whose removal was cut off."""
+    return (checkpoint / LAST_FILE).is_file()
+
+
 def _all(folder: Path) -> list[Path]:
-    """Finished checkpoints, oldest first."""
+    """Folders of checkpoints, oldest first."""
     found = (
         [p for p in folder.glob("step-*") if CHECKPOINT_NAME.fullmatch(p.name) and p.is_dir()]
         if folder.is_dir()

@@ -13,8 +13,9 @@ from zoo.errors import UsageError
 from zoo.files import quote, user_path
 from zoo.finetune import run_folder as disk
 from zoo.finetune import text_training, trackers
-from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig, checked
+from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig
 from zoo.finetune.data import Sources
+from zoo.finetune.flags import checked
 from zoo.finetune.lora import lora_settings
 from zoo.finetune.losses import SECOND_LOSSES
 from zoo.finetune.recipes import Settled, find, read
@@ -24,7 +25,7 @@ from zoo.metrics import extra
 from zoo.tasks import Task
 from zoo.tasks.user_tasks import TASK_KINDS, outline
 
-MEMORY = ("recompute", "sharding")  # options that change what a run takes, and not what it computes
+COST = ("recompute", "sharding", "save_every", "keep_checkpoints")  # what a run takes, not what it computes
 MAY_DIFFER = (
     "out",
     "data",
@@ -33,7 +34,7 @@ MAY_DIFFER = (
     "test_file",
     "trackers",
     "recipe",
-    *MEMORY,
+    *COST,
 )  # when it goes on
 
 
@@ -113,6 +114,21 @@ def _check_sharding(config: FinetuneConfig) -> None:
         )
 
 
+def ahead(settled: Settled, resume: bool) -> Task:
+    """Looks at one of several runs before the first one begins; gives its task.
+
+    Raises:
+        UsageError, InputError: what `finetune` would raise before it reads the data.
+    """
+    config = settled.config
+    check_trackers(config.tracker_names)
+    check_options(config, {})
+    task = task_of(config)
+    check(config, task)
+    goes_on(user_path(config.out), config, resume)
+    return task
+
+
 def check(config: FinetuneConfig, task: Task) -> None:
     """Raises UsageError for what the files of a user's own have decided: the metrics, and their libraries."""
     best_of(config, task)
@@ -140,16 +156,19 @@ def resumed(
         raise UsageError("resume=RUN has its own configuration.", "Leave the other one out.")
     out = user_path(run)
     if (file := _record(out)) is None:
+        several = any(out.glob("*/run.json")) or any(out.glob("*/*/run.json"))
         raise UsageError(
             f"--resume: {quote(str(run), 200)} has no run to go on with: there is no run.json.",
-            "Give the folder that --out named.",
+            "It holds several runs: give their command again, with --resume at its end; what is finished stays."
+            if several
+            else "Give the folder that --out named.",
         )
     record = disk.read_run(file)
     held = {**DEFAULTS, **checked({k: v for k, v in record["config"].items() if k in FIELD_NAMES}, str(file))}
     if held["seeds"] > 1 and file.parent == out and "seeds" not in record:
         out = out.parent  # the folder of one of several seeds
     options = checked(given, by)
-    held |= {name: options.pop(name) for name in MEMORY if name in options}
+    held |= {name: options.pop(name) for name in COST if name in options}
     for name, value in options.items():
         same = user_path(value).absolute() == out.absolute() if name == "out" else value == held[name]
         if not same:

@@ -7,15 +7,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
+from typing import Any, Literal
 
-from zoo.errors import UsageError, did_you_mean
-from zoo.files import quote
-from zoo.finetune import elsewhere
-
-if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
+from zoo.errors import UsageError
 
 Technique = Literal["full", "feature-extraction", "child-tuning-F", "child-tuning-D"]
 Schedule = Literal["linear", "cosine", "constant", "polynomial", "noam"]
@@ -80,8 +74,11 @@ class FinetuneConfig:
         eval_every: updates between two evaluations; 0 for one at the end of each epoch
         best: metric of the development set that picks the best checkpoint; "loss" for the lowest loss
         patience: stop after this many evaluations without a new best; 0 to go on
-        trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas; store=FOLDER among them keeps
-            the runs of a project together, instead of each in its own folder
+        save_every: updates between two checkpoints; 0 for one at each evaluation that eval_every asks for, and
+            without it for a 20th of the run or an epoch, whichever is shorter
+        keep_checkpoints: newest checkpoints that stay while the run is at work; --resume needs one
+        trackers: aim, mlflow, tensorboard, visualdl: one or more, divided by commas; store=FOLDER among them, or
+            $ZOO_TRACKER_STORE, keeps the runs of a project together, instead of each in its own folder
         generate: the search that writes text, such as num_beams=5,length_penalty=0.6,search=palm
     """
 
@@ -127,6 +124,8 @@ class FinetuneConfig:
     eval_every: int = 0
     best: str = ""
     patience: int = 0
+    save_every: int = 0
+    keep_checkpoints: int = 1
     trackers: str = ""
     generate: str = "num_beams=5"
 
@@ -191,8 +190,9 @@ EXAMPLES = {
 }
 FIELD_RANGES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("train_rows", "max_length", "target_length", "max_steps"), (0, NO_LIMIT)),
-    **dict.fromkeys(("eval_every", "patience", "warmup", "weight_decay", "clip"), (0, NO_LIMIT)),
-    **dict.fromkeys(("batch_size", "accumulate", "seeds"), (1, NO_LIMIT)),
+    **dict.fromkeys(("eval_every", "patience", "save_every"), (0, NO_LIMIT)),
+    **dict.fromkeys(("warmup", "weight_decay", "clip"), (0, NO_LIMIT)),
+    **dict.fromkeys(("batch_size", "accumulate", "seeds", "keep_checkpoints"), (1, NO_LIMIT)),
     "lr": (0, 1),
     "label_smoothing": (0, 1 - SMALLEST_POSITIVE),
     "doc_stride": (-NO_LIMIT, NO_LIMIT),
@@ -207,13 +207,6 @@ FIELD_NAMES = tuple(field.name for field in dataclasses.fields(FinetuneConfig))
 def split_names(text: str) -> tuple[str, ...]:
     """Names divided by commas, each once, in their order."""
     return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
-def with_store(trackers: str, folder: str) -> str:
-    """Trackers whose store is a folder, unless they have one already; "" for none."""
-    if not trackers or any(name.startswith(STORE) for name in split_names(trackers)):
-        return trackers
-    return f"{trackers},{STORE}{folder}"
 
 
 def pairs(text: str, option: str) -> dict[str, Any]:
@@ -243,66 +236,6 @@ def _value(text: str) -> Any:
     except ValueError:
         return text
     return value if isinstance(value, (int, float)) else text
-
-
-@lru_cache(maxsize=1)
-def flags() -> ArgumentParser:
-    """The flags of `FinetuneConfig`: a parser that jsonargparse makes from the dataclass and its docstring."""
-    from jsonargparse import ArgumentParser
-
-    made = ArgumentParser(exit_on_error=False)
-    made.add_class_arguments(FinetuneConfig)
-    return made
-
-
-def checked(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Values by the types of `FinetuneConfig`.
-
-    Args:
-        values: from a recipe or from Python.
-        where: what to name in errors.
-
-    Raises:
-        UsageError: a name that is no field, or a value of a wrong kind.
-    """
-    import argparse
-
-    for name in values:
-        if name not in FIELD_NAMES:
-            hint = elsewhere.hint(name) or did_you_mean(name, FIELD_NAMES)
-            raise UsageError(f"{where}: there is no option {quote(name)}.", hint)
-    values = {n: str(v) if n == "lora" and type(v) is int else v for n, v in values.items()}  # a rank alone
-    try:
-        return flags().parse_object(values, defaults=False).as_dict()
-    except argparse.ArgumentError:
-        for name, value in values.items():
-            _check(name, value, where)
-        raise
-
-
-def _check(name: str, value: object, where: str) -> None:
-    """Raises UsageError when one value is of a wrong kind."""
-    import argparse
-
-    try:
-        flags().parse_object({name: value}, defaults=False)
-    except argparse.ArgumentError:
-        hint = did_you_mean(quote(value).strip("'"), choices(name))
-        raise UsageError(f"{where}: {wrong(name, value)}", hint) from None
-
-
-def choices(name: str) -> tuple[str, ...]:
-    """What an option may be; empty when it is not a choice."""
-    hint = get_type_hints(FinetuneConfig)[name]
-    return tuple(map(str, get_args(hint)))
-
-
-def wrong(name: str, value: object) -> str:
-    """The sentence for a value of a wrong kind."""
-    kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    hint = get_type_hints(FinetuneConfig)[name]
-    wanted = f"one of {', '.join(choices(name))}" if choices(name) else kinds[hint]
-    return f"{name}={quote(value)} is not {wanted}."
 
 
 DEFAULTS = FinetuneConfig().to_dict()

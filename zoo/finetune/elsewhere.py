@@ -48,7 +48,11 @@ OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("text_column_name", "text_column", "label_column_name", "label_column"), "--columns"),
     **dict.fromkeys(("summary_column", "question_column_name", "answer_column_name"), "--columns"),
     **dict.fromkeys(("language", "train_language", "source_lang", "target_lang"), "--languages"),
-    **dict.fromkeys(("eval_steps", "save_steps", "eval_strategy", "evaluation_strategy"), "--eval_every"),
+    **dict.fromkeys(("eval_steps", "eval_strategy", "evaluation_strategy"), "--eval_every"),
+    **dict.fromkeys(("save_steps", "save_interval", "save_freq"), "--save_every, in updates"),
+    "save_strategy": "--save_every, in updates; without it at each evaluation",
+    **dict.fromkeys(("save_total_limit", "keep_last"), "--keep_checkpoints"),
+    "logging_steps": "no option: every update is in metrics.jsonl",
     **dict.fromkeys(("optim", "optimizer"), "no option: it is AdamW, and --adam B1,B2,EPSILON are its settings"),
     **dict.fromkeys(
         ("device", "gpu", "use_gpu", "use_cuda", "no_cuda", "use_cpu"),

@@ -11,7 +11,6 @@ from typing import Any
 
 from zoo import metrics
 from zoo.finetune.kept import Kept
-from zoo.tasks import Task
 
 SHOWN = 10  # wrong answers of each kind
 MOST_CLASSES = 30  # of a table of confusions that can still be read
@@ -64,27 +63,6 @@ def confusions(rows: Sequence[Kept], names: Sequence[str]) -> list[tuple[str, li
         line = [counts[gold, answer] for answer in names]
         found.append((gold, [(count, round(100 * count / max(1, sum(line)))) for count in line]))
     return found
-
-
-def majority(task: Task, rows: Sequence[Kept], metric: str) -> tuple[str, float] | None:
-    """Gives the answer that is right most often, and the metric of giving it always; None where there is none."""
-    if (
-        not rows
-        or task.head not in ("classification", "multiple-choice", "tagging")
-        or isinstance(rows[0].gold, float)
-    ):
-        return None
-    if task.head == "tagging":
-        if metric != "accuracy":
-            return None
-        tags = Counter(tag for row in rows for tag in row.gold)
-        tag, count = tags.most_common(1)[0]
-        return tag, 100 * count / tags.total()
-    gold = [row.gold for row in rows]
-    name = Counter(gold).most_common(1)[0][0]
-    labels: tuple[str, ...] = getattr(task, "labels", ())
-    positive = labels[1] if len(labels) == 2 else None
-    return name, metrics.TEXT_METRICS[metric](gold, [name] * len(gold), positive)
 
 
 def worst(rows: Sequence[Kept]) -> list[Kept]:

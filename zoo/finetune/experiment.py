@@ -1,23 +1,26 @@
-"""Several models in one command: the same task and options, a run each, and one table of models and languages."""
+"""Several models in one command: the same task or suite, a run each, and one table."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 from zoo import files, signals, terminal
 from zoo.errors import InputError, UsageError, ZooError
 from zoo.files import user_path
-from zoo.finetune import checks, parallel
-from zoo.finetune.config import FinetuneConfig, with_store
-from zoo.finetune.recipes import SUITES, Settled, settle
+from zoo.finetune import checks, parallel, suites
+from zoo.finetune.config import FinetuneConfig
+from zoo.finetune.recipes import SUITES, settle
 from zoo.finetune.result import Result
 from zoo.finetune.run import finetune
-from zoo.finetune.run_folder import FORMAT
-from zoo.finetune.setup import run_name, task_of
+from zoo.finetune.run_folder import EXPERIMENT_FILE, FORMAT
+from zoo.finetune.setup import run_name
+from zoo.finetune.suites import SuiteResult
+from zoo.finetune.tracker_stores import with_store
 
 log = logging.getLogger("zoo")
 
@@ -28,22 +31,27 @@ class ExperimentResult:
 
     Attributes:
         folder: has a folder for each model, experiment.json and compare.html.
-        results: model -> its result.
+        results: model -> its result, or that of its suite.
         failed: model -> why it has none.
     """
 
     folder: Path
-    results: Mapping[str, Result]
+    results: Mapping[str, Result | SuiteResult]
     failed: Mapping[str, str]
 
     def table(self) -> tuple[str, dict[str, dict[str, float]]]:
-        """Gives what the numbers are, and model -> row (a language, or "all") -> percent."""
-        first = next(iter(self.results.values()))
+        """Gives what the numbers are, and model -> column (a language, a task of a suite, or "all") -> percent."""
+        benchmarks = {model: each for model, each in self.results.items() if isinstance(each, SuiteResult)}
+        if benchmarks:
+            split = next(iter(benchmarks.values())).split
+            return f"each task's number on {split}", {m: dict(each.scores) for m, each in benchmarks.items()}
+        runs = {model: each for model, each in self.results.items() if isinstance(each, Result)}
+        first = next(iter(runs.values()))
         split = "test" if "test" in first.scores else "dev"
         metric = next(iter(next(iter(first.scores[split].values()))))
         rows = {
             model: {name: row[metric] for name, row in result.scores[split].items() if metric in row}
-            for model, result in self.results.items()
+            for model, result in runs.items()
         }
         return f"{metric} on {split}", rows
 
@@ -51,7 +59,7 @@ class ExperimentResult:
 def finetune_models(
     models: Sequence[str], given: Mapping[str, Any], by: str = "argument", resume: bool = False
 ) -> ExperimentResult:
-    """Finetunes several models on one task; what stops one does not stop the others.
+    """Finetunes several models on one task or suite; what stops one does not stop the others.
 
     Args:
         models: names, folders or repositories.
@@ -64,16 +72,13 @@ def finetune_models(
         UsageError: before the first run, for options that do not fit.
         InputError: none of the models could be trained.
     """
-    out, settled = _settled(models, given, by)
-    for each in settled.values():
-        checks.check_trackers(each.config.tracker_names)
-        checks.check(each.config, task_of(each.config))
-        checks.goes_on(user_path(each.config.out), each.config, resume)
-    results: dict[str, Result] = {}
+    out, of_model = _options(models, given)
+    runs = {model: _run(options, by, resume) for model, options in of_model.items()}
+    results: dict[str, Result | SuiteResult] = {}
     failed: dict[str, str] = {}
-    for model, each in settled.items():
+    for model, run in runs.items():
         try:
-            results[model] = finetune(each, resume=resume)
+            results[model] = run(resume=resume)
         except Exception as error:
             if signals.received() or parallel.world() > 1:  # the other processes would wait for this one
                 raise
@@ -89,17 +94,24 @@ def finetune_models(
     return found
 
 
-def _settled(models: Sequence[str], given: Mapping[str, Any], by: str) -> tuple[Path, dict[str, Settled]]:
-    """Gives the folder of all runs, and each model's configuration in a folder of its own."""
+def _run(options: Mapping[str, Any], by: str, resume: bool) -> Callable[..., Result | SuiteResult]:
+    """Gives what trains one model, when all that can be checked ahead has been."""
+    if options.get("task") in SUITES:
+        return suites.plan(options["task"], {k: v for k, v in options.items() if k != "task"}, by, resume).run
+    settled = settle(options, by)
+    checks.ahead(settled, resume)
+    return partial(finetune, settled)
+
+
+def _options(models: Sequence[str], given: Mapping[str, Any]) -> tuple[Path, dict[str, dict[str, Any]]]:
+    """Gives the folder of all runs, and each model's options, with a folder of its own."""
     task = str(given.get("task", ""))
-    if task in SUITES:
-        raise UsageError(f"--task {task} is several tasks, and there are several models.", "One of them at a time.")
     if len(set(models)) < len(models):
         raise UsageError("--model names a model twice.", "Each once.")
     out = user_path(given.get("out") or f"runs/{task}-{len(models)}-models")
     more = {}
     if given.get("trackers"):
-        more["trackers"] = with_store(str(given["trackers"]), str(out / "trackers"))
+        more["trackers"] = with_store(str(given["trackers"]), out / "trackers")
     taken: set[str] = set()
     found = {}
     for model in models:
@@ -107,7 +119,7 @@ def _settled(models: Sequence[str], given: Mapping[str, Any], by: str) -> tuple[
         while name in taken:
             name = f"{base}-{len(taken) + 1}"
         taken.add(name)
-        found[model] = settle({**given, **more, "model": model, "out": str(out / name)}, by)
+        found[model] = {**given, **more, "model": model, "out": str(out / name)}
     return out, found
 
 
@@ -122,7 +134,7 @@ def _write(found: ExperimentResult, given: Mapping[str, Any]) -> None:
         "failed": dict(found.failed),
     }
     content["runs"] = {model: result.folder.name for model, result in found.results.items()}
-    files.write_json(found.folder / "experiment.json", content, replace=True)
+    files.write_json(found.folder / EXPERIMENT_FILE, content, replace=True)
     if len(found.results) > 1:
         from zoo.compare import runs
 

@@ -17,11 +17,12 @@ from zoo.batching import Padding, padding_of
 from zoo.errors import CheckpointError, UsageError
 from zoo.finetune import checkpoints, cpu_speedups, parallel
 from zoo.finetune.batches import Rows
-from zoo.finetune.events import CheckpointSaved, Evaluated, Event, Finished, Scores, Started
+from zoo.finetune.events import Evaluated, Event, Finished, Scores, Started
 from zoo.finetune.freezing import train_mode
 from zoo.finetune.loop_settings import LoopSettings
 from zoo.finetune.losses import Objective, objective_of
 from zoo.finetune.recompute import recomputed
+from zoo.finetune.saving import Saver
 from zoo.finetune.update import Update
 from zoo.models.common.base import Model
 
@@ -117,6 +118,7 @@ class _Loop:
         )
         self.tell = on_event if on_event is not None and self.rank == 0 else lambda event: None
         self.folder = folder
+        self.saver = Saver(folder or Path(), settings.keep, self.tell)
         self.progress = Progress()
         parallel.same(model.state_dict().values())
 
@@ -128,12 +130,16 @@ class _Loop:
         numbers = [sum(p.size for p in self.update.trained), sum(p.size for p in self.model.parameters())]
         self.tell(Started(progress.update, settings.updates, numbers[0], numbers[1] - numbers[0]))
         self.model.eval()
-        while progress.update < settings.updates and not self._out_of_patience():
-            evaluates, saves = self._train()
-            if evaluate is not None and evaluates:
-                self._evaluate(evaluate, on_best)
-            if self.folder is not None and saves:
-                self._save(self.folder)
+        try:
+            while progress.update < settings.updates and not self._out_of_patience():
+                evaluates, saves = self._train()
+                if evaluate is not None and evaluates:
+                    self._evaluate(evaluate, on_best)
+                if self.folder is not None and saves:
+                    self._save()
+            self.saver.finish()
+        finally:
+            self.saver.stop()  # the last checkpoint of a run that stops is whole too
         self.tell(Finished(progress.update, "patience" if self._out_of_patience() else "updates"))
 
     def _train(self) -> tuple[bool, bool]:
@@ -152,6 +158,7 @@ class _Loop:
                     since += done.seconds
                     self.progress.update = done.update
                     self.tell(done)
+                    self.saver.look()
                     if any(due := self._due()):
                         return due
             finally:
@@ -191,16 +198,15 @@ class _Loop:
                 on_best(self.model, progress.update, scores)
         self.tell(Evaluated(progress.update, scores, is_best))
 
-    def _save(self, folder: Path) -> None:
+    def _save(self) -> None:
         if self.update.scaler is not None:
             self.progress.scaler = {k: float(v) for k, v in self.update.scaler.state_dict().items()}
         shapes, states = self.update.owners.collected(checkpoints.states(self.model, self.optimiser))
         if self.rank == 0:
             about = {"settings": asdict(self.settings), "rows": len(self.rows.lengths), **asdict(self.progress)}
-            update, keep = self.progress.update, self.settings.keep
-            with signals.deferred():  # with the removal of the older ones
-                target = checkpoints.save(folder, update, self.model, shapes, states, about, keep)
-            self.tell(CheckpointSaved(self.progress.update, target))
+            weights = {name: tensor.numpy() for name, tensor in self.model.state_dict().items()}
+            goes_on = self.progress.update < self.settings.updates and not self._out_of_patience()
+            self.saver.save(self.progress.update, weights, shapes, states, about, goes_on)
         elif self.update.owners.sharded:
             for _ in states:  # sends them
                 pass
@@ -212,7 +218,11 @@ class _Loop:
         Raises:
             UsageError: it was made with other settings or other data.
         """
-        checkpoint = checkpoints.newest(self.folder) if self.folder is not None else None
+        if self.folder is None:
+            return
+        if self.rank == 0:
+            checkpoints.tidy(self.folder)
+        checkpoint = checkpoints.newest(self.folder)
         if checkpoint is None:
             return
         about = checkpoints.about(checkpoint)

@@ -25,7 +25,7 @@ class LoopSettings:
         grouped: batches of rows of like length.
         eval_every: updates between two evaluations; 0 for one at the end of each epoch. The last update has one.
         save_every: updates between two checkpoints; 0 for one at each evaluation.
-        keep: checkpoints that stay on disk.
+        keep: newest checkpoints that stay on disk; one is enough to go on from.
         best: the score that decides which model is best: the highest, with a leading "-" the lowest ("-loss").
             Of equal scores the earlier one.
         patience: stop after this many evaluations in a row without a new best; 0 for never.
@@ -48,7 +48,7 @@ class LoopSettings:
     grouped: bool = True
     eval_every: int = 0
     save_every: int = 0
-    keep: int = 2
+    keep: int = 1
     best: str = "accuracy"
     patience: int = 0
     fast: bool = True

@@ -13,7 +13,8 @@ from typing import Any
 from zoo import familiar, published, registry
 from zoo.errors import UsageError, did_you_mean
 from zoo.files import Fields, clean, quote, read_text
-from zoo.finetune.config import DEFAULTS, FinetuneConfig, checked
+from zoo.finetune.config import DEFAULTS, FinetuneConfig
+from zoo.finetune.flags import checked
 
 if sys.version_info >= (3, 11):
     import tomllib

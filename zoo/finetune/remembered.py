@@ -10,8 +10,9 @@ from typing import Any
 from zoo.errors import UsageError
 from zoo.files import sha256, user_path
 from zoo.files.run_model import RUN_FILE
-from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig, checked
+from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig
 from zoo.finetune.data import Sources, languages_of, read_data
+from zoo.finetune.flags import checked
 from zoo.finetune.run_folder import places_of, read_run
 from zoo.tasks import Example, Task
 

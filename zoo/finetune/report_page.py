@@ -10,6 +10,7 @@ from typing import Any
 from zoo import terminal
 from zoo.finetune import errors_shown, kept, svg
 from zoo.finetune import run_folder as disk
+from zoo.finetune.baseline import Baseline, baseline
 from zoo.finetune.config import DEFAULTS
 from zoo.finetune.recipes import Published
 from zoo.finetune.report import MEANINGS, NO_PUBLISHED, Estimate
@@ -38,7 +39,7 @@ def page(
     result = record["results"][split]
     rows = kept.read(place / kept.FILE, split)
     names = _names(task)
-    base = errors_shown.majority(task, rows, result["metric"])
+    base = baseline(task, rows or _rows_of_best(place, record, split), result["metric"])
     metrics = list(result["scores"][result["row"]])
     worst = errors_shown.worst(rows)
     single = bool(rows) and not isinstance(rows[0].gold, float) and task.head not in ("qa", "generation")
@@ -79,13 +80,19 @@ def page(
     )
 
 
+def _rows_of_best(place: Path, record: Mapping[str, Any], split: str) -> list[kept.Kept]:
+    """Gives the answers of the best of several seeds."""
+    best = (record.get("seeds") or {}).get("best", "")
+    return kept.read(place / best.removesuffix("/best") / kept.FILE, split) if best else []
+
+
 def _names(task: Any) -> tuple[str, ...]:
     """Gives the classes in the order of the task; of tags none, as their kinds are read from the rows."""
     return () if task.head == "tagging" else tuple(getattr(task, "letters", ()) or getattr(task, "labels", ()))
 
 
 def _verdict(
-    record: Mapping[str, Any], split: str, result: Mapping[str, Any], base: tuple[str, float] | None
+    record: Mapping[str, Any], split: str, result: Mapping[str, Any], base: Baseline | None
 ) -> dict[str, Any]:
     """Gives the numbers on top, a sentence, and its tone: good, bad or neither."""
     best = next((c for c in record.get("comparisons") or () if _get(c, "verdict") in MEANINGS), None)
@@ -113,9 +120,8 @@ def _verdict(
         meaning = f"None of the published scores below is to be compared with this run: {why}."
     line = ""
     if base:
-        line = (
-            f"Always answering “{base[0]}” would score {base[1]:.2f}; this run is {value - base[1]:+.2f} from it."
-        )
+        line = f"Always answering “{base.answer}” would score {base.value:.2f}; this run is "
+        line += f"{value - base.value:+.2f} from it. {base.more}".rstrip()
     return {"numbers": numbers, "meaning": meaning, "tone": tone, "baseline_line": line}
 
 
@@ -141,10 +147,10 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _baseline(base: tuple[str, float] | None, metrics: Sequence[str], metric: str) -> tuple[Any, ...] | None:
+def _baseline(base: Baseline | None, metrics: Sequence[str], metric: str) -> tuple[Any, ...] | None:
     if base is None:
         return None
-    return (f"always “{base[0]}”", *(base[1] if name == metric else None for name in metrics))
+    return (f"always “{base.answer}”", *(base.value if name == metric else None for name in metrics))
 
 
 def _by_language(result: Mapping[str, Any], published: Sequence[Published]) -> list[tuple[Any, ...]]:

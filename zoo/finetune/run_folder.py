@@ -19,6 +19,7 @@ from zoo.tasks.saved import TASK_FILE
 from zoo.version import __version__
 
 FORMAT = 1
+SUITE_FILE, EXPERIMENT_FILE = "suite.json", "experiment.json"  # of the runs of several tasks or models
 FIELDS_OF_KIND = {"update": ("loss",), "evaluation": ("scores",)}  # kind of a line in metrics.jsonl -> its fields
 MAX_RECORD, MAX_METRICS = 64 << 20, 256 << 20  # bytes of run.json and of metrics.jsonl
 

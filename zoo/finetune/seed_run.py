@@ -13,7 +13,6 @@ from typing import Any
 
 from zoo import env, files, signals, terminal
 from zoo.errors import ZooError
-from zoo.files import user_path
 from zoo.finetune import checkpoints, kept, parallel
 from zoo.finetune import run_folder as disk
 from zoo.finetune.batches import Rows
@@ -33,7 +32,8 @@ from zoo.finetune.setup import (
     split_of,
     training_of,
 )
-from zoo.finetune.trackers import Trackers, label_of
+from zoo.finetune.tracker_stores import label_of, store_of
+from zoo.finetune.trackers import Trackers
 from zoo.loading import load
 from zoo.models.common.base import Model
 from zoo.tasks import Task
@@ -155,10 +155,8 @@ class Run:
         headline = settings.best.removeprefix("-")
         with (
             terminal.Progress(f"{self.config.task}, seed {self.seed}", settings.updates, lambda n: f"{n:,}") as bar,
-            Trackers(self.config.tracker_names if self.first else (),
-                     self._store(),
-                     label_of(self.place), {**self.config.to_dict(), "seed": self.seed}) as trackers,
-        ):  # fmt: skip
+            self._trackers(start) as trackers,
+        ):
             metrics = disk.Metrics(self.place / "metrics.jsonl", start) if self.first else None
             self.watch = ProgressReporter(bar, metrics, trackers, headline) if metrics else None
             ended = train(
@@ -177,11 +175,14 @@ class Run:
                 metrics.close()
         return ended.best_update or ended.update
 
+    def _trackers(self, start: int) -> Trackers:
+        names = self.config.tracker_names if self.first else ()
+        label, about = label_of(self.place, self.config.task), {**self.config.to_dict(), "seed": self.seed}
+        return Trackers(names, self._store(), label, about, self.place / "trackers.json", start > 0)
+
     def _store(self) -> Path:
         """Gives the folder of the trackers' stores: one for all seeds."""
-        if self.config.tracker_store:
-            return user_path(self.config.tracker_store)
-        return self.place.parent if self.config.seeds > 1 else self.place
+        return store_of(self.config, self.place.parent if self.config.seeds > 1 else self.place)
 
     def _as_it_is(self, model: Model) -> int:
         """Nothing is trained: the best model is the pretrained one."""

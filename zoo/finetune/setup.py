@@ -187,6 +187,7 @@ def loop_settings(
     batches = batches_of(len(rows.lengths), batch_size, getattr(rows, "apart", None)) if rows is not None else 1
     updates = config.max_steps or updates_of(batches, 1, config.accumulate, config.epochs)
     of_epoch = updates_of(batches, 1, config.accumulate, 1.0)
+    usual = 0 if config.eval_every else min(-(-updates // CHECKPOINTS_PER_RUN), of_epoch)
     warmup = config.warmup if config.warmup >= 1 else config.warmup * updates
     return LoopSettings(
         updates=updates,
@@ -202,7 +203,8 @@ def loop_settings(
         shares=processes,
         seed=seed,
         eval_every=config.eval_every,
-        save_every=0 if config.eval_every else min(-(-updates // CHECKPOINTS_PER_RUN), of_epoch),
+        save_every=config.save_every or usual,
+        keep=config.keep_checkpoints,
         best=best_of(config, task),
         patience=config.patience,
     )

@@ -11,15 +11,16 @@ from typing import Any
 from zoo import files, terminal
 from zoo.errors import InputError, UsageError
 from zoo.files import user_path
-from zoo.finetune import parallel
-from zoo.finetune.config import FinetuneConfig, with_store
+from zoo.finetune import checks, parallel
+from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.data import languages_of, source_of_path, wanted_splits
-from zoo.finetune.recipes import SUITES, find, settle
+from zoo.finetune.recipes import SUITES, Settled, find, settle
 from zoo.finetune.report import Comparison, Estimate, compare, summary
 from zoo.finetune.result import Result
 from zoo.finetune.run import finetune
-from zoo.finetune.run_folder import FORMAT
-from zoo.finetune.setup import run_name, task_of
+from zoo.finetune.run_folder import FORMAT, SUITE_FILE
+from zoo.finetune.setup import run_name
+from zoo.finetune.tracker_stores import with_store
 from zoo.tasks.scores import ALL_ROW, AVERAGE_ROW
 
 
@@ -76,6 +77,28 @@ class SuiteResult:
     summary: str
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A suite for one model, before its first run.
+
+    Attributes:
+        settled: task -> its configuration.
+    """
+
+    name: str
+    model: str
+    out: Path
+    settled: Mapping[str, Settled]
+
+    def run(self, resume: bool = False) -> SuiteResult:
+        """Runs every task; see `finetune_suite`."""
+        results = {task: finetune(each, resume=resume) for task, each in self.settled.items()}
+        found = _result(self.name, self.model, self.out, results)
+        if parallel.rank() == 0:
+            _write(self.name, found)
+        return found
+
+
 def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", resume: bool = False) -> SuiteResult:
     """Finetunes one model on every task of a suite, each by the zoo's recipe for it.
 
@@ -88,13 +111,18 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
     Raises:
         UsageError, InputError, TrainingError: as `finetune`; missing files are found before the first run.
     """
+    return plan(name, given, by, resume).run(resume)
+
+
+def plan(name: str, given: Mapping[str, Any], by: str = "argument", resume: bool = False) -> Plan:
+    """Settles the options of every task of a suite and looks for its files; as `finetune_suite`."""
     if not given.get("model") or given.get("recipe"):
         raise UsageError(
             f"--task {name} trains one model on several tasks, each by its own recipe.", "Say --model."
         )
     out = user_path(given.get("out") or f"runs/{run_name(FinetuneConfig(task=name, model=given['model']))}")
     if given.get("trackers"):
-        given = {**given, "trackers": with_store(str(given["trackers"]), str(out / "trackers"))}
+        given = {**given, "trackers": with_store(str(given["trackers"]), out / "trackers")}
     rules = RULES.get(name, Rules())
     settled = {
         task: settle({**rules.settings.get(task, {}), **given, "task": task, "out": str(out / task)}, by)
@@ -106,22 +134,25 @@ def finetune_suite(name: str, given: Mapping[str, Any], by: str = "argument", re
             f"--task {name} reads several data sets, and '{file}' is a file.", "Give a folder: --data FOLDER."
         )
     for each in settled.values():
-        task, source = task_of(each.config), source_of_path(each.config.data)
+        task, source = checks.ahead(each, resume), source_of_path(each.config.data)
         if isinstance(source, Path):
             for split in set(wanted_splits(task, False)) & {"train", "dev", rules.split}:
                 list(task.paths(source, split, languages_of(task, split, each.config)))
-    results = {task: finetune(each, resume=resume) for task, each in settled.items()}
-    found = _result(name, given["model"], out, rules, results)
-    if parallel.rank() == 0:
-        content = {"format": FORMAT, "suite": name, "split": found.split, "scores": dict(found.scores)}
-        content |= {"missing": dict(found.missing), "summary": found.summary}
-        content["comparisons"] = [asdict(comparison) for comparison in found.comparisons]
-        files.write_json(out / "suite.json", content, replace=True)
-    return found
+    return Plan(name, given["model"], out, settled)
 
 
-def _result(name: str, model: str, out: Path, rules: Rules, results: Mapping[str, Result]) -> SuiteResult:
+def _write(name: str, found: SuiteResult) -> None:
+    """Writes suite.json."""
+    content = {"format": FORMAT, "suite": name, "split": found.split, "scores": dict(found.scores)}
+    content |= {"missing": dict(found.missing), "summary": found.summary}
+    content["comparisons"] = [asdict(comparison) for comparison in found.comparisons]
+    content["runs"] = {task: result.folder.name for task, result in found.results.items()}
+    files.write_json(found.folder / SUITE_FILE, content, replace=True)
+
+
+def _result(name: str, model: str, out: Path, results: Mapping[str, Result]) -> SuiteResult:
     """Gives the numbers of a suite, from the rows of each run and never from a rounded line."""
+    rules = RULES.get(name, Rules())
     rows = {task: _row(result.scores.get(rules.split, {})) for task, result in results.items()}
     without = f"its {rules.split} split has no gold answers"
     missing = {task: without for task, row in rows.items() if not row}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -13,13 +13,17 @@ from typing import Any, Protocol
 
 from zoo import signals
 from zoo.errors import UsageError, ZooError, did_you_mean
-from zoo.files import clean
+from zoo.files import clean, read_object, write_json
+from zoo.finetune.tracker_stores import aim_store, mlflow_store
 
+log = logging.getLogger("zoo")
 EXPERIMENT_NAME = "zoo"
 
 
 class Tracker(Protocol):
-    """What a run tells a tracker."""
+    """What a run tells a tracker; `run` is the store's own name for the run, "" where it needs none."""
+
+    run: str
 
     def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
         """Numbers of an update: of the subset train, dev or test, perhaps of one language."""
@@ -50,11 +54,15 @@ class MLflow:
         """Imports it; raises UsageError where it is not installed."""
         return _library("mlflow.tracking", "mlflow")
 
-    def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, name: str, config: Mapping[str, Any], run: str = "") -> None:
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 asks for it; a server needs a database
         tracking = self.library()
-        uri = _mlflow_store(folder)
+        uri = mlflow_store(folder)
         self.client = tracking.MlflowClient(tracking_uri=uri)
+        if run:
+            self.client.update_run(run, status="RUNNING")
+            self.run = run
+            return
         found = self.client.get_experiment_by_name(EXPERIMENT_NAME)
         experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT_NAME)
         self.run = self.client.create_run(experiment, run_name=name).info.run_id
@@ -79,32 +87,34 @@ class Aim:
         """Imports it; raises UsageError where it is not installed."""
         return _library("aim", "aim")
 
-    def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, name: str, config: Mapping[str, Any], run: str = "") -> None:
         aim = self.library()
-        place = _aim_store(folder)
+        place = aim_store(folder)
         if "://" not in place:
             Path(place).mkdir(parents=True, exist_ok=True)
-        self.run = aim.Run(
+        self.aim_run = aim.Run(
+            run or None,
             repo=place,
             experiment=EXPERIMENT_NAME,
             log_system_params=False,
             system_tracking_interval=None,
             capture_terminal_logs=False,
         )
-        self.run.name = name
-        self.run["config"] = dict(config)
+        self.run = self.aim_run.hash
+        self.aim_run.name = name
+        self.aim_run["config"] = dict(config)
 
     def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
         """As `Tracker.log`."""
         context = {"subset": subset, **({"language": language} if language else {})}
         for name, value in values.items():
-            self.run.track(value, name=name, step=step, context=context)
+            self.aim_run.track(value, name=name, step=step, context=context)
 
     def close(self, failed: bool = False) -> None:
         """Ends the run."""
         if failed:
-            self.run.add_tag("failed")
-        self.run.close()
+            self.aim_run.add_tag("failed")
+        self.aim_run.close()
 
 
 class TensorBoard:
@@ -115,8 +125,8 @@ class TensorBoard:
         """Imports it; raises UsageError where it is not installed."""
         return _library("tensorboardX", "tensorboardX")
 
-    def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        board = self.library()
+    def __init__(self, folder: Path, name: str, config: Mapping[str, Any], run: str = "") -> None:
+        self.run, board = "", self.library()
         self.writer = board.SummaryWriter(str(folder / "tensorboard" / name))
         self.writer.add_text("config", "\n".join(f"    {key} = {value}" for key, value in config.items()))
 
@@ -138,8 +148,8 @@ class VisualDL:
         """Imports it; raises UsageError where it is not installed."""
         return _library("visualdl", "visualdl")
 
-    def __init__(self, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        visual = self.library()
+    def __init__(self, folder: Path, name: str, config: Mapping[str, Any], run: str = "") -> None:
+        self.run, visual = "", self.library()
         self.writer = visual.LogWriter(logdir=str(folder / "visualdl" / name), display_name=name)
         self.writer.add_text("config", "\n".join(f"{key} = {value}" for key, value in config.items()), 0)
 
@@ -157,33 +167,50 @@ TRACKERS: Mapping[str, Any] = {"aim": Aim, "mlflow": MLflow, "tensorboard": Tens
 
 
 class Trackers:
-    """Several trackers as one; closes all of them even when one fails.
+    """Several trackers as one. One that fails while the run is at work is dropped with a warning.
 
     Args:
         names: keys of `TRACKERS`.
         folder: their store, where those without a server keep their files; of one run or of several.
         name: of the run, by which a store tells it from others.
         config: what the run record has.
+        kept: a file that remembers what the stores call the run.
+        goes_on: the run was begun before, so it goes on in the stores too.
 
     Raises:
         UsageError: a name nobody knows, a library that is not installed, or a tracker that does not start.
     """
 
-    def __init__(self, names: Sequence[str], folder: Path, name: str, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        folder: Path,
+        name: str,
+        config: Mapping[str, Any],
+        kept: Path | None = None,
+        goes_on: bool = False,
+    ) -> None:
         check(names)
-        self.all: list[Tracker] = []
+        before = read_object(kept, error=UsageError) if goes_on and kept and kept.is_file() else {}
+        self.all: dict[str, Tracker] = {}
         for each in names:
             try:
-                self.all.append(TRACKERS[each](folder, name, config))
+                self.all[each] = _started(each, folder, name, config, str(before.get(each, "")))
             except ZooError:
                 raise
             except Exception as error:  # a library's own, such as of a server that does not answer
                 raise UsageError(f"--trackers: {each} cannot be used: {clean(str(error))}.") from error
+        if kept and names:
+            write_json(kept, {each: tracker.run for each, tracker in self.all.items()}, replace=True)
 
     def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
         """As `Tracker.log`."""
-        for tracker in self.all:
-            tracker.log(step, values, subset, language)
+        for each, tracker in list(self.all.items()):
+            try:
+                tracker.log(step, values, subset, language)
+            except Exception as error:  # a full disk, a server that is gone
+                del self.all[each]
+                log.warning("--trackers: the run goes on without %s: %s", each, clean(str(error)))
 
     def __enter__(self) -> Trackers:
         self.stack = ExitStack()
@@ -197,40 +224,24 @@ class Trackers:
             self._close(failed=error is not None)
 
     def _close(self, failed: bool) -> None:
-        with ExitStack() as stack:
-            for tracker in self.all:
-                stack.callback(tracker.close, failed=failed)
+        for each, tracker in self.all.items():
+            try:
+                tracker.close(failed=failed)
+            except Exception as error:
+                log.warning("--trackers: %s could not be closed: %s", each, clean(str(error)))
 
 
-def _mlflow_store(folder: Path) -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or (folder / "mlflow").resolve().as_uri()
-
-
-def _aim_store(folder: Path) -> str:
-    return os.environ.get("AIM_REPO") or str(folder / "aim")
-
-
-def label_of(place: Path) -> str:
-    """Gives the name of a run in a store: that of its folder, and of one seed of several its parent's before it."""
-    folder = place.resolve()
-    return f"{folder.parent.name}-{folder.name}" if folder.name.startswith("seed-") else folder.name
-
-
-def views(names: Sequence[str], folder: Path) -> list[str]:
-    """Gives a line for each tracker: its name, and the command or address that shows its store."""
-    said = []
-    for name in names:
-        if name == "mlflow":
-            uri = _mlflow_store(folder)
-            shown = uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
-            allow = "MLFLOW_ALLOW_FILE_STORE=true " if uri.startswith("file:") else ""  # as MLflow 3 wants it
-            said.append(f"MLflow: {allow}{shown}")
-        elif name == "aim":
-            said.append(f"Aim: aim up --repo {shlex.quote(_aim_store(folder))}")
-        else:
-            title = {"tensorboard": "TensorBoard", "visualdl": "VisualDL"}[name]
-            said.append(f"{title}: {name} --logdir {shlex.quote(str(folder / name))}")
-    return said
+def _started(name: str, folder: Path, label: str, config: Mapping[str, Any], run: str) -> Tracker:
+    """Gives a tracker that goes on with a run of its store, or begins one where there is none by that name."""
+    made: Tracker
+    if run:
+        try:
+            made = TRACKERS[name](folder, label, config, run)
+            return made
+        except Exception as error:
+            log.warning("--trackers: %s begins a new run: %s", name, clean(str(error)))
+    made = TRACKERS[name](folder, label, config)
+    return made
 
 
 def check(names: Sequence[str]) -> None:

@@ -39,8 +39,9 @@ ALIASES = {
     "embedding": "embeddings",
     "zero-shot-classification": "zero-shot",
     "text-ranking": "rerank",
-    "text2text-generation": "text2text",
-    "generation": "text2text",
+    **dict.fromkeys(("text2text-generation", "generation", "summarization", "translation"), "text2text"),
+    "sentence-similarity": "embeddings",
+    "named-entity-recognition": "ner",
 }
 FREE_HEAD = "embedding"  # the one head without parameters: any encoder can have it
 
