@@ -104,7 +104,7 @@ class Load:
     def __init__(self, address: str, clients: int) -> None:
         self.address, self.answered = address, 0
         self.lost: list[str] = []
-        self.threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+        self.threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(clients)]
         for thread in self.threads:
             thread.start()
 
