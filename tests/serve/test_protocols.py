@@ -157,7 +157,9 @@ def test_pipeline_takes_what_the_pipeline_takes(serve: Serve, folders: dict[str,
 def test_info(serve: Serve, kind: str, model_type: str) -> None:
     found = serve(kind, max_client_batch_size=7).get("/info").json()
     assert found["model_id"] == kind and list(found["model_type"]) == [model_type]
-    assert found["max_client_batch_size"] == 7 and found["model_dtype"] == "fp32" and found["max_input_length"] >= 40
+    assert (
+        found["max_client_batch_size"] == 7 and found["model_dtype"] == "fp32" and found["max_input_length"] >= 40
+    )
 
 
 def test_metrics_are_prometheus_text(serve: Serve) -> None:
