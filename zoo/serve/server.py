@@ -30,6 +30,8 @@ def bind(host: str, port: int) -> socket.socket:
     Raises:
         UsageError: the address is taken, or is not this machine's.
     """
+    if not 0 <= port <= 65535:  # the system would take another one
+        raise UsageError(f"--port {port} does not work.", "A number from 0 to 65,535.")
     made = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -97,14 +99,21 @@ def serve(application: Application, bound: socket.socket, limits: Limits) -> int
         limit_concurrency=2 * limits.max_concurrent_requests + 100,
     )
     server = _Server(config, application, limits.grace)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="http", daemon=True)
+    ended = threading.Event()  # a join that a signal interrupts takes its thread for ended (Python 3.10 to 3.12)
+
+    def run() -> None:
+        try:
+            server.run(sockets=[bound])
+        finally:
+            ended.set()
+
     signals.patience(limits.grace + END_SECONDS)
-    thread.start()
+    threading.Thread(target=run, name="http", daemon=True).start()
     try:
-        while thread.is_alive():
-            thread.join(1.0)
+        while not ended.wait(1.0):
+            pass
     finally:
         server.should_exit = True
-        thread.join(limits.grace + END_SECONDS)
+        ended.wait(limits.grace + END_SECONDS)
         application.close()
     return 1

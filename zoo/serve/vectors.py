@@ -19,7 +19,7 @@ from zoo.tasks.features import Features, join
 class TokenIds:
     """The model's own ids of a text, with the special tokens around it or without."""
 
-    ids: Sequence[int]
+    ids: Any  # [T] integers
 
 
 class Vectors(Embeddings):
