@@ -12,7 +12,6 @@ import numpy as np
 
 from zoo.errors import InputError, UsageError, to_install
 from zoo.files import clean, open_regular, quote
-from zoo.inference.pipelines.files import plain
 from zoo.map.inputs import Part, Record
 
 BATCH_ROWS = 1024  # rows that are unpacked at once
@@ -104,9 +103,7 @@ def _column(values: Sequence[Any]) -> Any:
     try:
         return pyarrow.array(values)
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
-        return pyarrow.array(
-            [value if isinstance(value, str) else json.dumps(value, default=plain) for value in values]
-        )
+        return pyarrow.array([value if isinstance(value, str) else json.dumps(value) for value in values])
 
 
 def _open(file: Path) -> Any:

@@ -17,6 +17,7 @@ from zoo import files
 from zoo.errors import InputError, UsageError
 from zoo.files import Fields, JsonObject, quote, read_object
 from zoo.inference.pipelines.files import plain
+from zoo.inference.pipelines.hybrid import HybridEmbedding
 
 DONE = "done"  # the folder of the records
 MANIFEST_FILE, ERRORS_FILE = "manifest.json", "errors.jsonl"
@@ -110,8 +111,13 @@ def _as_jsonl(folder: Path, name: str, answers: Answers) -> list[str]:
 def _as_parquet(folder: Path, name: str, answers: Answers) -> list[str]:
     from zoo.map import parquet
 
+    column = answers.answers
+    if any(
+        isinstance(answer, HybridEmbedding) for answer in column
+    ):  # texts of JSON: each has token ids of its own
+        column = [json.dumps(answer, default=plain) for answer in column]
     with files.new_file(folder / f"{name}.parquet", replace=True) as made:
-        parquet.write(made, {**answers.known(), "answer": answers.answers})
+        parquet.write(made, {**answers.known(), "answer": column})
     return [f"{name}.parquet"]
 
 

@@ -8,8 +8,9 @@ Legend of shapes: N queries, M documents, T tokens, D and C numbers of a vector.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,11 @@ def colbert_scores(queries: Sequence[np.ndarray], documents: Sequence[np.ndarray
     return np.array(rows, np.float32)
 
 
-SCORES = {DENSE: dense_scores, SPARSE: sparse_scores, COLBERT: colbert_scores}
+SCORES: Mapping[str, Callable[[Sequence[Any], Sequence[Any]], np.ndarray]] = {
+    DENSE: dense_scores,
+    SPARSE: sparse_scores,
+    COLBERT: colbert_scores,
+}
 
 
 def scores(
@@ -91,8 +96,10 @@ def scores(
     held = [kind for kind in KINDS if all(getattr(text, kind) is not None for text in (*queries, *documents))]
     if not held:
         raise InputError("The texts have no kind of embedding in common.", f"The kinds are {', '.join(KINDS)}.")
-    sides = queries, documents
-    found = {kind: SCORES[kind](*([getattr(text, kind) for text in side] for side in sides)) for kind in held}
+    found = {}
+    for kind in held:
+        one, other = ([getattr(text, kind) for text in side] for side in (queries, documents))
+        found[kind] = SCORES[kind](one, other)
     for mix in ((SPARSE, DENSE), (COLBERT, SPARSE, DENSE)):
         if set(mix) <= set(held):
             found["+".join(mix)] = _mixed({kind: found[kind] for kind in mix}, checked)
