@@ -183,7 +183,7 @@ def torch_steps(model: torch.nn.Module) -> Callable[[torch.Tensor, int], float]:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        return float(loss)
+        return float(loss.detach())
 
     return step
 
