@@ -148,7 +148,9 @@ class Embeddings(Pipeline):
         """
         count = whole("top_k", top_k)
         asked = self._vectors(queries, options, encoder.QUERY_PROMPTS)
-        held = corpus if _are_vectors(corpus) else self._vectors(corpus, options, encoder.DOCUMENT_PROMPTS)
+        held: Any = corpus
+        if not _are_vectors(held):
+            held = self._vectors(held, options, encoder.DOCUMENT_PROMPTS)
         found = semantic_search(asked, held, count, self.sentence.similarity)
         return found[0] if isinstance(queries, str) else found
 
