@@ -116,7 +116,7 @@ def main() -> int:
             return code
         picture(folder / "compare.html", DOCS / "compare.png", 1250)
         with tempfile.TemporaryDirectory() as work:
-            ui_screens.draw(folder, Path(work), lambda at, to, *how: picture(at, DOCS / f"{to}.png", *how))
+            ui_screens.draw(Path(work), lambda at, to, *how: picture(at, DOCS / f"{to}.png", *how))
     return 0
 
 

@@ -9,33 +9,33 @@ from zoo.ui import pages
 from zoo.ui.app import Site
 from zoo.ui.shelf import Shelf
 
-REVIEW = {"model": "run:classes", "text": "the film is moving, with a good cast 7"}
+MODEL = "all-MiniLM-L6-v2"  # the one that the tests of real weights use
+OTHERS = ("There is a cat on the mat.", "A dog sleeps on the sofa.", "The budget was voted on.")
+ASKED = {"model": "given", "text": "A cat sits on the mat.", "others": "\n".join(OTHERS)}
 SHOWN = {  # picture -> page, height in pixels, dark
     "ui-models": ("en/models.html", 900, False),
     "ui-ledger": ("en/ledger.html?family=xlmr", 900, True),
-    "ui-runs": ("en/runs.html", 420, False),
-    "ui-try": ("en/try/classification.html", 820, False),
+    "ui-try": ("en/try/embeddings.html", 900, False),
     "ui-models-zh": ("zh/models.html", 900, False),
-    "ui-try-zh": ("zh/try/classification.html", 820, True),
+    "ui-try-zh": ("zh/try/embeddings.html", 900, True),
 }
 
 
-def draw(runs: Path, work: Path, picture: Callable[[str, str, int, bool], None]) -> None:
+def draw(work: Path, picture: Callable[[str, str, int, bool], None]) -> None:
     """Draws every page of SHOWN.
 
     Args:
-        runs: a folder with a finished classifier called "classes".
         work: where the pages are written.
         picture: takes an address, the name of a picture, a height and whether it is dark.
     """
-    site = Site(Shelf(runs))
+    site = Site(Shelf(work / "runs", MODEL))
     for name in pages.ASSETS:
         (work / name).write_text(pages.asset(name), "utf-8")
     for name, (address, height, dark) in SHOWN.items():
         path, _, query = address.partition("?")
         language, _, page = path.partition("/")
         if page.startswith("try/"):
-            content, code = site.asked(language, "classification", {**REVIEW, "pair": ""})
+            content, code = site.asked(language, "embeddings", ASKED)
             assert code == 200, content
         else:
             found = site.get(language, page, [])

@@ -22,7 +22,7 @@ EPILOG = f"""\
 examples:
   zoo ui                                   models, published numbers, the runs in runs/, and a form to try them
   zoo ui --runs ~/experiments --port 9000
-  zoo ui --model reviews-int8 --open       one more model to try; opens the browser
+  zoo ui --model exports/int8 --open       one more model to try; opens the browser
 Only this machine can reach the page, and nothing is sent anywhere; a published model that is tried is downloaded
 first where it is not here. Folders are opened below --runs and --model only.
 

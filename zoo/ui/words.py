@@ -21,7 +21,7 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key -> English, Chinese
     "scripts": ("Filters need JavaScript; everything is shown.", "筛选需要 JavaScript；此处列出全部内容。"),
     # Filters.
     "filters": ("Filters", "筛选"),
-    "search": ("Search", "搜索"),
+    "search": ("search", "搜索"),
     "all": ("all", "全部"),
     "reset": ("Reset", "重置"),
     "shown": ("{} of {}", "{} / {} 项"),
