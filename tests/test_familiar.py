@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ from zoo.inference.pipelines import kind_of
         ({"task": "taging"}, "Did you mean 'tagging'"),
         ({"num_labels": 3}, "Here it is labels="),
         ({"labels": "pos"}, "Give a list of names"),
+        ({"labels": 0}, "at least one class"),
+        ({"labels": []}, "at least one class"),
         ({"dtype": "fp16"}, "Here it is dtype='float16'"),
         ({"torch_dtype": "float32"}, "Here it is dtype="),
         ({"trust_remote_code": True}, "It is not needed"),
@@ -45,6 +48,7 @@ def test_load(given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch)
         ("classification", {"device": 0}, "zoo.load"),
         ("classification", {"return_all_scores": True}, "top_k=None"),
         ("classification", {"engine": "torch"}, "openvino"),
+        ("classification", {"precision": "fp16"}, "bf16"),
     ],
 )
 def test_pipeline(task: str, given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,12 +115,22 @@ def test_commands(typed: str, verb: str, capsys: pytest.CaptureFixture[str]) -> 
         ("export a --format onnx --out b", "Here it is --to"),
         ("export a --quantize --out b", "--precision int8 --guard"),
         ("bench a --batch_size=8", "Here it is --batch"),
+        ("convert a --to onnx --out b", "zoo export MODEL --to onnx"),
+        ("predict runs/a --out answers.xlsx", "Name it .csv"),
+        (
+            "finetune --task classification --model all-MiniLM-L6-v2 --train_file a.csv --languages xx",
+            "Leave it out",
+        ),
         ("finetune --optimizer adamw", "AdamW"),
         ("finetune --gpus 2", "paddle.distributed.launch"),
         ("finetune --num_labels 2", "the labels are those of the data"),
     ],
 )
-def test_commands_and_options(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_and_options(
+    words: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("text,label\ngood,pos\nbad,neg\n")
     assert main(words.split()) == 2
     assert said in capsys.readouterr().err
 

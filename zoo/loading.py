@@ -127,6 +127,8 @@ def _check(task: str | None, labels: Sequence[str] | int | None, dtype: str, opt
         raise UsageError(f"task={quote(task)} is not one of {', '.join(TASKS)}, encoder.", hint)
     if isinstance(labels, str):
         raise UsageError(f"labels={quote(labels)} is one text.", "Give a list of names, or how many there are.")
+    if labels is not None and (labels < 1 if isinstance(labels, int) else not len(labels)):
+        raise UsageError(f"labels={labels!r} must name at least one class.")
     for name in options:
         if hint := familiar.hint(name):
             raise UsageError(f"zoo.load has no argument {quote(name)}.", hint)

@@ -33,6 +33,7 @@ exit codes:
   1    data or model went wrong
   2    the command line makes no sense
 {terminal.STOPPED}"""
+NOT_TEXT = (".xlsx", ".xls", ".ods", ".parquet", ".npy", ".pkl")  # endings that promise what is never written
 MAX_SHOWN = 50  # rows of a file that are printed without --out
 
 
@@ -69,6 +70,8 @@ def _main(given: argparse.Namespace) -> int:
     if given.context and not given.texts:
         raise UsageError("--context belongs to a TEXT on the command line.", "Of a file it is a column.")
     out = user_path(given.out) if given.out else None
+    if out and out.suffix.lower() in NOT_TEXT:
+        raise UsageError(f"--out: answers are not written as {quote(out.suffix)}.", "Name it .csv, .tsv or .jsonl.")
     if out:
         files.probe_file(out, replace=given.overwrite)
     from zoo.finetune.trained_model import TrainedModel, is_official

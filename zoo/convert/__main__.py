@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--to",
+        type=_format,
         choices=FORMATS,
         default="paddle",
         help="paddle (default); torch: a folder for transformers, every tensor bit-identical to the published one; "
@@ -76,6 +77,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--jobs", type=_positive, default=1, metavar="N", help="models at a time (default 1)")
     made.add_argument("--json", action="store_true", help="results as one JSON document on stdout")
     return made
+
+
+def _format(name: str) -> str:
+    if name in ("onnx", "openvino"):
+        raise UsageError(f"--to {name} is no form of a checkpoint.", f"`zoo export MODEL --to {name} --out DIR`.")
+    return name
 
 
 def _positive(text: str) -> int:

@@ -84,6 +84,8 @@ def _own(config: FinetuneConfig) -> Task:
     given = {**(files_of(config.data) if config.data else {}), **named}
     files = {split: given[split] for split in SPLIT_NAMES if split in given}
     sides = config.language_names
+    if sides and config.task != "text2text":
+        raise UsageError(f"--languages: {config.task} is of one language.", "Leave it out.")
     if config.task == "text2text" and sides and len(sides) != 2:
         raise UsageError(f"--languages {config.languages}: text2text goes from one to another.", "Such as en,de.")
     known: dict[str, Any] = dict(zip(("source_language", "target_language"), sides, strict=True)) if sides else {}

@@ -104,6 +104,7 @@ def pipeline(
     """
     name, found = kind_of(task)
     from zoo.inference.deployed import Deployed, deploy
+    from zoo.inference.engines import check_names
 
     if isinstance(model, Deployed):
         if (engine, precision) != ("auto", "auto"):
@@ -112,6 +113,7 @@ def pipeline(
         return found(model, **options)
     its_own = signature(found.__init__).parameters  # of a registered class
     found.known({name: value for name, value in options.items() if name not in its_own})
+    check_names(engine, precision)
     deployed = deploy(model, _head(name, found.heads, model), engine, precision)
     _check_head(name, found.heads, deployed.task, deployed.name)
     made = found(deployed, **options)
