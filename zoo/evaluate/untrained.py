@@ -142,7 +142,7 @@ class _Texts:
         ordered = sorted(texts, key=len)
         for start in range(0, len(ordered), CHUNK_TEXTS):
             chunk = ordered[start : start + CHUNK_TEXTS]
-            vectors = self.pipe.encode(chunk, **dict([prompt]))
+            vectors = self.pipe.encode(chunk, **dict[str, Any]([prompt]))
             self.kept.update(((prompt, text), row) for text, row in zip(chunk, vectors, strict=True))
             self.bar.add(len(chunk))
         self.count += len(texts)

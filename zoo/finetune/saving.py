@@ -70,9 +70,16 @@ class Saver:
                 write()
             self.look()
 
-    def _write(self, update: int, *what: Any) -> None:
+    def _write(
+        self,
+        update: int,
+        weights: Mapping[str, np.ndarray],
+        shapes: Mapping[str, tuple[int, ...]],
+        states: Iterator[np.ndarray],
+        about: Any,
+    ) -> None:
         try:
-            self.saved = checkpoints.save(self.folder, update, *what, self.keep)
+            self.saved = checkpoints.save(self.folder, update, weights, shapes, states, about, self.keep)
         except BaseException as error:  # is raised where the training can stop for it
             self.error = error
 

@@ -45,7 +45,7 @@ class TextClassification(Pipeline):
         self.function = function_of(deployed)
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[TextExample], **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[TextExample], /, **options: Any
     ) -> Sequence[Any]:
         logits = by_example(outputs["logits"], features)  # [N, C]
         labels, top_k = self.config.labels, options["top_k"]

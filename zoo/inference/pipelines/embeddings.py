@@ -178,13 +178,13 @@ class Embeddings(Pipeline):
             UsageError: a model without these outputs, or weights that are no weights.
         """
         options = {"outputs": KINDS, **options}
-        sides = ((queries, encoder.QUERY_PROMPTS), (documents, encoder.DOCUMENT_PROMPTS))
-        return hybrid.scores(*(self._hybrid(texts, options, prompts) for texts, prompts in sides), weights)
+        asked = self._hybrid(queries, options, encoder.QUERY_PROMPTS)
+        return hybrid.scores(asked, self._hybrid(documents, options, encoder.DOCUMENT_PROMPTS), weights)
 
     def _hybrid(self, texts: Any, options: Mapping[str, Any], prompts: Sequence[str]) -> list[HybridEmbedding]:
         if isinstance(texts, HybridEmbedding):
             return [texts]
-        listed = [texts] if isinstance(texts, str) else list(texts)
+        listed: list[Any] = [texts] if isinstance(texts, str) else list(texts)
         if listed and isinstance(listed[0], HybridEmbedding):
             return listed
         made = self(listed, **self._prompted(options, prompts))

@@ -54,7 +54,7 @@ class FillMask(Pipeline):
         return {"best": found}
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[TextExample], **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[TextExample], /, **options: Any
     ) -> Sequence[Any]:
         rows = features.columns["input_ids"]
         assert isinstance(rows, Ragged)

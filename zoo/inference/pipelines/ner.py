@@ -61,7 +61,7 @@ class Ner(Pipeline):
         return self.task.encode(list(examples), self.tokenizer, length)
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[Sentence], **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[Sentence], /, **options: Any
     ) -> Sequence[Any]:
         tags = self.task.predictions(outputs, features, examples)
         scores = tag_scores(outputs["logits"], features, examples)

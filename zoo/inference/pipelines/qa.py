@@ -52,7 +52,7 @@ class QuestionAnswering(Pipeline):
         return task.encode(list(examples), self.tokenizer, self.row_length(options["max_length"], task.max_length))
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[QAExample], **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[QAExample], /, **options: Any
     ) -> Sequence[Any]:
         task, top_k = self._task(options), options["top_k"]
         beam = "start_index" in outputs

@@ -91,7 +91,7 @@ class Rerank(TextClassification):
         return replace(features_of(rows, self.tokenizer), sample=np.repeat(np.arange(len(examples)), counts))
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[Any], **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[Any], /, **options: Any
     ) -> Sequence[Any]:
         logits = by_example(outputs["logits"], features)[:, 0]  # the rows of an example stay in their order
         scores = self._function(options["function_to_apply"])(logits)

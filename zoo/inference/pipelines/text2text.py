@@ -53,7 +53,7 @@ class Text2Text(Pipeline):
         return {"texts": [rows[n : n + each] for n in range(0, len(rows), each)]}
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[TextExample], **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[TextExample], /, **options: Any
     ) -> Sequence[list[dict[str, Any]]]:
         """The texts of some rows of tokens."""
         return [

@@ -75,7 +75,7 @@ class ZeroShot(Pipeline):
         return replace(features_of(rows, self.tokenizer), sample=np.repeat(np.arange(len(examples)), len(labels)))
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[TextExample], **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[TextExample], /, **options: Any
     ) -> Sequence[Any]:
         labels = labels_of(options["candidate_labels"])
         logits = by_example(outputs["logits"], features).reshape(len(examples), len(labels), -1)  # [N, L, C]
