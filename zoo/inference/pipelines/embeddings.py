@@ -70,7 +70,7 @@ class Embeddings(Pipeline):
             made[COLBERT] = [row[seen][1:] for row, seen in pairs]  # a copy, without the batch's padding
         return made
 
-    def postprocess(
+    def postprocess(  # type: ignore[override]  # an option is called outputs as well
         self, outputs: Outputs, features: Features, examples: Sequence[Any], /, **options: Any
     ) -> Sequence[Any]:
         made = dict(outputs)
@@ -166,13 +166,13 @@ class Embeddings(Pipeline):
             UsageError: a model without these outputs, or weights that are no weights.
         """
         options = {"outputs": KINDS, **options}
-        sides = ((queries, encoder.QUERY_PROMPTS), (documents, encoder.DOCUMENT_PROMPTS))
-        return hybrid.scores(*(self._hybrid(texts, options, prompts) for texts, prompts in sides), weights)
+        asked = self._hybrid(queries, options, encoder.QUERY_PROMPTS)
+        return hybrid.scores(asked, self._hybrid(documents, options, encoder.DOCUMENT_PROMPTS), weights)
 
     def _hybrid(self, texts: Any, options: Mapping[str, Any], prompts: Sequence[str]) -> list[HybridEmbedding]:
         if isinstance(texts, HybridEmbedding):
             return [texts]
-        listed = [texts] if isinstance(texts, str) else list(texts)
+        listed: list[Any] = [texts] if isinstance(texts, str) else list(texts)
         if listed and isinstance(listed[0], HybridEmbedding):
             return listed
         made = self(listed, **self._prompted(options, prompts))
