@@ -93,7 +93,7 @@ class Pipeline:
         return self.engine(batch)
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[Any], /, **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[Any], **options: Any
     ) -> Sequence[Any]:
         """The answers to some examples.
 
