@@ -93,6 +93,17 @@ def test_dry_run_of_all_counts_what_has_an_address(command) -> None:  # type: ig
     assert code == 1 and XLMR in unreachable and MINILM not in unreachable  # no network here, but the package
 
 
+def test_dry_run_offline(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """Of files that are not here the plan is the card's, and says what to do; without a card nothing is known."""
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    code, out, _ = command(XLMR, "org/other", "--dry-run")
+    assert code == 1 and f"{XLMR} is not on this machine, and ZOO_OFFLINE is set. The sizes are those of" in out
+    assert f"On a connected machine: zoo convert {XLMR} --out DIR." in out and "278,295,186 parameters" in out
+    assert "org/other is not on this machine, and ZOO_OFFLINE is set. Its sizes are not known" in out
+    card, other = json.loads(command(XLMR, "org/other", "--dry-run", "--json")[1])["models"]
+    assert card["hint"] and card["memory"] > 2e9 and (other["fetch"], other["memory"], other["disk"]) == (0, 0, 0)
+
+
 def test_sizes_unlike_the_card_are_said(snapshot: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     from dataclasses import replace
 

@@ -22,7 +22,7 @@ from tests.inference.conftest import KINDS, Answer
 from zoo import batching
 from zoo.batching import by_length, windows
 from zoo.errors import InputError, UsageError
-from zoo.inference.pipelines import ALIASES, PIPELINES, base, register
+from zoo.inference.pipelines import ALIASES, PIPELINES, base, meter, register
 from zoo.inference.pipelines.base import Pipeline
 
 TEXTS = [f"{'a good' if n % 3 else 'the worst'} film {'and more ' * (n % 7)}number {n}" for n in range(40)]
@@ -307,7 +307,7 @@ def test_a_bar_on_a_terminal_only(answering: Answer, monkeypatch: pytest.MonkeyP
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(base, "SECONDS_BEFORE_BAR", 0)
+    monkeypatch.setattr(meter, "SECONDS_BEFORE_BAR", 0)
     monkeypatch.setattr(batching, "WINDOW_ITEMS", 8)
     for stream, shown in ((Screen(), True), (io.StringIO(), False)):
         monkeypatch.setattr("sys.stderr", stream)

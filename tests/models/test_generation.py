@@ -273,6 +273,8 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"temperature": 0.0}, UsageError, "temperature"),
     ({"eos_token_id": 60}, UsageError, "eos_token_id=60"),
     ({"stream": print, "num_beams": 2}, UsageError, "stream"),
+    ({"stream": True}, UsageError, "Give a function"),
+    ({"max_new_tokens": 5}, UsageError, "Here it is max_length="),
     ({"input_ids": np.zeros((0, 3), int), "attention_mask": None}, InputError, "no text"),
     ({"input_ids": np.zeros((2, 0), int), "attention_mask": None}, InputError, "no text"),
     ({"input_ids": [[3, 4], [5]], "attention_mask": None}, InputError, "one length"),

@@ -253,7 +253,7 @@ def _show(rows: Sequence[Planned], given: argparse.Namespace) -> int:
         ]
         terminal.table(cells, header, right=(2, 3, 4, 5))
         for row in rows:
-            print(f"{row.name} -> {row.target}" if not row.error else f"{row.name}: {row.error}")
+            print(f"{row.name} -> {row.target}" if not row.error else _not_reachable(row))
         for row in rows:
             if row.network:
                 print(_needs(row.name, row.network))
@@ -261,6 +261,13 @@ def _show(rows: Sequence[Planned], given: argparse.Namespace) -> int:
         sizes = [terminal.size(count) for count in (fetch, disk, free)]
         print("to fetch {}, to write {}; {} are free.{}".format(*sizes, short))
     return 1 if any(r.error for r in rows) else 0
+
+
+def _not_reachable(row: Planned) -> str:
+    """Lines: why a model's files cannot be had, whose sizes these are, and what to do."""
+    why = row.error if row.error.startswith(row.name) else f"{row.name}: {row.error}"
+    sizes = "The sizes are those of its card." if row.fetch else "Its sizes are not known without them."
+    return "\n".join(filter(None, (f"{why} {sizes}", row.hint)))
 
 
 def _needs(name: str, network: Needs) -> str:

@@ -34,9 +34,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Planned:
-    """A job and what it needs, in bytes; 0 is unknown. `state` is "to do", "done" or "not reachable".
+    """A job and what it needs, in bytes; 0 is unknown.
 
-    `memory` is the conversion's; `network` is what the network takes afterwards, None where its size is not known.
+    Attributes:
+        fetch, cached: of the published files, those to be fetched and those that are here.
+        memory, disk: of the conversion.
+        state: "to do", "done" or "not reachable".
+        error, hint: why the files cannot be had, and what to do; the sizes are then the card's.
+        network: what the network takes afterwards, None where its size is not known.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Planned:
     target: str
     state: str
     error: str = ""
+    hint: str = ""
     network: Needs | None = None
 
 
@@ -107,7 +113,7 @@ def survey(job: Job, verify: bool) -> Planned:
 
     When the hub does not answer, the sizes are the card's and `error` says so.
     """
-    card, error = None, ""
+    card, error, hint = None, "", ""
     sizes: dict[str, int] = {}
     fetch = cached = weights = 0
     try:
@@ -121,15 +127,17 @@ def survey(job: Job, verify: bool) -> Planned:
         if asked.folder is not None:
             weights = sum(p.stat().st_size for p in asked.folder.iterdir() if p.suffix in WEIGHT_ENDINGS)
     except ZooError as failure:
-        error = failure.message
+        error, hint = failure.message, failure.hint
         fetch = weights = next((s.size for s in card.sources if s.size), 4 * card.parameters) if card else 0
     network = Needs.of(card.parameters, card.config) if card and card.parameters else None
     if is_done(job.target, sizes, verify):
         return Planned(job.name, _licence(card), 0, cached, 0, 0, str(job.target), "done", network=network)
     disk = 4 * card.parameters if card and card.parameters else weights
-    memory = memory_needed(card.config if card else {}, disk, verify)
+    memory = memory_needed(card.config if card else {}, disk, verify) if disk else 0
     state = "not reachable" if error else "to do"
-    return Planned(job.name, _licence(card), fetch, cached, memory, disk, str(job.target), state, error, network)
+    return Planned(
+        job.name, _licence(card), fetch, cached, memory, disk, str(job.target), state, error, hint, network
+    )
 
 
 def _licence(card: Card | None) -> str:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from zoo import env, files, tasks
 from zoo.errors import GuardError, UsageError
 from zoo.export import quantise
+from zoo.export.report import Report
 from zoo.export.score_check import SCORE_BUDGETS, Gate, ScoreCost, read_gate
 from zoo.files import user_path
 from zoo.inference import output_check
@@ -24,7 +25,6 @@ from zoo.inference.deployed import EXPORT_FILE, FORMAT, read_settings
 from zoo.inference.engines import DECODER_MODULE, Choice, module_of, open_graph, refusal, versions
 from zoo.inference.engines.base import arrays
 from zoo.inference.engines.eager import Eager
-from zoo.inference.output_check import Difference
 from zoo.inference.static import Graph
 from zoo.loading import load, saved_head
 from zoo.models.common.base import Model
@@ -36,43 +36,6 @@ from zoo.version import __version__
 ENGINE_OF_FORMAT = {"paddle": "paddle", "onnx": "onnxruntime", "openvino": "openvino"}  # of a format
 INT8_FORMAT = "openvino"
 HEADS_WITHOUT_WEIGHTS = ("embedding", "generation")  # heads that need no weights of their own
-
-
-@dataclass
-class Report:
-    """What an export found out.
-
-    Attributes:
-        task: the head; None for the bare encoder.
-        inputs, outputs: names in the graph; of an encoder-decoder, which has two graphs, none.
-        differences: output -> the largest difference to the eager model.
-        trades: what each candidate scores and costs; empty without a gate.
-        folder: where the export is; None when it was refused.
-    """
-
-    engine: str
-    precision: str
-    task: str | None = None
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    differences: dict[str, Difference] = field(default_factory=dict)
-    trades: list[ScoreCost] = field(default_factory=list)
-    guard: dict[str, Any] | None = None
-    folder: Path | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON."""
-        return {
-            "folder": None if self.folder is None else str(self.folder),
-            "engine": self.engine,
-            "precision": self.precision,
-            "task": self.task,
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "differences": {name: asdict(found) for name, found in self.differences.items()},
-            "trades": [asdict(trade) for trade in self.trades],
-            "guard": self.guard,
-        }
 
 
 @dataclass(frozen=True)

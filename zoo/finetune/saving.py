@@ -61,25 +61,18 @@ class Saver:
         size = 4 * sum(int(np.prod(shape)) for shape in shapes.values())
         beside = goes_on and ROOM * size < env.memory()
         held = iter(list(states)) if beside else states
-        write = partial(self._write, update, weights, shapes, held, about)
+        save = partial(checkpoints.save, self.folder, update, weights, shapes, held, about, self.keep)
         if beside:
-            self.thread = threading.Thread(target=write, name="checkpoint")
+            self.thread = threading.Thread(target=self._write, args=(save,), name="checkpoint")
             self.thread.start()
         else:
             with signals.deferred():  # with the removal of the older ones
-                write()
+                self._write(save)
             self.look()
 
-    def _write(
-        self,
-        update: int,
-        weights: Mapping[str, np.ndarray],
-        shapes: Mapping[str, tuple[int, ...]],
-        states: Iterator[np.ndarray],
-        about: Any,
-    ) -> None:
+    def _write(self, save: Callable[[], Path]) -> None:
         try:
-            self.saved = checkpoints.save(self.folder, update, weights, shapes, states, about, self.keep)
+            self.saved = save()
         except BaseException as error:  # is raised where the training can stop for it
             self.error = error
 

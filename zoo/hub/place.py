@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -104,21 +104,28 @@ class Place:
             return None
 
     def _from_here(self, kind: str) -> tuple[Path, str]:
-        files = self.local()
-        if not files:
-            raise Unreachable(f"{self.name} is not on this machine.")
-        try:
-            wanted = choose(files, kind, self.name, self.path, self.source.files)
-        except NoWeights:
-            raise Unreachable(f"Only a part of {self.name} is on this machine.") from None
+        files, wanted = self._wanted_here(kind)
         for name in wanted:
             verify(self.path(name), self._pinned(files[name]), self.name)
         return self.folder(), self.commit
 
+    def _wanted_here(self, kind: str) -> tuple[Mapping[str, RemoteFile], list[str]]:
+        """Gives the files on this machine, and the names of those that are needed."""
+        files = self.local()
+        if not files:
+            raise Unreachable(f"{self.name} is not on this machine.")
+        try:
+            return files, choose(files, kind, self.name, self.path, self.source.files)
+        except NoWeights:
+            raise Unreachable(f"Only a part of {self.name} is on this machine.") from None
+
     def plan(self) -> list[PlannedFile]:
         """Gives what `snapshot("weights")` needs."""
-        files = self.local() if env.offline() else self.listing()
-        wanted = choose(files, "weights", self.name, lambda n: self.have(files[n]), self.source.files)
+        if env.offline():
+            files, wanted = self._wanted_here("weights")
+        else:
+            files = self.listing()
+            wanted = choose(files, "weights", self.name, lambda n: self.have(files[n]), self.source.files)
         return [PlannedFile(n, files[n].size or 0, self.path(n).is_file()) for n in wanted]
 
 

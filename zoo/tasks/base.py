@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 import numpy as np
 
 from zoo.errors import InputError, UsageError
-from zoo.files import clean, quote, user_path, write_file
+from zoo.files import quote, user_path, write_file
 from zoo.tasks.example import E, P
 from zoo.tasks.features import Features, join
 from zoo.tasks.formats import READERS
 from zoo.tasks.hub import Hub, hub_rows
+from zoo.tasks.places import find, find_all, language_of
 from zoo.tasks.rows import Row
 from zoo.tasks.scores import ALL_ROW, Scores, by_language
 
@@ -144,9 +145,11 @@ class Task(ABC, Generic[E, P]):
         for language in languages if "{language}" in "".join(patterns) else ("",):
             spelled = [p.replace("{language}", self.code(language)) for p in patterns]
             if "*" in spelled[0]:
-                yield from ((language, (file,)) for file in self.find_all(folder, spelled[0]))
+                yield from ((language, (file,)) for file in find_all(folder, self.folder, spelled[0], self.name))
             else:
-                yield language, tuple(self.find(folder, name) for name in spelled)
+                places = [folder, folder / self.folder]
+                places += [place / name for name in self.beside for place in (folder, folder.parent)]
+                yield language, tuple(find(places, name, self.name) for name in spelled)
 
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
         """Reads the rows of local files."""
@@ -160,45 +163,6 @@ class Task(ABC, Generic[E, P]):
     def code(self, language: str) -> str:
         """Gives the way a language is spelled in the names of files."""
         return language
-
-    def find(self, folder: Path, name: str) -> Path:
-        """Gives a file of the data set, in its folder, in its benchmark's or beside it, packed or not.
-
-        Raises:
-            InputError: it is in none.
-        """
-        others = [place / name for name in self.beside for place in (folder, folder.parent)]
-        for place in (folder, folder / self.folder, *others):
-            for suffix in ("", ".gz"):
-                if (file := place / (name + suffix)).is_file():
-                    return file
-        raise self._missing(folder, name)
-
-    def find_all(self, folder: Path, pattern: str) -> list[Path]:
-        """Gives the files of the data set that fit a pattern, from its folder or its benchmark's.
-
-        Raises:
-            InputError: there is none.
-        """
-        for place in (folder, folder / self.folder):
-            try:
-                found = sorted(file for file in place.glob(pattern) if file.is_file())
-            except (OSError, ValueError, NotImplementedError):  # a description that came with somebody's model
-                found = []
-            if found:
-                return found
-        raise self._missing(folder, pattern)
-
-    def _missing(self, folder: Path, name: str) -> InputError:
-        """Makes the error that names a file which is not there, and what is."""
-        try:
-            held = clean(", ".join(sorted(p.name for p in folder.iterdir())[:8]), 200)
-        except OSError as error:
-            return InputError(f"'{folder}' cannot be read: {error.strerror or error}.")
-        return InputError(
-            f"'{folder}' has no '{name}', which {self.name} needs; it holds {held or 'nothing'}.",
-            "Give the folder as published, or one file.",
-        )
 
     def _from(self, source: Source, split: str, languages: Sequence[str]) -> str:
         """Gives what was read, for a sentence."""
@@ -312,9 +276,3 @@ def published(file: Path, lines: Iterable[str], replace: bool = False) -> Path:
     with write_file(file, replace=replace) as stream:
         stream.writelines(f"{line}\n" for line in lines)
     return file
-
-
-def language_of(file: Path, languages: Sequence[str]) -> str:
-    """Gives the language code that a file's name has as a part: "dev-de.tsv", "xquad.de.json"."""
-    parts = file.name.replace("-", ".").replace("_", ".").split(".")
-    return next((part for part in parts if part in languages), "")

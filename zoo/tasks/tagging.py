@@ -24,7 +24,7 @@ from zoo.tasks.features import IGNORED_LABEL, Column, Features, Ragged
 from zoo.tasks.pieces import owners
 from zoo.tasks.rows import Row, lines, shown
 from zoo.tasks.schemes import OUTSIDE_TAG, TAG_PATTERN, learned, written
-from zoo.tasks.scores import ALL_ROW
+from zoo.tasks.tag_scores import tag_rows
 from zoo.tasks.words import WORD_SPLITTERS
 
 if TYPE_CHECKING:
@@ -218,53 +218,8 @@ class Tagging(Task[TaggedExample, list[str]]):
                     "Score a split with tags, such as dev.",
                 )
         gold = [e.tags or () for e in examples]
-        if not self.scheme:  # the F1 of XTREME: runs of a tag are read as an entity
-            runs = metrics.tags_score(gold, predictions)["f1"] if "f1" in self.metrics else 0.0
-            rows = {"f1": runs, "accuracy": metrics.tags_accuracy(gold, predictions)}
-            return {ALL_ROW: {name: rows[name] for name in self.metrics}}
-        lenient = metrics.tags_score(gold, predictions)
-        kinds = self._kinds(gold, predictions)
-        rows = {
-            "f1-texts": self._texts(gold, predictions, examples),
-            "f1-lenient": lenient["f1"],
-            "f1-strict": metrics.tags_score(gold, predictions, self.scheme)["f1"],
-            "f1-macro": float(np.mean([row["f1"] for row in kinds.values()])) if kinds else 0.0,
-            "precision": lenient["precision"],
-            "recall": lenient["recall"],
-            "accuracy": metrics.tags_accuracy(gold, predictions),
-        }
-        return {ALL_ROW: {name: rows[name] for name in self.metrics}, **kinds}
-
-    def _texts(
-        self, gold: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]], examples: Sequence[TaggedExample]
-    ) -> float:
-        """Computes CLUENER2020's own score, over the kinds of the labels."""
-        if "f1-texts" not in self.metrics:
-            return 0.0
-        texts = ["".join(e.words) for e in examples]
-        sides = [
-            [
-                [(kind, text[a : b + 1]) for a, b, kind in metrics.spans(tags)]
-                for text, tags in zip(texts, side, strict=True)
-            ]
-            for side in (gold, predictions)
-        ]
-        kinds = sorted({found[2] for label in self.labels if (found := TAG_PATTERN.fullmatch(label))})
-        return metrics.texts_score(sides[0], sides[1], kinds)
-
-    def _kinds(
-        self, gold: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]
-    ) -> dict[str, dict[str, float]]:
-        """Computes a row for each kind of entity of the gold, lenient reading."""
-        sides = [
-            [(n, *span) for n, tags in enumerate(side) for span in metrics.spans(tags)]
-            for side in (gold, predictions)
-        ]
-        kinds = sorted({span[-1] for span in sides[0]})
-        return {
-            kind: metrics.entities_score(*([span for span in side if span[-1] == kind] for side in sides))
-            for kind in kinds
-        }
+        texts = ["".join(e.words) for e in examples] if "f1-texts" in self.metrics else []
+        return tag_rows(gold, predictions, self.metrics, self.scheme, self.labels, texts)
 
     @property
     def suffix(self) -> str:  # type: ignore[override]

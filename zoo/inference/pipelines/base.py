@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,13 +20,12 @@ from zoo.inference.engines.base import side_by_side
 from zoo.inference.pipelines.custom import FamiliarTokenizer, Network, answer_of, is_single
 from zoo.inference.pipelines.files import items_of, write_answers
 from zoo.inference.pipelines.items import example_of, whole
+from zoo.inference.pipelines.meter import Meter
 from zoo.tasks.classification import Classification, TextExample
 from zoo.tasks.features import Features, Ragged, join
 from zoo.tasks.readable import softmax as softmax
-from zoo.terminal import Progress
 from zoo.tokenization import Tokenizer
 
-SECONDS_BEFORE_BAR = 2.0  # seconds without a progress bar
 ON_ERROR = ("raise", "return")
 TEXT_TASK = Classification(name="texts", metrics=())
 
@@ -93,7 +90,7 @@ class Pipeline:
         return self.engine(batch)
 
     def postprocess(
-        self, outputs: Outputs, features: Features, examples: Sequence[Any], **options: Any
+        self, outputs: Outputs, features: Features, examples: Sequence[Any], /, **options: Any
     ) -> Sequence[Any]:
         """The answers to some examples.
 
@@ -230,13 +227,13 @@ class Pipeline:
         self, items: Iterable[Any], on_error: str, options: dict[str, Any], total: int = 0
     ) -> Iterator[Any]:
         with ExitStack() as stack:
-            meter, first = _Meter(type(self).__name__, total, self.shows_progress, stack), 0
+            meter, first = Meter(type(self).__name__, total, self.shows_progress, stack), 0
             for window in windows(items, self.window_characters(options)):
                 yield from self._window(window, first, on_error, options, meter)
                 first += len(window)
 
     def _window(
-        self, items: Sequence[Any], first: int, on_error: str, options: dict[str, Any], meter: _Meter
+        self, items: Sequence[Any], first: int, on_error: str, options: dict[str, Any], meter: Meter
     ) -> list[Any]:
         answers = [self._read(item, first + n, on_error, options) for n, item in enumerate(items)]
         places = [n for n, read in enumerate(answers) if not isinstance(read, InputError)]
@@ -284,22 +281,6 @@ class Pipeline:
                 done += sum(lengths[row] for row in rows)
                 tell(done / total)
         return {name: [row[name] for row in held] for name in held[0]}
-
-
-class _Meter:
-    """A bar on a terminal, once the work has taken a while."""
-
-    def __init__(self, label: str, total: int, shown: bool, stack: ExitStack) -> None:
-        self.label, self.total, self.stack = label, total, stack
-        self.shown = shown and sys.stderr.isatty()
-        self.begin = time.monotonic()
-        self.bar: Progress | None = None
-
-    def to(self, done: int) -> None:
-        if self.bar is None and self.shown and time.monotonic() - self.begin > SECONDS_BEFORE_BAR:
-            self.bar = self.stack.enter_context(Progress(self.label, self.total, lambda n: f"{n:,}"))
-        if self.bar is not None:
-            self.bar.to(done)
 
 
 def _refused(error: InputError, number: int, on_error: str) -> InputError:

@@ -74,7 +74,7 @@ class Embeddings(Pipeline):
             made[COLBERT] = [row[seen][1:] for row, seen in pairs]  # a copy, without the batch's padding
         return made
 
-    def postprocess(  # type: ignore[override]  # an option is called outputs as well
+    def postprocess(
         self, outputs: Outputs, features: Features, examples: Sequence[Any], /, **options: Any
     ) -> Sequence[Any]:
         made = dict(outputs)

@@ -10,7 +10,9 @@ import paddle
 from numpy.typing import ArrayLike
 from paddle import Tensor
 
+from zoo import familiar
 from zoo.errors import InputError, UsageError
+from zoo.files import quote
 from zoo.models.common.generation.cache import Engine
 from zoo.models.common.generation.network import Network
 from zoo.models.common.generation.options import Generated, Options
@@ -55,6 +57,11 @@ def generate(
             f"Up to {room}.",
         )
     search = search_of(model, chosen.search)
+    if stream is not None and not callable(stream):
+        raise UsageError(
+            f"stream={quote(stream)} does not work.",
+            "Give a function that gets the tokens of each step, such as stream=print.",
+        )
     if stream is not None and chosen.beams:
         raise UsageError("Beam search has nothing to stream before its end.", "Leave stream or num_beams out.")
     training = model.training
@@ -152,5 +159,6 @@ def _special(model: Network, name: str, given: int | None) -> int:
 
 def _options(**given: Any) -> Options:
     if unknown := sorted(set(given) - set(Options.__dataclass_fields__)):
-        raise UsageError(f"generate has no {unknown[0]}=.", f"It has {', '.join(Options.__dataclass_fields__)}.")
+        usual = f"It has {', '.join(Options.__dataclass_fields__)}."
+        raise UsageError(f"generate has no {unknown[0]}=.", familiar.hint(unknown[0]) or usual)
     return Options(**given)
