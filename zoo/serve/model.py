@@ -15,6 +15,8 @@ from zoo.files import quote
 from zoo.inference.deployed import Deployed
 from zoo.inference.pipelines import PIPELINES, kind_of, pipeline
 from zoo.inference.pipelines.base import Pipeline
+from zoo.inference.pipelines.embeddings import NAMES
+from zoo.inference.pipelines.hybrid import SPARSE
 from zoo.inference.pipelines.rerank import MAX_LENGTH, Ranking
 from zoo.serve.refusals import BACKEND, INVALID, Refusal
 from zoo.serve.vectors import TokenIds, Vectors
@@ -23,7 +25,7 @@ from zoo.tasks.classification import TextExample
 log = logging.getLogger("zoo")
 
 EMBEDDINGS, RERANK, CLASSIFICATION = "embeddings", "rerank", "classification"
-SPARSE_ROUTE, SPARSE_OUTPUT = "/embed_sparse", "token_weights"
+SPARSE_ROUTE = "/embed_sparse"
 ROUTES = {
     EMBEDDINGS: ("/v1/embeddings", "/embed", SPARSE_ROUTE, "/similarity"),
     RERANK: ("/rerank",),
@@ -115,7 +117,7 @@ class ServedModel:
     @property
     def sparse(self) -> bool:
         """Tells whether there is a weight for every token too."""
-        return SPARSE_OUTPUT in getattr(self.deployed.engine, "outputs", ())
+        return NAMES[SPARSE] in getattr(self.deployed.engine, "outputs", ())
 
     @property
     def similarity(self) -> str:
