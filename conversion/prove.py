@@ -37,8 +37,6 @@ MODELS = (
     "palm2-chinese-base",
     "veco-large",
     "veco-large-nlg",
-    "BAAI/bge-m3",
-    "BAAI/bge-reranker-v2-m3",
 )
 
 # A card's network at another size: name of its report -> card, values of config.json.

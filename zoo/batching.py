@@ -66,14 +66,19 @@ def eval_batches(
         number += 1
 
 
-def windows(items: Iterable[Any], characters: int = WINDOW_CHARACTERS) -> Iterator[list[Any]]:
-    """Items in runs of at most WINDOW_ITEMS, fewer when they are long: little more than `characters` in all."""
+def windows(items: Iterable[Any], characters: int | None = None) -> Iterator[list[Any]]:
+    """Items in runs of at most WINDOW_ITEMS, fewer when they are long: little more than `characters` in all.
+
+    Args:
+        characters: WINDOW_CHARACTERS when None.
+    """
+    most = WINDOW_CHARACTERS if characters is None else characters
     window: list[Any] = []
     size = 0
     for item in items:
         window.append(item)
         size += _characters(item)
-        if len(window) == WINDOW_ITEMS or size > characters:
+        if len(window) == WINDOW_ITEMS or size > most:
             yield window
             window, size = [], 0
     if window:
