@@ -58,7 +58,7 @@ PROJECTS = {
     "zero-shot": "Zero-shot XNLI with Transformers, Aim and MLflow",
     "ner": "XLM-R as a Chinese entity tagger on an accelerator",
 }
-TRAIN = "--task classification --model minilm --data messages --batch-size 16 --lr 3e-4"
+TRAIN = "--task classification --model ./minilm --data messages --batch-size 16 --lr 3e-4"
 STEPS = (
     Step(
         "infoxlm", "convert", "four files placed by hand, `cd`, `converter.py`", 8,
@@ -142,7 +142,7 @@ STEPS = (
         " --languages en,de,fr,es,ar,zh --trackers mlflow,aim --out logs",
         "longer, as rows, epochs and batch are said; one table of models and languages. DistilBERT, their fourth"
         " model, is not in the zoo",
-        f"zoo finetune {TRAIN.replace('minilm', 'minilm all-MiniLM-L6-v2')} --epochs 1"
+        f"zoo finetune {TRAIN.replace('./minilm', './minilm all-MiniLM-L6-v2')} --epochs 1"
         " --technique feature-extraction --out runs/two",
     ),
     Step(
