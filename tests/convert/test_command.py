@@ -31,7 +31,8 @@ def test_help_says_the_exit_codes() -> None:
         (("zz*",), 2, "matches no model"),
         (("./nowhere",), 2, "no folder"),
         (("minilm", "--jobs", "0"), 2, "above 0"),
-        (("minilm", "--to", "onnx"), 2, "invalid choice"),
+        (("minilm", "--to", "onnx"), 2, "zoo export MODEL --to onnx"),
+        (("minilm", "--to", "tf"), 2, "invalid choice"),
     ],
 )
 def test_wrong_command_lines(arguments: tuple[str, ...], code: int, words: str, command) -> None:  # type: ignore[no-untyped-def]
