@@ -14,7 +14,7 @@ from zoo.finetune.config import STORE, FinetuneConfig
 STORE_VARIABLE = "ZOO_TRACKER_STORE"  # a folder: the store of every run that names no other
 VIEWERS = {  # tracker -> its title, and a module that its viewer needs and its small package lacks
     "aim": ("Aim", "aim"),
-    "mlflow": ("MLflow", "flask"),
+    "mlflow": ("MLflow", "flask_cors"),
     "tensorboard": ("TensorBoard", "tensorboard"),
     "visualdl": ("VisualDL", "visualdl"),
 }

@@ -127,7 +127,7 @@ class TensorBoard:
 
     def __init__(self, folder: Path, name: str, config: Mapping[str, Any], run: str = "") -> None:
         self.run, board = "", self.library()
-        self.writer = board.SummaryWriter(str(folder / "tensorboard" / name))
+        self.writer = board.SummaryWriter(str(folder / "tensorboard" / name), flush_secs=5)  # a kill loses the rest
         self.writer.add_text("config", "\n".join(f"    {key} = {value}" for key, value in config.items()))
 
     def log(self, step: int, values: Mapping[str, float], subset: str, language: str = "") -> None:
