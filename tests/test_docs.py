@@ -17,6 +17,7 @@ from tests.tiny_models import models_of_the_hub
 from zoo import registry, tasks
 from zoo.finetune.recipes import SUITES
 from zoo.outline import TASKS
+from zoo.tasks import similarity
 from zoo.tasks.user_files import COLUMN_NAMES
 
 SHARED = {"models.md", "api.md", "contributing.md"}  # one page for both languages, as are the results
@@ -88,7 +89,7 @@ def flags_of(verb: str) -> frozenset[str]:
 @pytest.mark.parametrize("page", [page for page in ENGLISH if zoo_commands(page)])
 def test_commands_exist(page: str) -> None:
     """Verbs, their flags, and the names of tasks, models and recipes."""
-    kinds = {*tasks.names(), *SUITES, *COLUMN_NAMES, *TASKS, "list", "encoder"}
+    kinds = {*tasks.names(), *similarity.names(), *SUITES, *COLUMN_NAMES, *TASKS, "list", "encoder"}
     recipes = {path.name for path in resources.files("zoo.recipes").iterdir()}
     for verb, *words in zoo_commands(page):
         given = {word for word in words if word.startswith("--")}

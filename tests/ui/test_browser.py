@@ -57,7 +57,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     run(folder / "two", [True, True])
     shelf = Shelf(folder, "small")
     shelf._pipe = lambda pipeline, model: Vectors()  # type: ignore[method-assign]
-    server = uvicorn.Server(uvicorn.Config(application(shelf), log_level="warning", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(application(shelf), log_config=None, log_level="warning", lifespan="off")
+    )
     with _listening(0) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

@@ -253,6 +253,14 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--port 0" in capsys.readouterr().err
 
 
+def test_the_log_of_others_stays_open(tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn", reason="zoo ui needs uvicorn")
+    handler = logging.FileHandler(tmp_path / "log")
+    command._server(command.parser().parse_args(["--runs", str(tmp_path)]))
+    assert handler.stream is not None and not handler.stream.closed
+    handler.close()
+
+
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
     assert command.main([]) == 1

@@ -88,6 +88,7 @@ def serve(application: Application, bound: socket.socket, limits: Limits) -> int
     """
     config = uvicorn.Config(
         application.gate,
+        log_config=None,  # its own closes the handlers of others
         log_level="error",
         access_log=False,
         lifespan="off",

@@ -89,7 +89,10 @@ def _server(given: argparse.Namespace) -> Any:
         app = application(Shelf(user_path(given.runs), given.model))
     except ImportError as error:
         raise ZooError(f"`zoo ui` needs {error.name}, which is not installed.", to_install("ui")) from None
-    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", ws="none"))
+    config = uvicorn.Config(
+        app, log_config=None, log_level="warning", access_log=False, lifespan="off", ws="none"
+    )  # its own log_config closes the handlers of others
+    return uvicorn.Server(config)
 
 
 def _listening(port: int) -> socket.socket:

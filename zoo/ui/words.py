@@ -83,6 +83,7 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key -> English, Chinese
     "fact.also called": ("also called", "别名"),
     "fact.sources": ("sources", "来源"),
     "fact.checked": ("checked", "验证情况"),
+    "fact.prompts": ("prompts", "前缀"),
     "fact.use": ("use", "用法"),
     "scores": ("Published scores", "公开分数"),
     "scores.more": ("{} more in the ledger", "台账中另有 {} 项"),
