@@ -36,7 +36,7 @@ VERBS = {
     "claims": Verb("zoo.claims", "published numbers, and which of them are reproduced here"),
     "export": Verb("zoo.export.__main__", "a model as a folder for one engine, its score checked; int8 too"),
     "trim": Verb("zoo.trim.__main__", "a model with the pieces of your texts only, proven equal on them"),
-    "mine": Verb("zoo.mine.__main__", "hard negatives for pairs of texts, to train embeddings and rerankers on"),
+    "mine": Verb("zoo.mine.__main__", "hard negatives for pairs of texts, to train embeddings on"),
     "bench": Verb("zoo.bench.__main__", "how fast a model runs here, by engine and precision"),
     "ui": Verb("zoo.ui.__main__", "a page on this machine: models, runs, numbers, and a model to try"),
 }

@@ -55,6 +55,7 @@ class BuccMining(Task[BuccSentence, tuple[str, float]]):
     max_length: int = 512
 
     head: ClassVar[str] = "embedding"
+    trains: ClassVar[bool] = False
     suffix: ClassVar[str] = ".tsv"
 
     def open(self, files: tuple[Path, ...], split: str) -> Iterator[Row]:
