@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -29,13 +29,7 @@ def semantic_search(
     corpus_embeddings: Corpus | Index,
     top_k: int = 10,
     similarity: str | None = None,
-    *,
-    corpus_precision: str = "float32",
-    ranges: np.ndarray | None = None,
-    rescore: bool = True,
-    rescore_multiplier: int = 4,
-    rescore_embeddings: Corpus | None = None,
-    truncate_dim: int | None = None,
+    **options: Any,
 ) -> list[list[Match]]:
     """Finds for each query the vectors of a corpus that are most alike.
 
@@ -49,14 +43,7 @@ def semantic_search(
         top_k: how many.
         similarity: "cosine", "dot", "euclidean" or "manhattan"; distances are negative. None for that of the index,
             or "cosine".
-        corpus_precision: how the vectors are stored, as `quantize_embeddings` has it.
-        ranges: of int8 and uint8 codes, as they were made with.
-        rescore: go over what was found by bits with the query's own numbers, or over all that was found with
-            `rescore_embeddings`.
-        rescore_multiplier: times `top_k` vectors are gone over.
-        rescore_embeddings: finer vectors of the same corpus, float or int8 codes (of `ranges`); only those that
-            are needed are read.
-        truncate_dim: compare the first numbers only. A cosine divides by the length of what is left.
+        options: of `nearest`: codes, rescoring, shorter vectors.
 
     Returns:
         For each query a list of {"corpus_id", "score"}, best first.
@@ -71,11 +58,7 @@ def semantic_search(
         >>> [found["corpus_id"] for found in semantic_search(corpus[2], corpus, top_k=2)[0]]
         [2, 0]
     """
-    found = nearest(
-        query_embeddings, corpus_embeddings, top_k, similarity, corpus_precision=corpus_precision, ranges=ranges,
-        rescore=rescore, rescore_multiplier=rescore_multiplier, rescore_embeddings=rescore_embeddings,
-        truncate_dim=truncate_dim,
-    )  # fmt: skip
+    found = nearest(query_embeddings, corpus_embeddings, top_k, similarity, **options)
     pairs = zip(found.rows.tolist(), found.scores.tolist(), strict=True)
     return [[Match(corpus_id=n, score=s) for n, s in zip(*row, strict=True) if n >= 0] for row in pairs]
 
@@ -94,6 +77,17 @@ def nearest(
     truncate_dim: int | None = None,
 ) -> Found:
     """Does what `semantic_search` does, in arrays.
+
+    Args:
+        query_embeddings, corpus_embeddings, top_k, similarity: as there.
+        corpus_precision: how the vectors are stored, as `quantize_embeddings` has it.
+        ranges: of int8 and uint8 codes, as they were made with.
+        rescore: go over what was found by bits with the query's own numbers, or over all that was found with
+            `rescore_embeddings`.
+        rescore_multiplier: times `top_k` vectors are gone over.
+        rescore_embeddings: finer vectors of the same corpus, float or int8 codes (of `ranges`); only those that
+            are needed are read.
+        truncate_dim: compare the first numbers only. A cosine divides by the length of what is left.
 
     Returns:
         rows [N, K] and scores [N, K]; K is the smaller of `top_k` and M. An index that finds fewer rows for a query
