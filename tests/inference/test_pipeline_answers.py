@@ -16,16 +16,13 @@ from tests.convert.conftest import Make, snapshot
 from tests.inference.conftest import Answer
 from tests.inference.test_pipelines import GOOD, TEXTS, same
 from tests.places import DATA
-from zoo import metrics, tasks
+from zoo import tasks
 from zoo.errors import InputError, UsageError
 from zoo.finetune.setup import split_of
 from zoo.finetune.trained_model import TrainedModel
 from zoo.inference.pipelines.base import softmax
-from zoo.inference.pipelines.ner import WORD_SPLITTERS, tagging_of
-from zoo.search import quantize_embeddings
 from zoo.tasks.classification import TextExample
 from zoo.tasks.qa import QAExample
-from zoo.tasks.tagging import TaggedExample
 
 __all__ = ["snapshot"]  # a fixture
 Folders = Callable[[str], Path]
@@ -84,87 +81,6 @@ def test_top_k(answering: Answer) -> None:
     for bad in (0, "all", True, 1.5):
         with pytest.raises(UsageError, match="top_k"):
             zoo.pipeline("classification", pipe)("a good film", top_k=bad)
-
-
-# --- named entities ---
-
-NAMES = [
-    "Angela",
-    "Merkel",
-    "met",
-    "Emmanuel",
-    "Macron",
-    "in",
-    "Paris",
-    ",",
-    "and",
-    "then",
-    "flew",
-    "to",
-    "New",
-    "York",
-    ";",
-]
-
-
-def test_entities_are_those_of_predict(folders: Folders, answering: Answer, tmp_path: Path) -> None:
-    rows = [tuple(NAMES[:n]) for n in range(1, 15)] + [tuple(NAMES * 12)]
-    examples = [TaggedExample(str(n), words) for n, words in enumerate(rows)]
-    task, theirs = predicted(folders("ner"), examples, tmp_path / "out")
-    answers = answering("ner", split="spaces")([" ".join(words) for words in rows])
-    for words, tags, answer in zip(rows, theirs, answers, strict=True):
-        text = " ".join(words)
-        expected = [(kind, " ".join(words[first : last + 1])) for first, last, kind in metrics.spans(tags)]
-        assert [(e["entity_group"], e["word"]) for e in answer] == expected
-        assert all(text[e["start"] : e["end"]] == e["word"] and 0 < e["score"] <= 1 for e in answer)
-    assert answers[-1][-1]["start"] > 0.9 * len(" ".join(rows[-1]))  # behind several rows
-    assert task.scheme == "IOB2" and any(answers)
-
-
-@pytest.mark.parametrize(
-    ("text", "split", "words"),
-    [
-        ("U.S. (Paris), don't!", "words", "U.S . ( Paris ) , don't !"),
-        ("我在北京 2008年", "words", "我 在 北 京 2008 年"),
-        ("我在 2008", "characters", "我 在 2 0 0 8"),
-        ("a, b", "spaces", "a, b"),
-        ("नई दिल्ली।", "words", "नई दिल्ली ।"),
-    ],
-)
-def test_words(text: str, split: str, words: str) -> None:
-    assert [text[a:b] for a, b in WORD_SPLITTERS[split](text)] == words.split()
-
-
-def test_words_are_those_of_training(answering: Answer) -> None:
-    pipe = answering("ner")
-    pipe.task = replace(tasks.find("peoples-daily"), stride=32)
-    assert pipe.preprocess("2008", **pipe.options).words == ("2", "0", "0", "8")
-    assert pipe.preprocess("2008", **pipe.options | {"split": "words"}).words == ("2008",)
-
-
-def test_a_split_that_does_not_exist(answering: Answer) -> None:
-    with pytest.raises(UsageError, match="split='letters'"):
-        answering("ner")("a", split="letters")
-
-
-@pytest.mark.parametrize(
-    ("labels", "tags", "entities"),
-    [
-        (["O", "B-X", "I-X"], "B-X I-X O I-X", ["0-1 X", "3-3 X"]),
-        (["O", "B-X", "I-X", "E-X", "S-X"], "B-X I-X E-X S-X", ["0-2 X", "3-3 X"]),
-        (["O", "B-X", "M-X", "E-X", "S-X"], "B-X M-X E-X S-X", ["0-2 X", "3-3 X"]),
-        (["NOUN", "VERB"], "NOUN NOUN VERB NOUN", ["0-0 NOUN", "1-1 NOUN", "2-2 VERB", "3-3 NOUN"]),
-    ],
-)
-def test_schemes_of_a_model_without_task_json(
-    labels: list[str], tags: str, entities: list[str], folders: Folders
-) -> None:
-    pipe: Any = zoo.pipeline("ner", zoo.load(folders("ner"), task="tagging", labels=labels), engine="eager")
-    assert tagging_of(pipe.deployed).labels == tuple(labels)
-    example = pipe.preprocess("a b c d", split="words")
-    found = pipe._entities(example, tags.split(), np.full(4, 0.5))
-    said = [f"{e['start'] // 2}-{e['end'] // 2} {e['entity_group']}" for e in found]
-    assert said == entities
 
 
 # --- questions ---
@@ -246,59 +162,6 @@ def test_several_gaps_and_none(answering: Answer) -> None:
         pipe([GOOD["fill-mask"], late])
     answers = pipe([GOOD["fill-mask"], late], on_error="return")
     assert len(answers[0]) == 2 and isinstance(answers[1], InputError)
-
-
-# --- vectors ---
-
-
-def test_vectors(answering: Answer, folders: Folders) -> None:
-    pipe, model = answering("embeddings"), zoo.load(folders("embeddings"))
-    vectors = pipe(TEXTS)
-    for text, vector in zip(TEXTS, vectors, strict=True):
-        np.testing.assert_allclose(vector, model(**model.tokenizer(text)).embeddings[0].numpy(), atol=1e-5)
-        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
-
-
-def test_similarity_and_search(answering: Answer) -> None:
-    pipe: Any = answering("embeddings")
-    assert pipe.similarity("a good film", "a good film") == pytest.approx(1, abs=1e-5)
-    corpus = ["a good film", "an umbrella", "number five"]
-    table = pipe.similarity(corpus, np.stack(pipe(corpus)))
-    np.testing.assert_allclose(np.diag(table), 1, atol=1e-5)
-    best = pipe.search("an umbrella", corpus, top_k=2)
-    assert best[0]["corpus_id"] == 1 and len(best) == 2
-    assert best[0]["score"] >= best[1]["score"]
-    several = pipe.search(["an umbrella", "number five"], pipe(corpus))
-    assert [hits[0]["corpus_id"] for hits in several] == [1, 2] and len(several[0]) == 3
-    with pytest.raises(InputError, match="Item 1"):
-        pipe.search("a", ["b", None])
-    with pytest.raises(InputError, match="no text"):
-        pipe.search("a", [])
-    with pytest.raises(UsageError, match="top_k=0"):
-        pipe.search("a", corpus, top_k=0)
-
-
-def test_vectors_as_codes_and_in_files(answering: Answer, tmp_path: Path) -> None:
-    pipe: Any = answering("embeddings")
-    corpus = ["a good film", "an umbrella", "number five"]
-    vectors = pipe.encode(corpus)
-    for precision in ("binary", "ubinary", "int8"):
-        wanted = quantize_embeddings(vectors, precision)
-        np.testing.assert_array_equal(pipe.encode(corpus, precision=precision), wanted)
-    assert (
-        pipe.encode(corpus[0], precision="ubinary").tolist() == quantize_embeddings(vectors, "ubinary")[0].tolist()
-    )
-    with pytest.raises(UsageError, match="'int4'"):
-        pipe.encode(corpus, precision="int4")
-    np.save(tmp_path / "vectors.npy", vectors)
-    wanted = pipe.search(corpus, vectors)
-    for given in (tmp_path / "vectors.npy", [tmp_path / "vectors.npy"], pipe(corpus), iter(vectors)):
-        assert pipe.search(corpus, given) == wanted
-
-
-def test_any_encoder_gives_vectors(folders: Folders) -> None:
-    pipe = zoo.pipeline("feature-extraction", folders("classification"), engine="eager")
-    assert np.linalg.norm(pipe("a film")) == pytest.approx(1, abs=1e-5)
 
 
 # --- labels that nobody trained ---

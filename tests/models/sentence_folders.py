@@ -17,6 +17,7 @@ PACKAGE = "sentence_transformers.models"
 OLD = sentences.OLD
 WIDTH = 24
 Content = dict[str, Any]
+PROMPTS = {"prompts": {"query": "a b ", "none": None}, "default_prompt_name": "query"}
 
 
 def write(file: Path, content: Any) -> None:
