@@ -13,7 +13,7 @@ from zoo.errors import InputError
 from zoo.tasks.answers import cut
 from zoo.tasks.base import Outputs, Task
 from zoo.tasks.example import Example
-from zoo.tasks.features import Column, Features, Ragged
+from zoo.tasks.features import Features, token_columns
 from zoo.tasks.hub import Hub
 from zoo.tasks.rows import Row, shown
 from zoo.tasks.scores import ALL_ROW
@@ -81,9 +81,7 @@ class Choice(Task[ChoiceExample, str]):
             padding=False,
             truncation="only_first",
         )
-        columns: dict[str, Column] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
+        columns = token_columns(rows)
         if all(e.label is not None for e in examples):
             columns["labels"] = np.array([self.letters.index(str(e.label)) for e in examples], np.int64)
         made = Features(columns, np.arange(len(examples)), pad_id=tokenizer.pad_token_id or 0)

@@ -14,7 +14,7 @@ from zoo.errors import InputError
 from zoo.files import quote
 from zoo.tasks.base import Outputs, Task
 from zoo.tasks.example import Example
-from zoo.tasks.features import Column, Features, Ragged
+from zoo.tasks.features import Features, token_columns
 from zoo.tasks.labels import NO_GOLD, label_of
 from zoo.tasks.rows import Row, finite, number_of, shown
 from zoo.tasks.scores import ALL_ROW
@@ -121,9 +121,7 @@ class Classification(Task[TextExample, str | float]):
         texts = [e.text for e in examples]
         pairs = [e.pair or "" for e in examples] if examples[0].pair is not None else None
         rows = tokenizer(texts, pairs, max_length=max_length, padding=False)
-        columns: dict[str, Column] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
+        columns = token_columns(rows)
         if all(e.label is not None for e in examples):
             if self.regression:
                 columns["labels"] = np.array([e.label for e in examples], np.float32)

@@ -58,6 +58,11 @@ class Ragged:
 Column = Ragged | np.ndarray
 
 
+def token_columns(rows: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
+    """Gives the columns of a network's inputs, of what a tokenizer gave without padding."""
+    return {name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows}
+
+
 @dataclass
 class Features:
     """The inputs of a network, with what turns its outputs back into answers.

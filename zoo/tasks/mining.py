@@ -12,7 +12,7 @@ import numpy as np
 from zoo import metrics
 from zoo.tasks.base import Outputs, Task
 from zoo.tasks.example import Example
-from zoo.tasks.features import Column, Features, Ragged
+from zoo.tasks.features import Features, token_columns
 from zoo.tasks.formats import READERS
 from zoo.tasks.rows import Row
 from zoo.tasks.scores import ALL_ROW
@@ -75,9 +75,7 @@ class BuccMining(Task[BuccSentence, tuple[str, float]]):
 
     def encode(self, examples: list[BuccSentence], tokenizer: Tokenizer, max_length: int) -> Features:
         rows = tokenizer([e.text for e in examples], max_length=max_length, padding=False)
-        columns: dict[str, Column] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
+        columns = token_columns(rows)
         return Features(columns, np.arange(len(examples)), {}, tokenizer.pad_token_id or 0)
 
     def predictions(

@@ -12,7 +12,7 @@ import numpy as np
 from zoo import metrics
 from zoo.tasks.base import Outputs, Task
 from zoo.tasks.example import Example
-from zoo.tasks.features import Column, Features, Ragged
+from zoo.tasks.features import Features, token_columns
 from zoo.tasks.formats import parallel
 from zoo.tasks.rows import Row
 from zoo.tasks.scores import ALL_ROW
@@ -92,9 +92,7 @@ class Retrieval(Task[SentencePair, tuple[int, int]]):
 def two_sided(first: list[str], second: list[str], tokenizer: Tokenizer, max_length: int) -> Features:
     """Gives the token ids of [N] texts and of the [N] that they are compared with, all rows of one run."""
     rows = tokenizer([*first, *second], max_length=max_length, padding=False)
-    columns: dict[str, Column] = {
-        name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-    }
+    columns = token_columns(rows)
     sample, side = np.tile(np.arange(len(first)), 2), np.repeat([0, 1], len(first))
     return Features(columns, sample, {"side": side}, tokenizer.pad_token_id or 0)
 

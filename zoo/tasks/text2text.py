@@ -16,7 +16,7 @@ from zoo import metrics
 from zoo.errors import InputError, UsageError
 from zoo.tasks.base import Outputs, Task
 from zoo.tasks.example import Example
-from zoo.tasks.features import IGNORED_LABEL, Column, Features, Ragged
+from zoo.tasks.features import IGNORED_LABEL, Features, Ragged, token_columns
 from zoo.tasks.formats import READERS, parallel
 from zoo.tasks.rows import Row
 from zoo.tasks.scores import ALL_ROW
@@ -122,9 +122,7 @@ class Text2Text(Task[Text2TextExample, str]):
         sources = [f"{e.lead}{separator}{e.source}" if e.lead else e.source for e in examples]
         of_source, of_target = self._sides(tokenizer)
         rows = of_source(sources, max_length=max_length, padding=False)
-        columns: dict[str, Column] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
+        columns = token_columns(rows)
         lost: Counter[str] = Counter()
         if all(e.target is not None for e in examples):
             targets, cut = self._targets([str(e.target) for e in examples], of_target, start, end)

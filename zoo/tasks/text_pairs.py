@@ -16,7 +16,7 @@ from zoo import metrics
 from zoo.metrics.pairs import compared
 from zoo.tasks.base import Outputs, Task
 from zoo.tasks.example import Example
-from zoo.tasks.features import Column, Features, Ragged
+from zoo.tasks.features import Features, token_columns
 from zoo.tasks.rows import Row, finite, shown
 from zoo.tasks.scores import ALL_ROW
 
@@ -87,9 +87,7 @@ class TextPairs(Task[PairExample, float | Place]):
         before = (self.prompts[0], *(self.prompts[1] for _ in range(max(len(e.texts) for e in examples) - 1)))
         texts = [prompt + text for e in examples for prompt, text in zip(before, e.texts, strict=False)]
         rows = tokenizer(texts, max_length=max_length, padding=False)
-        columns: dict[str, Column] = {
-            name: Ragged.of(rows[name]) for name in ("input_ids", "token_type_ids") if name in rows
-        }
+        columns = token_columns(rows)
         counts = [len(e.texts) for e in examples]
         place = np.concatenate([np.arange(count) for count in counts])
         return Features(

@@ -22,7 +22,7 @@ from zoo.inference.pipelines.files import items_of, write_answers
 from zoo.inference.pipelines.items import example_of, whole
 from zoo.inference.pipelines.meter import Meter
 from zoo.tasks.classification import Classification, TextExample
-from zoo.tasks.features import Features, Ragged, join
+from zoo.tasks.features import Features, join, token_columns
 from zoo.tasks.readable import softmax as softmax
 from zoo.tokenization import Tokenizer
 
@@ -293,8 +293,7 @@ def _refused(error: InputError, number: int, on_error: str) -> InputError:
 
 def features_of(rows: Mapping[str, Any], tokenizer: Tokenizer) -> Features:
     """What a tokenizer gave without padding, a row for each text."""
-    columns: dict[str, Any] = {n: Ragged.of(rows[n]) for n in ("input_ids", "token_type_ids") if n in rows}
-    return Features(columns, np.arange(len(rows["input_ids"])), pad_id=tokenizer.pad_token_id or 0)
+    return Features(token_columns(rows), np.arange(len(rows["input_ids"])), pad_id=tokenizer.pad_token_id or 0)
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
