@@ -185,7 +185,7 @@ def test_bench(number: int, run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ui(number: int, tmp_path: Path) -> None:
     pytest.importorskip("uvicorn", reason="zoo ui needs uvicorn")
-    stop_at("threading:join:3", number, tmp_path, "zoo.ui.__main__", "--port", "0", "--runs", tmp_path / "runs")
+    stop_at("threading:wait:20", number, tmp_path, "zoo.ui.__main__", "--port", "0", "--runs", tmp_path / "runs")
 
 
 def test_several_conversions(model: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class Saver:
     def __init__(self, folder: Path, keep: int, tell: Callable[[Event], None]) -> None:
         self.folder, self.keep, self.tell = folder, keep, tell
         self.thread: threading.Thread | None = None
+        self.over = threading.Event()  # a join that a signal interrupts takes its thread for ended
         self.update = 0
         self.saved: Path | None = None
         self.error: BaseException | None = None
@@ -63,6 +64,7 @@ class Saver:
         held = iter(list(states)) if beside else states
         save = partial(checkpoints.save, self.folder, update, weights, shapes, held, about, self.keep)
         if beside:
+            self.over.clear()
             self.thread = threading.Thread(target=self._write, args=(save,), name="checkpoint")
             self.thread.start()
         else:
@@ -75,6 +77,8 @@ class Saver:
             self.saved = save()
         except BaseException as error:  # is raised where the training can stop for it
             self.error = error
+        finally:
+            self.over.set()
 
     def look(self) -> None:
         """Tells of a checkpoint that is on disk by now.
@@ -82,7 +86,7 @@ class Saver:
         Raises:
             CheckpointError: it could not be written; the older ones stay as they are.
         """
-        if self.thread is None or not self.thread.is_alive():
+        if self.thread is None or self.over.is_set():
             self.finish()
 
     def finish(self) -> None:
@@ -98,7 +102,7 @@ class Saver:
     def wait(self) -> None:
         """Returns when nothing is being written."""
         if self.thread is not None:
-            self.thread.join()
+            self.over.wait()
             self.thread = None
 
     def stop(self) -> None:

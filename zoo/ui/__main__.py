@@ -59,19 +59,26 @@ def _main(given: argparse.Namespace) -> None:
     with _listening(given.port) as listener, terminal.notes():
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
-        serving = threading.Thread(target=server.run, args=([listener],), name="server", daemon=True)
-        serving.start()
+        over = threading.Event()  # a join that a signal interrupts takes its thread for ended
+
+        def serve() -> None:
+            try:
+                server.run([listener])
+            finally:
+                over.set()
+
+        threading.Thread(target=serve, name="server", daemon=True).start()
         try:
             if given.open:
                 import_module("webbrowser").open(address)
             for module in NEEDED_LATER:
                 import_module(module)
-            while serving.is_alive():
-                serving.join(POLL_SECONDS)
+            while not over.wait(POLL_SECONDS):
+                pass
             raise ZooError("The server has ended by itself.", "The lines above say why.")
         finally:
             server.should_exit = True
-            serving.join()  # an answer on the way is finished, or the process is ended from outside
+            over.wait()  # an answer on the way is finished, or the process is ended from outside
 
 
 def _server(given: argparse.Namespace) -> Any:
