@@ -108,7 +108,6 @@ MISTAKES = (
     Mistake(f"{TRAIN} --lora r=8", "rank"),
     Mistake(f"{TRAIN} --loss cross-entropy", "smart"),
     Mistake(f"{TRAIN} --languages xx", "language"),
-    Mistake(f"{TRAIN} --max_length 100000", "64"),
     Mistake(f"{TRAIN} --recipe nothing-such", "recipe"),
     Mistake(f"{TRAIN} --seeds 0", "1 or more"),
     Mistake(f"{TRAIN} extra", "extra"),

@@ -85,3 +85,11 @@ def test_evaluate_and_predict_want_a_run(evaluate: Command, predict: Command, tm
     code, _, err = predict(tmp_path, "--data", sst2, "--out", tmp_path / "x.tsv")
     assert code == 2 and "has no task.json" in err
     assert not (tmp_path / "x.tsv").exists()
+
+
+def test_a_length_that_the_model_cannot_read_is_said(
+    finetune: Command, english: Path, sst2: Path, tmp_path: Path
+) -> None:
+    words = ("--task", "sst2", "--model", english, "--data", sst2, "--out", tmp_path / "run")
+    code, said, err = finetune(*words, "--max-steps", "1", "--max-length", "100000")
+    assert code == 0 and "max_length 100000 is more than the model reads; rows are cut to" in said + err

@@ -135,16 +135,23 @@ class Run:
             },
             "task": self.task.to_dict(),
             "data": data,
-            "notes": self._notes(splits),
+            "notes": self._notes(model, splits),
             "versions": disk.versions(),
             "commit": disk.commit(),
             "processes": self.processes,
         }
 
-    def _notes(self, splits: Mapping[str, Split]) -> list[str]:
+    def _notes(self, model: Model, splits: Mapping[str, Split]) -> list[str]:
+        found = [*self.data.notes, *_lost(splits)]
+        asked, limit = self.config.max_length, model.tokenizer.max_length
+        if limit and asked > limit:
+            found.append(f"max_length {asked} is more than the model reads; rows are cut to {limit} tokens")
         now, before = parallel.world(), self.processes
-        went_on = f"started by {before} and gone on with by {now} processes; the batches are those of {before}"
-        return [*self.data.notes, *_lost(splits), *([went_on] if now != before else [])]
+        if now != before:
+            found.append(
+                f"started by {before} and gone on with by {now} processes; the batches are those of {before}"
+            )
+        return found
 
     def _train(
         self, model: Model, splits: Mapping[str, Split], settings: Any, training: tuple[Rows, Objective]
@@ -229,7 +236,7 @@ class Run:
                     self.place / "predictions", found.answers, split.examples, name, replace=True
                 )
                 rows += kept.rows_of(self.task if name == "dev" else found.task, found, split)
-        notes = self._notes(splits)
+        notes = self._notes(model, splits)
         if self.first:
             counts = [len(splits[name].examples) for name in results]
             notes += kept.write(self.place / kept.FILE, rows, counts)
