@@ -64,7 +64,8 @@ def test_what_cannot_be_searched(mapped: Path, embedder: Path, tmp_path: Path, c
         assert main([str(folder), "a", *more]) in (1, 2)
         return str(capsys.readouterr().err)
 
-    assert "job.json" in refused(tmp_path)
+    assert "it has no job.json" in refused(tmp_path)
+    assert "zoo map MODEL FILE --out" in refused(tmp_path / "nothing")
     assert "--top-k=0" in refused(mapped, "--top-k", "0")
     copy = tmp_path / "copy"
     shutil.copytree(mapped, copy)

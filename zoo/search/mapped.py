@@ -14,7 +14,7 @@ from typing import Any
 
 from zoo.errors import InputError, UsageError
 from zoo.files import quote
-from zoo.map.job import read_job
+from zoo.map.job import JOB_FILE, read_job
 from zoo.map.model import digest_of
 from zoo.map.results import part_name, read_done
 from zoo.search.vectors import opened
@@ -37,8 +37,12 @@ class Mapped:
     """
 
     def __init__(self, folder: Path) -> None:
+        name = quote(str(folder), 200)
+        if not (folder / JOB_FILE).is_file():
+            what = "no folder of `zoo map`: it has no " + JOB_FILE if folder.is_dir() else "no folder"
+            raise InputError(f"{name} is {what}.", "`zoo map MODEL FILE --out FOLDER` makes one.")
         self.job = read_job(folder)
-        question, name = self.job.question, quote(str(folder), 200)
+        question = self.job.question
         if question.task != "embeddings":
             raise UsageError(f"{name} has answers of the pipeline {question.task}, no vectors.")
         if question.format != "jsonl":
