@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.hub.server import HubServer, commit
+from tests.hub.entries import commit
+from tests.hub.server import HubServer
 from zoo import env, hub, registry
 from zoo.cards import Source
 from zoo.errors import ZooError

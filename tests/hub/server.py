@@ -12,21 +12,19 @@ on per path: `server.fault("*/config.json", status=503, times=2)`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-LARGE = (".safetensors", ".bin", ".pt", ".pdparams", ".model")  # kept as LFS: announced by their sha256
+from tests.hub.entries import Entry, commit, entries
+
 CONFIG = json.dumps({"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4})
 WEIGHTS = bytes(range(256)) * 400
 TINY = {"config.json": CONFIG, "model.safetensors": WEIGHTS, "vocab.txt": "[PAD]\n", "README.md": "# tiny"}
@@ -133,49 +131,6 @@ class HubServer:
             if folder.is_dir() and (self.any_revision or revision in (branch, commit(folder))):
                 return folder
         return None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file of a repository."""
-
-    name: str
-    path: Path
-    large: bool = field(default=False)
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    @property
-    def sha256(self) -> str:
-        return _sha256(self.path, self.path.stat().st_mtime_ns, self.size)
-
-    @property
-    def blob(self) -> str:
-        """Git's name of the content."""
-        if self.large:  # stands in for the blob of a pointer file
-            return hashlib.sha1(self.sha256.encode()).hexdigest()
-        content = self.path.read_bytes()
-        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-@lru_cache(maxsize=4096)
-def _sha256(path: Path, changed: int, size: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def entries(folder: Path) -> Iterator[Entry]:
-    """The files of a repository, sorted."""
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        yield Entry(path.relative_to(folder).as_posix(), path, path.suffix in LARGE)
-
-
-def commit(folder: Path) -> str:
-    """A commit name that changes with the content; a folder `<name>@<40 digits>` is that commit."""
-    if named := re.fullmatch(r".*@([0-9a-f]{40})", folder.name):
-        return named[1]
-    return hashlib.sha1("".join(f"{e.name} {e.sha256}\n" for e in entries(folder)).encode()).hexdigest()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -293,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.hub.root.joinpath(*parts[1:]) if parts[0] == "cdn" else self.hub.root.joinpath(*parts)
         if not path.is_file():
             return self._error(404)
-        self._file(path, {"ETag": f'"{_sha256(path, path.stat().st_mtime_ns, path.stat().st_size)[:32]}"'})
+        self._file(path, {"ETag": f'"{Entry(path.name, path).sha256[:32]}"'})
 
     def _file(self, path: Path, headers: dict[str, str]) -> None:
         content = path.read_bytes()

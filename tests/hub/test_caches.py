@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.server import CONFIG, TINY, WEIGHTS, HubServer, commit
+from tests.hub.entries import commit
+from tests.hub.server import CONFIG, TINY, WEIGHTS, HubServer
 from zoo import env, hub
 from zoo.errors import HubError
 

@@ -10,7 +10,8 @@ from http.client import HTTPMessage
 import pytest
 
 from tests.hub.cases import Case, run
-from tests.hub.server import TINY, HubServer, commit
+from tests.hub.entries import commit
+from tests.hub.server import TINY, HubServer
 from tests.hub.table import CASES
 from tests.hub.test_snapshots import leftovers
 from zoo import hub

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.server import CONFIG, TINY, WEIGHTS, HubServer, commit
+from tests.hub.entries import commit
+from tests.hub.server import CONFIG, TINY, WEIGHTS, HubServer
 from zoo import env, hub
 from zoo.cards import Source
 from zoo.errors import HubError, UnknownModelError

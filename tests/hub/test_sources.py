@@ -16,7 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.hub.server import CONFIG, TINY, WEIGHTS, HubServer, commit
+from tests.hub.entries import commit
+from tests.hub.server import CONFIG, TINY, WEIGHTS, HubServer
 from tests.hub.test_snapshots import leftovers, names
 from zoo import env, hub, registry
 from zoo.cards import Source
