@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo import env
-from zoo.errors import CheckpointError, UsageError, to_install
+from zoo.errors import CheckpointError, UsageError
 from zoo.files import Fields, clean, is_name, quote, read_object, sha256
 from zoo.inference import cache, trust
 from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, check_names, choose, missing, open_graph
+from zoo.inference.kinds import to_get
 from zoo.inference.static import Graph
 from zoo.loading import load
 from zoo.models.common.base import Model
@@ -113,7 +114,7 @@ def _exported(
         engine = quote(own["engine"])
         raise UsageError(f"'{folder}' was exported for an engine {engine} that this zoo does not have.")
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
-        raise UsageError(f"'{folder}' needs {own['engine']}.", to_install("export"))
+        raise UsageError(f"'{folder}' needs {own['engine']}.", to_get(own["engine"]))
     for name, digest in digests.items():
         if not is_name(name) or not (folder / name).is_file() or sha256(folder / name) != digest:
             raise CheckpointError(

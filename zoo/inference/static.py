@@ -45,6 +45,10 @@ ONNX_LIMIT = 2**31 - 2**20  # bytes; beyond it paddle2onnx 2.1.0 ends the proces
 OPSET = 17  # LayerNorm is one node from there on
 
 
+class NoCounterpartError(UsageError):
+    """An operator of Paddle that an engine's graph has nothing for."""
+
+
 @dataclass(frozen=True)
 class Graph:
     """A network on disk.
@@ -172,11 +176,15 @@ def trace(model: Model, folder: Path) -> Graph:
 
 
 def _save(model: Model, stem: Path) -> None:
-    specs = [InputSpec(_shape(model), "int64", name) for name in inputs_of(model)]
     with evaluating(model):
-        plain = Plain(model)
-        plain.eval()
-        save_traced(plain, specs, stem, outputs_of(model))
+        save_traced(*traceable(model), stem, outputs_of(model))
+
+
+def traceable(model: Model) -> tuple[nn.Layer, list[InputSpec]]:
+    """A layer of tensors in and tensors out, in eval mode, and what to trace it with."""
+    plain = Plain(model)
+    plain.eval()
+    return plain, [InputSpec(_shape(model), "int64", name) for name in inputs_of(model)]
 
 
 def _shape(model: Model) -> list[None]:

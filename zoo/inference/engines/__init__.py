@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from zoo import env
-from zoo.errors import DiskError, UsageError, to_install
+from zoo.errors import DiskError, UsageError
 from zoo.inference import cache, trust
 from zoo.inference.choice import Choice
 from zoo.inference.engines.base import Engine
-from zoo.inference.kinds import ENGINES, Kind, missing, versions
-from zoo.inference.static import ONNX_LIMIT, Graph, weight_bytes
+from zoo.inference.kinds import ENGINES, Kind, missing, to_get, versions
+from zoo.inference.static import ONNX_LIMIT, Graph, NoCounterpartError, weight_bytes
 from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
 
@@ -37,12 +37,13 @@ __all__ = [
 
 DECODER_MODULE = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
 PRECISIONS = ("fp32", "bf16", "int8")
-BY_ONNX = ("openvino", "onnxruntime")
+NO_PADDLE = ("openvino", "onnxruntime")
 # Engines and precisions, which networks they cannot run, and why. `auto` passes over them.
 REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], str], ...] = (
-    (BY_ONNX, PRECISIONS, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle"),
-    (BY_ONNX, PRECISIONS, lambda model: weight_bytes(model) >= ONNX_LIMIT, "its weights take over ONNX's 2 GB"),
+    (NO_PADDLE, PRECISIONS, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle"),
+    (("onnxruntime",), PRECISIONS, lambda model: weight_bytes(model) >= ONNX_LIMIT, "it is over ONNX's 2 GB"),
 )
+ASKED_FOR = "asked for"
 FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
 
 log = logging.getLogger("zoo")
@@ -74,7 +75,7 @@ def choose(model: Model, engine: str = "auto", precision: str = "auto") -> Choic
     if engine != "auto":
         if reason := refusal(model, engine, precision):
             raise reason
-        return Choice(engine, _precision(engine, precision), "asked for")
+        return Choice(engine, _precision(engine, precision), ASKED_FOR)
     passed = {name: refusal(model, name, precision) for name in FASTEST}
     found = next((name for name, reason in passed.items() if reason is None), None)
     if found is None:  # bf16, and nothing that has it
@@ -89,14 +90,14 @@ def check_names(engine: str, precision: str) -> None:
     _check("engine", engine, tuple(ENGINES))
     _check("precision", precision, PRECISIONS)
     if engine != "auto" and (lacks := missing(engine)):
-        raise UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
+        raise UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_get(engine))
 
 
 def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | None:
     """Why an engine does not run a network in a precision; None when it does."""
     kind = ENGINES[engine]
     if lacks := missing(engine):
-        return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
+        return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_get(engine))
     settled = _precision(engine, precision)
     reasons = [
         why for engines, kinds, is_so, why in REFUSED if engine in engines and settled in kinds and is_so(model)
@@ -160,6 +161,11 @@ def build(model: Model, choice: Choice) -> tuple[Any, Choice, str]:
                 return open_graph(graph, replace(choice, precision=precision), model)
 
             made, chosen = trust.opened(opens, choice, model, graph.folder)
+    except NoCounterpartError as error:
+        if choice.why == ASKED_FOR:
+            raise
+        log.warning("%s Paddle Inference computes instead.", error.message)
+        return build(model, Choice("paddle", _precision("paddle", "auto"), "the fastest that has every operator"))
     except DiskError as error:
         log.warning("%s The network runs uncompiled, which is slower.", error.message)
         return _eager(model), Choice("eager", "fp32", "no room for a graph"), "as it is"
