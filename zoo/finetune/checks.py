@@ -11,8 +11,8 @@ from typing import Any
 from zoo import hub
 from zoo.errors import UsageError
 from zoo.files import Fields, quote, user_path
-from zoo.finetune import run_folder as disk
 from zoo.finetune import checkpoints, text_training, trackers
+from zoo.finetune import run_folder as disk
 from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig
 from zoo.finetune.data import Data, Sources
 from zoo.finetune.flags import checked
