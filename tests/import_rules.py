@@ -223,8 +223,9 @@ TABLE = (
     Row(
         "zoo/finetune/*",
         packages=f"{FRAMEWORKS} jinja2 markupsafe scipy",
-        parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
-        " zoo.loading zoo.adapters zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics zoo.finetune",
+        parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.model_folder zoo.checkpoint"
+        " zoo.models zoo.loading zoo.adapters zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics"
+        " zoo.finetune",
     ),
     Row("zoo/compare/__init__.py"),
     Row("zoo/compare/__main__.py", parts="zoo.arguments zoo.terminal zoo.files zoo.compare"),
