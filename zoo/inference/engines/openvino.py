@@ -8,15 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo import env
 from zoo.inference.engines.base import CallPool, arrays
-from zoo.inference.static import Graph, inputs_of, outputs_of, write_onnx
-from zoo.inference.traced import full
-from zoo.models.common.base import Model
+from zoo.inference.graph import Graph, inputs_of
+
+if TYPE_CHECKING:
+    from zoo.models.common.base import Model
 
 FILES = ("model.xml", "model.bin")
 # Kernels that are kept for shapes seen before, by OpenVINO and by its oneDNN: by default so many that memory grows
@@ -35,6 +36,8 @@ def write(model: Model, folder: Path) -> Graph:
     """
     import openvino
 
+    from zoo.inference.static import outputs_of, write_onnx
+
     with TemporaryDirectory(dir=folder) as work:
         onnx = Path(work, "model.onnx")
         write_onnx(model, onnx)
@@ -51,6 +54,8 @@ def save_model(model: Any, folder: Path) -> None:
         OSError: the disk is full.
     """
     import openvino
+
+    from zoo.inference.traced import full
 
     try:
         openvino.save_model(model, folder / FILES[0], compress_to_fp16=False)
