@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,12 +124,19 @@ def _started(
 
 
 def _trusted(graph: Graph, choice: Choice, model: Any, kept: Path) -> tuple[Any, Choice]:
-    """The engine of a graph whose network is not at hand; see `zoo.inference.trust.opened`."""
+    """The engine of a graph whose network is not at hand; see `zoo.inference.trust.opened`.
+
+    The tokenizer is read meanwhile: compiling a graph is native code, which lets Python run.
+    """
 
     def opens(precision: str) -> Any:
         return open_graph(graph, replace(choice, precision=precision), model)
 
-    return trust.opened(opens, choice, model, kept, lambda: opens("fp32"))
+    with ThreadPoolExecutor(1) as pool:
+        tokenizer = pool.submit(lambda: model.tokenizer)
+        opened = trust.opened(opens, choice, model, kept, lambda: opens("fp32"))
+    tokenizer.result()
+    return opened
 
 
 def _deployed(name: str, model: Any, settings: dict[str, Any], engine: Any, choice: Choice, how: str) -> Deployed:
