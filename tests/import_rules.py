@@ -229,8 +229,8 @@ TABLE = (
     Row(
         "zoo/finetune/*",
         packages=f"{FRAMEWORKS} jinja2 markupsafe scipy",
-        parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
-        " zoo.loading zoo.adapters zoo.model_files zoo.batching zoo.tokenization zoo.tasks zoo.metrics"
+        parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.model_folder zoo.checkpoint"
+        " zoo.models zoo.loading zoo.adapters zoo.model_files zoo.batching zoo.tokenization zoo.tasks zoo.metrics"
         " zoo.finetune",
     ),
     Row("zoo/compare/__init__.py"),
@@ -294,7 +294,7 @@ TABLE = (
     ),
     # What the doctor knows of engines without importing one.
     Row("zoo/inference/kinds.py"),
-    Row("zoo/inference/graph.py"),
+    Row("zoo/inference/graph.py", parts="zoo.errors"),
     Row("zoo/inference/choice.py", parts="zoo.env zoo.inference.kinds"),
     Row("zoo/inference/verdicts.py", parts="zoo.errors zoo.env zoo.files zoo.inference.kinds"),
     Row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,19 @@ def test_kinds_of_task(task: str, kind: str) -> None:
         settle({"task": task, "model": "all-MiniLM-L6-v2"})
 
 
-def test_options_of_finetune() -> None:
-    with pytest.raises(UsageError, match="Here it is lr"):
-        finetune(task="sst2", learning_rate=1e-4)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"learning_rate": 1e-4}, "Here it is lr=."),
+        ({"technique": "lora"}, "Here it is lora='8'."),
+        ({"use_lora": True}, "Here it is lora='8,alpha=16,dropout=0.1'."),
+        ({"gradient_checkpointing": True}, "Here it is recompute='true'."),
+        ({"do_predict": True}, "`zoo predict RUN --out FILE`"),
+    ],
+)
+def test_options_of_finetune(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        finetune(task="sst2", **options)
 
 
 @pytest.mark.parametrize(
@@ -90,11 +101,14 @@ def test_options_of_finetune() -> None:
         ("--learning-rate", "Here it is --lr."),
         ("--save_steps", "Here it is --save_every, in updates."),
         ("--save_total_limit", "Here it is --keep_checkpoints."),
-        ("--logging_steps", "Here it is no option: every update"),
+        ("--logging_steps", "It is not needed: every update"),
+        ("--technique", "Here it is --lora 8."),
+        ("--use_peft", "Here it is --lora 8,"),
     ],
 )
 def test_flags_of_finetune(typed: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["finetune", "--task", "sst2", typed, "1e-4"]) == 2
+    value = "LoRA" if typed == "--technique" else "1e-4"
+    assert main(["finetune", "--task", "sst2", typed, value]) == 2
     assert said in capsys.readouterr().err
 
 

@@ -74,7 +74,7 @@ def spelled(
             continue
         if _key(flag) not in known:
             here = (elsewhere or {}).get(_key(flag)) or familiar.option(_key(flag), known)
-            hint = f"Here it is {here}." if here else did_you_mean(_key(flag), known)
+            hint = familiar.said(here) or did_you_mean(_key(flag), known)
             raise UsageError(f"There is no option {clean(flag)}.", hint or f"{made.prog} --help shows all.")
         found[n] = known[_key(flag)] + sign + value
     return found

@@ -96,5 +96,9 @@ def option(name: str, known: Container[str]) -> str:
 
 def hint(argument: str) -> str:
     """Gives the sentence for an argument of another library; "" for one that is not known."""
-    here = ARGUMENTS.get(argument, "")
+    return said(ARGUMENTS.get(argument, ""))
+
+
+def said(here: str) -> str:
+    """Gives the sentence for what to type here, or for why nothing is; "" for ""."""
     return f"It is {here}." if here.startswith("not ") else f"Here it is {here}." if here else ""

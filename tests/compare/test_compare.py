@@ -87,6 +87,10 @@ def test_runs_of_one_kind_are_pooled(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "2 and 2 seeds, drawn too" in text and "a-1 + a-3 a-3" in text
     assert main(words) == 0 and "a-3" in capsys.readouterr().out
     assert main([*words, "--pool"]) == 0 and "2 and 2 seeds, drawn too" in capsys.readouterr().out
+    again = run(tmp_path / "again", [True] * 51 + [False] * 49, seed=3, trackers="")
+    assert main([*words, str(again), "--pool"]) == 2
+    assert "'a-3' and 'again' have the seed 3" in capsys.readouterr().err
+    assert main([*words, "--seed", "-1"]) == 2 and "seed=-1" in capsys.readouterr().err
 
 
 def test_without_kept_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,14 @@ def test_a_model_that_is_not_there(finetune: Command, sst2: Path, tmp_path: Path
     assert not (tmp_path / "run").exists()
 
 
+def test_a_model_without_a_configuration(finetune: Command, sst2: Path, tmp_path: Path) -> None:
+    (sst2 / "train.tsv").write_bytes(b"")  # the data, which may take long, are not read before
+    (model := tmp_path / "model").mkdir()
+    code, _, err = finetune("--task", "sst2", "--model", model, "--data", sst2, "--out", tmp_path / "run")
+    assert code == 1 and "has no config.json" in err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_head_that_the_network_lacks(finetune: Command, english: Path, tmp_path: Path) -> None:
     folder = tmp_path / "lcsts"
     folder.mkdir()

@@ -187,6 +187,10 @@ def test_rows_in_memory(tiny: Path, tmp_path: Path, evaluate: Command, monkeypat
     code, said, err = evaluate("run")
     assert code == 0 and "6 examples" in said, err
     assert run.finetune(resume=out).scores == found.scores
+    kept = (out / "data" / "train.jsonl").read_bytes()
+    with pytest.raises(UsageError, match="not the rows that the run"):
+        run.finetune(train=ROWS[::-1], dev=numbered, resume=True, **options)
+    assert (out / "data" / "train.jsonl").read_bytes() == kept
 
 
 def test_rows_that_make_no_sense_leave_nothing(tiny: Path, tmp_path: Path) -> None:
@@ -238,6 +242,9 @@ def test_resume_needs_the_folder_alone(
     assert code == 0, err
     code, _, err = finetune("--resume", tmp_path / "nowhere")
     assert code == 2 and "no run to go on with" in err
+    (tmp_path / "all.csv").write_text(as_csv(ROWS[::-1]), "utf-8")
+    code, _, err = finetune("--resume", out)
+    assert code == 2 and "all.csv' is not what the run" in err and record(out)["status"] == "finished"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_summaries(writer: Path, task: str, folder: str, tmp_path: Path, finetun
     assert set(record(out)["results"]["test"]["scores"]["all"]) == {headline, "rouge1", "rouge2"}
 
 
-def test_a_split_of_very_many_files_has_one_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_split_of_very_many_files_has_one_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo.finetune import data
 
     files = sorted((DATA / "RACE/train").rglob("*.txt"))
@@ -96,6 +97,9 @@ def test_a_split_of_very_many_files_has_one_sum(monkeypatch: pytest.MonkeyPatch)
     found = data.sums_of(files)
     assert list(found) == [f"{DATA / 'RACE/train'}, 2 files"] and len(*found.values()) == 64
     assert data.sums_of(files[::-1]) != found
+    shutil.copytree(DATA / "RACE/train", tmp_path / "moved")
+    moved = data.sums_of([tmp_path / "moved" / file.relative_to(DATA / "RACE/train") for file in files])
+    assert [*moved.values()] == [*found.values()]
 
 
 def test_a_model_of_mnli_is_scored_on_the_diagnostic_set(

@@ -15,8 +15,7 @@ import contextlib
 import json
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,41 +23,11 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.hub.entries import Entry, commit, entries
+from tests.hub.faults import Fault
 
 CONFIG = json.dumps({"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4})
 WEIGHTS = bytes(range(256)) * 400
 TINY = {"config.json": CONFIG, "model.safetensors": WEIGHTS, "vocab.txt": "[PAD]\n", "README.md": "# tiny"}
-
-
-@dataclass
-class Fault:
-    """What goes wrong with the requests whose path matches.
-
-    Attributes:
-        pattern: of the path, such as "*/model.safetensors".
-        status: answer with this status, 0 to answer normally.
-        code: the Hub's name of the error ("GatedRepo", "RepoNotFound", ...).
-        cut: close the connection after so many bytes of the body, -1 never.
-        damage: send other bytes of the same length under the right ETag.
-        drop: leave out these response headers.
-        headers: send these beside the others, or instead of those of the same name.
-        body: send this instead of the body.
-        change: gives another listing for the one that would be sent, which it may alter.
-        act: answers over the bare socket instead of the server; see `tests.hub.acts`.
-        times: how often, -1 for always.
-    """
-
-    pattern: str
-    status: int = 0
-    code: str = ""
-    cut: int = -1
-    damage: bool = False
-    drop: tuple[str, ...] = ()
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    change: Callable[[Any], Any] | None = None
-    act: Callable[[BaseHTTPRequestHandler, threading.Event], None] | None = None
-    times: int = -1
 
 
 @dataclass

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 from dataclasses import replace
@@ -246,6 +247,27 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
         hub.resolve(tmp_path / "model.bin")
     with pytest.raises(UnknownModelError, match="no revision"):
         hub.resolve(tmp_path, revision="main")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("xlmr.base.tar.gz", "tar -xf xlmr.base.tar.gz;"),
+        ("./my models/xlmr.tar", "tar -xf 'my models/xlmr.tar';"),
+        ("models/xlmr.zip", "unzip models/xlmr.zip;"),
+        ("models/model.pt", "in: './models'"),
+        ("model.pt", "in: '.'"),
+    ],
+)
+def test_a_file_that_could_be_a_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).touch()
+    with pytest.raises(UnknownModelError, match=re.escape(said)):
+        hub.refer(name)
+    hub.refer("hub:models/model.pt")
 
 
 def test_names_of_folders() -> None:

@@ -16,8 +16,8 @@ from zoo import tasks
 from zoo.errors import UsageError
 from zoo.finetune.config import FinetuneConfig
 from zoo.finetune.setup import load_model
-from zoo.inference.pipelines.base import softmax
 from zoo.inference.pipelines.fill_mask import largest
+from zoo.tasks.readable import softmax
 
 NLI = ["contradiction", "entailment", "neutral"]
 

@@ -20,9 +20,9 @@ from zoo import tasks
 from zoo.errors import InputError, UsageError
 from zoo.finetune.setup import split_of
 from zoo.finetune.trained_model import TrainedModel
-from zoo.inference.pipelines.base import softmax
 from zoo.tasks.classification import TextExample
 from zoo.tasks.qa import QAExample
+from zoo.tasks.readable import softmax
 
 __all__ = ["snapshot"]  # a fixture
 Folders = Callable[[str], Path]

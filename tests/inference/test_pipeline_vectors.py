@@ -36,6 +36,11 @@ def test_similarity_and_search(answering: Answer) -> None:
     corpus = ["a good film", "an umbrella", "number five"]
     table = pipe.similarity(corpus, np.stack(pipe(corpus)))
     np.testing.assert_allclose(np.diag(table), 1, atol=1e-5)
+    np.testing.assert_allclose(pipe.similarity(pipe(corpus[0]), corpus), table[:1], atol=1e-5)
+    with pytest.raises(InputError, match="different numbers"):
+        pipe.similarity([np.ones(3), np.ones(4)], corpus)
+    with pytest.raises(InputError, match="Item 0"):
+        pipe.similarity(5, corpus)
     best = pipe.search("an umbrella", corpus, top_k=2)
     assert best[0]["corpus_id"] == 1 and len(best) == 2
     assert best[0]["score"] >= best[1]["score"]

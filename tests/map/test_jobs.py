@@ -200,7 +200,10 @@ def test_a_damaged_description_is_a_sentence(embedder: Path, tmp_path: Path, con
         ({"format": "xml"}, "no format 'xml'"),
         ({"ident": "number"}, "no column 'number' for --id"),
         ({"part_rows": 0}, "part_rows=0"),
+        ({"part_rows": 1 << 40}, "part_rows=1099511627776"),
         ({"tokens": -1}, "tokens=-1"),
+        ({"engine": "fast"}, "'fast'"),
+        ({"options": {"prompt": object()}}, "cannot be kept as JSON"),
     ],
 )
 def test_arguments(embedder: Path, tmp_path: Path, given: dict[str, Any], message: str) -> None:
@@ -213,6 +216,46 @@ def test_arguments(embedder: Path, tmp_path: Path, given: dict[str, Any], messag
 def test_pairs_of_the_command_line(words: list[str], capsys: Any) -> None:
     assert main(["model", "a.txt", "--out", "out", *words]) == 2
     assert "is no NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--columns", "text=a,text=b"], ["--option", "top_k=1", "--option", "top_k=2"]])
+def test_what_is_said_twice(words: list[str], capsys: Any) -> None:
+    assert main(["model", "a.txt", "--out", "out", *words]) == 2
+    assert "is said twice" in capsys.readouterr().err
+
+
+def test_a_job_goes_on_with_options_as_json_has_them(embedder: Path, tmp_path: Path) -> None:
+    file, out = lines(tmp_path / "a.txt", TEXTS[:2]), tmp_path / "out"
+    options = {"outputs": ("dense",), "truncate_dim": np.int64(4)}
+    assert job(embedder, [file], out, options=options).new_rows == 2
+    assert job(embedder, [file], out, options=options).new_rows == 0
+
+
+def test_ids_of_a_table_without_a_header(embedder: Path, tmp_path: Path) -> None:
+    file = lines(tmp_path / "a.csv", ["x1,a film", "x2,a book"])
+    job(embedder, [file], tmp_path / "out", columns={"text": "2"}, ident="1")
+    assert [row["id"] for row in rows_of(tmp_path / "out")] == ["x1", "x2"]
+
+
+def test_reasons_of_a_whole_part_are_read_again(embedder: Path, tmp_path: Path) -> None:
+    """More of them than a configuration may have bytes."""
+    from zoo.map.results import Answers, Done, read_done, write_part
+
+    done = Done(0, bad=dict.fromkeys(range(90_000), "because " * 30), wrong=90_000)
+    (tmp_path / "done").mkdir()
+    write_part(tmp_path, "jsonl", done, Answers("a.txt"))
+    assert (found := read_done(tmp_path, 0)) and found.wrong == 90_000
+
+
+def test_ids_that_json_has_not(tmp_path: Path) -> None:
+    import datetime
+    import decimal
+
+    from zoo.map.results import Answers, Done, write_part
+
+    ids = [datetime.date(2026, 1, 2), decimal.Decimal("1.50")]
+    write_part(tmp_path, "jsonl", Done(0), Answers("a.parquet", [1, 2], ids, [{"label": "a"}] * 2))
+    assert [row["id"] for row in rows_of(tmp_path)] == ["2026-01-02", "1.50"]
 
 
 def test_memory_does_not_grow_with_the_input(embedder: Path, tmp_path: Path) -> None:
@@ -242,6 +285,10 @@ def test_parquet_out(embedder: Path, reviewer: Path, tmp_path: Path) -> None:
     assert table["id"].to_pylist() == list(range(len(TEXTS)))
     wanted = zoo.pipeline("embeddings", embedder, **EAGER).encode(TEXTS)
     np.testing.assert_allclose(np.stack(table["answer"].to_pylist()), wanted, atol=1e-6)
+    file = objects(tmp_path / "b.jsonl", [{"n": n, "text": "a"} for n in (1 << 70, "x", [1])])
+    job(embedder, [file], tmp_path / "odd", format="parquet", ident="n")
+    odd = parquet.read_table(tmp_path / "odd" / "part-000000.parquet")
+    assert odd["id"].to_pylist() == ["1180591620717411303424", "x", "[1]"]
     job(reviewer, [file], tmp_path / "classes", format="parquet")
     table = parquet.read_table(sorted((tmp_path / "classes").glob("*.parquet")))
     assert set(table["answer"].to_pylist()[0]) == {"label", "score"}

@@ -142,10 +142,11 @@ MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         "There are 3 vectors",
     ),
     "once": (
-        lambda: nearest(ASKED, iter([BITS]), corpus_precision="ubinary"),
+        lambda: nearest(ASKED, map(pytest.fail, ["read"]), corpus_precision="ubinary"),  # before it is read
         UsageError,
         "read once",
     ),
+    "number": (lambda: nearest(5, CORPUS), InputError, "5 is no query"),  # type: ignore[arg-type]
     "bits": (
         lambda: nearest(ASKED, BITS, corpus_precision="ubinary", truncate_dim=9),
         UsageError,

@@ -72,6 +72,12 @@ def test_what_cannot_be_searched(mapped: Path, embedder: Path, tmp_path: Path, c
     packed = copy / "part-000001.jsonl.gz"
     packed.write_bytes(b"\x1f\x8b" + bytes(packed.stat().st_size - 2))
     assert "damaged" in refused(copy, "--top-k", "30")
+    record = json.loads((whole := (copy / "done" / "000000.json")).read_text())
+    whole.write_text(
+        json.dumps({**record, "files": {"part-000000.jsonl.gz": record["files"]["part-000000.jsonl.gz"]}})
+    )
+    assert "several kinds of embeddings" in refused(copy)
+    whole.write_text(json.dumps(record))
     (copy / "part-000002.npy").unlink()
     assert "1 of 8 parts are not done" in refused(copy, "--top-k", "30")
     moved = tmp_path / "model"

@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo import files
 from zoo.compare.significance import Significance, test
-from zoo.errors import UsageError
+from zoo.errors import UsageError, whole
 from zoo.files import quote, user_path
 from zoo.finetune import kept, svg
 from zoo.finetune import run_folder as disk
@@ -57,6 +57,12 @@ class FinishedRun:
     def estimate(self) -> Estimate:
         """Gives its score: one value for each seed."""
         return Estimate(self.values, int(self.record["results"][self.split]["rows"]))
+
+    @property
+    def seed_names(self) -> list[str]:
+        """Gives the number of each seed."""
+        several = self.record.get("seeds")
+        return list(several["values"]) if several else [str(self.config["seed"])] if "seed" in self.config else []
 
     def answers(self) -> list[list[kept.Kept]]:
         """Gives what each seed answered."""
@@ -114,8 +120,10 @@ def compare(folders: Sequence[str | Path], seed: int = 0, pool: bool = False) ->
         pool: runs that differ in their seed alone are one, of several seeds.
 
     Raises:
-        UsageError: fewer than two runs, or a folder without a finished one.
+        UsageError: fewer than two runs, a folder without a finished one, a seed below 0, or two runs of one seed
+            that would be pooled.
     """
+    whole("seed", seed, 0)
     places = [place for folder in folders for place in _places(user_path(folder))]
     places = list(dict.fromkeys(places))
     if len(places) < 2:
@@ -171,6 +179,14 @@ def _pooled(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
 
 
 def _as_one(runs: Sequence[FinishedRun]) -> FinishedRun:
+    by_seed: dict[str, str] = {}
+    for run in runs:
+        for seed in run.seed_names:
+            if (other := by_seed.setdefault(seed, run.name)) != run.name:
+                raise UsageError(
+                    f"{quote(other)} and {quote(run.name)} have the seed {seed}: --pool would count it twice.",
+                    "Leave one of them out.",
+                )
     weights = [len(run.values) for run in runs]
     rows = [name for name in runs[0].scores if all(name in run.scores for run in runs)]
     scores = {

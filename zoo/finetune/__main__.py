@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import arguments, terminal
-from zoo.errors import UsageError, did_you_mean
+from zoo.errors import UsageError
 from zoo.finetune import elsewhere
 from zoo.finetune.config import DEFAULTS, FIELD_NAMES
-from zoo.finetune.flags import choices, flags, wrong
+from zoo.finetune.flags import flags, value_hint, wrong
 
 if TYPE_CHECKING:
     from zoo.finetune.recipes import Settled
@@ -203,7 +203,7 @@ def _said(argv: Sequence[str], error: str) -> str:
         if name not in FIELD_NAMES or not flag.startswith("--"):
             continue
         if f'"{name}"' in error:
-            hint = did_you_mean(value, choices(name))
+            hint = value_hint(name, value)
             return f"--{wrong(name, value)}" + (f"\n{hint}" if hint else "")
     return error.strip()
 

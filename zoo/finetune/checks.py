@@ -10,11 +10,11 @@ from typing import Any
 
 from zoo import hub
 from zoo.errors import UsageError
-from zoo.files import quote, user_path
+from zoo.files import Fields, quote, user_path
+from zoo.finetune import checkpoints, text_training, trackers
 from zoo.finetune import run_folder as disk
-from zoo.finetune import text_training, trackers
 from zoo.finetune.config import DEFAULTS, FIELD_NAMES, FinetuneConfig
-from zoo.finetune.data import Sources
+from zoo.finetune.data import Data, Sources
 from zoo.finetune.flags import checked
 from zoo.finetune.lora import lora_settings
 from zoo.finetune.losses import SECOND_LOSSES
@@ -22,6 +22,7 @@ from zoo.finetune.recipes import Settled, find, read
 from zoo.finetune.setup import best_of, network_options, search_options, task_of
 from zoo.finetune.update import check_precision
 from zoo.metrics import extra
+from zoo.model_folder import ModelFolder
 from zoo.tasks import Task
 from zoo.tasks.user_tasks import TASK_KINDS, outline
 
@@ -54,6 +55,7 @@ def check_options(config: FinetuneConfig, given: Mapping[str, Any]) -> None:
     Raises:
         UsageError: an option that does not fit the kind of task, or data that are nowhere.
         UnknownModelError: no model can have this name.
+        ConfigError: the model's folder has no config.json, or that of a network that the zoo has not.
     """
     own = config.task in TASK_KINDS
     if given and not own:
@@ -73,7 +75,8 @@ def check_options(config: FinetuneConfig, given: Mapping[str, Any]) -> None:
     if not own:
         extra.check(task.head, task.metrics)
     Sources.of(config)
-    hub.refer(config.model)
+    if folder := hub.refer(config.model).folder:
+        ModelFolder.read(folder)
 
 
 def _check_heads(config: FinetuneConfig, task: Task) -> None:
@@ -202,7 +205,7 @@ def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> int:
         return 0
     record = disk.read_run(file)
     if not resume:
-        if record["status"] in ("failed", "stopped") and not _has_updates(out):
+        if record.get("status") in ("failed", "stopped") and not _has_updates(out):
             return 0  # nothing would be lost
         raise UsageError(f"'{out}' has a run already.", "Go on with it by --resume, or give another --out.")
     old = record["config"]
@@ -213,6 +216,29 @@ def goes_on(out: Path, config: FinetuneConfig, resume: bool) -> int:
                 "Give the same options, or another --out.",
             )
     return int(record.get("processes", 1))
+
+
+def same_data(record: Mapping[str, Any], data: Data, place: Path) -> None:
+    """Compares the files of a run that goes on with those that it began with, wherever they lie now.
+
+    Args:
+        record: run.json's content; {} for a run that begins.
+        place: its folder.
+
+    Raises:
+        UsageError: one has changed, and the run has learned from it.
+    """
+    if record.get("status") != "finished" and checkpoints.newest(place / "checkpoints") is None:
+        return
+    before = Fields(record, quote(str(place / "run.json"), 200), UsageError).below("data")
+    for split, files in data.files.items():
+        held = before.below(split).object("files", {})
+        changed = [file for file, digest in files.items() if digest not in held.values()]
+        if held and changed:
+            raise UsageError(
+                f"--resume: {quote(changed[0], 200)} is not what the run in '{place}' began with.",
+                "Give the file as it was, or another --out.",
+            )
 
 
 def _has_updates(out: Path) -> bool:

@@ -152,12 +152,16 @@ def read_data(task: Task, sources: Sources, config: FinetuneConfig) -> Data:
 
 
 def sums_of(paths: Iterable[Path]) -> dict[str, str]:
-    """Gives path -> SHA-256; of more than MOST_FILES one entry, the sum of lines of sum, two spaces and path."""
+    """Gives path -> SHA-256; of more than MOST_FILES one entry, which says the same wherever their folder lies.
+
+    It is the sum of lines of sum, two spaces and path below the folder.
+    """
     sums = {str(path): sha256(path) for path in paths}
     if len(sums) <= MOST_FILES:
         return sums
-    lines = "".join(f"{value}  {path}\n" for path, value in sums.items())
-    return {f"{os.path.commonpath(sums)}, {len(sums):,} files": hashlib.sha256(lines.encode()).hexdigest()}
+    folder = os.path.commonpath(sums)
+    lines = "".join(f"{value}  {os.path.relpath(path, folder)}\n" for path, value in sums.items())
+    return {f"{folder}, {len(sums):,} files": hashlib.sha256(lines.encode()).hexdigest()}
 
 
 def _line(task: Task, data: Data) -> list[str]:

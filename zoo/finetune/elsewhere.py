@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+from zoo import familiar
 
 # Their name, with underscores -> what to type here.
 OPTIONS: Mapping[str, str] = {
@@ -20,7 +23,8 @@ OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("adam_beta1", "adam_beta2", "adam_epsilon", "adam_betas", "adam_eps"), "--adam B1,B2,EPSILON"),
     "layerwise_lr_decay": "--layer_decay",
     **dict.fromkeys(
-        ("lora_r", "lora_rank", "use_lora", "lora_alpha", "lora_dropout"), "--lora 8,alpha=16,dropout=0.1"
+        ("lora_r", "lora_rank", "use_lora", "use_peft", "peft", "peft_type", "lora_alpha", "lora_dropout"),
+        "--lora 8,alpha=16,dropout=0.1",
     ),
     **dict.fromkeys(("lora_target_modules", "target_modules"), "--lora 8,targets=query+value"),
     **dict.fromkeys(("hidden_dropout_prob", "attention_dropout", "classifier_dropout"), "--dropout"),
@@ -52,20 +56,18 @@ OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("save_steps", "save_interval", "save_freq"), "--save_every, in updates"),
     "save_strategy": "--save_every, in updates; without it at each evaluation",
     **dict.fromkeys(("save_total_limit", "keep_last"), "--keep_checkpoints"),
-    "logging_steps": "no option: every update is in metrics.jsonl",
-    **dict.fromkeys(("optim", "optimizer"), "no option: it is AdamW, and --adam B1,B2,EPSILON are its settings"),
+    "logging_steps": "not needed: every update is in metrics.jsonl",
+    **dict.fromkeys(("optim", "optimizer"), "not to be chosen: AdamW is used, and --adam B1,B2,EPSILON sets it"),
     **dict.fromkeys(
         ("device", "gpu", "use_gpu", "use_cuda", "no_cuda", "use_cpu"),
-        "no option: a GPU is used where there is one, unless CUDA_VISIBLE_DEVICES= hides it",
+        "not needed: a GPU is used where there is one, unless CUDA_VISIBLE_DEVICES= hides it",
     ),
     **dict.fromkeys(
         ("gpus", "n_gpu", "num_gpus", "devices", "num_processes", "nproc_per_node", "local_rank"),
         "another start, python -m paddle.distributed.launch: the help shows it",
     ),
-    **dict.fromkeys(("num_labels", "num_classes", "labels"), "no option: the labels are those of the data"),
-    **dict.fromkeys(
-        ("num_workers", "dataloader_num_workers", "preprocessing_num_workers"), "no option: not needed"
-    ),
+    **dict.fromkeys(("num_labels", "num_classes", "labels"), "not needed: the labels are those of the data"),
+    **dict.fromkeys(("num_workers", "dataloader_num_workers", "preprocessing_num_workers"), "not needed"),
     "metric_for_best_model": "--best",
     "early_stopping_patience": "--patience",
     "report_to": "--trackers",
@@ -77,13 +79,35 @@ OPTIONS: Mapping[str, str] = {
     "ignore_data_skip": "--resume, which goes on at the row where it stopped",
     **dict.fromkeys(("num_beams", "generation_num_beams", "generation_max_length"), "--generate num_beams=5"),
     "version_2_with_negative": "--task squad2",
-    **dict.fromkeys(("do_train", "do_eval"), "no option: every run trains and evaluates"),
-    "do_predict": "another command, zoo predict RUN --out FILE",
+    **dict.fromkeys(("do_train", "do_eval"), "not needed: every run trains and evaluates"),
+    "do_predict": "another command, `zoo predict RUN --out FILE`",
     "overwrite_output_dir": "another --out, or --resume: the folder of a run is never overwritten",
 }
+
+VALUES: Mapping[str, Mapping[str, str]] = {  # option -> its value elsewhere, in lower case -> what to type here
+    "technique": {
+        **dict.fromkeys(("lora", "peft"), "--lora 8"),
+        **dict.fromkeys(("freeze", "frozen", "head", "linear-probe"), "--technique feature-extraction"),
+    },
+}
+FLAG = re.compile(r"`[^`]*`|--(?P<name>\w+)(?: (?P<value>[\w+=,.]*\w))?")
 
 
 def hint(name: str) -> str:
     """Gives the sentence for an argument that others call so; "" for one that is not known."""
-    here = OPTIONS.get(name, "")
-    return f"Here it is {here.replace('--', '')}." if here else ""
+    return familiar.said(in_python(OPTIONS.get(name, "")))
+
+
+def value_hint(name: str, value: object) -> str:
+    """Gives the sentence for a value of an option that others call so; "" for one that is not known."""
+    return familiar.said(VALUES.get(name, {}).get(str(value).strip().lower(), ""))
+
+
+def in_python(text: str) -> str:
+    """Gives a text with its flags as arguments: "--lora 8" is lora='8'."""
+
+    def argument(found: re.Match[str]) -> str:
+        value = repr(found["value"]) if found["value"] else ""
+        return f"{found['name']}={value}" if found["name"] else found[0]
+
+    return FLAG.sub(argument, text)

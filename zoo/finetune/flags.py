@@ -57,14 +57,18 @@ def _check(name: str, value: object, where: str) -> None:
     try:
         flags().parse_object({name: value}, defaults=False)
     except argparse.ArgumentError:
-        hint = did_you_mean(quote(value).strip("'"), choices(name))
-        raise UsageError(f"{where}: {wrong(name, value)}", hint) from None
+        raise UsageError(f"{where}: {wrong(name, value)}", elsewhere.in_python(value_hint(name, value))) from None
 
 
 def choices(name: str) -> tuple[str, ...]:
     """What an option may be; empty when it is not a choice."""
     hint = get_type_hints(FinetuneConfig)[name]
     return tuple(map(str, get_args(hint)))
+
+
+def value_hint(name: str, value: object) -> str:
+    """Gives the sentence on what to type instead of a wrong value; "" where nothing is near."""
+    return elsewhere.value_hint(name, value) or did_you_mean(quote(value).strip("'"), choices(name))
 
 
 def wrong(name: str, value: object) -> str:

@@ -94,12 +94,17 @@ def _plain(value: Any, place: str) -> Any:
 
 
 @contextmanager
-def written(out: Path, given: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+def written(out: Path, given: Mapping[str, Any], goes_on: bool = False) -> Iterator[dict[str, str]]:
     """Writes rows into the folder of a run; gives option -> file, such as train_file.
 
     Args:
         out: the folder of the run; where the block fails and leaves no run there, the rows go again.
         given: split -> rows.
+        goes_on: a run that was begun with them goes on.
+
+    Raises:
+        UsageError: no rows, or others than those that the run began with.
+        InputError: as `rows_of`.
     """
     places = {split: out / FOLDER / f"{split}.jsonl" for split in given}
     if parallel.rank() == 0:
@@ -107,6 +112,11 @@ def written(out: Path, given: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(given[split], split)]
             if not lines:
                 raise InputError(f"{split} has no rows.")
+            if goes_on and place.is_file() and place.read_text("utf-8") != "".join(lines):
+                raise UsageError(
+                    f"{split}: these are not the rows that the run in '{out}' began with.",
+                    "Leave them out: resume=RUN has them; or give another out=.",
+                )
             place.parent.mkdir(parents=True, exist_ok=True)
             with files.write_file(place, replace=True) as stream:
                 stream.writelines(lines)

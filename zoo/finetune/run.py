@@ -73,7 +73,7 @@ def finetune(
         processes = before or parallel.world()
         parallel.wait()  # before the first process writes there
         if given:
-            places: dict[str, Any] = dict(stack.enter_context(given_rows.written(out, given)))
+            places: dict[str, Any] = dict(stack.enter_context(given_rows.written(out, given, before > 0)))
             config = replace(config, **places)
             settled = replace(
                 settled, config=config, sources={**settled.sources, **dict.fromkeys(places, "argument")}
@@ -85,6 +85,7 @@ def finetune(
         runs = []
         for seed, place in zip(_seeds(config), names, strict=True):
             record = disk.read_run(place / "run.json") if resume and (place / "run.json").is_file() else {}
+            checks.same_data(record, data, place)
             if record.get("status") != "finished":
                 record = Run(settled, task, data, place, seed, bool(record and before), processes).run()
             runs.append(record)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from zoo.hub.transport import Missing, Unreachable
 log = logging.getLogger("zoo")
 
 REPOSITORY_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+UNPACKING = {**dict.fromkeys((".tar", ".tar.gz", ".tgz"), "tar -xf"), ".zip": "unzip"}  # ending -> what to type
 FOLDER_MARKS = ("./", "../", "/", "~", ".\\", "..\\")
 
 
@@ -120,6 +122,8 @@ def refer(name: str | os.PathLike[str], revision: str | None = None) -> Referenc
         )
     if card is not None:
         return Reference(card.name, None, card, _sources(card, revision), revision)
+    if not explicit and os.path.isfile(text):
+        raise _is_file(text)
     if not _repository(rest) or (at and not pinned):
         raise UnknownModelError(
             f"'{text}' is not a model of the zoo and cannot be one of a hub.", registry.suggest(rest)
@@ -141,9 +145,24 @@ def _folder(text: str, revision: str | None) -> Reference:
     if _is_dir(path):
         return Reference(text, _model_in(path), None, (), "")
     if _is_dir(path.parent) and os.path.isfile(path):
-        raise UnknownModelError(f"'{text}' is a file.", f"Give the folder that it is in: '{path.parent}'.")
+        raise _is_file(text)
     raise UnknownModelError(
         f"There is no folder '{text}'.", "A model of the zoo or of the Hub is written without './'."
+    )
+
+
+def _is_file(text: str) -> UnknownModelError:
+    """Makes the error for the name of a file: a model is a folder."""
+    path = user_path(text)
+    tool = next((tool for ending, tool in UNPACKING.items() if path.name.lower().endswith(ending)), "")
+    if tool:
+        return UnknownModelError(
+            f"{quote(text, 200)} is an archive.",
+            f"Unpack it: {tool} {shlex.quote(str(path))}; then give the folder that comes out.",
+        )
+    folder = str(path.parent) if path.is_absolute() or not path.parent.name else f"./{path.parent}"
+    return UnknownModelError(
+        f"{quote(text, 200)} is a file.", f"Give the folder that it is in: {quote(folder, 200)}."
     )
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import CheckpointError, UsageError, to_install
+from zoo.errors import CheckpointError, UsageError
 from zoo.files import Fields, clean, is_name, quote, read_object, sha256
 from zoo.inference import cache, trust
 from zoo.inference.engines import (
-    BY_ONNX,
     ENGINES,
+    NO_PADDLE,
     PRECISIONS,
     Choice,
     build,
@@ -25,6 +25,7 @@ from zoo.inference.engines import (
     open_graph,
 )
 from zoo.inference.graph import Graph
+from zoo.inference.kinds import to_get
 from zoo.inference.known import Known
 from zoo.inference.starts import Start
 from zoo.model_files import Description
@@ -173,7 +174,7 @@ def _exported(
         engine = quote(own["engine"])
         raise UsageError(f"'{folder}' was exported for an engine {engine} that this zoo does not have.")
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
-        raise UsageError(f"'{folder}' needs {own['engine']}.", to_install("export"))
+        raise UsageError(f"'{folder}' needs {own['engine']}.", to_get(own["engine"]))
     _check_files(folder, digests)
     model = _described(folder, own["engine"])
     choice = Choice(own["engine"], own["precision"], "as exported")
@@ -197,7 +198,7 @@ def _check_files(folder: Path, digests: Mapping[str, Any]) -> None:
 
 def _described(folder: Path, engine: str) -> Any:
     """What answers need of an export beside its engine; with layers for an engine that is paddle's."""
-    if engine in BY_ONNX:
+    if engine in NO_PADDLE:
         return Description.of(ModelFolder.read(folder))
     from zoo.outline import outline
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.errors import UsageError
+
 GRAPH_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+class NoCounterpartError(UsageError):
+    """An operator of Paddle that an engine's graph has nothing for."""
 
 
 @dataclass(frozen=True)

@@ -152,11 +152,15 @@ def trace(model: Model, folder: Path) -> Graph:
 
 
 def _save(model: Model, stem: Path) -> None:
-    specs = [InputSpec(_shape(model), "int64", name) for name in inputs_of(model)]
     with evaluating(model):
-        plain = Plain(model)
-        plain.eval()
-        save_traced(plain, specs, stem, outputs_of(model))
+        save_traced(*traceable(model), stem, outputs_of(model))
+
+
+def traceable(model: Model) -> tuple[nn.Layer, list[InputSpec]]:
+    """A layer of tensors in and tensors out, in eval mode, and what to trace it with."""
+    plain = Plain(model)
+    plain.eval()
+    return plain, [InputSpec(_shape(model), "int64", name) for name in inputs_of(model)]
 
 
 def _shape(model: Model) -> list[None]:

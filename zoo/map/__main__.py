@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(given: argparse.Namespace) -> int:
-    columns = dict(map(_pair, filter(None, given.columns.split(","))))
-    options = {name: _value(text) for name, text in map(_pair, given.option)}
+    columns = _pairs(filter(None, given.columns.split(",")))
+    options = {name: _value(text) for name, text in _pairs(given.option).items()}
     warnings.filterwarnings("ignore", message="No ccache found")
     from zoo.map.work import map_files
 
@@ -85,6 +85,17 @@ def _main(given: argparse.Namespace) -> int:
     return int(done.bad > 0 or done.skipped > 0)
 
 
+def _pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Reads NAME=VALUE, each name once."""
+    found: dict[str, str] = {}
+    for name, value in map(_pair, texts):
+        if found.setdefault(name, value) != value:
+            raise UsageError(
+                f"{quote(name)} is said twice: {quote(found[name])} and {quote(value)}.", "Say it once."
+            )
+    return found
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign or not name or not value:
@@ -96,7 +107,7 @@ def _value(text: str) -> Any:
     """Reads a value as JSON, else as text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -158,7 +158,7 @@ def new_job(folder: Path, question: Question, inputs: Mapping[Path, str]) -> Job
     """
     sources = []
     for path, name in inputs.items():
-        form = form_of(path, question.columns.values())
+        form = form_of(path, [*question.columns.values(), question.ident])
         roles = find_columns(name, form.header, question.task, question.columns)
         if question.ident and question.ident not in form.header:
             raise UsageError(f"{quote(name, 200)} has no column {quote(question.ident)} for --id.")

@@ -76,7 +76,7 @@ class Parquet:
         try:
             for batch in self.opened.iter_batches(BATCH_ROWS, row_groups=groups, columns=self.columns):
                 yield from batch.to_pylist()
-        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
             raise _damaged(self.file, error) from None
 
 
@@ -102,8 +102,9 @@ def _column(values: Sequence[Any]) -> Any:
         values = [json.dumps(value, ensure_ascii=False) for value in values]
     try:
         return pyarrow.array(values)
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
-        return pyarrow.array([value if isinstance(value, str) else json.dumps(value) for value in values])
+    except (pyarrow.ArrowException, OverflowError):
+        texts = (v if isinstance(v, str) else json.dumps(v, ensure_ascii=False, default=str) for v in values)
+        return pyarrow.array(list(texts))
 
 
 def _open(file: Path) -> Any:

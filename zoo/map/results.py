@@ -22,6 +22,7 @@ from zoo.inference.pipelines.hybrid import HybridEmbedding
 DONE = "done"  # the folder of the records
 MANIFEST_FILE, ERRORS_FILE = "manifest.json", "errors.jsonl"
 FORMAT = 1
+MAX_RECORD_BYTES = 1 << 30  # a reason for each of a part's rows
 LEFTOVER = re.compile(r"\.(.+)\.zoo-(?:tmp-.*|lock)")
 
 
@@ -104,17 +105,23 @@ def _as_jsonl(folder: Path, name: str, answers: Answers) -> list[str]:
     ):
         for values in zip(*columns.values(), strict=True):
             row = dict(zip(columns, values, strict=True))
-            stream.write(json.dumps(row, ensure_ascii=False, default=plain) + "\n")
+            stream.write(json.dumps(row, ensure_ascii=False, default=_plain) + "\n")
     return names
+
+
+def _plain(value: Any) -> Any:
+    """Gives what JSON has in place of an answer's arrays, and of a parquet file's dates and decimals as ids."""
+    try:
+        return plain(value)
+    except TypeError:
+        return str(value)
 
 
 def _as_parquet(folder: Path, name: str, answers: Answers) -> list[str]:
     from zoo.map import parquet
 
     column = answers.answers
-    if any(
-        isinstance(answer, HybridEmbedding) for answer in column
-    ):  # texts of JSON: each has token ids of its own
+    if isinstance(column[0], HybridEmbedding):  # texts of JSON: each has token ids of its own
         column = [json.dumps(answer, default=plain) for answer in column]
     with files.new_file(folder / f"{name}.parquet", replace=True) as made:
         parquet.write(made, {**answers.known(), "answer": column})
@@ -173,7 +180,7 @@ def read_done(folder: Path, number: int) -> Done | None:
     file = _record(folder, number)
     if not file.is_file():
         return None
-    found = done_of(number, read_object(file, error=InputError))
+    found = done_of(number, read_object(file, MAX_RECORD_BYTES, error=InputError))
     for name, size in found.files.items():
         path = folder / name
         if not path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo import env, files, terminal
-from zoo.errors import UsageError, did_you_mean
+from zoo.errors import UsageError, did_you_mean, whole
 from zoo.files import quote, real_folder
+from zoo.inference.engines import check_names
 from zoo.inference.pipelines import kind_of
+from zoo.inference.pipelines.files import plain
 from zoo.map import results
 from zoo.map.columns import roles_of
 from zoo.map.inputs import find
@@ -24,6 +27,7 @@ from zoo.map.results import FORMATS, Done
 
 log = logging.getLogger("zoo")
 
+MAX_PART_ROWS = 1 << 20  # answers to a part are held at once
 KILLED = "the part of {rows} rows that begins here ended its worker twice"
 
 
@@ -103,9 +107,11 @@ def map_files(
         >>> zoo.map_files("all-MiniLM-L6-v2", [folder / "mails.txt"], folder / "vectors").rows
         2
     """
-    for name, value, least in (("tokens", tokens, 0), ("threads", threads, 0), ("part_rows", part_rows, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise UsageError(f"{name}={value!r} does not work.", f"A whole number from {least} on.")
+    whole("tokens", tokens, 0)
+    whole("threads", threads, 0)
+    if whole("part_rows", part_rows) > MAX_PART_ROWS:
+        raise UsageError(f"part_rows={part_rows} does not work.", f"A whole number from 1 to {MAX_PART_ROWS:,}.")
+    check_names(engine, precision)
     if format not in FORMATS:
         raise UsageError(f"There is no format {quote(format)}.", f"One of {', '.join(FORMATS)}.")
     if format == "parquet":
@@ -118,7 +124,7 @@ def map_files(
         raise UsageError("There is no input.", "Give one file or more.")
     name = settled(model)
     task = _task(name, task, options or {})
-    given = (dict(options or {}), engine, precision, tokens, dict(columns or {}), ident, format, part_rows)
+    given = (_kept(options or {}), engine, precision, tokens, dict(columns or {}), ident, format, part_rows)
     question = Question(name, digest_of(name), task, *given)
     with files.parents(target / JOB_FILE, keep=True), files.lock(target, wait=False):
         results.tidy(target)
@@ -145,6 +151,17 @@ def _task(model: str, task: str, options: Mapping[str, Any]) -> str:
                 f"The pipeline {task} has no option {quote(name)}.", did_you_mean(name, kind.defaults) or known
             )
     return task
+
+
+def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives options as job.json gives them back: tuples become lists."""
+    made = {}
+    for name, value in options.items():
+        try:
+            made[name] = json.loads(json.dumps(value, default=plain, allow_nan=False))
+        except (TypeError, ValueError):
+            raise UsageError(f"{name}={value!r:.60} cannot be kept as JSON.", "Give texts and numbers.") from None
+    return made
 
 
 def _job(folder: Path, question: Question, inputs: Mapping[Path, str]) -> Job:

@@ -48,6 +48,11 @@ class Mapped:
         if question.format != "jsonl":
             raise UsageError(f"{name} has its vectors in {question.format}.", "Search takes --format jsonl.")
         parts = {number: read_done(folder, number) for number in range(len(self.job.parts))}
+        if any(done.files and f"{part_name(n)}.npy" not in done.files for n, done in parts.items() if done):
+            raise UsageError(
+                f"{name} has several kinds of embeddings of each text.",
+                "Search takes what `zoo map` writes without outputs=.",
+            )
         if missing := sum(done is None for done in parts.values()):
             log.warning("%s: %s of %s parts are not done, and not searched", name, missing, len(parts))
         self.numbers = [number for number, done in parts.items() if done is not None and done.files]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -104,6 +104,11 @@ def nearest(
     code = Code(corpus_precision, width, keep, ranges)
     finer = rescore_embeddings if rescore_embeddings is not None else corpus_embeddings if code.of_bits else None
     finer = finer if rescore else None
+    if isinstance(finer, Iterator):
+        raise UsageError(
+            "A generator's vectors are read once, and rescoring reads some again.",
+            "Give files or an array, or rescore=False.",
+        )
     wanted = count if finer is None else count * times
     queries = queries[:, :keep]
     if isinstance(corpus_embeddings, Index):
@@ -176,6 +181,8 @@ def _queries(given: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     """
     try:
         array = np.atleast_2d(given if isinstance(given, np.ndarray) else np.array(list(given)))
+    except TypeError:
+        raise InputError(f"{given!r:.60} is no query.", "Give vectors [N, D] of float32.") from None
     except ValueError:
         raise InputError("Queries have different numbers of numbers.", "Give vectors [N, D] of float32.") from None
     if array.ndim != 2 or array.dtype.kind != "f" or not array.size:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from zoo.errors import InputError, UsageError
+from zoo.errors import InputError
 from zoo.files import quote
 
 BLOCK_ROWS = 8192  # vectors of a block
@@ -32,10 +32,7 @@ def take(corpus: Corpus, rows: np.ndarray) -> np.ndarray:
 
     Raises:
         InputError: there are not so many; or as `blocks`.
-        UsageError: the corpus is a generator, which can be read once only.
     """
-    if isinstance(corpus, Iterator):
-        raise UsageError("A generator's vectors are read once, so single ones are not to be had.", "Give files.")
     made: np.ndarray | None = None
     first = 0
     for part in _parts(corpus):

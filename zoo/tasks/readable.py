@@ -31,6 +31,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Of each number, float64."""
+    return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))
+
+
 def readable(
     task: Task,
     answers: Sequence[Any],

@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from zoo import env
-from zoo.errors import DiskError, UsageError, to_install
+from zoo.errors import DiskError, UsageError
 from zoo.inference import cache, trust
 from zoo.inference.choice import Choice
 from zoo.inference.engines.base import Engine
-from zoo.inference.graph import Graph
-from zoo.inference.kinds import ENGINES, Kind, missing, versions
+from zoo.inference.graph import Graph, NoCounterpartError
+from zoo.inference.kinds import ENGINES, Kind, missing, to_get, versions
 
 if TYPE_CHECKING:
     from zoo.models.common.base import Model
@@ -38,7 +38,7 @@ __all__ = [
 
 DECODER_MODULE = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
 PRECISIONS = ("fp32", "bf16", "int8")
-BY_ONNX = ("openvino", "onnxruntime")
+NO_PADDLE = ("openvino", "onnxruntime")
 
 
 def _writes(model: Any) -> bool:
@@ -56,9 +56,10 @@ def _is_too_large(model: Model) -> bool:
 
 # Engines and precisions, which networks they cannot run, and why. `auto` passes over them.
 REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], str], ...] = (
-    (BY_ONNX, PRECISIONS, _writes, "generation runs in eager and paddle"),
-    (BY_ONNX, PRECISIONS, _is_too_large, "its weights take over ONNX's 2 GB"),
+    (NO_PADDLE, PRECISIONS, _writes, "generation runs in eager and paddle"),
+    (("onnxruntime",), PRECISIONS, _is_too_large, "it is over ONNX's 2 GB"),
 )
+ASKED_FOR = "asked for"
 FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
 
 log = logging.getLogger("zoo")
@@ -90,7 +91,7 @@ def choose(model: Model, engine: str = "auto", precision: str = "auto") -> Choic
     if engine != "auto":
         if reason := refusal(model, engine, precision):
             raise reason
-        return Choice(engine, _precision(engine, precision), "asked for")
+        return Choice(engine, _precision(engine, precision), ASKED_FOR)
     passed = {name: refusal(model, name, precision) for name in FASTEST}
     found = next((name for name, reason in passed.items() if reason is None), None)
     if found is None:  # bf16, and nothing that has it
@@ -105,14 +106,14 @@ def check_names(engine: str, precision: str) -> None:
     _check("engine", engine, tuple(ENGINES))
     _check("precision", precision, PRECISIONS)
     if engine != "auto" and (lacks := missing(engine)):
-        raise UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
+        raise UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_get(engine))
 
 
 def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | None:
     """Why an engine does not run a network in a precision; None when it does."""
     kind = ENGINES[engine]
     if lacks := missing(engine):
-        return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
+        return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_get(engine))
     settled = _precision(engine, precision)
     reasons = [
         why for engines, kinds, is_so, why in REFUSED if engine in engines and settled in kinds and is_so(model)
@@ -196,6 +197,12 @@ def build(model: Model, choice: Choice) -> Built:
             # The decoder of an encoder-decoder takes layers of the network.
             stays = graph.folder.parent == cache.folder() and not _writes(model)
             name = graph.folder.name if stays else ""
+    except NoCounterpartError as error:
+        if choice.why == ASKED_FOR:
+            raise
+        log.warning("%s Paddle Inference computes instead.", error.message)
+        other = Choice("paddle", _precision("paddle", "auto"), "the fastest that has every operator")
+        return replace(build(model, other), graph="")  # so that the next start says it too
     except DiskError as error:
         log.warning("%s The network runs uncompiled, which is slower.", error.message)
         return Built(_eager(model), Choice("eager", "fp32", "no room for a graph"), "as it is")
@@ -208,11 +215,11 @@ def _eager(model: Model) -> Any:
 
 
 def open_graph(graph: Graph, choice: Choice, model: Any) -> Any:
-    """The engine of a graph on disk. Of the model no weight is used, and nothing at all by an engine BY_ONNX.
+    """The engine of a graph on disk. Of the model no weight is used, and nothing at all by an engine NO_PADDLE.
 
     Raises:
         UsageError: a file of the graph is not there.
     """
-    if choice.engine not in BY_ONNX and _writes(model):
+    if choice.engine not in NO_PADDLE and _writes(model):
         return module_of(DECODER_MODULE).open_graph(graph, choice.precision, model)
     return module_of(choice.engine).open_graph(graph, choice.precision)

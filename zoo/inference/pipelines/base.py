@@ -23,7 +23,6 @@ from zoo.inference.pipelines.items import example_of, whole
 from zoo.inference.pipelines.meter import Meter
 from zoo.tasks.classification import Classification, TextExample
 from zoo.tasks.features import Features, join, token_columns
-from zoo.tasks.readable import softmax as softmax
 from zoo.tokenization import Tokenizer
 
 ON_ERROR = ("raise", "return")
@@ -294,8 +293,3 @@ def _refused(error: InputError, number: int, on_error: str) -> InputError:
 def features_of(rows: Mapping[str, Any], tokenizer: Tokenizer) -> Features:
     """What a tokenizer gave without padding, a row for each text."""
     return Features(token_columns(rows), np.arange(len(rows["input_ids"])), pad_id=tokenizer.pad_token_id or 0)
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Of each number, float64."""
-    return np.exp(-np.logaddexp(0, -logits.astype(np.float64)))

@@ -12,10 +12,11 @@ from zoo import tasks
 from zoo.errors import UsageError
 from zoo.files import quote
 from zoo.inference.deployed import Deployed
-from zoo.inference.pipelines.base import Outputs, Pipeline, sigmoid, softmax
+from zoo.inference.pipelines.base import Outputs, Pipeline
 from zoo.inference.pipelines.items import whole
 from zoo.tasks.classification import TextExample
 from zoo.tasks.features import Features
+from zoo.tasks.readable import sigmoid, softmax
 
 log = logging.getLogger("zoo")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -186,7 +186,7 @@ class Embeddings(Pipeline):
         if isinstance(texts, HybridEmbedding):
             return [texts]
         listed: list[Any] = [texts] if isinstance(texts, str) else list(texts)
-        if listed and isinstance(listed[0], HybridEmbedding):
+        if listed and all(isinstance(one, HybridEmbedding) for one in listed):
             return listed
         made = self(listed, **self._prompted(options, prompts))
         return [one if isinstance(one, HybridEmbedding) else HybridEmbedding(one) for one in made]
@@ -216,13 +216,17 @@ class Embeddings(Pipeline):
         return self.sentence.prompt(options["prompt_name"], options["prompt"])
 
     def _vectors(self, texts: Texts, options: Mapping[str, Any], prompts: Sequence[str] = ()) -> np.ndarray:
-        """[N, D]."""
-        if not len(texts):
+        """[N, D]; a single text or vector is one of them."""
+        if isinstance(texts, np.ndarray) and texts.dtype.kind == "f" and texts.size:
+            return np.atleast_2d(texts)
+        listed = [texts] if isinstance(texts, str) or not isinstance(texts, Iterable) else list(texts)
+        if not listed:
             raise InputError("There is no text.", "Give one or more.")
-        if isinstance(texts[0], np.ndarray):
-            return np.asarray(texts)
-        options = {**self._prompted(options, prompts), "outputs": (DENSE,)}
-        return np.stack(self([texts] if isinstance(texts, str) else list(texts), **options))
+        if isinstance(listed[0], np.ndarray):
+            if len({np.shape(one) for one in listed}) > 1:
+                raise InputError("Vectors have different numbers of numbers.", "Give [N, D].")
+            return np.stack(listed)
+        return np.stack(self(listed, **{**self._prompted(options, prompts), "outputs": (DENSE,)}))
 
     def _prompted(self, options: Mapping[str, Any], prompts: Sequence[str]) -> dict[str, Any]:
         """Gives options with the first of some prompts that the model has, unless they say another."""

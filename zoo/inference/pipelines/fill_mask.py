@@ -10,10 +10,11 @@ import numpy as np
 from zoo.batching import BATCH_TOKENS
 from zoo.errors import InputError
 from zoo.inference.deployed import Deployed
-from zoo.inference.pipelines.base import Outputs, Pipeline, softmax
+from zoo.inference.pipelines.base import Outputs, Pipeline
 from zoo.inference.pipelines.items import whole
 from zoo.tasks.classification import TextExample
 from zoo.tasks.features import Features, Ragged
+from zoo.tasks.readable import softmax
 
 MAX_BATCH_SCORES = 1 << 26  # numbers that the network gives for a batch: 256 MB
 

@@ -99,7 +99,12 @@ def scores(
     found = {}
     for kind in held:
         one, other = ([getattr(text, kind) for text in side] for side in (queries, documents))
-        found[kind] = SCORES[kind](one, other)
+        try:
+            found[kind] = SCORES[kind](one, other)
+        except ValueError:
+            raise InputError(
+                f"The {kind} embeddings have different numbers of numbers.", "All must come from one model."
+            ) from None
     for mix in ((SPARSE, DENSE), (COLBERT, SPARSE, DENSE)):
         if set(mix) <= set(held):
             found["+".join(mix)] = _mixed({kind: found[kind] for kind in mix}, checked)

@@ -11,10 +11,11 @@ import numpy as np
 from zoo import tasks
 from zoo.errors import UsageError
 from zoo.inference.deployed import Deployed
-from zoo.inference.pipelines.base import Outputs, Pipeline, softmax
+from zoo.inference.pipelines.base import Outputs, Pipeline
 from zoo.inference.pipelines.items import both_of, text_of, whole
 from zoo.tasks.features import Features
 from zoo.tasks.qa import QA, Answer, QAExample
+from zoo.tasks.readable import softmax
 
 
 class QuestionAnswering(Pipeline):

@@ -12,10 +12,11 @@ import numpy as np
 from zoo.errors import InputError, UsageError
 from zoo.files import quote
 from zoo.inference.deployed import Deployed
-from zoo.inference.pipelines.base import Outputs, Pipeline, features_of, softmax
+from zoo.inference.pipelines.base import Outputs, Pipeline, features_of
 from zoo.inference.pipelines.classification import by_example
 from zoo.tasks.classification import TextExample
 from zoo.tasks.features import Features
+from zoo.tasks.readable import softmax
 
 CONTRADICTION_LABEL = re.compile("contra|no[tn]?[ _-]?entail")  # how the label of contradiction begins
 
