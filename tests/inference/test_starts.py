@@ -126,7 +126,8 @@ def test_an_export_is_digested_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 PROCESS = """
 import sys
 sys.modules["paddle"] = None  # an import of it fails
-import zoo, zoo.map.work, zoo.predict
+import zoo, zoo.map.model, zoo.map.work, zoo.predict
+assert zoo.map.model.pipeline_for(sys.argv[2]) == "classification"  # as zoo map and zoo serve ask
 for kind, folder in zip(sys.argv[1::2], sys.argv[2::2]):
     if kind == "predict":
         assert zoo.predict.main([folder, "it is good"]) == 0
