@@ -18,7 +18,8 @@ from zoo.errors import InputError, UsageError
 from zoo.inference import engines, static
 from zoo.inference.engines import Engine, base, choose, module_of
 from zoo.inference.engines.eager import Eager
-from zoo.inference.static import Graph, inputs_of, outputs_of
+from zoo.inference.graph import Graph, inputs_of
+from zoo.inference.static import outputs_of
 
 COMPILED = ("paddle", "openvino", "onnxruntime")
 SHAPES = [(2, 5), (1, 1), (3, 12), (2, 127), (2, 5)]

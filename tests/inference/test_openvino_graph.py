@@ -14,7 +14,7 @@ from paddle.static import InputSpec
 from tests.tiny_models import batch, tiny
 from zoo.inference import engines
 from zoo.inference.engines.openvino_graph import build_graph
-from zoo.inference.static import NoCounterpartError
+from zoo.inference.graph import NoCounterpartError
 
 F = nn.functional
 Function = Callable[[Tensor, Tensor], Tensor | tuple[Tensor, ...]]

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo import env
 from zoo.inference.engines.base import CallPool, arrays
-from zoo.inference.static import Graph, evaluating, inputs_of, outputs_of, traceable
-from zoo.inference.traced import full
-from zoo.models.common.base import Model
+from zoo.inference.graph import Graph, inputs_of
+
+if TYPE_CHECKING:
+    from zoo.models.common.base import Model
 
 FILES = ("model.xml", "model.bin")
 # Kernels that are kept for shapes seen before, by OpenVINO and by its oneDNN: by default so many that memory grows
@@ -33,6 +34,7 @@ def write(model: Model, folder: Path) -> Graph:
         NoCounterpartError: the network computes with an operator that `openvino_graph` does not know.
     """
     from zoo.inference.engines.openvino_graph import build_graph
+    from zoo.inference.static import evaluating, outputs_of, traceable
 
     outputs = outputs_of(model)
     with evaluating(model):
@@ -47,6 +49,8 @@ def save_model(model: Any, folder: Path) -> None:
         OSError: the disk is full.
     """
     import openvino
+
+    from zoo.inference.traced import full
 
     try:
         openvino.save_model(model, folder / FILES[0], compress_to_fp16=False)

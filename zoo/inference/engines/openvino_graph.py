@@ -12,7 +12,7 @@ from paddle import Tensor, nn
 
 from zoo.inference.engines.openvino_call import Call, Output, UnknownOperator, element_type
 from zoo.inference.engines.openvino_operators import OPERATORS
-from zoo.inference.static import NoCounterpartError
+from zoo.inference.graph import NoCounterpartError
 from zoo.inference.traced import program_of
 
 Known = dict[str, Any]  # id of a value of the program -> a tensor of the graph, or a list of them
