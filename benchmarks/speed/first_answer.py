@@ -24,6 +24,7 @@ from benchmarks import common
 COMMAND = "python -m benchmarks.speed.first_answer"
 MINILM = "all-MiniLM-L6-v2"
 XLMR_BASE = {
+    "model_type": "bert",
     "vocab_size": 250002,
     "hidden_size": 768,
     "num_hidden_layers": 12,
