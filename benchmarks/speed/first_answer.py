@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 import time
@@ -24,6 +25,7 @@ from benchmarks import common
 COMMAND = "python -m benchmarks.speed.first_answer"
 MINILM = "all-MiniLM-L6-v2"
 XLMR_BASE = {
+    "model_type": "bert",
     "vocab_size": 250002,
     "hidden_size": 768,
     "num_hidden_layers": 12,
@@ -51,8 +53,15 @@ SentenceTransformer(model, device="cpu", local_files_only=True).encode("A short 
 """
 
 
-def make(folder: Path) -> None:
-    """Writes a BERT of XLM-R base's size with random weights and the embedding head."""
+def small(folder: Path) -> tuple[str, str]:
+    """MiniLM, as zoo.pipeline and as sentence-transformers take it."""
+    from zoo.hub import resolve
+
+    return MINILM, str(resolve(MINILM).path)
+
+
+def large(folder: Path) -> tuple[str, str]:
+    """Writes a BERT of XLM-R base's size with random weights and the embedding head, for both."""
     import paddle
 
     from zoo import load
@@ -65,7 +74,16 @@ def make(folder: Path) -> None:
     origin = load(MINILM).origin
     assert origin is not None
     model.origin = Origin("structbert", "BertModel", "zoo.models.structbert", origin.folder, None)
-    model.save(folder)
+    ours, torch = f"{folder}/zoo", f"{folder}/torch"
+    model.save(ours)
+    common.run_process([sys.executable, "-m", "zoo", "convert", ours, "--to", "torch", "--out", torch])
+    return ours, torch
+
+
+MODELS: dict[str, Callable[[Path], tuple[str, str]]] = {
+    "MiniLM, 90 MB": small,
+    "XLM-R base size, 1.1 GB": large,
+}
 
 
 def measure(
@@ -133,33 +151,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer-python", default="", help="interpreter with sentence-transformers")
+    parser.add_argument("--only", choices=MODELS, help="one of the models; results of the other stay")
     parser.add_argument("--save", action="store_true", help="write the results")
     given = parser.parse_args()
-    from zoo.hub import resolve
-
+    rows: list[dict[str, object]] = []
     with TemporaryDirectory() as name:
-        work = Path(name)
-        large = work / "large"
-        make(large / "model")
-        common.run_process(
-            [sys.executable, "-m", "zoo", "convert", f"{large}/model", "--to", "torch", "--out", f"{large}/torch"]
-        )
-        small = str(resolve(MINILM).path)
-        rows = [
-            *measure(f"{MINILM}, 90 MB", MINILM, small, work, given.peer_python, given.rounds),
-            *measure(
-                "XLM-R base's size, 1.1 GB",
-                f"{large}/model",
-                f"{large}/torch",
-                large,
-                given.peer_python,
-                given.rounds,
-            ),
-        ]
+        for model in [given.only] if given.only else MODELS:
+            ours, torch = MODELS[model](Path(name, "model"))
+            rows += measure(model, ours, torch, Path(name, "work"), given.peer_python, given.rounds)
+            shutil.rmtree(Path(name, "work"))
     for row in rows:
         print(", ".join(f"{key}: {value}" for key, value in row.items()))
     if given.save:
-        common.write("first_answer", COMMAND, rows)
+        common.write("first_answer", COMMAND, rows, key="model")
     return 0
 
 

@@ -87,8 +87,8 @@ def stamps_of(folder: Path, suffix: str = "") -> Stamps | None:
 
 @lru_cache(maxsize=1)
 def code_stamp() -> str:
-    """Gives a digest of what the system notes of the zoo's own code."""
-    stamps = stamps_of(Path(__file__).parents[1], ".py")
+    """Gives a digest of what the system notes of the zoo's own code; another each time where it cannot tell."""
+    stamps = stamps_of(Path(__file__).parents[1], ".py") or time.time_ns()
     return hashlib.sha256(json.dumps(stamps, sort_keys=True).encode()).hexdigest()
 
 
