@@ -108,14 +108,28 @@ def compare(label: str, ours: float, reference: float, unit: str = "") -> str:
     return line
 
 
-def write(name: str, command: str, rows: Sequence[Row], folder: Path = RESULTS) -> Path:
+def write(name: str, command: str, rows: Sequence[Row], folder: Path = RESULTS, key: str = "") -> Path:
     """Writes <name>.json (stamp, command, rows) and <name>.csv (the same rows, each with its stamp).
+
+    Args:
+        name: of the files.
+        command: that made the rows.
+        rows: what was measured.
+        folder: where the files go.
+        key: a column: rows of the earlier file stay whose value in it is not among the new ones, for what is
+            measured in parts. They must come from the same machine and versions.
 
     Returns:
         The path of the JSON file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     where = stamp()
+    if key and (folder / f"{name}.json").is_file():
+        earlier = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        if {**earlier["stamp"], "date": ""} != {**where, "date": ""}:
+            raise SystemExit(f"{name}.json comes from another machine or other versions: measure all of it.")
+        renewed = {row[key] for row in rows}
+        rows = [*(row for row in earlier["rows"] if row[key] not in renewed), *rows]
     document = {"name": name, "command": command, "stamp": where, "rows": [dict(r) for r in rows]}
     path = folder / f"{name}.json"
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -209,6 +209,24 @@ def cold_start() -> str:
     return markdown(header, rows) + printed_by(found)
 
 
+def first_answer() -> str:
+    """Seconds from the start of a process to its first vector."""
+    if (found := measured("first_answer")) is None:
+        return unmeasured("python -m benchmarks.speed.first_answer --save")
+    rows = [
+        (
+            row["model"],
+            row["start"],
+            f"{row['first answer s']:.2f}",
+            f"{row['after its import s']:.2f}",
+            "yes" if row["imports paddle"] else "no",
+        )
+        for row in found["rows"]
+    ]
+    header = ("model", "start", "process to first vector, s", "of it after `import`, s", "imports paddle")
+    return markdown(header, rows) + printed_by(found)
+
+
 def shapes() -> str:
     """Memory over 1,000 shapes."""
     if (found := measured("shapes")) is None:

@@ -168,6 +168,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "cold_start": speed_tables.cold_start,
     "embed": search_tables.embed,
     "faults": fault_tables.faults,
+    "first_answer": speed_tables.first_answer,
     "funnel_compare": speed_tables.funnel_compare,
     "funnel_export": speed_tables.funnel_export,
     "funnel_grid": speed_tables.funnel_grid,

@@ -197,7 +197,7 @@ class Demo:
 
     def export(self) -> tuple[str, str]:
         """The classifier for deployment, behind a gate on its score: int8 where that is installed."""
-        lacks = [name for name in ("nncf", "openvino", "paddle2onnx") if find_spec(name) is None]
+        lacks = [name for name in ("nncf", "openvino") if find_spec(name) is None]
         how = ("--to", "paddle") if lacks else ("--to", "openvino", "--precision", "int8")
         budget = ("--budget", "5")  # points: two of the 40 messages
         typed = command("export", self.run_folder, "--out", self.deployed, *how, "--guard", shown(DATA), *budget)

@@ -144,15 +144,19 @@ TABLE = (
         parts="zoo.errors zoo.files zoo.env zoo.batching zoo.models.common {here}",
     ),
     Row(
+        "zoo/model_files.py",
+        parts=f"{LIGHT} zoo.hub zoo.keys zoo.model_folder zoo.checkpoint zoo.models zoo.tokenization",
+    ),
+    Row(
         "zoo/outline.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.model_folder zoo.checkpoint zoo.models",
+        parts=f"{LIGHT} zoo.model_files zoo.model_folder zoo.checkpoint zoo.models",
     ),
     Row(
         "zoo/loading.py",
         packages=FRAMEWORKS,
-        parts=f"{LIGHT} zoo.registry zoo.outline zoo.model_folder zoo.keys zoo.weights zoo.adapters zoo.env"
-        " zoo.hub zoo.checkpoint zoo.models zoo.tokenization",
+        parts=f"{LIGHT} zoo.registry zoo.outline zoo.model_files zoo.model_folder zoo.keys zoo.weights zoo.adapters"
+        " zoo.env zoo.checkpoint zoo.models zoo.tokenization",
     ),
     # Commands. `convert` never sees finetune or tasks, and finetune never convert.
     Row(
@@ -199,21 +203,23 @@ TABLE = (
     Row(
         "zoo/evaluate/*",
         packages="numpy",
-        parts=f"{LIGHT} zoo zoo.terminal zoo.models zoo.tasks zoo.finetune.data zoo.inference zoo.evaluate",
+        parts=f"{LIGHT} zoo zoo.terminal zoo.models zoo.search.compare zoo.tasks zoo.finetune.data zoo.inference"
+        " zoo.evaluate",
     ),
     Row("zoo/export/__init__.py"),
     Row("zoo/export/__main__.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.export"),
     Row(
         "zoo/export/*",
         packages="numpy nncf openvino",
-        parts=f"{LIGHT} zoo.env zoo.terminal zoo.hub zoo.models zoo.loading zoo.outline zoo.batching"
+        parts=f"{LIGHT} zoo.env zoo.terminal zoo.hub zoo.models zoo.loading zoo.model_files zoo.batching"
         " zoo.tasks zoo.inference zoo.export",
     ),
     Row("zoo/predict.py", parts="zoo.arguments zoo.terminal zoo.errors zoo.files zoo.tasks zoo.finetune"),
     # Answers by an export's engine too.
     Row(
         "zoo/finetune/trained_model.py",
-        parts=f"{LIGHT} zoo.terminal zoo.models zoo.loading zoo.batching zoo.tasks zoo.inference zoo.finetune",
+        parts=f"{LIGHT} zoo.terminal zoo.models zoo.loading zoo.model_files zoo.batching zoo.tasks zoo.inference"
+        " zoo.finetune",
     ),
     # Ends with the comparison of its runs, which reads them as any others.
     Row(
@@ -224,7 +230,7 @@ TABLE = (
         "zoo/finetune/*",
         packages=f"{FRAMEWORKS} jinja2 markupsafe scipy",
         parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.model_folder zoo.checkpoint"
-        " zoo.models zoo.loading zoo.adapters zoo.outline zoo.batching zoo.tokenization zoo.tasks zoo.metrics"
+        " zoo.models zoo.loading zoo.adapters zoo.model_files zoo.batching zoo.tokenization zoo.tasks zoo.metrics"
         " zoo.finetune",
     ),
     Row("zoo/compare/__init__.py"),
@@ -247,7 +253,7 @@ TABLE = (
     Row(
         "zoo/map/*",
         packages="numpy",
-        parts=f"{LIGHT} zoo.env zoo.terminal zoo.loading zoo.tasks zoo.inference zoo.map",
+        parts=f"{LIGHT} zoo.env zoo.terminal zoo.model_files zoo.tasks zoo.inference zoo.map",
     ),
     # FastAPI and uvicorn are the extra `serve`; its command asks for them before it imports them.
     Row("zoo/serve/__init__.py"),
@@ -255,8 +261,8 @@ TABLE = (
     Row(
         "zoo/serve/*",
         packages="numpy anyio fastapi starlette pydantic pydantic_core uvicorn",
-        parts=f"{LIGHT} zoo zoo.terminal zoo.batching zoo.models.common.sentence_transformers.encoder zoo.tasks"
-        " zoo.inference zoo.map.model zoo.serve",
+        parts=f"{LIGHT} zoo zoo.terminal zoo.batching zoo.search.compare zoo.tasks zoo.inference zoo.map.model"
+        " zoo.serve",
     ),
     # One local page. The server's libraries are an extra, behind one file.
     Row("zoo/ui/__init__.py"),
@@ -288,13 +294,15 @@ TABLE = (
     ),
     # What the doctor knows of engines without importing one.
     Row("zoo/inference/kinds.py"),
+    Row("zoo/inference/graph.py", parts="zoo.errors"),
     Row("zoo/inference/choice.py", parts="zoo.env zoo.inference.kinds"),
     Row("zoo/inference/verdicts.py", parts="zoo.errors zoo.env zoo.files zoo.inference.kinds"),
     Row(
         "zoo/inference/*",
         packages=f"{FRAMEWORKS} filelock paddle2onnx nncf openvino onnxruntime",
         parts=f"{LIGHT} zoo.arguments zoo.registry zoo.env zoo.terminal zoo.hub zoo.checkpoint zoo.models"
-        " zoo.loading zoo.outline zoo.batching zoo.tokenization zoo.search zoo.tasks zoo.metrics zoo.inference",
+        " zoo.loading zoo.outline zoo.model_files zoo.model_folder zoo.batching zoo.tokenization zoo.search"
+        " zoo.tasks zoo.metrics zoo.inference",
     ),
     # Not in the wheel. The proof may use everything; the others only what a user can.
     Row(

@@ -16,7 +16,7 @@ from tests.pages import DOCS, ROOT, as_module, blocks, commands, pages, zoo_comm
 from tests.tiny_models import models_of_the_hub
 from zoo import registry, tasks
 from zoo.finetune.recipes import SUITES
-from zoo.outline import TASKS
+from zoo.model_files import TASKS
 from zoo.tasks import similarity
 from zoo.tasks.user_files import COLUMN_NAMES
 

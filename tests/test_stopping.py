@@ -164,13 +164,12 @@ def test_predict(place: str, number: int, run: Path, data: Path, tmp_path: Path)
     [
         ("zoo.inference.static:trace:1", signal.SIGTERM, "paddle"),
         ("paddle.jit.api:save:1", signal.SIGINT, "paddle"),
-        ("zoo.inference.engines.openvino:keep_integers:1", signal.SIGTERM, "openvino"),
+        ("zoo.inference.engines.openvino:save_model:1", signal.SIGTERM, "openvino"),
     ],
 )
 def test_export(place: str, number: int, to: str, run: Path, tmp_path: Path) -> None:
     if to == "openvino":
         pytest.importorskip("openvino")
-        pytest.importorskip("paddle2onnx")
     stop_at(place, number, tmp_path, "zoo.export.__main__", run, "--out", tmp_path / "out", "--to", to)
     assert not (tmp_path / "out").exists()
 

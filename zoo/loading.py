@@ -6,24 +6,23 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import paddle
 
-from zoo import adapters, familiar, hub, keys, registry
+from zoo import adapters, familiar, keys, registry
 from zoo.adapters import Adapter
-from zoo.cards import Card
 from zoo.checkpoint import open_checkpoint
 from zoo.checkpoint.keymap import KeyMap
 from zoo.checkpoint.rules import Shape, group_of
 from zoo.errors import UsageError, did_you_mean
 from zoo.files import quote, user_path
 from zoo.keys import Source
+from zoo.model_files import TASKS, find, settled_head
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
 from zoo.models.common.weights import PADDLE_DTYPES, POOLER_PREFIX, check_names, disk_names, fill
-from zoo.outline import TASKS, apart_from_weights, embeds, lazily, options_of
+from zoo.outline import apart_from_weights, lazily
 from zoo.weights import Weights
 
 log = logging.getLogger("zoo")
@@ -80,11 +79,11 @@ def load(
     """
     _check(task, labels, dtype, options)
     place = _place(device)
-    folder, card = _find(name_or_path, revision)
+    folder, card = find(name_or_path, revision)
     about = ModelFolder.read(folder)
     with open_checkpoint(folder) as checkpoint:
         source = about.source(checkpoint)
-        task, own, options = _task(task, about, options, source, card)
+        task, own, options = settled_head(task, about, options, source, card)
         named = about.architecture.name
         about = about.with_head(task if task in source.heads else own)
         config = _with_labels(about, labels)
@@ -107,11 +106,13 @@ def load(
         check_names(expected, weights.shapes, (*fresh, *computed), skipped, str(checkpoint.path), hint)
         read = (lambda name: change.merge(name, weights.read(name))) if change else weights.read
         fill(tensors, read, (*fresh, *computed), dtype, place)
-    _tell(str(name_or_path), named, source, task, weights, fresh)
+    notes = _notes(named, source, task, weights, fresh)
+    for note in notes:
+        log.warning("%s: %s", name_or_path, note)
     for group, count in left_out.items():
         log.info("%s: %s (%d tensors) is not used by this network", name_or_path, group, count)
     upstream = model.upstream or registry.with_head(about.architecture, task).name
-    model.origin = Origin(about.family.name, upstream, about.architecture.module, folder, card)
+    model.origin = Origin(about.family.name, upstream, about.architecture.module, folder, card, notes, fresh)
     model.eval()
     return model
 
@@ -139,77 +140,20 @@ def _adapter(folder: str | os.PathLike[str] | None, about: ModelFolder, task: st
     return None if folder is None else adapters.read(user_path(folder), about.module("keymap").KEYMAP, task)
 
 
-def saved_head(
-    name_or_path: str | os.PathLike[str], revision: str | None = None, among: Sequence[str] = ()
-) -> str | None:
-    """The head that a model's files were saved with; None for a bare encoder. Fetches the files.
-
-    Args:
-        among: heads that would do. One of them is given where the files have it, even if they have another one or
-            config.json names another class.
-
-    Raises:
-        ZooError: as `load`, of the name, config.json and the weights.
-    """
-    about = ModelFolder.read(_find(name_or_path, revision)[0])
-    with open_checkpoint(about.path) as checkpoint:
-        source = about.source(checkpoint)
-    if about.task in among and about.task in source.heads:
-        return about.task
-    found = next((task for task in among if task in source.heads), None)
-    return found or ("embedding" if embeds(about) else source.saved())
-
-
-def folder_of(name_or_path: str | os.PathLike[str], revision: str | None = None) -> Path:
-    """The folder from which `load` reads a model; fetches its files where they are not there.
-
-    Raises:
-        ZooError: as `load`, of the name and the files.
-    """
-    return _find(name_or_path, revision)[0]
-
-
-def _find(name_or_path: str | os.PathLike[str], revision: str | None) -> tuple[Path, Card | None]:
-    """The folder of a model; a copy that was converted before comes first."""
-    asked = hub.refer(name_or_path, revision)
-    if asked.folder is None:
-        converted = hub.model_dir(f"{asked.name}@{asked.revision}" if asked.revision else asked.name)
-        if (converted / "config.json").is_file():
-            return converted, asked.card
-    found = hub.resolve(name_or_path, revision)
-    return found.path, found.card
-
-
-def _task(
-    task: str | None, about: ModelFolder, options: dict[str, Any], source: Source, card: Card | None
-) -> tuple[str | None, str | None, dict[str, Any]]:
-    """The head to load, the head the files have, and the first one's arguments.
-
-    Raises:
-        UsageError: none was asked for and the files' could be several.
-    """
-    if task is None:
-        own = "embedding" if embeds(about) else source.saved()
-        task = None if own == "mlm" and not source.is_saved else own
-    else:
-        own = about.task if task in source.heads else source.nearest()
-    if task == "encoder":
-        task = None
-    return task, own, {**options_of(about, task, card), **options}
-
-
-def _tell(name: str, named: str, source: Source, task: str | None, weights: Weights, fresh: Sequence[str]) -> None:
+def _notes(named: str, source: Source, task: str | None, weights: Weights, fresh: Sequence[str]) -> tuple[str, ...]:
     """Says in a line each what was guessed, made anew, or not read. `named`: the class in config.json."""
+    notes = []
     if task and task in source.heads and task != source.own and task not in keys.PRETRAINING_HEADS:
-        log.warning("%s: config.json names %s; read as %s: %s", name, named, task, keys.listed(source.heads[task]))
+        notes.append(f"config.json names {named}; read as {task}: {keys.listed(source.heads[task])}")
     if fresh:
-        log.warning("%s: new, to be trained: %s", name, keys.listed(fresh))
+        notes.append(f"new, to be trained: {keys.listed(fresh)}")
     others = [t for t in source.trained if t != task]
     if others and task not in source.heads:
         unread = keys.listed(source.heads[others[0]])
-        log.warning("%s: %s is not used; it fits the head %s", name, unread, " or ".join(others))
+        notes.append(f"{unread} is not used; it fits the head {' or '.join(others)}")
     if weights.strange and not source.is_ours:
-        log.warning("%s: beside the network, not read: %s", name, keys.listed(weights.strange))
+        notes.append(f"beside the network, not read: {keys.listed(weights.strange)}")
+    return tuple(notes)
 
 
 def _hint(task: str | None, labels_given: bool, expected: Mapping[str, Shape], found: Mapping[str, Shape]) -> str:

@@ -44,7 +44,15 @@ class ModelFolder:
         Raises:
             ConfigError: there is none, it is damaged, or no family runs its network.
         """
-        content = configs.read(path)
+        return cls.of(path, configs.read(path))
+
+    @classmethod
+    def of(cls, path: Path, content: Mapping[str, Any]) -> ModelFolder:
+        """Gives a folder whose config.json has this content.
+
+        Raises:
+            ConfigError: no family runs its network.
+        """
         family, architecture = registry.family_of(content)
         return cls(path, content, family, architecture, Mark.of(content))
 

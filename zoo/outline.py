@@ -12,25 +12,12 @@ import numpy as np
 import paddle
 
 from zoo import signals
-from zoo.cards import Architecture, Card
+from zoo.cards import Architecture
 from zoo.checkpoint.rules import NETWORK_PREFIXES, Shape, group_of
+from zoo.model_files import TASKS, options_of
 from zoo.model_folder import ModelFolder
 from zoo.models.common.base import Model, Origin, TaskModel
-from zoo.models.common.sentence_transformers.description import SentenceModel, is_sentence_folder
-from zoo.models.common.sentence_transformers.weight_parts import has_token_outputs, token_widths, warn_of_one
 from zoo.models.common.weights import POOLER_PREFIX, check_names, disk_names
-
-TASKS = (
-    "mlm",
-    "classification",
-    "tagging",
-    "qa",
-    "multiple-choice",
-    "embedding",
-    "discriminator",
-    "qa-beam",
-    "generation",
-)
 
 
 def outline(folder: Path) -> Model:
@@ -81,25 +68,6 @@ def layout(architecture: Architecture, config: Mapping[str, Any], groups: set[st
             shapes |= {n: tuple(t.shape) for n, t in names.items() if n.startswith(f"{group_of(task)}.")}
     network = tuple(NETWORK_PREFIXES)
     return {n: shape for n, shape in shapes.items() if n.startswith(network) or n.partition(".")[0] in groups}
-
-
-def embeds(about: ModelFolder) -> bool:
-    """Whether the folder is one of sentence-transformers, whose config.json knows nothing of its head."""
-    bare = about.task is None or (not about.mark and about.task == "mlm")
-    return bare and is_sentence_folder(about.path)
-
-
-def options_of(about: ModelFolder, task: str | None, card: Card | None = None) -> dict[str, Any]:
-    """The arguments of a head that the folder has for it; a card may know prompts that the files lack."""
-    stored = dict(about.options) if task == about.task else {}
-    if task == "embedding" and is_sentence_folder(about.path):
-        # Older conversions also said in config.json what these files say of the pooling.
-        sentence = SentenceModel.read(about.path).with_prompts(card.prompts if card else {})
-        stored = {k: v for k, v in stored.items() if k in ("layer", "colbert")} | {"sentence": sentence}
-        if has_token_outputs(about.path):
-            stored["colbert"] = token_widths(about.path)[0]
-        warn_of_one(about.path)
-    return stored
 
 
 def apart_from_weights(model: Model, folder: Path) -> dict[str, np.ndarray]:

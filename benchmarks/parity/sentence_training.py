@@ -339,9 +339,9 @@ def main() -> int:
             print("  " + ", ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
     if wrong := verdict(found):
         print("does not hold: " + "; ".join(wrong))
-    if given.save and not given.only:
+    if given.save:
         rows = [{"part": name, **row} for name, part in found.items() for row in part]
-        common.write("sentence_training", COMMAND, rows)
+        common.write("sentence_training", f"{COMMAND} --save", rows, key="part" if given.only else "")
     return int(bool(wrong))
 
 

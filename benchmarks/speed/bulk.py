@@ -240,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(" ".join(f"{name}={value}" for name, value in row.items()), flush=True)
             rows.append(row)
     if given.save:
-        common.write("bulk", f"{COMMAND} --rows {given.rows} --save", rows)
+        common.write("bulk", f"{COMMAND} --rows {given.rows} --save", rows, key="side" if given.side else "")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from zoo.inference.deployed import deploy
 from zoo.inference.engines.eager import Eager
 from zoo.loading import load
 
-pytest.importorskip("openvino")
 __all__ = ["snapshot"]  # a fixture
 no_onnx = pytest.mark.skipif(sys.version_info >= (3, 13), reason="paddle2onnx has no wheel for Python 3.13")
 
@@ -45,7 +44,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
         ("paddle", "fp32"),
         ("paddle", "bf16"),
         pytest.param("onnx", "fp32", marks=no_onnx),
-        pytest.param("openvino", "bf16", marks=no_onnx),
+        ("openvino", "bf16"),
     ],
 )
 def test_an_export_opens_without_the_model(
@@ -68,7 +67,6 @@ def test_an_export_opens_without_the_model(
     np.testing.assert_allclose(opened.engine(batch)["logits"], expected, atol=1e-4 if precision == "fp32" else 0.1)
 
 
-@no_onnx
 def test_int8_passes_its_gate(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("nncf")
     out = tmp_path / "out"
@@ -86,7 +84,6 @@ def test_int8_passes_its_gate(run: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert deploy(out).choice.precision == "int8"
 
 
-@no_onnx
 def test_int8_of_funnel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is compared with float32, not bfloat16, which would round its angles."""
     pytest.importorskip("nncf")
@@ -110,7 +107,6 @@ def clipped(nncf: Any, rung: quantise.LadderStep) -> Any:
     return nncf.AdvancedQuantizationParameters(activations_range_estimator_params=low)
 
 
-@no_onnx
 def test_a_quantisation_that_lost_everything_is_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,7 +127,6 @@ def test_a_quantisation_that_lost_everything_is_refused(
     assert "1/4 kept" in said.out.splitlines()[-1]
 
 
-@no_onnx
 def test_the_layer_that_is_wrong_is_found(run: Path, tmp_path: Path) -> None:
     """One layer alone is quantised, badly: it must come first."""
     nncf = pytest.importorskip("nncf")

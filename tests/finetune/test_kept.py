@@ -13,7 +13,7 @@ import pytest
 from zoo.errors import UsageError
 from zoo.finetune import errors_shown, kept
 from zoo.finetune.baseline import Baseline, baseline
-from zoo.finetune.evaluation import Judgement, Split
+from zoo.finetune.judgement import Judgement, Split
 from zoo.finetune.kept import Kept
 from zoo.tasks import Scores, find
 from zoo.tasks.answers import GoldAnswer

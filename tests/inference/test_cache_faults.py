@@ -61,12 +61,12 @@ def test_no_disk_has_room(limit: int, caplog: pytest.LogCaptureFixture) -> None:
             continue
         caplog.clear()
         with small_files(limit):
-            made, chosen, how = build(model, choose(model, engine, "fp32"))
-        assert (chosen.engine, how) == ("eager", "as it is") and not entries()
-        np.testing.assert_allclose(made(batch(2, 5))["logits"], wanted, atol=1e-5)
+            built = build(model, choose(model, engine, "fp32"))
+        assert (built.choice.engine, built.how) == ("eager", "as it is") and not entries()
+        np.testing.assert_allclose(built.engine(batch(2, 5))["logits"], wanted, atol=1e-5)
         assert len(lines(caplog)) == 1 and "runs uncompiled, which is slower" in lines(caplog)[0]
         assert not list(cache.folder().glob(".*"))
-    assert build(model, choose(model, "paddle", "fp32"))[1].engine == "paddle"  # there is room again
+    assert build(model, choose(model, "paddle", "fp32")).choice.engine == "paddle"  # there is room again
     assert len(entries()) == 1
 
 

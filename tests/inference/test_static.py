@@ -12,7 +12,8 @@ import pytest
 from tests import tiny_models
 from zoo.errors import InputError, UsageError
 from zoo.inference.engines.paddle import PaddleInference
-from zoo.inference.static import Graph, fields, inputs_of, to_onnx, to_static
+from zoo.inference.graph import Graph, inputs_of
+from zoo.inference.static import fields, to_onnx, to_static
 from zoo.models.common.base import Model
 
 BASE, FULL = {"architectures": ["FunnelBaseModel"]}, {"architectures": ["FunnelModel"]}

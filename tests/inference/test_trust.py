@@ -76,7 +76,8 @@ def test_wrong_products_are_not_used(
 ) -> None:
     opened = spoil(monkeypatch, engine, wrong)
     given, model = batch(3, 12), tiny("structbert", "tagging")
-    made, chosen, _ = build(model, choose(model, engine, "bf16"))
+    built = build(model, choose(model, engine, "bf16"))
+    made, chosen = built.engine, built.choice
     assert (made.precision, chosen.precision, opened) == ("fp32", "fp32", ["bf16", "fp32"])
     assert f"{chosen}".count("fp32") and "bf16 is wrong here" in chosen.why
     np.testing.assert_allclose(made(given)["logits"], Eager(model)(given)["logits"], atol=1e-4)
@@ -130,7 +131,7 @@ def test_right_products_are_used(head: str | None, engine: str, caplog: pytest.L
 @pytest.mark.parametrize("family", ["palm", "funnel"])
 def test_generation_and_beams(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny(family, "generation" if family == "palm" else "qa-beam")
-    assert build(model, choose(model, "paddle", "bf16"))[1].precision == "bf16"
+    assert build(model, choose(model, "paddle", "bf16")).choice.precision == "bf16"
     other = tiny(family, model.task, seed=9)
     module = module_of(GENERATION if family == "palm" else "paddle")
     monkeypatch.setattr(trust, "compared", lambda run, choice, *rest: Verdict("paddle", "bf16", 0.3, 1.0))

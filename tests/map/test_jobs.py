@@ -313,7 +313,7 @@ def test_openvino_pins_no_threads_where_cores_are_shared(monkeypatch: pytest.Mon
     from openvino import opset13 as ops
 
     from zoo.inference.engines.openvino import OpenVINO, save_model
-    from zoo.inference.static import Graph
+    from zoo.inference.graph import Graph
 
     given: list[dict[str, Any]] = []
     compile_model = openvino.Core.compile_model

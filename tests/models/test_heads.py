@@ -18,7 +18,7 @@ from tests.models.peers import PREFIX, SIZES, SUFFIX
 from zoo.convert.certificate import Certificate
 from zoo.convert.to_paddle import convert
 from zoo.errors import CheckpointError, ConfigError, KeyRuleError, UsageError
-from zoo.loading import saved_head
+from zoo.model_files import saved_head
 from zoo.models.common.base import Model
 
 pytestmark = pytest.mark.torch

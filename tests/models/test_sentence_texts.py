@@ -26,7 +26,7 @@ from tests.models.sentence_folders import (
 from zoo import registry
 from zoo.convert.to_paddle import _keep_prompts
 from zoo.errors import InputError, UsageError
-from zoo.models.common.sentence_transformers.encoder import hide_prompt
+from zoo.models.common.sentence_transformers.arrays import hide_prompt
 
 pytestmark = pytest.mark.torch
 TEXTS = ["a b C", "J i w3 w4 h", "", "w1 [MASK] B", " ".join(["w5"] * 99)]
@@ -168,7 +168,7 @@ def test_a_card_knows_prompts_that_the_files_lack(tmp_path: Path, monkeypatch: p
     assert card is not None and card.prompts == {"query": "query: ", "passage": "passage: "}
     known = replace(card, prompts={"query": "a b ", "passage": "c "})
     folder(tmp_path / "m", FORMS["dense"])
-    monkeypatch.setattr("zoo.loading._find", lambda name, revision: (tmp_path / "m", known))
+    monkeypatch.setattr("zoo.loading.find", lambda name, revision: (tmp_path / "m", known))
     model = zoo.load("intfloat/multilingual-e5-base")
     assert model.sentence.prompts == known.prompts
     np.testing.assert_array_equal(model.encode_query("d"), model.encode("a b d"))

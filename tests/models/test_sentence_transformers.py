@@ -31,7 +31,7 @@ from zoo.convert.to_paddle import convert
 from zoo.convert.to_upstream import export
 from zoo.errors import NotYetError, UsageError
 from zoo.models.common.sentence_transformers import layers
-from zoo.models.common.sentence_transformers.encoder import hide_prompt
+from zoo.models.common.sentence_transformers.arrays import hide_prompt
 from zoo.models.common.sentence_transformers.files import KNOWN_ACTIVATIONS
 
 pytestmark = pytest.mark.torch

@@ -87,7 +87,7 @@ def test_a_real_minus_one_stays(tmp_path: Path) -> None:
 
 
 def test_what_counts_as_gold(tmp_path: Path) -> None:
-    from zoo.finetune.evaluation import with_gold
+    from zoo.finetune.judgement import with_gold
     from zoo.tasks.classification import TextExample
 
     def kept(*values: Any) -> list[Any]:

@@ -19,7 +19,8 @@ from zoo import files, published, registry, terminal
 from zoo.errors import UsageError
 from zoo.files import user_path
 from zoo.finetune.data import source_of_path
-from zoo.models.common.sentence_transformers import encoder
+from zoo.models.common.sentence_transformers import arrays
+from zoo.search.compare import similarities
 from zoo.tasks.scores import AVERAGE_ROW, Rows
 from zoo.tasks.similarity import Measure, SimilarityData, SimilarityTask
 from zoo.tasks.similarity.sets import DOCUMENT, QUERY, Side
@@ -32,7 +33,7 @@ log = logging.getLogger("zoo")
 KEPT_VECTORS = 200_000  # texts whose vectors are kept for later languages of a data set
 CHUNK_TEXTS = 1024  # texts between two movements of the progress bar
 Prompt = tuple[str, str | None]  # an option of `Embeddings.encode`, and its value
-PROMPTS = {QUERY: encoder.QUERY_PROMPTS, DOCUMENT: encoder.DOCUMENT_PROMPTS}
+PROMPTS = {QUERY: arrays.QUERY_PROMPTS, DOCUMENT: arrays.DOCUMENT_PROMPTS}
 
 
 @dataclass
@@ -91,7 +92,7 @@ def evaluate(
         >>> found.value  # doctest: +SKIP
         86.7
     """
-    measure = Measure(pipe.sentence.similarity, partial(encoder.similarities, kind=pipe.sentence.similarity))
+    measure = Measure(pipe.sentence.similarity, partial(similarities, kind=pipe.sentence.similarity))
     rows: Rows = {}
     begin = time.perf_counter()
     wanted = task.chosen(source, languages)

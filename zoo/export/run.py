@@ -25,11 +25,11 @@ from zoo.inference.deployed import EXPORT_FILE, FORMAT, read_settings
 from zoo.inference.engines import DECODER_MODULE, Choice, module_of, open_graph, refusal, versions
 from zoo.inference.engines.base import arrays
 from zoo.inference.engines.eager import Eager
-from zoo.inference.static import Graph
-from zoo.loading import load, saved_head
+from zoo.inference.graph import Graph
+from zoo.loading import load
+from zoo.model_files import TASKS, saved_head
 from zoo.models.common.base import Model
 from zoo.models.common.seq2seq import Seq2Seq
-from zoo.outline import TASKS
 from zoo.tasks.saved import TASK_FILE, model_folder
 from zoo.version import __version__
 

@@ -14,7 +14,7 @@ import numpy as np
 from zoo.errors import InputError, UsageError
 from zoo.files import clean, quote, sha256, user_path
 from zoo.finetune.config import FinetuneConfig
-from zoo.finetune.evaluation import with_gold
+from zoo.finetune.judgement import with_gold
 from zoo.finetune.run_folder import data_files
 from zoo.tasks import Example, Task
 from zoo.tasks.base import HELD_OUT

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import isnan, nan
+from collections.abc import Callable, Sequence
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -12,47 +11,13 @@ import paddle
 
 from zoo.batching import eval_batches, padding_of
 from zoo.finetune import parallel
+from zoo.finetune.judgement import Judgement, Split
 from zoo.finetune.losses import counted, objective_of
 from zoo.models.common.base import Model
-from zoo.tasks import Example, Features, Scores, Task
-from zoo.tasks.labels import NO_GOLD
+from zoo.tasks import Features, Task
 from zoo.tasks.running import BATCH_TOKENS, OUTPUT_FIELDS, rows_of
 
 SURE_BY_OUTPUTS = ("classification", "multiple-choice", "tagging")  # heads whose probabilities are in their outputs
-
-
-@dataclass
-class Split:
-    """A split of a data set, ready for a network.
-
-    Attributes:
-        name: train, dev or test.
-    """
-
-    name: str
-    examples: list[Example]
-    features: Features
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What a network made of a split.
-
-    Attributes:
-        task: with what was chosen on this split, such as a threshold.
-        loss: mean over rows; NaN for vectors, whose loss depends on which of them stand together.
-        outputs: of heads whose answers do not say how sure they are, name -> one array per row; else empty.
-    """
-
-    task: Task
-    answers: list[Any]
-    scores: Scores
-    loss: float
-    outputs: Mapping[str, Sequence[np.ndarray]] = field(default_factory=dict)
-
-    def flat(self) -> dict[str, float]:
-        """The headline row, and the loss where there is one."""
-        return {**self.scores.rows[self.scores.row], **({} if isnan(self.loss) else {"loss": self.loss})}
 
 
 def outputs_of(
@@ -142,19 +107,3 @@ def judge(
     chosen = task.tuned(outputs, split.features, split.examples) if tune else task
     kept = outputs if task.head in SURE_BY_OUTPUTS else {}
     return Judgement(chosen, answers, scores, loss, kept)
-
-
-def with_gold(examples: Sequence[Example]) -> list[Example]:
-    """Gives the examples that say what is right; none where all say -1, as test sets without answers do."""
-    names = [name for name in ("label", "tags", "answers", "target") if hasattr(examples[0], name)]
-    kept = [example for example in examples if all(getattr(example, name) is not None for name in names)]
-    marked = {str(getattr(example, "label", "")) for example in kept} in ({NO_GOLD}, {f"{NO_GOLD}.0"})
-    return [] if marked else kept
-
-
-def confusion(labels: Sequence[str], gold: Sequence[str], answers: Sequence[str]) -> np.ndarray:
-    """[C, C] counts, gold by answer."""
-    index = {label: n for n, label in enumerate(labels)}
-    counts = np.zeros((len(labels), len(labels)), np.int64)
-    np.add.at(counts, ([index[g] for g in gold], [index[a] for a in answers]), 1)
-    return counts

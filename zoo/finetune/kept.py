@@ -14,7 +14,7 @@ import numpy as np
 from zoo import files, metrics
 from zoo.errors import UsageError
 from zoo.files import Fields, parse_json, quote
-from zoo.finetune.evaluation import Judgement, Split
+from zoo.finetune.judgement import Judgement, Split
 from zoo.tasks import Task
 from zoo.tasks.features import Ragged
 from zoo.tasks.readable import softmax

@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo import files
 from zoo.finetune.errors_shown import MOST_CLASSES
-from zoo.finetune.evaluation import Judgement, Split, confusion
+from zoo.finetune.judgement import Judgement, Split, confusion
 from zoo.finetune.recipes import Settled, same_model
 from zoo.finetune.report import Comparison, Estimate, compare, summary
 from zoo.finetune.report_page import page

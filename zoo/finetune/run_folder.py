@@ -7,16 +7,17 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import env, files, tasks
 from zoo.errors import UsageError
 from zoo.files import Fields, parse_json, quote, read_object, read_text, user_path
-from zoo.finetune import lora
-from zoo.models.common.base import Model
 from zoo.tasks import Task, saved
 from zoo.tasks.saved import TASK_FILE
 from zoo.version import __version__
+
+if TYPE_CHECKING:
+    from zoo.models.common.base import Model
 
 FORMAT = 1
 SUITE_FILE, EXPERIMENT_FILE = "suite.json", "experiment.json"  # of the runs of several tasks or models
@@ -144,6 +145,8 @@ def save_model(folder: Path, model: Model, task: Task, options: Mapping[str, Any
         options: maximum length, and arguments of `generate`.
     """
     about = {"format": FORMAT, "task": task.to_dict(), **options}
+    from zoo.finetune import lora
+
     with lora.merged(model) as layers:
 
         def also(work: Path) -> None:

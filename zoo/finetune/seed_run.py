@@ -17,7 +17,8 @@ from zoo.finetune import checkpoints, kept, parallel
 from zoo.finetune import run_folder as disk
 from zoo.finetune.batches import Rows
 from zoo.finetune.data import Data
-from zoo.finetune.evaluation import Judgement, Split, judge
+from zoo.finetune.evaluation import judge
+from zoo.finetune.judgement import Judgement, Split
 from zoo.finetune.loop import train
 from zoo.finetune.losses import Objective
 from zoo.finetune.progress import ProgressReporter

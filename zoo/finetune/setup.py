@@ -21,8 +21,8 @@ from zoo.finetune.batches import Rows, batches_of
 from zoo.finetune.child_tuning import ChildTuningAdamW, fisher_mask
 from zoo.finetune.config import FinetuneConfig, pairs
 from zoo.finetune.data import existing
-from zoo.finetune.evaluation import Split
 from zoo.finetune.freezing import freeze_body
+from zoo.finetune.judgement import Split
 from zoo.finetune.loop_settings import LoopSettings, updates_of
 from zoo.finetune.lora import attach, lora_settings
 from zoo.finetune.losses import COUNTS_PADDING, Objective, objective_of, smoothed

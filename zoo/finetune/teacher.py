@@ -11,7 +11,8 @@ import numpy as np
 from zoo.errors import UsageError
 from zoo.files import quote
 from zoo.finetune.evaluation import outputs_of
-from zoo.loading import load, saved_head
+from zoo.loading import load
+from zoo.model_files import saved_head
 from zoo.models.common.base import Model
 from zoo.tasks.classification import TextExample
 from zoo.tasks.reranking import Reranking

@@ -14,12 +14,12 @@ from zoo.files import quote
 from zoo.finetune import teacher as teachers
 from zoo.finetune.batches import Rows
 from zoo.finetune.config import FinetuneConfig
-from zoo.finetune.evaluation import Split
 from zoo.finetune.groups import Groups, by_sample, by_text, numbered
+from zoo.finetune.judgement import Split
 from zoo.finetune.losses import Objective, objective_of
 from zoo.finetune.text_losses import objective, text_loss
 from zoo.models.common.base import Model
-from zoo.models.common.sentence_transformers.encoder import DOCUMENT_PROMPTS, QUERY_PROMPTS
+from zoo.models.common.sentence_transformers.arrays import DOCUMENT_PROMPTS, QUERY_PROMPTS
 from zoo.tasks import Task
 from zoo.tasks.reranking import Reranking
 from zoo.tasks.text_pairs import TextPairs

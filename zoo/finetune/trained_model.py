@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import tasks
 from zoo.batching import padding_of
@@ -14,13 +14,12 @@ from zoo.errors import InputError, UsageError
 from zoo.files import user_path
 from zoo.files.run_model import RUN_FILE
 from zoo.finetune.data import existing
-from zoo.finetune.evaluation import Judgement, Split, judge, outputs_of, with_gold
+from zoo.finetune.judgement import Judgement, Split, with_gold
 from zoo.finetune.remembered import Remembered
 from zoo.finetune.run_folder import read_task
 from zoo.inference import rows
 from zoo.inference.deployed import EXPORT_FILE, Deployed, deploy
-from zoo.loading import load, saved_head
-from zoo.models.common.base import Model
+from zoo.model_files import saved_head
 from zoo.tasks import Example, Task
 from zoo.tasks.base import published
 from zoo.tasks.new_rows import NewRows
@@ -29,6 +28,9 @@ from zoo.tasks.running import features_of, task_for, with_labels_of
 from zoo.tasks.saved import TASK_FILE, model_folder
 from zoo.tasks.user_files import file_of_split, is_own
 from zoo.terminal import Progress
+
+if TYPE_CHECKING:
+    from zoo.models.common.base import Model
 
 log = logging.getLogger("zoo")
 
@@ -65,13 +67,7 @@ class TrainedModel:
         Raises:
             UsageError: its labels are not those of the task that was saved, or its head was never trained.
         """
-        if self.exported:
-            found: Model | Deployed = deploy(self.folder)
-        elif (self.folder / TASK_FILE).is_file():
-            found = load(self.folder)
-        else:
-            place = self.folder if self.folder.is_dir() else self.path
-            found = load(place, task=saved_head(place))
+        found: Model | Deployed = deploy(self.folder) if self.exported else self._loaded()
         wanted = getattr(self.task, "labels", ()) if hasattr(self, "task") else ()
         unnamed = tuple(f"LABEL_{n}" for n in range(len(wanted)))
         if wanted and tuple(found.config.labels) not in (tuple(wanted), unnamed):
@@ -81,6 +77,14 @@ class TrainedModel:
                 "The files are not of one run.",
             )
         return found
+
+    def _loaded(self) -> Model:
+        from zoo.loading import load
+
+        if (self.folder / TASK_FILE).is_file():
+            return load(self.folder)
+        place = self.folder if self.folder.is_dir() else self.path
+        return load(place, task=saved_head(place))
 
     def read(self, data: str, split: str, languages: tuple[str, ...] = (), scored: bool = False) -> Split:
         """Examples of a folder or a file, as token ids; without one those of the run, or of the Hub.
@@ -131,7 +135,9 @@ class TrainedModel:
     def judge(self, split: Split) -> Judgement:
         """Scores, with the thresholds that were saved; of an export the loss is not known, NaN."""
         with self._bar(split) as bar:
-            if isinstance(self.model, Model):
+            if not isinstance(self.model, Deployed):
+                from zoo.finetune.evaluation import judge
+
                 return judge(self.model, self.task, split, options=self._generate(), on_rows=bar.add)
         answers, _ = self._answers(split)
         return Judgement(self.task, answers, self.task.score(answers, split.examples), float("nan"))
@@ -154,13 +160,15 @@ class TrainedModel:
 
     def _answers(self, split: Split) -> tuple[list[Any], dict[str, Any]]:
         with self._bar(split) as bar:
-            if isinstance(self.model, Model):
-                outputs, _ = outputs_of(self.model, split.features, self._generate(), bar.add)
-            else:
+            if isinstance(self.model, Deployed):
                 padding, head = padding_of(self.model), self.task.head
                 outputs, _ = rows.outputs_of(
                     self.model.engine, split.features, head, padding, self._generate(), bar.add
                 )
+            else:
+                from zoo.finetune.evaluation import outputs_of
+
+                outputs, _ = outputs_of(self.model, split.features, self._generate(), bar.add)
         return self.task.predictions(outputs, split.features, split.examples), outputs
 
     def _generate(self) -> dict[str, Any]:

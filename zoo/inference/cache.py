@@ -21,17 +21,20 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from paddle import Tensor
 
 from zoo import env, files
 from zoo.errors import DiskError, ZooError
 from zoo.files import Fields, clean, is_name, quote, read_object
-from zoo.inference.static import Graph
-from zoo.models.common.base import Model, TaskModel
+from zoo.inference.graph import Graph
 from zoo.version import __version__
+
+if TYPE_CHECKING:
+    from paddle import Tensor
+
+    from zoo.models.common.base import Model
 
 log = logging.getLogger("zoo")
 
@@ -43,7 +46,10 @@ WAIT_SECONDS = 60.0  # seconds to wait for another process that compiles the sam
 # Names in the cache: entries, what belongs to exports, and what is temporary (today's, and of older versions).
 KEY_PATTERN = re.compile("[0-9a-f]{32}")
 LEFTOVER_PATTERN = re.compile(r"\.([0-9a-f]{32}(?:\.compile)?)(\.zoo-tmp-.+|\.zoo-lock|\.tmp|\.old|\.lock|)")
-CACHE_PATTERN = re.compile(rf"{KEY_PATTERN.pattern}|\.export-{KEY_PATTERN.pattern}|{LEFTOVER_PATTERN.pattern}")
+KNOWN_PATTERN = re.compile(rf"\.known-{KEY_PATTERN.pattern}\.json")
+CACHE_PATTERN = re.compile(
+    rf"{KEY_PATTERN.pattern}|\.export-{KEY_PATTERN.pattern}|{KNOWN_PATTERN.pattern}|{LEFTOVER_PATTERN.pattern}"
+)
 GRAPH_PATTERN = re.compile(
     r"(model|source|step)\.(json|pdiparams|onnx|xml|bin)|graph\.json|\.zoo-files\.json(\.new)?"
 )
@@ -77,8 +83,7 @@ def graph_of(
         DiskError: no disk has room for the graph.
     """
     target = folder() / key_of(model, engine, versions)
-    if found := _read(target):
-        _touch(target)
+    if found := entry(target.name):
         yield found, True
         return
     with ExitStack() as stack:
@@ -87,6 +92,14 @@ def graph_of(
         except (OSError, ZooError) as problem:  # one of `write` comes again, and is the caller's
             made, was_there = _temporary(stack, model, write, problem), False
         yield made, was_there
+
+
+def entry(key: str) -> Graph | None:
+    """Gives an entry that is whole, None where there is none; from now on it counts as used today."""
+    if not KEY_PATTERN.fullmatch(key) or (found := _read(folder() / key)) is None:
+        return None
+    _touch(found.folder)
+    return found
 
 
 def _kept(target: Path, model: Model, write: Callable[[Any, Path], Graph]) -> tuple[Graph, bool]:
@@ -130,6 +143,8 @@ def folder_of_export(digests: Mapping[str, str]) -> Path:
 
 def key_of(model: Model, engine: str, versions: dict[str, str]) -> str:
     """The name of an entry: 32 hexadecimal digits."""
+    from zoo.models.common.base import TaskModel
+
     head = model.head.identity if isinstance(model, TaskModel) else {}
     source = {
         "format": FORMAT,
@@ -239,7 +254,7 @@ def _remove_unused(kept: Path) -> None:
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-            elif LEFTOVER_PATTERN.fullmatch(path.name) and path.is_file():
+            elif path.is_file() and (LEFTOVER_PATTERN.fullmatch(path.name) or KNOWN_PATTERN.fullmatch(path.name)):
                 path.unlink()
         except OSError as error:
             log.debug("%s stays: %s", path, error)

@@ -21,7 +21,8 @@ from zoo import files
 from zoo.errors import UsageError
 from zoo.inference.engines.base import arrays
 from zoo.inference.engines.paddle import PRECISIONS, predictor
-from zoo.inference.static import Graph, evaluating, inputs_of
+from zoo.inference.graph import Graph, inputs_of
+from zoo.inference.static import evaluating
 from zoo.inference.traced import save_traced
 from zoo.models.common.decoding import KeyValue
 from zoo.models.common.generation import Generated, generate

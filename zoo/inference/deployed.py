@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zoo import env
-from zoo.errors import CheckpointError, UsageError, to_install
+from zoo.errors import CheckpointError, UsageError
 from zoo.files import Fields, clean, is_name, quote, read_object, sha256
 from zoo.inference import cache, trust
-from zoo.inference.engines import ENGINES, PRECISIONS, Choice, build, check_names, choose, missing, open_graph
-from zoo.inference.static import Graph
-from zoo.loading import load
-from zoo.models.common.base import Model
+from zoo.inference.engines import (
+    ENGINES,
+    NO_PADDLE,
+    PRECISIONS,
+    Choice,
+    build,
+    check_names,
+    choose,
+    missing,
+    open_graph,
+)
+from zoo.inference.graph import Graph
+from zoo.inference.kinds import to_get
+from zoo.inference.known import Known
+from zoo.inference.starts import Start
+from zoo.model_files import Description
+from zoo.model_folder import ModelFolder
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.sentence_transformers.description import SentenceModel
-from zoo.outline import outline
 from zoo.tasks import saved
 from zoo.tasks.saved import TASK_FILE, model_folder
 from zoo.tokenization import Tokenizer
+
+if TYPE_CHECKING:
+    from zoo.models.common.base import Model
 
 FORMAT = 1  # of the two files
 EXPORT_FILE = "export.json"
@@ -69,21 +85,66 @@ def deploy(
         ZooError: what `zoo.load` says.
     """
     check_names(engine, precision)
-    env.use_all_cores()
     name, settings = _name(model), {}
-    if not isinstance(model, Model):
+    if isinstance(model, str | os.PathLike):
         folder = model_folder(model)
         settings = read_settings(folder)
         if (folder / EXPORT_FILE).is_file():
             return _exported(name, folder, settings, task, engine, precision)
-        model = load(folder if folder.is_dir() else model, task=task)
-    elif task is not None:
+        return _started(name, folder if folder.is_dir() else model, settings, task, engine, precision)
+    if task is not None:
         _check_task(f"'{name}'", model.task, task)
+    made = build(model, choose(model, engine, precision))
+    return _deployed(name, model, settings, made.engine, made.choice, made.how)
+
+
+def _started(
+    name: str,
+    place: str | os.PathLike[str],
+    settings: dict[str, Any],
+    task: str | None,
+    engine: str,
+    precision: str,
+) -> Deployed:
+    """A name or a folder of `zoo.load`, which is not loaded where an earlier start has compiled it."""
+    begin = time.perf_counter()
+    start = Start(place, task, engine, precision)
+    if earlier := start.earlier():
+        graph, choice, about = earlier
+        made, chosen = _trusted(graph, choice, about, graph.folder)
+        return _deployed(
+            name, about, settings, made, chosen, f"from the cache in {time.perf_counter() - begin:.1f} s"
+        )
+    from zoo.loading import load
+
+    model = load(place, task=task)
     choice = choose(model, engine, precision)
-    made, choice, how = build(model, choice)
+    built = build(model, choice)
+    start.keep(model, choice, built.graph)
+    return _deployed(name, model, settings, built.engine, built.choice, built.how)
+
+
+def _trusted(graph: Graph, choice: Choice, model: Any, kept: Path) -> tuple[Any, Choice]:
+    """The engine of a graph whose network is not at hand; see `zoo.inference.trust.opened`.
+
+    The tokenizer is read meanwhile: compiling a graph is native code, which lets Python run.
+    """
+
+    def opens(precision: str) -> Any:
+        return open_graph(graph, replace(choice, precision=precision), model)
+
+    with ThreadPoolExecutor(1) as pool:
+        tokenizer = pool.submit(lambda: model.tokenizer)
+        opened = trust.opened(opens, choice, model, kept, lambda: opens("fp32"))
+    tokenizer.result()
+    return opened
+
+
+def _deployed(name: str, model: Any, settings: dict[str, Any], engine: Any, choice: Choice, how: str) -> Deployed:
+    """What is ready. `model`: the network, or what describes it."""
     sentence = getattr(model, "sentence", None)
     summary = f"{name}: {choice} ({how}){_prompts(sentence)}"
-    return Deployed(name, model.task, model.config, model.tokenizer, settings, made, choice, summary, sentence)
+    return Deployed(name, model.task, model.config, model.tokenizer, settings, engine, choice, summary, sentence)
 
 
 def _exported(
@@ -113,24 +174,35 @@ def _exported(
         engine = quote(own["engine"])
         raise UsageError(f"'{folder}' was exported for an engine {engine} that this zoo does not have.")
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
-        raise UsageError(f"'{folder}' needs {own['engine']}.", to_install("export"))
+        raise UsageError(f"'{folder}' needs {own['engine']}.", to_get(own["engine"]))
+    _check_files(folder, digests)
+    model = _described(folder, own["engine"])
+    choice = Choice(own["engine"], own["precision"], "as exported")
+    made, chosen = _trusted(graph, choice, model, cache.folder_of_export(digests))
+    how = f"exported, opened in {time.perf_counter() - start:.1f} s"
+    return replace(_deployed(name, model, settings, made, chosen, how), task=head)
+
+
+def _check_files(folder: Path, digests: Mapping[str, Any]) -> None:
+    """Raises CheckpointError for a file that is not the one that was exported; digests none twice."""
+    known = Known({"export": digests}, folder)
+    if known.read() is not None:
+        return
     for name, digest in digests.items():
         if not is_name(name) or not (folder / name).is_file() or sha256(folder / name) != digest:
             raise CheckpointError(
                 f"{quote(name)} in '{folder}' is not the file that was exported.", "Export the model again."
             )
-    model = outline(folder)
-    choice = Choice(own["engine"], own["precision"], "as exported")
+    known.write({"whole": True})
 
-    def opens(precision: str) -> Any:
-        return open_graph(graph, replace(choice, precision=precision), model)
 
-    kept = cache.folder_of_export(digests)
-    made, chosen = trust.opened(opens, choice, model, kept, lambda: opens("fp32"))
-    sentence = getattr(model, "sentence", None)
-    seconds = time.perf_counter() - start
-    summary = f"{name}: {chosen} (exported, opened in {seconds:.1f} s){_prompts(sentence)}"
-    return Deployed(name, head, model.config, model.tokenizer, settings, made, chosen, summary, sentence)
+def _described(folder: Path, engine: str) -> Any:
+    """What answers need of an export beside its engine; with layers for an engine that is paddle's."""
+    if engine in NO_PADDLE:
+        return Description.of(ModelFolder.read(folder))
+    from zoo.outline import outline
+
+    return outline(folder)
 
 
 def _prompts(sentence: SentenceModel | None) -> str:
@@ -164,7 +236,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _name(model: str | os.PathLike[str] | Model) -> str:
-    if isinstance(model, Model):
+    if not isinstance(model, str | os.PathLike):
         if model.card is not None:
             return model.card.name
         return model.origin.folder.name if model.origin else type(model).__name__

@@ -26,7 +26,7 @@ class Kind:
 ENGINES = {
     "eager": Kind("Paddle eager", ("paddlepaddle",)),
     "paddle": Kind("Paddle Inference", ("paddlepaddle",), ("fp32", "bf16")),
-    "openvino": Kind("OpenVINO", ("openvino", "paddle2onnx"), ("fp32", "bf16")),
+    "openvino": Kind("OpenVINO", ("openvino",), ("fp32", "bf16")),
     "onnxruntime": Kind("ONNX Runtime", ("onnxruntime", "paddle2onnx")),
 }
 
@@ -42,6 +42,11 @@ def versions(engine: str) -> dict[str, str]:
             except PackageNotFoundError:
                 continue
     return found
+
+
+def to_get(engine: str) -> str:
+    """The command that brings what an engine lacks."""
+    return f"pip install {' '.join(missing(engine))}"
 
 
 def missing(engine: str) -> list[str]:

@@ -10,14 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import paddle
 
 from zoo.errors import GuardError
-from zoo.inference.engines.eager import Eager
-from zoo.inference.static import inputs_of
-from zoo.models.common.base import Model
-from zoo.models.common.generation import EagerEngine as EagerDecoder
-from zoo.models.common.seq2seq import Seq2Seq
+from zoo.inference.graph import inputs_of
 
 CHECKED_SHAPES = ((1, 1), (2, 5), (3, 16), (1, 33), (4, 128))  # B x T
 FEW_SHAPES = ((2, 6), (3, 17))  # when there is little time
@@ -48,18 +43,18 @@ class Difference:
 
 
 def compare(
-    model: Model, run: Any, shapes: Sequence[tuple[int, int]] = CHECKED_SHAPES, exact: Any = None
+    model: Any, run: Any, shapes: Sequence[tuple[int, int]] = CHECKED_SHAPES, exact: Any = None
 ) -> dict[str, Difference]:
     """The largest difference of every output.
 
     Args:
-        model: the network; its eager outputs are right.
+        model: the network, whose eager outputs are right; whatever has its config and task with `exact`.
         run: an engine; for an encoder-decoder a `zoo.inference.decoder.CompiledSeq2Seq`.
         shapes: of the batches.
         exact: what is right instead of the network, which then needs no weights.
     """
     rows = (model, run, shapes, exact)
-    pairs = _decoded(*rows) if isinstance(model, Seq2Seq) else _encoded(*rows)
+    pairs = _decoded(*rows) if hasattr(run, "generate") else _encoded(*rows)
     found: dict[str, Difference] = {}
     for name, at, expected, got in pairs:
         gap = np.abs(got.astype(np.float64) - expected)
@@ -102,7 +97,7 @@ def check(found: Mapping[str, Difference], precision: str) -> None:
             )
 
 
-def batch_of(model: Model, rows: int, length: int) -> dict[str, np.ndarray]:
+def batch_of(model: Any, rows: int, length: int) -> dict[str, np.ndarray]:
     """Random ids [B, T] ([B, 2, T] for multiple-choice); rows after the first end in padding."""
     random = np.random.default_rng(rows * 1000 + length)
     config: Any = model.config
@@ -118,7 +113,7 @@ def batch_of(model: Model, rows: int, length: int) -> dict[str, np.ndarray]:
     return {name: arrays[name] for name in inputs_of(model)}
 
 
-def _shapes(model: Model, shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _shapes(model: Any, shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     room = int(getattr(model.config, "max_position_embeddings", 0) or 512) - 2  # XLM-R's positions begin at 2
     for rows, length in shapes:
         if model.task != "qa-beam" or length >= BEAM_TOKENS:
@@ -126,9 +121,12 @@ def _shapes(model: Model, shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[i
 
 
 def _encoded(
-    model: Model, run: Any, shapes: Sequence[tuple[int, int]], exact: Any
+    model: Any, run: Any, shapes: Sequence[tuple[int, int]], exact: Any
 ) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    exact = exact or Eager(model)
+    if exact is None:
+        from zoo.inference.engines.eager import Eager
+
+        exact = Eager(model)
     for rows, length in _shapes(model, shapes):
         batch = batch_of(model, rows, length)
         expected, got = exact(batch), run(batch)
@@ -140,13 +138,17 @@ def _decoded(
     model: Any, run: Any, shapes: Sequence[tuple[int, int]], exact: Any
 ) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
     """The scores of the first token and of some more, the same tokens given to both."""
+    import paddle
+
+    from zoo.models.common.generation import EagerEngine
+
     random = np.random.default_rng(0)
     for rows, length in _shapes(model, shapes):
         batch = batch_of(model, rows, length)
         given = (batch["input_ids"], batch["attention_mask"], batch.get("token_type_ids"))
         ids = random.integers(FIRST_ID, model.config.vocab_size, (DECODER_STEPS, rows, 1))
         with paddle.no_grad():
-            sessions = [engine.encode(*given) for engine in (exact or EagerDecoder(model), run)]
+            sessions = [engine.encode(*given) for engine in (exact or EagerEngine(model), run)]
             scores = [session.start(ids[0]) for session in sessions]
             for step in range(DECODER_STEPS):
                 expected, got = (found.numpy() for found in scores)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,12 +22,12 @@ from paddle.static import InputSpec
 
 from zoo import files
 from zoo.errors import UsageError, to_install
+from zoo.inference.graph import Graph, inputs_of
 from zoo.inference.traced import save_traced
 from zoo.models.common.base import Model
 from zoo.models.common.layers import gelu_tanh
 from zoo.models.common.outputs import NOT_COMPUTED, Output
 
-GRAPH_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 ENCODER_OUTPUTS = ("last_hidden_state", "pooler_output")
 HEAD_OUTPUTS = (
     "logits",
@@ -43,21 +43,6 @@ HEAD_OUTPUTS = (
 )
 ONNX_LIMIT = 2**31 - 2**20  # bytes; beyond it paddle2onnx 2.1.0 ends the process. Some room for the graph itself
 OPSET = 17  # LayerNorm is one node from there on
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A network on disk.
-
-    Attributes:
-        folder: holds the files, named model.*.
-        inputs: names, in their order.
-        outputs: what the graph's outputs are called by us, in their order; see `fields`.
-    """
-
-    folder: Path
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
 
 
 class Plain(nn.Layer):
@@ -78,11 +63,6 @@ def fields(output: Output, task: str | None) -> dict[str, Tensor]:
     """Gives what a graph returns of a model's output, in the order of HEAD_OUTPUTS or ENCODER_OUTPUTS."""
     values = {name: getattr(output, name) for name in (HEAD_OUTPUTS if task else ENCODER_OUTPUTS)}
     return {name: value for name, value in values.items() if value is not NOT_COMPUTED}
-
-
-def inputs_of(model: Model) -> tuple[str, ...]:
-    """Names of a graph's inputs. A model that knows one type of token only has no token_type_ids."""
-    return GRAPH_INPUTS if model.config.token_types > 1 else GRAPH_INPUTS[:2]
 
 
 def outputs_of(model: Model) -> tuple[str, ...]:
@@ -172,11 +152,15 @@ def trace(model: Model, folder: Path) -> Graph:
 
 
 def _save(model: Model, stem: Path) -> None:
-    specs = [InputSpec(_shape(model), "int64", name) for name in inputs_of(model)]
     with evaluating(model):
-        plain = Plain(model)
-        plain.eval()
-        save_traced(plain, specs, stem, outputs_of(model))
+        save_traced(*traceable(model), stem, outputs_of(model))
+
+
+def traceable(model: Model) -> tuple[nn.Layer, list[InputSpec]]:
+    """A layer of tensors in and tensors out, in eval mode, and what to trace it with."""
+    plain = Plain(model)
+    plain.eval()
+    return plain, [InputSpec(_shape(model), "int64", name) for name in inputs_of(model)]
 
 
 def _shape(model: Model) -> list[None]:

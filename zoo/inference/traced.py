@@ -7,7 +7,8 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,8 @@ def save_traced(layer: nn.Layer, specs: Sequence[Any], stem: Path, outputs: Sequ
     Raises:
         OSError: the disk is full.
     """
-    _check_temporary()
-    try:
-        paddle.jit.save(paddle.jit.to_static(layer, input_spec=specs, full_graph=True), str(stem))
-    except Exception:
-        _check_temporary()
-        raise
+    with _temporary_files():
+        paddle.jit.save(_static(layer, specs), str(stem))
     file, weights = stem.with_suffix(".json"), stem.with_suffix(".pdiparams")
     text = file.read_text("utf-8", "replace")
     try:
@@ -57,9 +54,36 @@ def save_traced(layer: nn.Layer, specs: Sequence[Any], stem: Path, outputs: Sequ
     file.write_text(text, "utf-8")
 
 
+def program_of(layer: nn.Layer, specs: Sequence[Any]) -> Any:
+    """Traces a layer, as `save_traced`, and gives Paddle's `ConcreteProgram`: operators, weights and outputs.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    with _temporary_files():
+        return _static(layer, specs).forward.concrete_program
+
+
+def _static(layer: nn.Layer, specs: Sequence[Any]) -> Any:
+    return paddle.jit.to_static(layer, input_spec=specs, full_graph=True)
+
+
+@contextmanager
+def _temporary_files() -> Iterator[None]:
+    """Raises OSError where a temporary file cannot be written, before and after what fails within.
+
+    Paddle writes a layer's code, made static, to such files; where it cannot it traces the code as it is, and what
+    comes out fails or is another graph.
+    """
+    _check_temporary()
+    try:
+        yield
+    except Exception:
+        _check_temporary()
+        raise
+
+
 def _check_temporary() -> None:
-    """Raises OSError where a temporary file cannot be written. Paddle writes a layer's code, made static, to such
-    files; where it cannot it traces the code as it is, and what comes out fails or is another graph."""
     with tempfile.NamedTemporaryFile() as stream:
         stream.write(bytes(MAX_SOURCE_BYTES))
         stream.flush()

@@ -14,7 +14,6 @@ from zoo.inference import output_check, verdicts
 from zoo.inference.choice import Choice
 from zoo.inference.kinds import ENGINES, versions
 from zoo.inference.verdicts import Verdict
-from zoo.models.common.base import Model
 
 log = logging.getLogger("zoo")
 
@@ -22,7 +21,7 @@ Open = Callable[[str], Any]  # a precision -> the engine of a graph
 
 
 def opened(
-    open_graph: Open, choice: Choice, model: Model, kept: Path, exact: Callable[[], Any] | None = None
+    open_graph: Open, choice: Choice, model: Any, kept: Path, exact: Callable[[], Any] | None = None
 ) -> tuple[Any, Choice]:
     """The engine of a graph, in float32 where the precision that was chosen is wrong here.
 
@@ -31,7 +30,7 @@ def opened(
     Args:
         open_graph: opens the graph in a precision.
         choice: engine and precision.
-        model: the network; without weights where `exact` is given.
+        model: the network; whatever has its config and task where `exact` is given.
         kept: folder for the verdict.
         exact: gives what computes in float32; the network itself when None.
 
@@ -58,7 +57,7 @@ def opened(
     return open_graph("fp32"), replace(choice, precision="fp32", why=f"{choice.precision} is wrong here")
 
 
-def compared(run: Any, choice: Choice, model: Model, exact: Any = None) -> Verdict:
+def compared(run: Any, choice: Choice, model: Any, exact: Any = None) -> Verdict:
     """A few rows in reduced precision beside float32; of the indices of beams there is nothing to compare."""
     # A processor without bfloat16 simulates it, half a second for each token; a beam needs the longer rows.
     shapes = (

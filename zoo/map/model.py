@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zoo import loading
+from zoo import model_files
 from zoo.errors import UsageError
 from zoo.files import Fields, quote, read_object, sha256, sha256_of
 from zoo.inference.deployed import EXPORT_FILE, model_folder
@@ -21,7 +21,7 @@ def folder_of(model: str) -> Path:
         ZooError: there is no such model, or its files cannot be had.
     """
     folder = model_folder(model)
-    return folder if folder.is_dir() else loading.folder_of(model)
+    return folder if folder.is_dir() else model_files.find(model)[0]
 
 
 def settled(model: str | os.PathLike[str]) -> str:
@@ -42,7 +42,7 @@ def pipeline_for(model: str) -> str:
             "task", None, 100
         )
     else:
-        head = loading.saved_head(model)
+        head = model_files.saved_head(model)
     found = next((name for name in PIPELINES if head and head in kind_of(name)[1].heads), None)
     if found is None:
         raise UsageError(

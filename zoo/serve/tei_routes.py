@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from zoo import __version__
-from zoo.models.common.sentence_transformers import encoder
+from zoo.search.compare import similarities
 from zoo.serve.answering import Answering, as_json
 from zoo.serve.model import CLASSIFICATION, EMBEDDINGS, RERANK, Question, ServedModel
 from zoo.serve.refusals import BACKEND, INVALID, Refusal
@@ -69,7 +69,7 @@ def tei_routes(answering: Answering) -> APIRouter:
         texts: list[Any] = [body.inputs.source_sentence, *body.inputs.sentences]
         answer = await answering.vectors(request, texts, normalize=False, prompt_name=how.prompt_name, cut=how.cut)
         vectors = np.stack(answer.values)
-        return as_json(encoder.similarities(vectors[:1], vectors[1:], model.similarity)[0].tolist(), answer)
+        return as_json(similarities(vectors[:1], vectors[1:], model.similarity)[0].tolist(), answer)
 
     @router.post("/pipeline")
     async def pipeline(body: Items, request: Request) -> Response:

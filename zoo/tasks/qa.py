@@ -144,6 +144,7 @@ class QA(Task[QAExample, Answer]):
             truncation="only_second",
             stride=min(self.stride, max_length // 4),
             return_offsets=True,
+            return_tensors="np",
         )
         ids = Ragged.of(rows["input_ids"])
         columns: dict[str, Column] = {"input_ids": ids}

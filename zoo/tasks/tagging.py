@@ -147,6 +147,7 @@ class Tagging(Task[TaggedExample, list[str]]):
             stride=self.stride,
             is_split_into_words=True,
             return_offsets=True,
+            return_tensors="np",
         )
         ids = Ragged.of(rows["input_ids"])
         columns: dict[str, Column] = {"input_ids": ids}

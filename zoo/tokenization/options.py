@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from zoo.errors import UsageError
 
 Batch = dict[str, Any]  # name -> Paddle tensor, NumPy array, or list of arrays of rows without padding
@@ -23,7 +25,7 @@ CALL_OPTIONS = (
 
 def converted(batch: Batch, return_tensors: str) -> Batch:
     """Gives a batch of NumPy arrays as `return_tensors` says; lists (rows without padding) stay as they are."""
-    if return_tensors == "np":
+    if return_tensors == "np" or not any(isinstance(value, np.ndarray) for value in batch.values()):
         return batch
     from zoo.tokenization.tensors import to_paddle
 

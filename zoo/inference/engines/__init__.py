@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import env
-from zoo.errors import DiskError, UsageError, to_install
+from zoo.errors import DiskError, UsageError
 from zoo.inference import cache, trust
 from zoo.inference.choice import Choice
 from zoo.inference.engines.base import Engine
-from zoo.inference.kinds import ENGINES, Kind, missing, versions
-from zoo.inference.static import ONNX_LIMIT, Graph, weight_bytes
-from zoo.models.common.base import Model
-from zoo.models.common.seq2seq import Seq2Seq
+from zoo.inference.graph import Graph, NoCounterpartError
+from zoo.inference.kinds import ENGINES, Kind, missing, to_get, versions
+
+if TYPE_CHECKING:
+    from zoo.models.common.base import Model
 
 __all__ = [
     "ENGINES",
@@ -37,12 +38,28 @@ __all__ = [
 
 DECODER_MODULE = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
 PRECISIONS = ("fp32", "bf16", "int8")
-BY_ONNX = ("openvino", "onnxruntime")
+NO_PADDLE = ("openvino", "onnxruntime")
+
+
+def _writes(model: Any) -> bool:
+    """Tells whether a network is an encoder-decoder, which only what imports paddle runs."""
+    from zoo.models.common.seq2seq import Seq2Seq
+
+    return isinstance(model, Seq2Seq)
+
+
+def _is_too_large(model: Model) -> bool:
+    from zoo.inference.static import ONNX_LIMIT, weight_bytes
+
+    return weight_bytes(model) >= ONNX_LIMIT
+
+
 # Engines and precisions, which networks they cannot run, and why. `auto` passes over them.
 REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], str], ...] = (
-    (BY_ONNX, PRECISIONS, lambda model: isinstance(model, Seq2Seq), "generation runs in eager and paddle"),
-    (BY_ONNX, PRECISIONS, lambda model: weight_bytes(model) >= ONNX_LIMIT, "its weights take over ONNX's 2 GB"),
+    (NO_PADDLE, PRECISIONS, _writes, "generation runs in eager and paddle"),
+    (("onnxruntime",), PRECISIONS, _is_too_large, "it is over ONNX's 2 GB"),
 )
+ASKED_FOR = "asked for"
 FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what is installed, the first is taken
 
 log = logging.getLogger("zoo")
@@ -74,7 +91,7 @@ def choose(model: Model, engine: str = "auto", precision: str = "auto") -> Choic
     if engine != "auto":
         if reason := refusal(model, engine, precision):
             raise reason
-        return Choice(engine, _precision(engine, precision), "asked for")
+        return Choice(engine, _precision(engine, precision), ASKED_FOR)
     passed = {name: refusal(model, name, precision) for name in FASTEST}
     found = next((name for name, reason in passed.items() if reason is None), None)
     if found is None:  # bf16, and nothing that has it
@@ -89,14 +106,14 @@ def check_names(engine: str, precision: str) -> None:
     _check("engine", engine, tuple(ENGINES))
     _check("precision", precision, PRECISIONS)
     if engine != "auto" and (lacks := missing(engine)):
-        raise UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
+        raise UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_get(engine))
 
 
 def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | None:
     """Why an engine does not run a network in a precision; None when it does."""
     kind = ENGINES[engine]
     if lacks := missing(engine):
-        return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_install("export"))
+        return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_get(engine))
     settled = _precision(engine, precision)
     reasons = [
         why for engines, kinds, is_so, why in REFUSED if engine in engines and settled in kinds and is_so(model)
@@ -140,19 +157,36 @@ def compile(model: Model, engine: str = "auto", precision: str = "auto") -> Engi
     Raises:
         UsageError: see `choose`.
     """
-    return build(model, choose(model, engine, precision))[0]
+    return build(model, choose(model, engine, precision)).engine
 
 
-def build(model: Model, choice: Choice) -> tuple[Any, Choice, str]:
-    """The engine of a choice, what it is in the end, and how it came about ("compiled in 3.1 s").
+@dataclass(frozen=True)
+class Built:
+    """A network that was made ready.
+
+    Attributes:
+        engine: an Engine; of an encoder-decoder what has its `generate`.
+        choice: what it is in the end.
+        how: it came about ("compiled in 3.1 s").
+        graph: its name in the cache, where it opens without the network; else empty.
+    """
+
+    engine: Any
+    choice: Choice
+    how: str
+    graph: str = ""
+
+
+def build(model: Model, choice: Choice) -> Built:
+    """The engine of a choice.
 
     In float32 where reduced precision is wrong on this machine (see zoo/inference/trust.py), and the network as it
     is where no disk has room for its graph; both are said.
     """
     start = time.perf_counter()
     if choice.engine == "eager":
-        return _eager(model), choice, "as it is"
-    module = module_of(DECODER_MODULE if isinstance(model, Seq2Seq) else choice.engine)
+        return Built(_eager(model), choice, "as it is")
+    module = module_of(DECODER_MODULE if _writes(model) else choice.engine)
     try:
         with cache.graph_of(model, choice.engine, versions(choice.engine), module.write) as (graph, found):
 
@@ -160,23 +194,32 @@ def build(model: Model, choice: Choice) -> tuple[Any, Choice, str]:
                 return open_graph(graph, replace(choice, precision=precision), model)
 
             made, chosen = trust.opened(opens, choice, model, graph.folder)
+            # The decoder of an encoder-decoder takes layers of the network.
+            stays = graph.folder.parent == cache.folder() and not _writes(model)
+            name = graph.folder.name if stays else ""
+    except NoCounterpartError as error:
+        if choice.why == ASKED_FOR:
+            raise
+        log.warning("%s Paddle Inference computes instead.", error.message)
+        other = Choice("paddle", _precision("paddle", "auto"), "the fastest that has every operator")
+        return replace(build(model, other), graph="")  # so that the next start says it too
     except DiskError as error:
         log.warning("%s The network runs uncompiled, which is slower.", error.message)
-        return _eager(model), Choice("eager", "fp32", "no room for a graph"), "as it is"
+        return Built(_eager(model), Choice("eager", "fp32", "no room for a graph"), "as it is")
     how = "from the cache" if found else "compiled"
-    return made, chosen, f"{how} in {time.perf_counter() - start:.1f} s"
+    return Built(made, chosen, f"{how} in {time.perf_counter() - start:.1f} s", name)
 
 
 def _eager(model: Model) -> Any:
-    return model if isinstance(model, Seq2Seq) else module_of("eager").Eager(model)
+    return model if _writes(model) else module_of("eager").Eager(model)
 
 
-def open_graph(graph: Graph, choice: Choice, model: Model) -> Any:
-    """The engine of a graph on disk. Of the model no weight is used.
+def open_graph(graph: Graph, choice: Choice, model: Any) -> Any:
+    """The engine of a graph on disk. Of the model no weight is used, and nothing at all by an engine NO_PADDLE.
 
     Raises:
         UsageError: a file of the graph is not there.
     """
-    if isinstance(model, Seq2Seq):
+    if choice.engine not in NO_PADDLE and _writes(model):
         return module_of(DECODER_MODULE).open_graph(graph, choice.precision, model)
     return module_of(choice.engine).open_graph(graph, choice.precision)

@@ -9,7 +9,8 @@ import paddle
 
 from zoo import env
 from zoo.inference.engines.base import CallPool, arrays
-from zoo.inference.static import evaluating, fields, inputs_of, outputs_of
+from zoo.inference.graph import inputs_of
+from zoo.inference.static import evaluating, fields, outputs_of
 from zoo.models.common.base import Model
 
 

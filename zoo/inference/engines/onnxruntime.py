@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo import env
 from zoo.inference.engines.base import CallPool, arrays
-from zoo.inference.static import Graph, inputs_of, outputs_of, write_onnx
-from zoo.models.common.base import Model
+from zoo.inference.graph import Graph, inputs_of
+
+if TYPE_CHECKING:
+    from zoo.models.common.base import Model
 
 FILES = ("model.onnx",)
 ERROR_LEVEL = 3  # paddle2onnx leaves constants behind, and each would be named in a warning
@@ -22,6 +25,8 @@ def write(model: Model, folder: Path) -> Graph:
     Raises:
         UsageError: paddle2onnx is not installed.
     """
+    from zoo.inference.static import outputs_of, write_onnx
+
     write_onnx(model, folder / FILES[0])
     return Graph(folder, inputs_of(model), outputs_of(model))
 

@@ -1,4 +1,4 @@
-"""OpenVINO, by way of ONNX. Needs the extra `export`."""
+"""OpenVINO, whose graph is built from Paddle's static program."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo import env
 from zoo.inference.engines.base import CallPool, arrays
-from zoo.inference.static import Graph, inputs_of, outputs_of, write_onnx
-from zoo.inference.traced import full
-from zoo.models.common.base import Model
+from zoo.inference.graph import Graph, inputs_of
+
+if TYPE_CHECKING:
+    from zoo.models.common.base import Model
 
 FILES = ("model.xml", "model.bin")
 # Kernels that are kept for shapes seen before, by OpenVINO and by its oneDNN: by default so many that memory grows
@@ -31,17 +31,15 @@ def write(model: Model, folder: Path) -> Graph:
     """Writes model.xml and model.bin, float32, for every batch and length.
 
     Raises:
-        UsageError: paddle2onnx is not installed.
+        NoCounterpartError: the network computes with an operator that `openvino_graph` does not know.
     """
-    import openvino
+    from zoo.inference.engines.openvino_graph import build_graph
+    from zoo.inference.static import evaluating, outputs_of, traceable
 
-    with TemporaryDirectory(dir=folder) as work:
-        onnx = Path(work, "model.onnx")
-        write_onnx(model, onnx)
-        read = openvino.convert_model(onnx)
-        keep_integers(read)
-        save_model(read, folder)
-    return Graph(folder, inputs_of(model), outputs_of(model))
+    outputs = outputs_of(model)
+    with evaluating(model):
+        save_model(build_graph(*traceable(model), outputs), folder)
+    return Graph(folder, inputs_of(model), outputs)
 
 
 def save_model(model: Any, folder: Path) -> None:
@@ -52,50 +50,14 @@ def save_model(model: Any, folder: Path) -> None:
     """
     import openvino
 
+    from zoo.inference.traced import full
+
     try:
         openvino.save_model(model, folder / FILES[0], compress_to_fp16=False)
     except RuntimeError as error:
         if "iostream" not in str(error):
             raise
         raise full(folder / FILES[1]) from error
-
-
-def keep_integers(model: Any) -> None:
-    """Computes in integers what paddle2onnx computes in floats on the way from integers to integers.
-
-    It writes `length + 1` as a cast to float, a product, a sum and a cast back. In bfloat16 361 is 360 there, so
-    that odd lengths over 256 fail, and positions over 256 are wrong.
-
-    Args:
-        model: an `openvino.Model`; it is changed.
-    """
-    from openvino import opset13 as ops
-
-    same = {"Multiply": ops.multiply, "Add": ops.add, "Subtract": ops.subtract}
-    for cast in model.get_ordered_ops():
-        if cast.get_type_name() != "Convert" or not cast.get_output_element_type(0).is_integral():
-            continue
-        steps, value = [], cast.input_value(0)
-        while (node := value.get_node()).get_type_name() in same and (
-            whole := _whole(node.input_value(1))
-        ) is not None:
-            steps.append((same[node.get_type_name()], whole))
-            value = node.input_value(0)
-        if not steps or node.get_type_name() != "Convert" or not node.get_input_element_type(0).is_integral():
-            continue
-        made = ops.convert(node.input_value(0), "i64")
-        for step, whole in reversed(steps):
-            made = step(made, ops.constant(whole))
-        cast.output(0).replace(ops.convert(made, cast.get_output_element_type(0).get_type_name()).output(0))
-
-
-def _whole(value: Any) -> np.ndarray | None:
-    """A constant of whole numbers as int64; None for anything else."""
-    node = value.get_node()
-    if node.get_type_name() != "Constant":
-        return None
-    data = np.asarray(node.data)
-    return data.astype(np.int64) if (data == np.round(data)).all() else None
 
 
 class OpenVINO:

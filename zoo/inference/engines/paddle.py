@@ -13,7 +13,8 @@ from paddle import inference
 from zoo import env
 from zoo.errors import UsageError
 from zoo.inference.engines.base import CallPool, arrays
-from zoo.inference.static import Graph, trace
+from zoo.inference.graph import Graph
+from zoo.inference.static import trace
 
 PRECISIONS = ("fp32", "bf16")
 FILES = ("model.json", "model.pdiparams")

@@ -124,10 +124,9 @@ def pipeline(
 def _head(task: str, heads: tuple[str, ...], model: str | os.PathLike[str] | Model) -> str | None:
     """The head to load: one that was saved, so that no answer comes from weights that were never trained."""
     from zoo.inference.deployed import EXPORT_FILE, model_folder
-    from zoo.loading import saved_head
-    from zoo.models.common.base import Model
+    from zoo.model_files import saved_head
 
-    if not heads or isinstance(model, Model) or (model_folder(model) / EXPORT_FILE).is_file():
+    if not heads or not isinstance(model, str | os.PathLike) or (model_folder(model) / EXPORT_FILE).is_file():
         return None  # the one it has
     folder = model_folder(model)
     head = FREE_HEAD if FREE_HEAD in heads else saved_head(folder if folder.is_dir() else model, among=heads)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import paddle
 
+from zoo import env
 from zoo.errors import InputError, UsageError
 from zoo.inference.deployed import Deployed
 from zoo.models.common.outputs import Output
@@ -83,6 +83,9 @@ class Network:
         length = arrays["input_ids"].shape[-1] if "input_ids" in arrays else 0
         if self._limit and length > self._limit:
             raise InputError(f"has {length} tokens; the model takes {self._limit}.", "Cut it: truncation=True.")
+        env.use_all_cores()  # an engine that needs no paddle has not started it
+        import paddle
+
         found: dict[str, Any] = {name: paddle.to_tensor(values) for name, values in self._engine(arrays).items()}
         return Output(**found)
 

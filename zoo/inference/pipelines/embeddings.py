@@ -15,10 +15,11 @@ from zoo.inference.pipelines import hybrid
 from zoo.inference.pipelines.base import Outputs, Pipeline
 from zoo.inference.pipelines.hybrid import COLBERT, DENSE, KINDS, SPARSE, HybridEmbedding
 from zoo.inference.pipelines.items import whole
-from zoo.models.common.sentence_transformers import encoder
+from zoo.models.common.sentence_transformers import arrays
 from zoo.models.common.sentence_transformers.description import SentenceModel
 from zoo.search import Index, quantize_embeddings, semantic_search
 from zoo.search.codes import Precision, check_precision
+from zoo.search.compare import similarities
 from zoo.search.vectors import Corpus
 from zoo.tasks.features import Features
 
@@ -61,9 +62,9 @@ class Embeddings(Pipeline):
         return self.texts(examples, self.row_length(options["max_length"]))
 
     def predict(self, batch: dict[str, np.ndarray], **options: Any) -> Outputs:
-        hidden = encoder.prompt_length(self.sentence, self.tokenizer, self._prompt(options))
+        hidden = arrays.prompt_length(self.sentence, self.tokenizer, self._prompt(options))
         mask = batch["attention_mask"]
-        found = self.engine({**batch, "attention_mask": encoder.hide_prompt(mask, hidden)})
+        found = self.engine({**batch, "attention_mask": arrays.hide_prompt(mask, hidden)})
         kinds = self._kinds(options["outputs"])
         made: dict[str, Sequence[Any]] = {DENSE: found[NAMES[DENSE]]} if DENSE in kinds else {}
         if SPARSE in kinds:
@@ -79,8 +80,8 @@ class Embeddings(Pipeline):
     ) -> Sequence[Any]:
         made = dict(outputs)
         if DENSE in made:
-            keep = encoder.kept(self.sentence, options["truncate_dim"])
-            made[DENSE] = list(encoder.finish(np.stack(made[DENSE]), keep, options["normalize_embeddings"]))
+            keep = arrays.kept(self.sentence, options["truncate_dim"])
+            made[DENSE] = list(arrays.finish(np.stack(made[DENSE]), keep, options["normalize_embeddings"]))
         order = np.argsort(features.sample, kind="stable").tolist()
         if tuple(made) == (DENSE,):
             return [made[DENSE][n] for n in order]
@@ -126,7 +127,7 @@ class Embeddings(Pipeline):
         Raises:
             InputError: an item that is no text.
         """
-        table = encoder.similarities(self._vectors(a, options), self._vectors(b, options), self.sentence.similarity)
+        table = similarities(self._vectors(a, options), self._vectors(b, options), self.sentence.similarity)
         return float(table[0, 0]) if isinstance(a, str) and isinstance(b, str) else table
 
     def search(self, queries: Texts, corpus: Texts | Corpus | Index, top_k: int = 10, **options: Any) -> list[Any]:
@@ -147,10 +148,10 @@ class Embeddings(Pipeline):
             InputError: an item that is no text.
         """
         count = whole("top_k", top_k)
-        asked = self._vectors(queries, options, encoder.QUERY_PROMPTS)
+        asked = self._vectors(queries, options, arrays.QUERY_PROMPTS)
         held: Any = corpus
         if not _are_vectors(held):
-            held = self._vectors(held, options, encoder.DOCUMENT_PROMPTS)
+            held = self._vectors(held, options, arrays.DOCUMENT_PROMPTS)
         found = semantic_search(asked, held, count, self.sentence.similarity)
         return found[0] if isinstance(queries, str) else found
 
@@ -178,8 +179,8 @@ class Embeddings(Pipeline):
             UsageError: a model without these outputs, or weights that are no weights.
         """
         options = {"outputs": KINDS, **options}
-        asked = self._hybrid(queries, options, encoder.QUERY_PROMPTS)
-        return hybrid.scores(asked, self._hybrid(documents, options, encoder.DOCUMENT_PROMPTS), weights)
+        asked = self._hybrid(queries, options, arrays.QUERY_PROMPTS)
+        return hybrid.scores(asked, self._hybrid(documents, options, arrays.DOCUMENT_PROMPTS), weights)
 
     def _hybrid(self, texts: Any, options: Mapping[str, Any], prompts: Sequence[str]) -> list[HybridEmbedding]:
         if isinstance(texts, HybridEmbedding):

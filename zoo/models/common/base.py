@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 
 import paddle
@@ -24,6 +23,7 @@ from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head, MultipleChoice, make_head
 from zoo.models.common.outputs import Output
 from zoo.models.common.sentence_transformers.files import TEXT_FILES
+from zoo.models.common.tokenizers import tokenizer_of
 from zoo.models.common.weights import disk_names
 from zoo.tokenization import Tokenizer
 from zoo.tokenization.load import TOKENIZER_FILES as TOKENIZER_FILES
@@ -40,6 +40,8 @@ class Origin:
         architecture: upstream's class name of the network with this head.
         module: package with the architecture's `tokenizer`.
         folder: what the model was loaded from.
+        notes: what `zoo.load` said of the files, a line each.
+        new: tensors that the files lack and that were made new.
     """
 
     family: str
@@ -47,6 +49,8 @@ class Origin:
     module: str
     folder: Path
     card: Card | None
+    notes: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
 
 
 class Model(nn.Layer):
@@ -89,9 +93,7 @@ class Model(nn.Layer):
             CheckpointError: the folder has no tokenizer, or a damaged one.
         """
         origin = self._origin()
-        found: Tokenizer = import_module(f"{origin.module}.tokenizer").load(origin.folder, self.config)
-        found.fit(self.config.token_types)
-        return found
+        return tokenizer_of(origin.module, origin.folder, self.config)
 
     def save(self, folder: str | os.PathLike[str], also: Callable[[Path], object] = lambda folder: None) -> None:
         """Writes a folder that `zoo.load` opens: weights, config.json and the tokenizer's files.
@@ -137,14 +139,19 @@ class Model(nn.Layer):
             UsageError: the network was built from a config alone.
         """
         origin = self._origin()
-        text = json.dumps(self._description(origin), indent=2, ensure_ascii=False)
+        text = json.dumps(self.description(), indent=2, ensure_ascii=False)
         (folder / "config.json").write_text(text + "\n", "utf-8")
         for name in (*TOKENIZER_FILES, *TEXT_FILES):
             if (origin.folder / name).is_file():
                 shutil.copyfile(origin.folder / name, folder / name)
 
-    def _description(self, origin: Origin) -> files.JsonObject:
-        """config.json, with the "zoo" object that says which head the weights have."""
+    def description(self) -> files.JsonObject:
+        """Gives config.json, with the "zoo" object that says which head the weights have.
+
+        Raises:
+            UsageError: the network was built from a config alone.
+        """
+        origin = self._origin()
         options = self.head.options if isinstance(self, TaskModel) else {}
         mark = Mark(origin.family, origin.architecture, self.task, options)
         return mark.put({**self.config.to_dict(), "architectures": [origin.architecture]})

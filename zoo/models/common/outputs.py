@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from paddle import Tensor
+if TYPE_CHECKING:
+    from paddle import Tensor
 
 NOT_COMPUTED: Any = None  # so that a caller need not ask about None for what the task always gives
 

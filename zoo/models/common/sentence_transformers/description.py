@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES, TOKEN_OUTPUT_FILES
-from zoo.errors import NotYetError, UsageError
+from zoo.errors import ConfigError, NotYetError, UsageError
 from zoo.files import Fields, JsonObject, quote, read_json, read_object
 from zoo.models.common.sentence_transformers import files
 from zoo.models.common.sentence_transformers.files import (
     MODULES_FILE,
     POOLING_FIELDS,
+    SENTENCE_EMBEDDING,
     SETTINGS_FILE,
     SIMILARITY_NAMES,
+    TOKEN_EMBEDDINGS,
     WIDTH_FIELDS,
     is_there,
     listed,
@@ -119,6 +121,26 @@ class SentenceModel:
         entries = [_entry(n, kind) for n, kind in enumerate(kinds)]
         return cls.of({MODULES_FILE: entries, f"{entries[1]['path']}/config.json": _pooled(pooling, width)})
 
+    @classmethod
+    def settled(
+        cls,
+        width: int,
+        pooling: str | None = None,
+        normalize: bool | None = None,
+        sentence: SentenceModel | None = None,
+    ) -> SentenceModel:
+        """Gives what a head is made of: the folder's steps, with another pooling or normalisation if asked for.
+
+        Args:
+            width: of the states.
+            pooling, normalize: None for the folder's; the mean, of length 1, where there is neither.
+            sentence: what the folder's files say; None where they say nothing.
+
+        Raises:
+            UsageError: no such pooling.
+        """
+        return (sentence or cls.plain(pooling or "mean", normalize is not False, width)).changed(pooling, normalize)
+
     def changed(self, pooling: str | None, normalize: bool | None) -> SentenceModel:
         """Gives the same with another pooling, or with or without normalisation at its end; None: as is.
 
@@ -205,6 +227,34 @@ def _pooled(mode: str, width: int) -> JsonObject:
     if mode not in POOLING_FIELDS:
         raise UsageError(f"pooling={quote(mode)} is not one of {', '.join(POOLING_FIELDS)}.")
     return {WIDTH_FIELDS[0]: width, **{field: name == mode for name, field in POOLING_FIELDS.items()}}
+
+
+def check_widths(sentence: SentenceModel, width: int) -> int:
+    """Gives the width of the vectors, from that of the states.
+
+    Raises:
+        ConfigError: a module takes another width than it gets, or stands before there is a vector.
+    """
+    widths = {TOKEN_EMBEDDINGS: width}
+    for module in sentence.modules:
+        options = module.options
+        source: str = TOKEN_EMBEDDINGS if module.kind == "Pooling" else options.get("source", SENTENCE_EMBEDDING)
+        target: str = SENTENCE_EMBEDDING if module.kind == "Pooling" else options.get("target", source)
+        if source not in widths:
+            if module.kind == "Normalize":
+                continue
+            raise ConfigError(
+                f"The module {quote(module.path)} stands before the pooling, where there is no vector."
+            )
+        asked = options.get("inputs", options.get("width")) or widths[source]
+        if asked != widths[source]:
+            message = f"The module {quote(module.path)} is of {asked} numbers and gets {widths[source]}."
+            if module.kind != "Pooling":
+                raise ConfigError(message, "Do config.json and modules.json belong together?")
+            log.warning("%s That changes nothing.", message)  # its width says nothing but how many come out
+        factor = len(options["modes"]) if module.kind == "Pooling" else 1
+        widths[target] = options.get("outputs", widths[source]) * factor
+    return widths[SENTENCE_EMBEDDING]
 
 
 def is_sentence_folder(folder: Path) -> bool:

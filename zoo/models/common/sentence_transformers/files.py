@@ -24,6 +24,7 @@ TEXT_FILES = tuple(
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
 TOKEN_EMBEDDINGS, SENTENCE_EMBEDDING = "token_embeddings", "sentence_embedding"
+PROMPT_MARK = 2  # in an attention mask: a token that the network sees and a pooling may leave out
 # Mode -> its older field, in the order in which several are joined.
 POOLING_FIELDS = {
     "cls": "pooling_mode_cls_token",

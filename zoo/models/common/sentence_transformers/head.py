@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +11,14 @@ import paddle
 from paddle import Tensor, nn
 
 from zoo.checkpoint.weight_files import MODULE_WEIGHT_FILES, TOKEN_OUTPUT_FILES
-from zoo.errors import ConfigError, UsageError
-from zoo.files import quote
+from zoo.errors import UsageError
 from zoo.models.common.config import ModelConfig
 from zoo.models.common.heads import Head
 from zoo.models.common.outputs import Output
-from zoo.models.common.sentence_transformers.description import SentenceModel
+from zoo.models.common.sentence_transformers.description import SentenceModel, check_widths
 from zoo.models.common.sentence_transformers.files import SENTENCE_EMBEDDING, TOKEN_EMBEDDINGS
 from zoo.models.common.sentence_transformers.layers import MODULE_LAYERS, TokenOutputs
 from zoo.models.common.sentence_transformers.weight_parts import read_weights, write_weights
-
-log = logging.getLogger("zoo")
 
 
 class Embedding(Head):
@@ -56,9 +52,7 @@ class Embedding(Head):
         colbert: int | None = None,
     ) -> None:
         super().__init__()
-        if sentence is None:
-            sentence = SentenceModel.plain(pooling or "mean", normalize is not False, config.hidden_size)
-        self.sentence = sentence.changed(pooling, normalize)
+        self.sentence = SentenceModel.settled(config.hidden_size, pooling, normalize, sentence)
         self.width = check_widths(self.sentence, config.hidden_size)
         self.steps = nn.LayerList([MODULE_LAYERS[m.kind](**m.options) for m in self.sentence.modules])
         self.layer = layer
@@ -135,31 +129,3 @@ def weights_of(place: Path) -> Path:
     """Gives the weight file in a module's folder."""
     files = [place / name for name in MODULE_WEIGHT_FILES]
     return next((file for file in files if file.is_file()), files[0])
-
-
-def check_widths(sentence: SentenceModel, width: int) -> int:
-    """Gives the width of the vectors, from that of the states.
-
-    Raises:
-        ConfigError: a module takes another width than it gets, or stands before there is a vector.
-    """
-    widths = {TOKEN_EMBEDDINGS: width}
-    for module in sentence.modules:
-        options = module.options
-        source: str = TOKEN_EMBEDDINGS if module.kind == "Pooling" else options.get("source", SENTENCE_EMBEDDING)
-        target: str = SENTENCE_EMBEDDING if module.kind == "Pooling" else options.get("target", source)
-        if source not in widths:
-            if module.kind == "Normalize":
-                continue
-            raise ConfigError(
-                f"The module {quote(module.path)} stands before the pooling, where there is no vector."
-            )
-        asked = options.get("inputs", options.get("width")) or widths[source]
-        if asked != widths[source]:
-            message = f"The module {quote(module.path)} is of {asked} numbers and gets {widths[source]}."
-            if module.kind != "Pooling":
-                raise ConfigError(message, "Do config.json and modules.json belong together?")
-            log.warning("%s That changes nothing.", message)  # its width says nothing but how many come out
-        factor = len(options["modes"]) if module.kind == "Pooling" else 1
-        widths[target] = options.get("outputs", widths[source]) * factor
-    return widths[SENTENCE_EMBEDDING]

@@ -15,7 +15,6 @@ from paddle.nn import functional as F
 from zoo.models.common.layers import linear
 from zoo.models.common.sentence_transformers.files import SENTENCE_EMBEDDING, TOKEN_EMBEDDINGS
 
-PROMPT_MARK = 2  # in an attention mask: a token that the network sees and a pooling may leave out
 LOWEST_VALUE = -1e30  # of a maximum over nothing; -inf would be nan in a mask that is multiplied
 Known = dict[str, Tensor]
 
