@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import openvino
 from openvino import opset15 as ops
+from openvino.passes import ConstantFolding, Manager
 from paddle import Tensor, nn
 
 from zoo.inference.engines.openvino_call import Call, Output, UnknownOperator, element_type
@@ -40,7 +41,11 @@ def build_graph(layer: nn.Layer, specs: Sequence[Any], names: Sequence[str]) -> 
         elif op.name() != "builtin.parameter":
             _add(op, known)
     results = [_result(known[value.id], name) for value, name in zip(outputs, names, strict=True)]
-    return openvino.Model(results, parameters, type(layer).__name__)
+    made = openvino.Model(results, parameters, type(layer).__name__)
+    steps = Manager()
+    steps.register_pass(ConstantFolding())  # NNCF takes a weight that is turned at run time for one that is not
+    steps.run_passes(made)
+    return made
 
 
 def _needed(operators: Sequence[Any], outputs: Sequence[Any]) -> list[Any]:
