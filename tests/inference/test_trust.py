@@ -135,8 +135,8 @@ def test_generation_and_beams(family: str, monkeypatch: pytest.MonkeyPatch) -> N
     other = tiny(family, model.task, seed=9)
     module = module_of(GENERATION if family == "palm" else "paddle")
     monkeypatch.setattr(trust, "compared", lambda run, choice, *rest: Verdict("paddle", "bf16", 0.3, 1.0))
-    made, chosen, _ = build(other, choose(other, "paddle", "bf16"))
-    assert chosen.precision == "fp32" and type(made).__module__ == module.__name__
+    built = build(other, choose(other, "paddle", "bf16"))
+    assert built.choice.precision == "fp32" and type(built.engine).__module__ == module.__name__
 
 
 def test_an_export_is_compared_where_it_is_opened(
