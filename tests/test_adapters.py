@@ -150,13 +150,17 @@ def test_rank_stabilised(base: Path, adapter: Path) -> None:
     assert adapters.read(adapter, KEYMAP, "classification").scale == 3.0
 
 
+def test_which_layers_say_the_tensors(adapter: Path) -> None:
+    changed(adapter, layers_to_transform=[0], layers_pattern="layer")
+    assert adapters.read(adapter, KEYMAP, "classification").pairs
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("use_dora", True),
         ("rank_pattern", {"query": 8}),
         ("alpha_pattern", {"query": 8}),
-        ("layers_to_transform", [0]),
         ("bias", "all"),
         ("init_lora_weights", "pissa"),
         ("trainable_token_indices", [1]),

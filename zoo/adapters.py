@@ -29,8 +29,8 @@ MAX_RANK, MAX_BYTES = 1 << 12, 8 << 30
 READ = ("peft_type", "r", "lora_alpha", "use_rslora", "bias", "init_lora_weights")
 HARMLESS = (
     "auto_mapping", "base_model_name_or_path", "eva_config", "exclude_modules", "fan_in_fan_out", "inference_mode",
-    "lora_dropout", "megatron_core", "modules_to_save", "peft_version", "qalora_group_size", "revision",
-    "runtime_config", "target_modules", "task_type",
+    "layers_pattern", "layers_to_transform", "lora_dropout", "megatron_core", "modules_to_save", "peft_version",
+    "qalora_group_size", "revision", "runtime_config", "target_modules", "task_type",
 )  # fmt: skip
 # ... and first values of A and B that leave the network itself as it was. Any other field must be empty.
 PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")

@@ -206,8 +206,7 @@ def test_two_gigabytes_do_not_go_through_onnx(monkeypatch: pytest.MonkeyPatch, t
     model = tiny()
     count = sum(parameter.size for parameter in model.parameters())
     assert static.weight_bytes(model) == 4 * count
-    for module in (static, engines):
-        monkeypatch.setattr(module, "ONNX_LIMIT", 4 * count)
+    monkeypatch.setattr(static, "ONNX_LIMIT", 4 * count)
     assert choose(model).engine == choose(model, "openvino").engine == "openvino"
     with pytest.raises(UsageError, match="2 GB"):
         choose(model, "onnxruntime")

@@ -68,9 +68,7 @@ def _add(op: Any, known: Known) -> None:
             f"OpenVINO's graph has nothing for Paddle's operator {name}{f' {problem}' if str(problem) else ''}.",
             "engine='paddle'",
         ) from None
-    if not isinstance(made, list):
-        made.set_friendly_name(f"{op.attrs().get('struct_name', '/')}{name}_{results[0].id}")
-        made = made.outputs()
+    made = made if isinstance(made, list) else made.outputs()
     known.update(zip((value.id for value in results), made, strict=False))  # what nobody uses is not made
 
 
@@ -82,9 +80,7 @@ def _constant(tensor: Tensor) -> Output:
     """A weight; in the memory that it has, as long as the tensor lives."""
     where = tensor.detach()
     array = np.from_dlpack(where) if where.place.is_cpu_place() and "float" in str(where.dtype) else where.numpy()
-    made = openvino.op.Constant(np.ascontiguousarray(array), shared_memory=True)
-    made.set_friendly_name(tensor.name)
-    return made.output(0)
+    return openvino.op.Constant(np.ascontiguousarray(array), shared_memory=True).output(0)
 
 
 def _parameter(op: Any) -> Any:
