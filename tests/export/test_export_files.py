@@ -72,7 +72,7 @@ def test_graphs_have_names(engine: str, head: str | None, tmp_path: Path) -> Non
 
 
 def test_graphs_of_an_encoder_decoder_have_names(tmp_path: Path) -> None:
-    module_of("zoo.inference.decoder").write(tiny("palm", "generation"), tmp_path)
+    module_of("paddle", generates=True).write(tiny("palm", "generation"), tmp_path)
     for stem in ("source", "step"):
         text = (tmp_path / f"{stem}.json").read_text("utf-8")
         assert "fetch_name" not in text and ('"memory_0"' if stem == "source" else '"logits"') in text

@@ -10,7 +10,8 @@ import paddle
 import pytest
 
 from zoo.errors import UsageError
-from zoo.inference.decoder import CompiledSeq2Seq, compile_decoder
+from zoo.inference.decoder import CompiledSeq2Seq
+from zoo.inference.engines import missing, module_of
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.models.palm import config as palm_config
 from zoo.models.palm import model as palm_model
@@ -19,6 +20,7 @@ from zoo.models.palm.v2 import model as palm2_model
 from zoo.models.veco import config as veco_config
 from zoo.models.veco import model as veco_model
 
+ENGINES = ("paddle", "openvino")
 WORDS, PAD = 300, 1  # more than one block of scores
 PALM = {"hidden_size": 24, "num_hidden_layers": 1, "dec_hidden_layers": 2, "num_attention_heads": 3}
 PALM |= {"intermediate_size": 40, "max_position_embeddings": 64, "vocab_size": WORDS}
@@ -52,14 +54,23 @@ def network(name: str) -> Seq2Seq:
     return model
 
 
-@pytest.fixture(scope="module", params=["palm", "palm2", "veco"])
+def compiled(model: Seq2Seq, engine: str, folder: Path, precision: str = "fp32") -> CompiledSeq2Seq:
+    if missing(engine):
+        pytest.skip(f"{engine} is not installed")
+    module = module_of(engine, generates=True)
+    made: CompiledSeq2Seq = module.open_graph(module.write(model, folder), precision, model)
+    return made
+
+
+@pytest.fixture(scope="module", params=[(e, n) for e in ENGINES for n in ("palm", "palm2", "veco")], ids="-".join)
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Seq2Seq, CompiledSeq2Seq]:
-    model = network(request.param)
-    compiled = compile_decoder(model, tmp_path_factory.mktemp("graphs") / request.param)
+    engine, name = request.param
+    model = network(name)
+    made = compiled(model, engine, tmp_path_factory.mktemp("graphs"))
     assert model.training  # as it was
-    return model.eval(), compiled
+    return model.eval(), made
 
 
 def batch() -> dict[str, np.ndarray]:
@@ -90,14 +101,14 @@ def test_one_call_after_another(pair: tuple[Seq2Seq, CompiledSeq2Seq]) -> None:
     np.testing.assert_array_equal(first.scores, again.scores)
 
 
-def test_bfloat16_is_near(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bfloat16_is_near(engine: str, tmp_path: Path) -> None:
     model = network("palm").eval()
     given = {**batch(), **SPECIAL, "max_length": 12, "min_length": 12}
-    wanted, made = model.generate(**given), compile_decoder(model, tmp_path / "g", "bf16").generate(**given)
+    wanted, made = model.generate(**given), compiled(model, engine, tmp_path, "bf16").generate(**given)
     np.testing.assert_allclose(made.scores, wanted.scores, rtol=0.1)
 
 
 def test_unknown_precision(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="int8"):
-        compile_decoder(network("palm"), tmp_path / "g", "int8")
-    assert not list(tmp_path.iterdir())
+        compiled(network("palm"), "paddle", tmp_path, "int8")

@@ -49,7 +49,7 @@ def exported(model: Model, folder: Path, engine: str = "paddle", **changes: Any)
     """What `zoo export` writes, without weights of our own."""
     model.save(folder)
     (folder / "model.safetensors").unlink()
-    module = module_of("zoo.inference.decoder" if isinstance(model, Seq2Seq) else engine)
+    module = module_of(engine, isinstance(model, Seq2Seq))
     graph = module.write(model, folder)
     files = [file for file in folder.iterdir() if file.suffix in (".json", ".pdiparams", ".onnx", ".xml", ".bin")]
     digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.stem[0] in "ms"}

@@ -23,7 +23,6 @@ from zoo.inference.engines.eager import Eager
 from zoo.inference.verdicts import Verdict
 
 ENGINES = ("paddle", "openvino")
-GENERATION = "zoo.inference.decoder"
 
 
 @pytest.fixture(params=ENGINES)
@@ -133,7 +132,6 @@ def test_generation_and_beams(family: str, monkeypatch: pytest.MonkeyPatch) -> N
     model = tiny(family, "generation" if family == "palm" else "qa-beam")
     assert build(model, choose(model, "paddle", "bf16")).choice.precision == "bf16"
     other = tiny(family, model.task, seed=9)
-    module = module_of(GENERATION if family == "palm" else "paddle")
     monkeypatch.setattr(trust, "compared", lambda run, choice, *rest: Verdict("paddle", "bf16", 0.3, 1.0))
     built = build(other, choose(other, "paddle", "bf16"))
     assert built.choice.precision == "fp32" and type(built.engine).__module__ == module.__name__

@@ -22,7 +22,7 @@ from zoo.export.score_check import SCORE_BUDGETS, Gate, ScoreCost, read_gate
 from zoo.files import user_path
 from zoo.inference import output_check
 from zoo.inference.deployed import EXPORT_FILE, FORMAT, read_settings
-from zoo.inference.engines import DECODER_MODULE, Choice, module_of, open_graph, refusal, versions
+from zoo.inference.engines import Choice, module_of, open_graph, refusal, versions
 from zoo.inference.engines.base import arrays
 from zoo.inference.engines.eager import Eager
 from zoo.inference.graph import Graph
@@ -215,7 +215,7 @@ def _before(gate: Gate, model: Model) -> None:
 
 
 def _module(model: Model, choice: Choice) -> Any:
-    return module_of(DECODER_MODULE if isinstance(model, Seq2Seq) else choice.engine)
+    return module_of(choice.engine, isinstance(model, Seq2Seq))
 
 
 def _bytes(folder: Path) -> int:

@@ -176,7 +176,7 @@ def _exported(
     if ENGINES[own["engine"]].packages[0] in missing(own["engine"]):
         raise UsageError(f"'{folder}' needs {own['engine']}.", to_get(own["engine"]))
     _check_files(folder, digests)
-    model = _described(folder, own["engine"])
+    model = _described(folder, paddles=own["engine"] not in NO_PADDLE or graph.generates)
     choice = Choice(own["engine"], own["precision"], "as exported")
     made, chosen = _trusted(graph, choice, model, cache.folder_of_export(digests))
     how = f"exported, opened in {time.perf_counter() - start:.1f} s"
@@ -196,9 +196,9 @@ def _check_files(folder: Path, digests: Mapping[str, Any]) -> None:
     known.write({"whole": True})
 
 
-def _described(folder: Path, engine: str) -> Any:
-    """What answers need of an export beside its engine; with layers for an engine that is paddle's."""
-    if engine in NO_PADDLE:
+def _described(folder: Path, paddles: bool) -> Any:
+    """What answers need of an export beside its engine; with layers for what imports paddle."""
+    if not paddles:
         return Description.of(ModelFolder.read(folder))
     from zoo.outline import outline
 

@@ -23,11 +23,17 @@ class Graph:
         folder: holds the files, named model.*.
         inputs: names, in their order.
         outputs: what the graph's outputs are called by us, in their order; see `zoo.inference.static.fields`.
+            Of an encoder-decoder, whose two graphs are named source.* and step.*, inputs and outputs are empty.
     """
 
     folder: Path
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+
+    @property
+    def generates(self) -> bool:
+        """Tells whether it is an encoder-decoder's."""
+        return not self.outputs
 
 
 def inputs_of(model: Any) -> tuple[str, ...]:

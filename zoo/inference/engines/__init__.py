@@ -36,13 +36,12 @@ __all__ = [
 ]
 
 
-DECODER_MODULE = "zoo.inference.decoder"  # the module for encoder-decoders; its engine is "paddle"
 PRECISIONS = ("fp32", "bf16", "int8")
-NO_PADDLE = ("openvino", "onnxruntime")
+NO_PADDLE = ("openvino", "onnxruntime")  # engines that import no paddle, but for an encoder-decoder
 
 
 def _writes(model: Any) -> bool:
-    """Tells whether a network is an encoder-decoder, which only what imports paddle runs."""
+    """Tells whether a network is an encoder-decoder."""
     from zoo.models.common.seq2seq import Seq2Seq
 
     return isinstance(model, Seq2Seq)
@@ -56,7 +55,8 @@ def _is_too_large(model: Model) -> bool:
 
 # Engines and precisions, which networks they cannot run, and why. `auto` passes over them.
 REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], str], ...] = (
-    (NO_PADDLE, PRECISIONS, _writes, "generation runs in eager and paddle"),
+    (("onnxruntime",), PRECISIONS, _writes, "generation runs in eager, paddle and openvino"),
+    (("openvino",), ("int8",), _writes, "an encoder-decoder is not quantised"),
     (("onnxruntime",), PRECISIONS, _is_too_large, "it is over ONNX's 2 GB"),
 )
 ASKED_FOR = "asked for"
@@ -65,9 +65,9 @@ FASTEST = ("openvino", "paddle", "onnxruntime", "eager")  # as measured; of what
 log = logging.getLogger("zoo")
 
 
-def module_of(engine: str) -> ModuleType:
-    """The module of an engine, which imports its package."""
-    return import_module(engine if "." in engine else f"{__name__}.{engine}")
+def module_of(engine: str, generates: bool = False) -> ModuleType:
+    """The module of an engine, which imports its package, for encoder-decoders or for all others."""
+    return import_module(f"{__name__}.{engine}{'_decoder' if generates else ''}")
 
 
 def choose(model: Model, engine: str = "auto", precision: str = "auto") -> Choice:
@@ -177,7 +177,7 @@ def build(model: Model, choice: Choice) -> Built:
     start = time.perf_counter()
     if choice.engine == "eager":
         return Built(_eager(model), choice, "as it is")
-    module = module_of(DECODER_MODULE if _writes(model) else choice.engine)
+    module = module_of(choice.engine, _writes(model))
     try:
         with cache.graph_of(model, choice.engine, versions(choice.engine), module.write) as (graph, found):
 
@@ -206,11 +206,11 @@ def _eager(model: Model) -> Any:
 
 
 def open_graph(graph: Graph, choice: Choice, model: Any) -> Any:
-    """The engine of a graph on disk. Of the model no weight is used, and nothing at all by an engine NO_PADDLE.
+    """The engine of a graph on disk. Of the model no weight is used, and nothing at all where it does not generate.
 
     Raises:
         UsageError: a file of the graph is not there.
     """
-    if choice.engine not in NO_PADDLE and _writes(model):
-        return module_of(DECODER_MODULE).open_graph(graph, choice.precision, model)
+    if graph.generates:
+        return module_of(choice.engine, generates=True).open_graph(graph, choice.precision, model)
     return module_of(choice.engine).open_graph(graph, choice.precision)

@@ -18,7 +18,7 @@ from zoo.inference.graph import Graph, inputs_of
 if TYPE_CHECKING:
     from zoo.models.common.base import Model
 
-FILES = ("model.xml", "model.bin")
+NAME = "model"  # of the two files
 # Kernels that are kept for shapes seen before, by OpenVINO and by its oneDNN: by default so many that memory grows
 # for hundreds of shapes. Snippets, in float32, keep something of every shape for ever. benchmarks/speed/shapes.py
 CACHED_KERNELS = 50
@@ -42,8 +42,8 @@ def write(model: Model, folder: Path) -> Graph:
     return Graph(folder, inputs_of(model), outputs)
 
 
-def save_model(model: Any, folder: Path) -> None:
-    """Writes an `openvino.Model` as FILES, float32 stays float32.
+def save_model(model: Any, folder: Path, name: str = NAME) -> None:
+    """Writes an `openvino.Model` as NAME.xml and NAME.bin, float32 stays float32.
 
     Raises:
         OSError: the disk is full.
@@ -53,11 +53,11 @@ def save_model(model: Any, folder: Path) -> None:
     from zoo.inference.traced import full
 
     try:
-        openvino.save_model(model, folder / FILES[0], compress_to_fp16=False)
+        openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
     except RuntimeError as error:
         if "iostream" not in str(error):
             raise
-        raise full(folder / FILES[1]) from error
+        raise full(folder / f"{name}.bin") from error
 
 
 class OpenVINO:
@@ -77,7 +77,7 @@ class OpenVINO:
 
         self.precision = precision
         self.inputs, self.outputs = graph.inputs, graph.outputs
-        self._graph = openvino.Core().read_model(graph.folder / FILES[0])
+        self._graph = openvino.Core().read_model(graph.folder / f"{NAME}.xml")
         self._alone = self._requests(1)
         self._beside: CallPool[Any] | None = None
         self._guests, self._lock = 0, Lock()
@@ -111,28 +111,31 @@ class OpenVINO:
 
     def _requests(self, streams: int) -> CallPool[Any]:
         """Compiles the graph for so many calls at a time."""
-        import openvino
-
-        waves = any(op.get_type_name() in ("Sin", "Cos") for op in self._graph.get_ops())
-        hint = (
-            PRECISION_HINTS[self.precision] if env.computes_bf16() and not waves else "f32"
-        )  # bf16 would round the angles
-        options = {
-            "INFERENCE_PRECISION_HINT": hint,
-            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
-            "CPU_RUNTIME_CACHE_CAPACITY": CACHED_KERNELS,
-            "NUM_STREAMS": streams,
-            "INFERENCE_NUM_THREADS": env.threads(),
-            # Pinned threads of several processes, each on a part of the cores, meet on the same ones.
-            **({"ENABLE_CPU_PINNING": False} if env.threads() < env.cores() else {}),
-            **({"SNIPPETS_MODE": "DISABLE"} if hint == "f32" else {}),
-        }
-        with _few_primitives():
-            compiled = openvino.Core().compile_model(self._graph, "CPU", options)
-        return CallPool(*(compiled.create_infer_request() for _ in range(streams)))
+        made = compiled(self._graph, self.precision, streams)
+        return CallPool(*(made.create_infer_request() for _ in range(streams)))
 
 
 open_graph = OpenVINO
+
+
+def compiled(graph: Any, precision: str, streams: int = 1) -> Any:
+    """Compiles an `openvino.Model` for so many calls at a time; precision as in `OpenVINO`."""
+    import openvino
+
+    waves = any(op.get_type_name() in ("Sin", "Cos") for op in graph.get_ops())
+    hint = PRECISION_HINTS[precision] if env.computes_bf16() and not waves else "f32"  # bf16 would round the angles
+    options = {
+        "INFERENCE_PRECISION_HINT": hint,
+        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+        "CPU_RUNTIME_CACHE_CAPACITY": CACHED_KERNELS,
+        "NUM_STREAMS": streams,
+        "INFERENCE_NUM_THREADS": env.threads(),
+        # Pinned threads of several processes, each on a part of the cores, meet on the same ones.
+        **({"ENABLE_CPU_PINNING": False} if env.threads() < env.cores() else {}),
+        **({"SNIPPETS_MODE": "DISABLE"} if hint == "f32" else {}),
+    }
+    with _few_primitives():
+        return openvino.Core().compile_model(graph, "CPU", options)
 
 
 @contextmanager

@@ -19,19 +19,19 @@ def published_search(session: Session, start: np.ndarray, eos: int, pad: int, op
     beams = Beams(session, start, eos, options)
     count, limit = options.num_beams, options.max_length
     stored: list[list[tuple[float, np.ndarray]]] = [[] for _ in start]
-    open_texts = np.ones(len(start), bool)
-    while open_texts.any():
+    texts = np.arange(len(start))  # those whose best hypothesis has not ended
+    while len(texts):
         sums, tokens, parents = beams.extend(count, count)
         length = beams.length + 1
         ends = (tokens == eos) | (length == limit)
         over = ends[:, 0].copy()
         sequences = beams.joined(tokens, parents)[:, :, beams.start :]
         scores = sums / np.float32(((5 + length) / 6) ** options.length_penalty)
-        for text, place in zip(*np.nonzero((ends | over[:, None]) & open_texts[:, None]), strict=True):
-            stored[text].append((float(scores[text, place]), sequences[text, place]))
-        open_texts &= ~over
-        if open_texts.any():
-            beams.go(sums, tokens, parents)
+        for row, place in zip(*np.nonzero(ends | over[:, None]), strict=True):
+            stored[texts[row]].append((float(scores[row, place]), sequences[row, place]))
+        texts = texts[~over]
+        if len(texts):
+            beams.go(sums, tokens, parents, ~over)
     finished = Finished(len(start), options.num_return_sequences, pad, limit)
     for text, found in enumerate(stored):
         ranked = sorted(found, key=lambda pair: -pair[0])

@@ -20,6 +20,11 @@ from zoo.models.common.layers import additive_mask
 
 HIDDEN_BIAS = -1e30
 Past = Sequence[KeyValue] | None
+# One call of the decoder, as `Network.decode` and then `logits`: ids [B, N], positions [1, N], the mask over cache
+# and new tokens, the memory and its mask, and the cache. Gives scores [B, N, V] and each layer's new keys and values.
+Decode = Callable[
+    [Tensor, Tensor, Tensor, Sequence[KeyValue], Tensor | None, Past], tuple[Tensor, list[KeyValue]]
+]
 CHUNK_STEPS = 16  # a cache has room for a multiple of so many steps: an engine prepares itself for every new size
 
 
@@ -38,6 +43,10 @@ class Session(Protocol):
         Returns:
             Scores [B x N, V] of the next token.
         """
+        ...
+
+    def keep(self, texts: np.ndarray) -> None:
+        """Goes on with some of the texts, [B'] places among those there are; the others are over."""
         ...
 
 
@@ -97,6 +106,10 @@ class CacheSlots:
         seen = np.concatenate([self.seen, now], axis=2)[:, None]
         return np.where(seen, np.float32(0), np.float32(HIDDEN_BIAS))
 
+    def keep(self, texts: np.ndarray) -> None:
+        """Leaves the rows of texts [B'] only."""
+        self.seen = self.seen[texts]
+
     def add(self) -> slice:
         """Gives the place where the tokens decoded now go; their hypotheses see them from here on."""
         count = self.seen.shape[1]
@@ -127,32 +140,48 @@ class EagerEngine:
         if not self.use_cache:
             return UncachedSession(model, memory, mask)
 
-        def run(ids: Tensor, positions: Tensor, seen: Tensor, past: Past) -> tuple[Tensor, list[KeyValue]]:
-            hidden, new = model.decode(ids, positions, seen.astype(encoded.dtype), memory, mask, past)
+        def run(
+            ids: Tensor,
+            positions: Tensor,
+            seen: Tensor,
+            memory: Sequence[KeyValue],
+            memory_mask: Tensor | None,
+            past: Past,
+        ) -> tuple[Tensor, list[KeyValue]]:
+            hidden, new = model.decode(ids, positions, seen.astype(encoded.dtype), memory, memory_mask, past)
             return model.logits(hidden).astype("float32"), new
 
-        return CachedSession(run)
+        return CachedSession(run, memory, mask)
 
 
 class CachedSession:
     """A session with a cache of keys and values, [B, H, P, K] for each layer.
 
     Args:
-        run: decodes ids [B, N] at positions [1, N] under an additive float32 mask [B, 1, N, P + N] over a cache
-            (None at the start). Returns scores [B, N, V] and each layer's new keys and values.
+        run: decodes under an additive float32 mask [B, 1, N, P + N] over a cache (None at the start).
+        memory: keys and values of the sources, [B, H, S, K] for each layer.
+        memory_mask: additive, [B, 1, 1, S], or None.
     """
 
-    def __init__(self, run: Callable[[Tensor, Tensor, Tensor, Past], tuple[Tensor, list[KeyValue]]]) -> None:
+    def __init__(self, run: Decode, memory: Sequence[KeyValue], memory_mask: Tensor | None) -> None:
         self.run = run
+        self.memory = memory
+        self.memory_mask = memory_mask
 
     def start(self, ids: np.ndarray) -> Tensor:
         """Takes the start tokens [B, n]. Returns the scores [B, V] of the next token."""
         batch, count = ids.shape
         self.slots = CacheSlots(batch, count)
         mask = causal_mask(count, paddle.float32).tile([batch, 1, 1, 1])
-        logits, self.past = self.run(paddle.to_tensor(ids), paddle.arange(count).unsqueeze(0), mask, None)
+        logits, self.past = self._run(ids, paddle.arange(count).unsqueeze(0), mask, None)
         self.steps = count
         return logits[:, -1]
+
+    def keep(self, texts: np.ndarray) -> None:
+        """Goes on with some of the texts, [B'] places among those there are."""
+        self.slots.keep(texts)
+        self.past = _rows(self.past, texts)
+        self.memory, self.memory_mask = _rows_of_memory(self.memory, self.memory_mask, texts)
 
     def step(self, ids: np.ndarray, parents: np.ndarray) -> Tensor:
         """Takes a token [B, N] for each hypothesis and the place [B, N] of the one it continues."""
@@ -160,13 +189,18 @@ class CachedSession:
         if (index := self.slots.reserve()) is not None:
             self._move(index)
         positions = paddle.full([1, ids.shape[1]], self.steps, dtype="int64")
-        logits, new = self.run(paddle.to_tensor(ids), positions, paddle.to_tensor(self.slots.mask()), self.past)
+        logits, new = self._run(ids, positions, paddle.to_tensor(self.slots.mask()), self.past)
         place = self.slots.add()
         for cache, addition in zip(self.past, new, strict=True):
             for old, tokens in zip(cache, addition, strict=True):
                 _write(old, place, tokens)
         self.steps += 1
         return logits.reshape([-1, logits.shape[-1]])
+
+    def _run(
+        self, ids: np.ndarray, positions: Tensor, mask: Tensor, past: Past
+    ) -> tuple[Tensor, list[KeyValue]]:
+        return self.run(paddle.to_tensor(ids), positions, mask, self.memory, self.memory_mask, past)
 
     def _move(self, index: np.ndarray) -> None:
         """Moves the slots of index [B, P'] to the beginning of new ones."""
@@ -190,6 +224,18 @@ def _write(cache: Tensor, place: slice, tokens: Tensor) -> None:
         cache[:, :, place] = tokens
 
 
+def _rows(pairs: Sequence[KeyValue], texts: np.ndarray) -> list[KeyValue]:
+    """Gives keys and values of some texts only."""
+    rows = paddle.to_tensor(texts)
+    return [KeyValue(*(paddle.index_select(tensor, rows) for tensor in pair)) for pair in pairs]
+
+
+def _rows_of_memory(
+    memory: Sequence[KeyValue], mask: Tensor | None, texts: np.ndarray
+) -> tuple[list[KeyValue], Tensor | None]:
+    return _rows(memory, texts), None if mask is None else paddle.index_select(mask, paddle.to_tensor(texts))
+
+
 class UncachedSession:
     """A session that keeps tokens only, [B, N, T]."""
 
@@ -208,6 +254,11 @@ class UncachedSession:
         kept = np.take_along_axis(self.history, parents[:, :, None], axis=1)
         self.history = np.concatenate([kept, ids[:, :, None]], axis=2)
         return self._last()
+
+    def keep(self, texts: np.ndarray) -> None:
+        """Goes on with some of the texts, [B'] places among those there are."""
+        self.history = self.history[texts]
+        self.memory, self.memory_mask = _rows_of_memory(self.memory, self.memory_mask, texts)
 
     def _last(self) -> Tensor:
         batch, count, length = self.history.shape

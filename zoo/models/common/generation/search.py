@@ -31,29 +31,32 @@ Search = Callable[[Session, np.ndarray, int, int, Options], Generated]
 def generate_tokens(
     session: Session, start: np.ndarray, eos: int, pad: int, options: Options, stream: Stream | None
 ) -> Generated:
-    """Runs greedy search or draws. start: [B, n]. stream: gets the tokens [B x N] of each step."""
+    """Runs greedy search or draws. start: [B, n]. stream: gets the tokens [B x N] of each step.
+
+    A text whose N sequences have ended is decoded no further.
+    """
     batch, count = len(start), options.num_return_sequences
     texts = np.repeat(np.arange(batch), count)
     streams = [np.random.default_rng([options.seed, n // count, n % count]) for n in range(batch * count)]
-    stay = np.tile(np.arange(count), (batch, 1))
     history, total = start[texts], np.zeros(batch * count, np.float32)
     ended, lengths = np.zeros(batch * count, bool), np.zeros(batch * count, np.int64)
-    none = np.zeros_like(total)
+    rows = np.arange(batch * count)  # the sequences of the texts that go on
     logits = session.start(start)
     if count > 1:
         logits = paddle.index_select(logits, paddle.to_tensor(texts))  # [B x N, V]
     for step in range(options.max_length):
         norms = logsumexp(array_of(logits))
         raw = logits.clone() if options.repetition_penalty != 1 or options.min_length else logits
-        ruled = apply_rules(logits, history, step, eos, options, none)
+        ruled = apply_rules(logits, history[rows], step, eos, options, np.zeros_like(norms))
         if options.do_sample:
-            rows = ruled.numpy()
-            tokens = np.array([draw(row, options, s.random()) for row, s in zip(rows, streams, strict=True)])
+            drawn = zip(ruled.numpy(), rows, strict=True)
+            found = np.array([draw(scores, options, streams[row].random()) for scores, row in drawn])
         else:
-            tokens = ruled.argmax(-1).numpy()
-        chosen = paddle.take_along_axis(raw, paddle.to_tensor(tokens[:, None]), 1).numpy()[:, 0]
-        total += np.where(ended, 0, chosen - norms)
-        tokens = np.where(ended, pad, tokens)
+            found = ruled.argmax(-1).numpy()
+        chosen = paddle.take_along_axis(raw, paddle.to_tensor(found[:, None]), 1).numpy()[:, 0]
+        total[rows] += np.where(ended[rows], 0, chosen - norms)
+        tokens = np.full(batch * count, pad)
+        tokens[rows] = np.where(ended[rows], pad, found)
         lengths += ~ended
         ended |= tokens == eos
         history = np.concatenate([history, tokens[:, None]], axis=1)
@@ -61,13 +64,18 @@ def generate_tokens(
             stream(tokens)
         if ended.all() or step + 1 == options.max_length:
             break
-        logits = session.step(tokens.reshape(batch, count), stay if step else stay * 0)
+        over = ended[rows].reshape(-1, count).all(axis=1)
+        if over.any():
+            session.keep(np.flatnonzero(~over))
+            rows = rows.reshape(-1, count)[~over].reshape(-1)
+        stay = np.tile(np.arange(count) if step else np.zeros(count, np.int64), (len(rows) // count, 1))
+        logits = session.step(tokens[rows].reshape(-1, count), stay)
     scores = total / lengths.astype(np.float32) ** options.length_penalty
     return Generated(history[:, start.shape[1] :], scores.astype(np.float32), lengths)
 
 
 class Beams:
-    """The running hypotheses of every text, and the step that both rules share.
+    """The running hypotheses of the texts that go on, and the step that both rules share.
 
     Attributes:
         history: [B, N, start + T] tokens.
@@ -78,10 +86,10 @@ class Beams:
         self.session = session
         self.eos = eos
         self.options = options
-        self.batch, self.count = len(start), options.num_beams
+        self.count = options.num_beams
         self.start = start.shape[1]
         self.history = np.repeat(start[:, None], self.count, axis=1)
-        self.scores = np.full((self.batch, self.count), UNUSED_SCORE)
+        self.scores = np.full((len(start), self.count), UNUSED_SCORE)
         self.scores[:, 0] = 0
         self.logits = session.start(start)
 
@@ -97,19 +105,22 @@ class Beams:
             Sums of log-probabilities, tokens and places of the parents, [B, k] each, the best first.
         """
         found = self._candidates(self.logits, each)
-        sums = self.scores[:, :, None] + found.values.reshape(self.batch, -1, found.values.shape[1])
-        ids = np.broadcast_to(found.ids.reshape(self.batch, -1, found.ids.shape[1]), sums.shape)
-        flat = sums.reshape(self.batch, -1)
+        batch = len(self.history)
+        sums = self.scores[:, :, None] + found.values.reshape(batch, -1, found.values.shape[1])
+        ids = np.broadcast_to(found.ids.reshape(batch, -1, found.ids.shape[1]), sums.shape)
+        flat = sums.reshape(batch, -1)
         order = np.argsort(-flat, axis=1, kind="stable")[:, :k]
         take = np.take_along_axis
         parents = order // sums.shape[2] if self.length else order * 0
-        return take(flat, order, 1), take(ids.reshape(self.batch, -1), order, 1), parents
+        return take(flat, order, 1), take(ids.reshape(batch, -1), order, 1), parents
 
-    def go(self, scores: np.ndarray, tokens: np.ndarray, parents: np.ndarray) -> None:
-        """Continues with N hypotheses, [B, N] each."""
-        self.history = self.joined(tokens, parents)
-        self.scores = scores
-        self.logits = self.session.step(tokens, parents)
+    def go(self, scores: np.ndarray, tokens: np.ndarray, parents: np.ndarray, still: np.ndarray) -> None:
+        """Continues with N hypotheses, [B, N] each, of the texts that are not over: still, [B] bool."""
+        self.history = self.joined(tokens, parents)[still]
+        self.scores = scores[still]
+        if not still.all():
+            self.session.keep(np.flatnonzero(still))
+        self.logits = self.session.step(tokens[still], parents[still])
 
     def joined(self, tokens: np.ndarray, parents: np.ndarray) -> np.ndarray:
         """Gives histories with a token more, [B, k, start + T + 1], of tokens and parents [B, k] each."""
@@ -119,7 +130,7 @@ class Beams:
     def _candidates(self, logits: Tensor, k: int) -> Candidates:
         """Gives candidates of logits: [B, V] at the first step (one hypothesis a text), then [B x N, V]."""
         total = logsumexp(array_of(logits))
-        history = self.history[:, : len(logits) // self.batch].reshape(len(logits), -1)
+        history = self.history[:, : len(logits) // len(self.history)].reshape(len(logits), -1)
         return best(array_of(apply_rules(logits, history, self.length, self.eos, self.options, total)), k, total)
 
 
@@ -136,18 +147,19 @@ class Finished:
         """Tells for each text, [B], whether all N are there."""
         return np.asarray((self.lengths > 0).all(axis=1))
 
-    def merge(self, scores: np.ndarray, sequences: np.ndarray, which: np.ndarray) -> None:
-        """Takes in what is better. scores, which: [B, k]. sequences: [B, k, T]."""
+    def merge(self, texts: np.ndarray, scores: np.ndarray, sequences: np.ndarray, which: np.ndarray) -> None:
+        """Takes in what is better, of texts [b]. scores, which: [b, k]. sequences: [b, k, T]."""
         count, length = self.scores.shape[1], sequences.shape[2]
-        padded = np.pad(sequences, ((0, 0), (0, 0), (0, self.sequences.shape[2] - length)))
-        padded[:, :, length:] = self.sequences[:, :1, length:]  # nothing is longer: these are padding
-        scores = np.concatenate([self.scores, np.where(which, scores, UNUSED_SCORE)], axis=1)
-        lengths = np.concatenate([self.lengths, np.where(which, length, 0)], axis=1)
+        before = self.sequences[texts]
+        padded = np.pad(sequences, ((0, 0), (0, 0), (0, before.shape[2] - length)))
+        padded[:, :, length:] = before[:, :1, length:]  # nothing is longer: these are padding
+        scores = np.concatenate([self.scores[texts], np.where(which, scores, UNUSED_SCORE)], axis=1)
+        lengths = np.concatenate([self.lengths[texts], np.where(which, length, 0)], axis=1)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-        self.scores = np.take_along_axis(scores, order, 1)
-        self.lengths = np.take_along_axis(lengths, order, 1)
-        everything = np.concatenate([self.sequences, padded], axis=1)
-        self.sequences = np.take_along_axis(everything, order[:, :, None], 1)
+        self.scores[texts] = np.take_along_axis(scores, order, 1)
+        self.lengths[texts] = np.take_along_axis(lengths, order, 1)
+        everything = np.concatenate([before, padded], axis=1)
+        self.sequences[texts] = np.take_along_axis(everything, order[:, :, None], 1)
 
     def result(self, count: int) -> Generated:
         """Gives the best `count` of each text."""
@@ -163,26 +175,23 @@ def beam_search(session: Session, start: np.ndarray, eos: int, pad: int, options
     beams = Beams(session, start, eos, options)
     count, limit, power = options.num_beams, options.max_length, options.length_penalty
     finished = Finished(len(start), count, pad, limit)
-    still = np.ones(len(start), bool)  # texts that may still find something better
-    while still.any():
+    texts = np.arange(len(start))  # those that may still find something better
+    while len(texts):
         sums, tokens, parents = beams.extend(2 * count, 2 * count)
         length = beams.length + 1
         ends = (tokens == eos) | (length == limit)
-        closed = ~still | (finished.full & (options.early_stopping is True))
-        accepted = ends & (np.arange(ends.shape[1]) < count) & ~closed[:, None]
-        finished.merge(
-            sums / np.float32(length**power), beams.joined(tokens, parents)[:, :, beams.start :], accepted
-        )
+        accepted = ends & (np.arange(ends.shape[1]) < count)
+        sequences = beams.joined(tokens, parents)[:, :, beams.start :]
+        finished.merge(texts, sums / np.float32(length**power), sequences, accepted)
         running = np.where(ends, sums + UNUSED_SCORE, sums)
         order = np.argsort(-running, axis=1, kind="stable")[:, :count]
         scores, tokens, parents = (np.take_along_axis(a, order, 1) for a in (running, tokens, parents))
         reach = limit if options.early_stopping == "never" and power > 0 else length
         hope = scores[:, 0] / np.float32(reach**power)
-        still &= ~finished.full | (hope > finished.scores.min(axis=1))
-        if options.early_stopping is True:
-            still &= ~finished.full
-        if length == limit:
-            break
-        if still.any():
-            beams.go(scores, tokens, parents)
+        still = ~finished.full[texts]
+        if options.early_stopping is not True:
+            still |= hope > finished.scores[texts].min(axis=1)
+        texts = texts[still] if length < limit else texts[:0]
+        if len(texts):
+            beams.go(scores, tokens, parents, still)
     return finished.result(options.num_return_sequences)
