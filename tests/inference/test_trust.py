@@ -134,7 +134,7 @@ def test_generation_and_beams(family: str, monkeypatch: pytest.MonkeyPatch) -> N
     other = tiny(family, model.task, seed=9)
     monkeypatch.setattr(trust, "compared", lambda run, choice, *rest: Verdict("paddle", "bf16", 0.3, 1.0))
     built = build(other, choose(other, "paddle", "bf16"))
-    assert built.choice.precision == "fp32" and type(built.engine).__module__ == module.__name__
+    assert (built.choice.engine, built.choice.precision) == ("paddle", "fp32")
 
 
 def test_an_export_is_compared_where_it_is_opened(
