@@ -66,7 +66,12 @@ def sentence_training() -> str:
     )
     names = ("rules", "triplets", "ours alone", "theirs alone")
     mining = markdown(("rules of mining", *names[1:]), [tuple(r[n] for n in names) for r in parts["mining"]])
-    return f"{curves}\n{scores}\n{memory}\n{mining}" + printed_by(found, "torch")
+    made = dict(zip(parts, (curves, scores, memory, mining), strict=True))
+    lacks = [part for part, rows in parts.items() if not rows]
+    note = "".join(
+        "\n" + unmeasured(f"python -m benchmarks.parity.sentence_training --only {part} --save") for part in lacks
+    )
+    return "\n".join(made[part] for part, rows in parts.items() if rows) + printed_by(found, "torch") + note
 
 
 def score_parity() -> str:
