@@ -1,4 +1,4 @@
-"""The tables of search and of embedding many sentences: one function each, see benchmarks/tables.py."""
+"""The tables of search and of embedding many sentences or rows: one function each, see benchmarks/tables.py."""
 
 from __future__ import annotations
 
@@ -33,3 +33,23 @@ def embed() -> str:
     first = found["rows"][0]
     note = f"\n{first['rows']:,} sentences, medians of {first['rounds']} rounds in turn.\n"
     return markdown(header, [[row[name] for name in names] for row in found["rows"]]) + note + printed_by(found)
+
+
+def bulk() -> str:
+    """Rows per second and memory of `zoo map` beside other ways."""
+    if (found := measured("bulk")) is None:
+        return unmeasured("python -m benchmarks.speed.bulk --save")
+    rows = [
+        (row["side"], f"{row['seconds']:,.0f}", row["rows/s"], row["rows/s without start"], f"{row['peak MB']:,}")
+        for row in found["rows"]
+    ]
+    header = (f"{found['rows'][0]['rows']:,} short rows", "s", "rows/s", "without its start", "memory of all, MB")
+    return markdown(header, rows) + printed_by(found)
+
+
+def bulk_kills() -> str:
+    """What jobs of `zoo map` lost that were killed and started again."""
+    if (found := measured("bulk_kills")) is None:
+        return unmeasured("python -m benchmarks.faults.bulk_kills --save")
+    names = ("killed", "tried", "right", "lost", "twice", "wrong exit", "late")
+    return markdown(names, [tuple(row[name] for name in names) for row in found["rows"]]) + printed_by(found)

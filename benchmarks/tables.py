@@ -172,6 +172,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "funnel_compare": speed_tables.funnel_compare,
     "funnel_export": speed_tables.funnel_export,
     "funnel_grid": speed_tables.funnel_grid,
+    "bulk": search_tables.bulk,
+    "bulk_kills": search_tables.bulk_kills,
     "funnel_speed": speed_tables.funnel_speed,
     "generation_speed": speed_tables.generation_speed,
     "inference_speed": speed_tables.inference_speed,

@@ -140,8 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             counts = {name: found[name] for name in ("right", "lost", "twice", "wrong exit", "late")}
             rows.append({"killed": kind, "tried": given.kills, **counts, "rows of a job": ROWS})
             print(" ".join(f"{name}={value}" for name, value in rows[-1].items()), flush=True)
-    if given.save:
-        common.write("bulk_kills", f"{COMMAND} --kills {given.kills} --save", rows)
+            if given.save:
+                common.write("bulk_kills", f"{COMMAND} --kills {given.kills} --save", rows, key="killed")
     return int(any(row["right"] != row["tried"] for row in rows))
 
 

@@ -77,6 +77,7 @@ class CompiledSeq2Seq:
         memory_mask: Tensor | None,
         past: Past,
     ) -> tuple[Tensor, list[KeyValue]]:
+        assert memory_mask is not None  # `encode` makes one
         first = past is None
         if past is None:  # a slot that nobody sees
             mask = paddle.concat([paddle.full([*mask.shape[:3], 1], HIDDEN_BIAS), mask], axis=3)
