@@ -14,7 +14,6 @@ from zoo.__main__ import main
 from zoo.errors import UsageError
 from zoo.finetune import finetune
 from zoo.finetune.recipes import settle
-from zoo.inference import deployed
 from zoo.inference.pipelines import kind_of
 
 
@@ -35,7 +34,7 @@ from zoo.inference.pipelines import kind_of
     ],
 )
 def test_load(given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_find", lambda *a: pytest.fail("a model was looked for"))
+    monkeypatch.setattr(loading, "find", lambda *a: pytest.fail("a model was looked for"))
     with pytest.raises(UsageError, match=said):
         zoo.load("all-MiniLM-L6-v2", **given)
 
@@ -53,7 +52,7 @@ def test_load(given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_pipeline(task: str, given: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployed, "load", lambda *a, **k: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(loading, "load", lambda *a, **k: pytest.fail("a model was loaded"))
     monkeypatch.setattr("zoo.inference.pipelines._head", lambda *a: None)
     with pytest.raises(UsageError, match=said):
         zoo.pipeline(task, "all-MiniLM-L6-v2", **given)

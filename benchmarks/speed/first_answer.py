@@ -96,9 +96,9 @@ def measure(
         work: folder for the cache and the export.
         peer: the interpreter with sentence-transformers; empty for none.
     """
-    home = work / "home"
+    home = work / "home"  # of the starts by name; that of the export is kept apart, as their notes are removed
     environ = {
-        "ZOO_HOME": str(home),
+        "ZOO_HOME": f"{work}/home of the export",
         "HF_HUB_OFFLINE": "1",
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(work / "pyc"),
@@ -109,20 +109,23 @@ def measure(
         environ,
     )
 
-    def start(code: str, what: str, python: str = sys.executable) -> dict[str, float]:
-        done = common.run_process([python, "-c", code + REPORT, str(time.time()), what], environ)
+    def start(code: str, what: str, python: str = sys.executable, **more: str) -> dict[str, float]:
+        done = common.run_process([python, "-c", code + REPORT, str(time.time()), what], {**environ, **more})
         found: dict[str, float] = json.loads(next(x for x in done.output.splitlines() if x[:1] == "{"))
         return found
 
     def unknown() -> dict[str, float]:
         for note in (home / "compiled").glob(".known-*"):
             note.unlink()
-        return start(ZOO, model)
+        return named()
+
+    def named() -> dict[str, float]:
+        return start(ZOO, model, ZOO_HOME=str(home))
 
     ways: dict[str, Callable[[], dict[str, float]]] = {
         **({"sentence-transformers, torch": lambda: start(TORCH, torch_model, peer)} if peer else {}),
         "zoo, weights read": unknown,
-        "zoo, later starts": lambda: start(ZOO, model),
+        "zoo, later starts": named,
         "zoo, exported to OpenVINO": lambda: start(ZOO, export),
     }
     found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}

@@ -150,7 +150,7 @@ def test_what_makes_no_sense_is_said_before_weights_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = runs(kind)
-    monkeypatch.setattr("zoo.finetune.trained_model.load", lambda *a, **k: pytest.fail("weights were read"))
+    monkeypatch.setattr("zoo.loading.load", lambda *a, **k: pytest.fail("weights were read"))
     code, _, err = predict(run, *words)
     assert code in (1, 2) and said in err
 
