@@ -20,11 +20,9 @@ from zoo.models.common.layers import additive_mask
 
 HIDDEN_BIAS = -1e30
 Past = Sequence[KeyValue] | None
-# One call of the decoder, as `Network.decode` and then `logits`: ids [B, N], positions [1, N], the mask over cache
-# and new tokens, the memory and its mask, and the cache. Gives scores [B, N, V] and each layer's new keys and values.
-Decode = Callable[
-    [Tensor, Tensor, Tensor, Sequence[KeyValue], Tensor | None, Past], tuple[Tensor, list[KeyValue]]
-]
+# `Network.decode` and then `logits`: ids [B, N], positions [1, N], mask over cache and new tokens, memory and its
+# mask, cache, to scores [B, N, V] and each layer's new keys and values.
+Decode = Callable[[Tensor, Tensor, Tensor, Sequence[KeyValue], Tensor | None, Past], tuple[Tensor, list[KeyValue]]]
 CHUNK_STEPS = 16  # a cache has room for a multiple of so many steps: an engine prepares itself for every new size
 
 
@@ -197,9 +195,7 @@ class CachedSession:
         self.steps += 1
         return logits.reshape([-1, logits.shape[-1]])
 
-    def _run(
-        self, ids: np.ndarray, positions: Tensor, mask: Tensor, past: Past
-    ) -> tuple[Tensor, list[KeyValue]]:
+    def _run(self, ids: np.ndarray, positions: Tensor, mask: Tensor, past: Past) -> tuple[Tensor, list[KeyValue]]:
         return self.run(paddle.to_tensor(ids), positions, mask, self.memory, self.memory_mask, past)
 
     def _move(self, index: np.ndarray) -> None:
