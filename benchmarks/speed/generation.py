@@ -1,8 +1,9 @@
-"""Beam search on CPU: ours compiled and eager, against transformers. `python -m benchmarks.speed.generation`
+"""Beam search on CPU: ours by its engines, against transformers. `python -m benchmarks.speed.generation`
 
-Random weights at true sizes, sources of 128 tokens, 5 beams, 100 tokens (the end token is not allowed before). The
+Random weights at true sizes, sources of 128 tokens, 5 beams, 50 tokens (the end token is not allowed before). The
 reference is transformers' generate with a BART of as many layers of the same width and vocabulary. All sides of a
 precision run in one process with the same threads, in turn (`common.interleave`); each is warmed up with 24 tokens.
+Precisions are those that the processor computes in.
 Wall time and the process' CPU time are both written: on a busy machine only the second one, with one thread
 (OMP_NUM_THREADS=1), can be compared.
 """
@@ -15,8 +16,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -25,7 +25,7 @@ import transformers
 
 from benchmarks import common
 from zoo import env
-from zoo.inference.decoder import compile_decoder
+from zoo.inference.engines import choose, compile
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.models.palm.config import Config as PalmConfig
 from zoo.models.palm.model import build as build_palm
@@ -86,12 +86,11 @@ def reference(network: str, precision: str) -> Run:
     return run
 
 
-def sides(network: str, precision: str, eager: bool, folder: Path) -> dict[str, Run]:
+def sides(network: str, precision: str, engines: Sequence[str]) -> dict[str, Run]:
     """Everything that is timed at a precision."""
     model = NETWORKS[network]().eval()
-    runs = {"zoo compiled": ours(compile_decoder(model, folder / "graphs", precision))}
-    if eager and precision == "fp32":
-        runs["zoo eager"] = ours(model)
+    chosen = [choose(model, engine, precision).engine for engine in engines]
+    runs = {f"zoo {engine}": ours(compile(model, engine, precision)) for engine in chosen}
     return {**runs, "transformers": reference(network, precision)}
 
 
@@ -106,11 +105,14 @@ def timed(run: Run, ids: np.ndarray, tokens: int, spent: list[float]) -> Callabl
     return call
 
 
-def measure(network: str, precision: str, batches: list[int], tokens: int, rounds: int, eager: bool) -> list[dict]:
+def measure(
+    network: str, precision: str, batches: list[int], tokens: int, rounds: int, engines: Sequence[str]
+) -> list[dict]:
     """A row for each batch and side."""
     rows = []
     with TemporaryDirectory() as folder:
-        runs = sides(network, precision, eager, Path(folder))
+        os.environ["ZOO_HOME"] = folder
+        runs = sides(network, precision, engines)
         for batch in batches:
             ids = np.random.default_rng(batch).integers(5, 20000, (batch, SOURCE))
             for run in runs.values():
@@ -160,17 +162,18 @@ def main() -> None:
     """Measures, prints ours beside transformers', writes results/generation_speed.*"""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--precisions", nargs="+", choices=TORCH, default=list(TORCH))
+    able = [name for name in TORCH if name == "fp32" or env.computes_bf16()]
+    parser.add_argument("--precisions", nargs="+", choices=TORCH, default=able)
     parser.add_argument("--batches", nargs="+", type=int, default=[4, 16])
-    parser.add_argument("--tokens", type=int, default=100)
+    parser.add_argument("--tokens", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--eager", action="store_true", help="time the network without a graph too")
+    parser.add_argument("--engines", nargs="+", default=["auto"], help="of ours, such as: openvino paddle eager")
     given = parser.parse_args()
     torch.set_num_threads(env.use_all_cores())
     rows: list[dict] = []
     for network in given.networks:
         for precision in given.precisions:
-            found = measure(network, precision, given.batches, given.tokens, given.rounds, given.eager)
+            found = measure(network, precision, given.batches, given.tokens, given.rounds, given.engines)
             rows += found
             common.write("generation_speed", COMMAND, merged(rows))
             at = {(row["batch"], row["side"]): row["tokens per second"] for row in found}

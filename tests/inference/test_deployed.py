@@ -15,7 +15,7 @@ import zoo
 from tests.tiny_models import tiny
 from zoo.errors import CheckpointError, UsageError
 from zoo.inference.deployed import deploy
-from zoo.inference.engines import module_of
+from zoo.inference.engines import missing, module_of, refusal
 from zoo.models.common.base import Model, Origin
 from zoo.models.common.seq2seq import Seq2Seq
 
@@ -113,14 +113,13 @@ def test_exported_generation(tmp_path: Path) -> None:
     options = {"max_length": 12, "num_beams": 2, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
     given = model.tokenizer(["it is good"])
     wanted = model.generate(**given, **options)
-    in_memory = deploy(model)
-    assert in_memory.choice.engine == "paddle"
-    opened = deploy(exported(model, tmp_path / "out"))
-    assert opened.task == "generation"
-    for made in (deploy(model, precision="fp32"), opened, deploy(model, engine="eager")):
+    opened = [
+        deploy(exported(model, tmp_path / name, name)) for name in ("paddle", "openvino") if not missing(name)
+    ]
+    assert {made.task for made in opened} == {"generation"}
+    for made in (deploy(model, precision="fp32"), *opened, deploy(model, engine="eager")):
         np.testing.assert_array_equal(made.engine.generate(**given, **options).sequences, wanted.sequences)
-    with pytest.raises(UsageError, match="generation runs in eager and paddle"):
-        deploy(model, engine="openvino")
+    assert isinstance(refusal(model, "onnxruntime"), UsageError) and refusal(model, "openvino", "int8")
 
 
 def test_exports_that_do_not_open(classifier: Model, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ FUNCTIONS: dict[str, Function] = {
         paddle.index_select(x, paddle.to_tensor([2, 0]), axis=1),
         paddle.take_along_axis(n, n % 4, axis=1),
         paddle.where(n > 4, n, n * 0),
+        F.one_hot(n % 5, 5),
         *paddle.topk(x, 2, axis=-1),
     ),
 }

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from zoo.checkpoint import forward
 from zoo.errors import InputError, UsageError
 from zoo.models.common.generation import Generated, Options
-from zoo.models.common.generation.cache import CacheSlots
+from zoo.models.common.generation.cache import CachedSession, CacheSlots
 from zoo.models.common.generation.scoring import best, draw, logsumexp, repeated
 from zoo.models.common.seq2seq import Seq2Seq
 from zoo.models.veco.config import Config
@@ -148,6 +148,23 @@ def test_neighbours_and_padding_change_nothing(veco: Seq2Seq, options: dict[str,
         for n in range(count):
             assert row_of(alone, n) == row_of(whole, text * count + n)
         np.testing.assert_allclose(alone.scores, whole.scores[text * count : (text + 1) * count], atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [GREEDY[0], {"do_sample": True, "num_return_sequences": 2}, BEAMS[1]], ids=str)
+def test_finished_texts_are_decoded_no_further(
+    veco: Seq2Seq, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded, step = [], CachedSession.step
+
+    def counting(session: CachedSession, ids: np.ndarray, parents: np.ndarray) -> paddle.Tensor:
+        decoded.append(len(ids))
+        return step(session, ids, parents)
+
+    monkeypatch.setattr(CachedSession, "step", counting)
+    longest = mine(veco, **options).lengths.reshape(len(LENGTHS), -1).max(axis=1)
+    assert decoded[-1] < len(LENGTHS)
+    if "num_beams" not in options:  # beams go on as long as something better may come
+        assert decoded == [int((longest > done).sum()) for done in range(1, longest.max())]
 
 
 OPTIONS = st.fixed_dictionaries(

@@ -158,6 +158,10 @@ def _unbind(call: Call) -> Any:
     return [[ops.squeeze(part, whole([axis])).output(0) for part in parts]]
 
 
+def _one_hot(call: Call) -> Any:
+    return ops.one_hot(call.x, whole(call.number(1)), fixed(1, call.kind), fixed(0, call.kind), -1)
+
+
 def _gather(call: Call) -> Any:
     return ops.gather(call.x, call.inputs[1], whole(call.number(2)))
 
@@ -223,6 +227,7 @@ OPERATORS: dict[str, Make] = {
     "slice": _slice,
     "strided_slice": _slice,
     "gather": _gather,
+    "one_hot": _one_hot,
     "index_select": lambda call: ops.gather(call.x, call.inputs[1], whole(call.options["axis"])),
     "gather_nd": lambda call: ops.gather_nd(call.x, call.inputs[1]),
     "take_along_axis": _along_axis,

@@ -20,8 +20,8 @@ from zoo.models.common.layers import additive_mask
 
 HIDDEN_BIAS = -1e30
 Past = Sequence[KeyValue] | None
-# One call of the decoder, `Seq2Seq.decode` and then `logits`: ids [B, N], positions [1, N], the mask over cache and
-# new tokens, the memory and its mask, and the cache. Gives scores [B, N, V] and each layer's new keys and values.
+# `Network.decode` and then `logits`: ids [B, N], positions [1, N], mask over cache and new tokens, memory and its
+# mask, cache, to scores [B, N, V] and each layer's new keys and values.
 Decode = Callable[[Tensor, Tensor, Tensor, Sequence[KeyValue], Tensor | None, Past], tuple[Tensor, list[KeyValue]]]
 CHUNK_STEPS = 16  # a cache has room for a multiple of so many steps: an engine prepares itself for every new size
 

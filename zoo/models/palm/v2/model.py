@@ -34,6 +34,7 @@ from zoo.models.palm.search import published_search
 from zoo.models.palm.v2.config import Config
 
 EPSILON, STEPS, STD = 1e-6, 5000, 0.02  # constants of the published code
+DIGIT = 256  # ids travel as two digits, which are exact in bfloat16 too
 
 
 class Encoder(nn.Layer):
@@ -96,8 +97,8 @@ class Generator(nn.Layer):
 class Palm2(Seq2Seq):
     """The encoder-decoder. The decoder and the projection to the vocabulary share a table; the encoder has its own.
 
-    With `p_gen` (See et al. 2017, section 2.2) the last channel of what `encode` gives is the source ids, `decode`
-    gives the logarithms of the words' probabilities, and `logits` passes them on.
+    With `p_gen` (See et al. 2017, section 2.2) the last two channels of what `encode` gives are the source ids,
+    `decode` gives the logarithms of the words' probabilities, and `logits` passes them on.
 
     Losses: "smoothed-sum" (default), the published one, which is never divided by the number of tokens;
     "smoothed-mean"; "mean-over-tokens", without smoothing. None counts padding.
@@ -128,10 +129,11 @@ class Palm2(Seq2Seq):
         states = self.encoder(check_inputs(input_ids, None, attention_mask), attention_mask, token_type_ids)
         if not self.copies:
             return states
-        return paddle.concat([states, input_ids.unsqueeze(-1).astype(states.dtype)], axis=-1)  # [B, S, D + 1]
+        digits = paddle.stack([input_ids // DIGIT, input_ids % DIGIT], axis=-1)
+        return paddle.concat([states, digits.astype(states.dtype)], axis=-1)  # [B, S, D + 2]
 
     def memory(self, encoded: Tensor) -> list[KeyValue]:
-        """Keys and values per layer; with `p_gen` one more pair, the states [B, 1, S, D] and ids [B, 1, S, 1]."""
+        """Keys and values per layer; with `p_gen` one more pair, the states [B, 1, S, D] and ids [B, 1, S, 2]."""
         width = self.config.hidden_size
         states = encoded[:, :, :width] if self.copies else encoded
         pairs = [layer.cross_attention.keys_values(states) for layer in self.decoder.layers]
@@ -191,13 +193,14 @@ class Palm2(Seq2Seq):
         Args:
             hidden: [B, N, D], after the last LayerNorm.
             weights: [B, N, S], of the last layer, mean of the heads.
-            source: states [B, 1, S, D] and ids [B, 1, S, 1].
+            source: states [B, 1, S, D] and ids [B, 1, S, 2].
         """
         gate = self.generator.gate
         assert gate is not None
         context = paddle.matmul(weights, source.key.squeeze(1))  # [B, N, D]
         share = F.sigmoid(gate(paddle.concat([context, hidden], axis=-1)))  # [B, N, 1]
-        ids = source.value.squeeze([1, 3]).round().astype("int64")
+        digits = source.value.squeeze(1).astype("int64")
+        ids = digits[:, :, 0] * DIGIT + digits[:, :, 1]  # [B, S]
         copied = paddle.matmul(weights, F.one_hot(ids, self.config.vocab_size).astype(weights.dtype))  # [B, N, V]
         return paddle.log(share * F.softmax(self._words(hidden)) + (1 - share) * F.softmax(copied))
 
