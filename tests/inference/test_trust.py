@@ -132,15 +132,9 @@ def test_generation_and_beams(family: str, engine: str, monkeypatch: pytest.Monk
     model = tiny(family, "generation" if family == "palm" else "qa-beam")
     assert build(model, choose(model, engine, "bf16")).choice.precision == "bf16"
     other = tiny(family, model.task, seed=9)
-<<<<<<< HEAD
-    monkeypatch.setattr(trust, "compared", lambda run, choice, *rest: Verdict("paddle", "bf16", 0.3, 1.0))
-    built = build(other, choose(other, "paddle", "bf16"))
-    assert (built.choice.engine, built.choice.precision) == ("paddle", "fp32")
-=======
     monkeypatch.setattr(trust, "compared", lambda run, choice, *rest: Verdict(engine, "bf16", 0.3, 1.0))
     built = build(other, choose(other, engine, "bf16"))
     assert built.choice.precision == "fp32" and hasattr(built.engine, "generate") == (family == "palm")
->>>>>>> gen
 
 
 def test_an_export_is_compared_where_it_is_opened(
