@@ -62,6 +62,7 @@ def test_metadata(wheel: Path) -> None:
     assert needs == {
         "paddlepaddle",
         "numpy",
+        "openvino",
         "safetensors",
         "huggingface_hub",
         "tokenizers",

@@ -192,7 +192,7 @@ def test_generation(snapshot: Make, tmp_path: Path, capsys: pytest.CaptureFixtur
     given = opened.tokenizer(["a dog", "the weather"])
     found, expected = (net.generate(**given, num_beams=2, max_length=6) for net in (opened.engine, model))
     np.testing.assert_array_equal(found.sequences, expected.sequences)
-    assert main([*words, "--to", "openvino"]) == 2
+    assert main([*words, "--to", "onnx"]) == 2
     assert "generation" in capsys.readouterr().err
 
 
