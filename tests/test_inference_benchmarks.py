@@ -100,7 +100,7 @@ def test_results_of_other_workloads_stay(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(common, "RESULTS", tmp_path)
     monkeypatch.setattr(common, "ROOT", tmp_path)
     monkeypatch.setattr(workloads, "measure", lambda name, *rest: [row("zoo paddle bf16", 1.0, workload=name)])
-    monkeypatch.setattr(common.write, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(common.write, "__defaults__", (tmp_path, ""))
     monkeypatch.setattr("sys.argv", ["workloads", "sst2", "xnli", "--missing"])
     workloads.main()
     rows = json.loads((tmp_path / "workloads.json").read_text("utf-8"))["rows"]
