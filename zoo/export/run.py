@@ -96,6 +96,8 @@ def export(
     out = user_path(out)
     _check(to, precision, guarding, out)
     model, settings = _load(source, guarding.task)
+    if precision == "int8" and isinstance(model, Seq2Seq):
+        raise UsageError("int8 is not made of encoder-decoders.", "--precision bf16")
     choice = Choice(ENGINE_OF_FORMAT[to], precision, "to be exported")
     if reason := refusal(model, choice.engine, "fp32" if precision == "int8" else precision):
         raise reason
