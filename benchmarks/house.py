@@ -161,7 +161,8 @@ def _groups(graph: dict[str, set[str]]) -> Iterator[set[str]]:
 
 def import_rows(tree: Tree) -> list[str]:
     """Rows of the table of imports."""
-    return re.findall(r"^    Row\(", "\n".join(tree.lines("tests/import_rules.py")), re.M)
+    names = ("tests/import_rules.py", *(f"tests/import_rules/{part}.py" for part in ("library", "commands")))
+    return re.findall(r"^    Row\(", "\n".join(line for name in names for line in tree.lines(name)), re.M)
 
 
 def places_that_name_a_family(tree: Tree) -> list[str]:

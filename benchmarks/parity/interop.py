@@ -22,7 +22,8 @@ from sentence_transformers import SentenceTransformer
 
 import zoo
 from benchmarks import common
-from benchmarks.parity.interop_forms import FORMS, TEXTS, Form
+from benchmarks.parity.interop_forms import FORMS, Form
+from benchmarks.parity.interop_networks import TEXTS
 from zoo.convert.to_paddle import convert
 from zoo.convert.to_upstream import export
 from zoo.errors import ZooError

@@ -28,6 +28,7 @@ from typing import Any
 import paddle
 
 from benchmarks.common import SHARED, run_process, write
+from zoo.models import xlmr
 from zoo.models.common.base import Origin
 from zoo.models.xlmr.config import Config
 from zoo.models.xlmr.model import build
@@ -37,12 +38,7 @@ DATA = SHARED / "data"
 BASE = {
     "architectures": ["XLMRobertaForMaskedLM"],
     "model_type": "xlm-roberta",
-    "vocab_size": 250002,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-    "max_position_embeddings": 514,
+    **xlmr.BASE,
     "type_vocab_size": 1,
     "layer_norm_eps": 1e-5,
     "pad_token_id": 1,

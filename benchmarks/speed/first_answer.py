@@ -21,18 +21,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import common
+from zoo.models import xlmr
 
 COMMAND = "python -m benchmarks.speed.first_answer"
 MINILM = "all-MiniLM-L6-v2"
-XLMR_BASE = {
-    "model_type": "bert",
-    "vocab_size": 250002,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-    "max_position_embeddings": 514,
-}
+XLMR_BASE = {**xlmr.BASE, "model_type": "bert"}
 REPORT = """
 answered = time.time() - began
 print(json.dumps({"imported": imported - began, "answered": answered, "paddle": "paddle" in sys.modules}))

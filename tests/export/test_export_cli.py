@@ -194,6 +194,8 @@ def test_generation(snapshot: Make, tmp_path: Path, capsys: pytest.CaptureFixtur
     np.testing.assert_array_equal(found.sequences, expected.sequences)
     assert main([*words, "--to", "onnx"]) == 2
     assert "generation" in capsys.readouterr().err
+    assert main([*words, "--to", "openvino", "--precision", "int8", "--guard", str(data)]) == 2
+    assert "encoder-decoders" in capsys.readouterr().err
 
 
 def test_nan_is_a_difference() -> None:

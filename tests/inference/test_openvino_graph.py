@@ -12,6 +12,7 @@ from paddle import Tensor, nn
 from paddle.static import InputSpec
 
 from tests.tiny_models import batch, tiny
+from zoo import env
 from zoo.inference import engines
 from zoo.inference.engines.openvino_graph import build_graph
 from zoo.inference.graph import NoCounterpartError
@@ -86,13 +87,16 @@ def test_an_operator_that_is_not_there(function: Function, message: str) -> None
         build_graph(Layer(function), SPECS, ["out"])
 
 
-def test_paddle_computes_what_openvino_has_not(caplog: pytest.LogCaptureFixture) -> None:
-    """Where the engine was left open; else the error stays."""
+def test_paddle_computes_what_openvino_has_not(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the precision that was asked for, where the engine was left open; else the error stays."""
     model = tiny()
     model.head.output.register_forward_post_hook(lambda layer, given, made: paddle.asinh(made))
     with pytest.raises(NoCounterpartError, match="asinh"):
         engines.compile(model, "openvino")
-    engine = engines.compile(model)
-    assert engine.name == "paddle" and "asinh" in caplog.text
+    monkeypatch.setattr(env, "computes_bf16", lambda: True)
+    engine = engines.compile(model, precision="fp32")
+    assert (engine.name, engine.precision) == ("paddle", "fp32") and "asinh" in caplog.text
     given = batch(2, 5)
     np.testing.assert_allclose(engine(given)["logits"], engines.compile(model, "eager")(given)["logits"], atol=1e-5)

@@ -56,7 +56,6 @@ def _is_too_large(model: Model) -> bool:
 # Engines and precisions, which networks they cannot run, and why. `auto` passes over them.
 REFUSED: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Model], bool], str], ...] = (
     (("onnxruntime",), PRECISIONS, _writes, "generation runs in eager, paddle and openvino"),
-    (("openvino",), ("int8",), _writes, "an encoder-decoder is not quantised"),
     (("onnxruntime",), PRECISIONS, _is_too_large, "it is over ONNX's 2 GB"),
 )
 ASKED_FOR = "asked for"
@@ -201,7 +200,7 @@ def build(model: Model, choice: Choice) -> Built:
         if choice.why == ASKED_FOR:
             raise
         log.warning("%s Paddle Inference computes instead.", error.message)
-        other = Choice("paddle", _precision("paddle", "auto"), "the fastest that has every operator")
+        other = Choice("paddle", choice.precision, "the fastest that has every operator")
         return replace(build(model, other), graph="")  # so that the next start says it too
     except DiskError as error:
         log.warning("%s The network runs uncompiled, which is slower.", error.message)

@@ -71,7 +71,7 @@ def _add(op: Any, known: Known) -> None:
     except UnknownOperator as problem:
         raise NoCounterpartError(
             f"OpenVINO's graph has nothing for Paddle's operator {name}{f' {problem}' if str(problem) else ''}.",
-            "engine='paddle'",
+            "engine='paddle', or --to paddle for an export.",
         ) from None
     made = made if isinstance(made, list) else made.outputs()
     known.update(zip((value.id for value in results), made, strict=False))  # what nobody uses is not made
