@@ -154,7 +154,7 @@ MISTAKES = (
     Mistake("convert {model} --to pytorch --out {out}", "torch"),
     Mistake("export {run} --to onxx --out {out}", "onnx"),
     Mistake("export {run} --precision int8 --to openvino --out {out}", "--guard"),
-    Mistake("evaluate", "RUN"),
+    Mistake("evaluate", "zoo evaluate MODEL"),
     Mistake("evaluate nowhere", "nowhere"),
     Mistake("evaluate {run} --metrics f1", "--help"),
     Mistake("evaluate {run} --data nowhere.csv", "nowhere.csv"),
