@@ -340,9 +340,10 @@ class Palm2Model(nn.Module):
         if not self.config.p_gen:
             found = {"decoder_hidden_states": (hidden,), "logits": self.generator.dense(hidden)}
             found["encoder_last_hidden_state"] = memory
-        else:  # the zoo's network hands the ids on beside the states, and gives log p
+        else:  # the zoo's network hands the ids on beside the states, as two digits, and gives log p
             found = {"decoder_hidden_states": (words,), "logits": words}
-            found["encoder_last_hidden_state"] = torch.cat([memory, input_ids[..., None]], -1)
+            digits = torch.stack([input_ids // 256, input_ids % 256], -1)
+            found["encoder_last_hidden_state"] = torch.cat([memory, digits], -1)
         if labels is not None:
             found["loss"] = self.loss(words, labels)
         return {**found, "log_probabilities": words, "weights": weights}
