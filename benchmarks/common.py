@@ -11,8 +11,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from zoo import env
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
 SHARED = ROOT.parent / "shared"
 Row = Mapping[str, object]
+COMPARED = ("onnxruntime", "nncf", "ray", "pyarrow", "sentence-transformers", "peft")  # beside the core's
 
 
 def stamp() -> dict[str, object]:
@@ -30,8 +33,17 @@ def stamp() -> dict[str, object]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": env.cpu(),
         "cores": env.cores(),
-        "versions": env.versions(),
+        "versions": env.versions() | installed(COMPARED),
     }
+
+
+def installed(packages: Sequence[str]) -> dict[str, str]:
+    """Gives the versions of those packages that are installed."""
+    found = {}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,7 @@ def chain(data: Path, work: Path, model: str = "") -> list[Line]:
     run = work / "run"
     learn(data, model, run)
     network, settings = zoo.load(run / "best"), read_settings(run / "best")
-    gate = read_gate(network, settings, str(data), budget=0, split="test")
+    gate = read_gate(network, settings, str(data), split="test")
     gate.judge(Eager(network), "fp32", "eager", size_of(run / "best"))
     sentences = ["".join(example.words) for example in gate.examples]  # type: ignore[attr-defined]
     return lines_of(list(exports(data, run, work)), gate, sentences)

@@ -12,6 +12,7 @@ REPORTED_PACKAGES = (
     "paddlepaddle",
     "paddlepaddle-gpu",
     "numpy",
+    "openvino",
     "safetensors",
     "huggingface_hub",
     "tokenizers",

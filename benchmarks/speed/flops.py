@@ -38,6 +38,11 @@ def _funnel_layer(config: FunnelConfig, batch: int, queries: int, keys: int) -> 
     return 2 * (batch * (linears + feed_forward + scores + segments + context) + distances * config.d_model * width)
 
 
+def decoder_weights(width: int, inner: int, layers: int, vocabulary: int) -> int:
+    """Weights that a step of decoding reads: keys and values of the source are there already."""
+    return layers * (6 * width * width + 2 * width * inner) + vocabulary * width
+
+
 def xlmr_flops(config: XLMRConfig, batch: int, length: int) -> int:
     """Of the bare network without a pooler."""
     width = config.hidden_size

@@ -24,6 +24,7 @@ import torch
 import transformers
 
 from benchmarks import common
+from benchmarks.speed.flops import decoder_weights
 from zoo import env
 from zoo.inference.engines import choose, compile
 from zoo.models.common.seq2seq import Seq2Seq
@@ -110,6 +111,8 @@ def measure(
 ) -> list[dict]:
     """A row for each batch and side."""
     rows = []
+    width, _, inner, _, layers, vocabulary = SIZES[network]
+    weights = decoder_weights(width, inner, layers, vocabulary)
     with TemporaryDirectory() as folder:
         os.environ["ZOO_HOME"] = folder
         runs = sides(network, precision, engines)
@@ -136,6 +139,8 @@ def measure(
                         if ours_here
                         else None,
                         "times transformers, cpu": round(cpu["transformers"] / cpu[name], 2) if ours_here else None,
+                        "beams": BEAMS,
+                        "decoder weights": weights,
                         "threads": env.use_all_cores(),
                         "rounds": rounds,
                         "load": round(os.getloadavg()[0], 1),

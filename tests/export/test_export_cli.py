@@ -13,6 +13,7 @@ import pytest
 
 from tests import tiny_models
 from tests.convert.conftest import Make, snapshot
+from zoo import env
 from zoo.errors import CheckpointError, GuardError
 from zoo.export import quantise
 from zoo.export import run as export
@@ -82,6 +83,35 @@ def test_int8_passes_its_gate(run: Path, tmp_path: Path, capsys: pytest.CaptureF
         ["model.xml", "model.bin", "config.json", "vocab.txt", "task.json", "export.json"]
     )
     assert deploy(out).choice.precision == "int8"
+
+
+@pytest.mark.parametrize(("data", "said"), [("data", "costs"), ("data/dev.tsv", "--calibrate FILE")])
+def test_auto_takes_the_fastest_within_its_budget(
+    run: Path,
+    tmp_path: Path,
+    data: str,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """int8 where the score holds and there are rows to calibrate on; the report says why not."""
+    pytest.importorskip("nncf")
+    words = [str(run), "--to", "openvino", "--guard", str(run.parent / data), "--json"]
+    if data == "data":
+        assert main([*words, "--out", str(tmp_path / "int8"), "--budget", "10"]) == 0
+        assert printed(capsys)["precision"] == deploy(tmp_path / "int8").choice.precision == "int8"
+        monkeypatch.setattr(quantise, "climb", lambda *given: None)
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    report = printed(capsys)
+    assert (
+        report["precision"]
+        == ("bf16" if env.computes_bf16() else "fp32")
+        == deploy(tmp_path / "out").choice.precision
+    )
+    assert "int8 is left out" in caplog.text and said in caplog.text
+    table = [(trade["precision"], trade["engine"], trade["recipe"]) for trade in report["trades"]]
+    assert len(set(table)) == len(table)  # nothing is judged twice
 
 
 def test_int8_of_funnel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,7 +214,7 @@ def test_generation(snapshot: Make, tmp_path: Path, capsys: pytest.CaptureFixtur
     folder, data = snapshot("palm-zh-base"), tmp_path / "dev.tsv"
     data.write_text("a dog\tone two\nthe weather\tis fine\n", "utf-8")
     words = [str(folder), "--task", "lcsts", "--out", str(tmp_path / "out")]
-    assert main([*words, "--guard", str(data), "--json"]) == 0
+    assert main([*words, "--guard", str(data), "--precision", "fp32", "--json"]) == 0
     report = printed(capsys)
     assert report["differences"]["logits"]["largest"] < 1e-4
     assert (report["guard"]["metric"], report["guard"]["rows"]) == ("bleu-4", 2)
@@ -226,7 +256,7 @@ def test_calibration_never_sees_the_gate(run: Path, tmp_path: Path) -> None:
     dev = (run.parent / "data/dev.tsv").read_text("utf-8").splitlines()
     (data / "dev.tsv").write_text("\n".join(dev) + "\n", "utf-8")
     (data / "train.tsv").write_text("\n".join([*dev[:51], "ba be\t0", "ba bi\t1"]) + "\n", "utf-8")
-    gate = read_gate(model, settings, str(data), 1.0)
+    gate = read_gate(model, settings, str(data))
     assert len(gate.calibration()) == 2
     assert [row["input_ids"].shape for row in gate.calibration(str(data / "train.tsv"))] == [(1, 4)] * 2
 

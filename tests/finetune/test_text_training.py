@@ -62,7 +62,7 @@ def test_pairs_become_a_sentence_model(
     model = zoo.load(out / "best")
     assert model.task == "embedding" and (out / "best/modules.json").is_file()
     vectors = model.encode(["ba be", "bi bo"])
-    made = zoo.pipeline("embeddings", out)(["ba be", "bi bo"])
+    made = zoo.pipeline("embeddings", out, precision="fp32")(["ba be", "bi bo"])
     np.testing.assert_allclose(np.stack(made), vectors, atol=1e-5)
     code, said, _ = evaluate(out, "--json")
     assert code == 0 and json.loads(said)["scores"] == found["results"]["dev"]["scores"]

@@ -17,7 +17,7 @@ from zoo.errors import GuardError
 EPILOG = f"""\
 examples:
   zoo export runs/sst2 --out sst2-bf16 --precision bf16 --guard glue/SST-2
-  zoo export runs/ner --out ner-int8 --to openvino --precision int8 --guard peoples_daily/
+  zoo export runs/ner --out ner-fast --to openvino --guard peoples_daily/   int8 if the score holds
   zoo export all-MiniLM-L6-v2 --out minilm-onnx --to onnx
   zoo export bert-base-chinese --out mlm --to onnx                   with its head: logits
   zoo export bert-base-chinese --out bert --to onnx --task encoder   last_hidden_state
@@ -43,7 +43,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("model", metavar="MODEL", help="folder of a run, a model's folder, or a name")
     made.add_argument("--to", default="paddle", metavar="FORMAT", help="paddle (default), onnx or openvino")
     made.add_argument(
-        "--precision", default="fp32", metavar="P", help="fp32 (default), bf16, or int8 (openvino, with --guard)"
+        "--precision",
+        default="auto",
+        metavar="P",
+        help="fp32, bf16, int8 (openvino, with --guard), or auto (default): with --guard the fastest within its "
+        "budget, without fp32",
     )
     made.add_argument("--out", required=True, metavar="DIR", help="where the folder goes; an export is replaced")
     made.add_argument("--guard", default="", metavar="DATA", help="folder or file to measure the score on")
@@ -101,7 +105,7 @@ def _main(given: argparse.Namespace) -> int:
         return 0
     _show(report.to_dict())
     print(_network(report))
-    print(f"exported: {report.folder}")
+    print(f"exported: {report.folder} ({report.engine}, {report.precision})")
     return 0
 
 

@@ -6,9 +6,10 @@ Legend of shapes: B batch, T tokens, N choices; see zoo/models/common.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,9 +34,11 @@ from zoo.models.common.seq2seq import Seq2Seq
 from zoo.tasks.saved import TASK_FILE, model_folder
 from zoo.version import __version__
 
+AUTO = "auto"  # precision: the fastest within its budget; without a gate float32
 ENGINE_OF_FORMAT = {"paddle": "paddle", "onnx": "onnxruntime", "openvino": "openvino"}  # of a format
 INT8_FORMAT = "openvino"
 HEADS_WITHOUT_WEIGHTS = ("embedding", "generation")  # heads that need no weights of their own
+log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class ScoreCheck:
 
     Attributes:
         data: folder or file; empty for no gate.
-        budget: points; None for the precision's own.
+        budget: points; None for each precision's own.
         calibrate: file of rows for int8; empty for the train split of `data`.
     """
 
@@ -60,7 +63,7 @@ def export(
     source: str | os.PathLike[str],
     out: str | os.PathLike[str],
     to: str = "paddle",
-    precision: str = "fp32",
+    precision: str = AUTO,
     guarding: ScoreCheck | None = None,
 ) -> Report:
     """Writes a folder that `zoo.pipeline` opens; it appears finished or not at all.
@@ -72,8 +75,8 @@ def export(
         source: a name or folder that `zoo.load` takes, or the folder of a finetuning run.
         out: the folder; an older export there is replaced.
         to: "paddle", "onnx" or "openvino".
-        precision: "fp32", "bf16" (what the engine computes in; the file stays float32), or "int8", which needs a
-            gate.
+        precision: "fp32", "bf16" (what the engine computes in; the file stays float32), "int8", which needs a
+            gate, or "auto": of these the fastest that is within its budget, without a gate "fp32".
         guarding: the gate, and the head where the files do not say it.
 
     Raises:
@@ -98,19 +101,19 @@ def export(
     model, settings = _load(source, guarding.task)
     if precision == "int8" and isinstance(model, Seq2Seq):
         raise UsageError("int8 is not made of encoder-decoders.", "--precision bf16")
-    choice = Choice(ENGINE_OF_FORMAT[to], precision, "to be exported")
-    if reason := refusal(model, choice.engine, "fp32" if precision == "int8" else precision):
+    engine = ENGINE_OF_FORMAT[to]
+    if reason := refusal(model, engine, precision if precision == "bf16" else "fp32"):
         raise reason
-    report = Report(choice.engine, precision, model.task)
+    report = Report(engine, precision, model.task)
     gate = None
     if guarding.data:
-        budget = SCORE_BUDGETS[precision] if guarding.budget is None else guarding.budget
         task = guarding.task if guarding.task not in (*TASKS, "encoder") else ""
-        gate = read_gate(model, settings, guarding.data, budget, task, guarding.split, guarding.languages)
+        gate = read_gate(model, settings, guarding.data, task, guarding.split, guarding.languages)
         report.trades = gate.trades
+    candidates = _candidates(model, engine, gate is not None) if precision == AUTO else (precision,)
     try:
         with files.publish(out, last=EXPORT_FILE) as work:
-            graph = _write(model, work, choice, report, gate, guarding.calibrate)
+            graph = _write_first(model, work, candidates, report, gate, guarding)
             report.inputs, report.outputs = graph.inputs, graph.outputs
             _describe(model, graph, report, settings)
     except GuardError as error:
@@ -121,7 +124,7 @@ def export(
 
 
 def _check(to: str, precision: str, guarding: ScoreCheck, out: Path) -> None:
-    for flag, given, known in (("--to", to, ENGINE_OF_FORMAT), ("--precision", precision, SCORE_BUDGETS)):
+    for flag, given, known in (("--to", to, ENGINE_OF_FORMAT), ("--precision", precision, (AUTO, *SCORE_BUDGETS))):
         if given not in known:
             raise UsageError(f"{flag} {given} is unknown.", f"One of {', '.join(known)}.")
     if precision == "int8" and to != INT8_FORMAT:
@@ -132,7 +135,7 @@ def _check(to: str, precision: str, guarding: ScoreCheck, out: Path) -> None:
         )
     if not guarding.data and (guarding.calibrate or guarding.budget is not None):
         raise UsageError("--budget and --calibrate belong to --guard.", "--guard DATA")
-    if guarding.calibrate and precision != "int8":
+    if guarding.calibrate and precision not in ("int8", AUTO):
         raise UsageError("--calibrate is for int8.", "Leave it out.")
     if out.is_dir() and any(out.iterdir()) and not (out / EXPORT_FILE).is_file():
         raise UsageError(f"--out: '{out}' is not empty and holds no export.", "Give another folder.")
@@ -155,6 +158,39 @@ def _load(source: str | os.PathLike[str], task: str) -> tuple[Model, dict[str, A
     return load(place, task=head), settings
 
 
+def _candidates(model: Model, engine: str, gated: bool) -> tuple[str, ...]:
+    """The precisions that "auto" tries, the fastest first."""
+    able = {
+        "int8": gated and engine == ENGINE_OF_FORMAT[INT8_FORMAT] and not isinstance(model, Seq2Seq),
+        "bf16": gated and env.computes_bf16() and refusal(model, engine, "bf16") is None,
+        "fp32": True,
+    }
+    return tuple(precision for precision, is_able in able.items() if is_able)
+
+
+def _write_first(
+    model: Model, work: Path, candidates: Sequence[str], report: Report, gate: Gate | None, guarding: ScoreCheck
+) -> Graph:
+    """Writes the first candidate that passes; says why the ones before it are left out.
+
+    Raises:
+        GuardError, UsageError: what is wrong with the last one.
+    """
+    for precision in candidates:
+        report.precision = precision
+        if gate is not None:
+            gate.budget = SCORE_BUDGETS[precision] if guarding.budget is None else guarding.budget
+        try:
+            choice = Choice(report.engine, precision, "to be exported")
+            return _write(model, work, choice, report, gate, guarding.calibrate)
+        except (GuardError, UsageError) as error:
+            if precision == candidates[-1]:
+                raise
+            cure = "" if isinstance(error, GuardError) else f" {error.hint}"
+            log.warning("%s is left out: %s%s", precision, error.message, cure)
+    raise AssertionError("fp32 is always a candidate")
+
+
 def _write(model: Model, work: Path, choice: Choice, report: Report, gate: Gate | None, calibrate: str) -> Graph:
     """Writes the graph's files, compared and judged.
 
@@ -170,7 +206,7 @@ def _write(model: Model, work: Path, choice: Choice, report: Report, gate: Gate 
     output_check.check(report.differences, choice.precision)
     if gate is not None:
         _before(gate, model)
-        after = gate.judge(run, choice.precision, choice.engine, _bytes(work))
+        after = gate.judge(run, choice.precision, choice.engine, _bytes(graph.folder))
         report.guard = _outcome(gate, after)
         if not gate.enough(after.value):
             raise _refused(gate)
@@ -212,6 +248,8 @@ def _write_int8(model: Model, work: Path, report: Report, gate: Gate, calibrate:
 
 def _before(gate: Gate, model: Model) -> None:
     """Eager float32: what the others are measured against."""
+    if gate.trades:
+        return
     size = sum(4 * int(tensor.size) for tensor in model.parameters())
     gate.judge(model if isinstance(model, Seq2Seq) else Eager(model), "fp32", "eager", size)
 
@@ -243,8 +281,8 @@ def _refused(gate: Gate) -> GuardError:
     best = max(gate.trades[1:], key=lambda trade: (trade.precision == gate.trades[-1].precision, trade.value))
     return GuardError(
         f"{best.precision} costs {-best.difference:.2f} points of {best.metric} on {gate.task.name} "
-        f"({gate.before:.2f} -> {best.value:.2f}); the budget is {gate.budget:g}. Nothing was written.",
-        "Take a higher precision, or allow more: --budget POINTS.",
+        f"({gate.before:.2f} -> {best.value:.2f}); the budget is {gate.budget:g}.",
+        "Nothing was written. Take a higher precision, or allow more: --budget POINTS.",
     )
 
 

@@ -64,7 +64,7 @@ class Gate:
     model: Model
     options: Mapping[str, Any]
     max_length: int | None
-    budget: float
+    budget: float = 0.0
     trades: list[ScoreCost] = field(default_factory=list)
 
     @property
@@ -77,12 +77,15 @@ class Gate:
         return self.before - value <= self.budget + 1e-9
 
     def judge(self, run: Any, precision: str, engine: str, size: int, recipe: str = "") -> ScoreCost:
-        """Scores a candidate and adds it to the table.
+        """Scores a candidate and adds it to the table, if it is not there.
 
         Args:
             run: an engine; for encoder-decoders what has `generate`.
             size: bytes of its files.
         """
+        for known in self.trades:
+            if (known.precision, known.engine, known.recipe) == (precision, engine, recipe):
+                return known
         label = " ".join(part for part in (engine, precision, recipe) if part)
         outputs, seconds = self._outputs(run, f"{self.task.name}, {label}")
         scores = self.task.score(self.task.predictions(outputs, self.features, self.examples), self.examples)
@@ -131,7 +134,6 @@ def read_gate(
     model: Model,
     settings: Mapping[str, Any],
     data: str,
-    budget: float,
     task: str = "",
     split: str = "dev",
     languages: Sequence[str] = (),
@@ -142,7 +144,6 @@ def read_gate(
         model: the network, with its head.
         settings: task.json of a finetuned model; {} without.
         data: folder or file as the task's own, or "hub".
-        budget: points.
         task: name of the data set; that of task.json without.
 
     Raises:
@@ -157,7 +158,7 @@ def read_gate(
     examples = list(found.read(source, split, languages))
     length = settings.get("max_length") or None
     features = features_of(examples, found, model.tokenizer, model.config, length)
-    return Gate(found, source, split, examples, features, model, generate, length, budget)
+    return Gate(found, source, split, examples, features, model, generate, length)
 
 
 def task_of(model: Model, settings: Mapping[str, Any], name: str) -> Task:
