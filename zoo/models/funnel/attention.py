@@ -26,20 +26,23 @@ class Relation:
     Attributes:
         positions: relative_shift: (R [M, D],), a vector for each distance, the largest first. factorized: (phi
             [T', D], pi [T', D], psi [T, D], omega [T, D]).
-        keys: T.
-        shift: slots of the keys that one slot of the queries stands for: 1 or 2.
+        keys: T, and None where it is T' too.
+        unit: slots of the keys that all queries stand for, T' or 2 T'; at least T.
+        rows: [B x H x T'], see `shifted`.
         same: [B, 1, T', 3], 1 where a query is of one segment with keys of segment 0, 1 and 2, else 0.
-        segments: [B, 1, 3, T], 1 at the segment of each key, else 0.
-        counts: [T', T], 0 where position and segment do not count: at the first token; None where all do.
+        counts: [T', 1], 0 at the first token, whose position and segment do not count; None where all do.
+        columns: [B, 1, T, 3 or 4], of each key what joins its vector: 1 at its segment; where there are `counts` no
+            segment at the first token, and 1 there in the last column.
         mask: [B, 1, 1, T], added to the scores; None when all may be seen.
     """
 
     positions: tuple[Tensor, ...]
-    keys: Length
-    shift: Length
+    keys: Length | None
+    unit: Length
+    rows: Tensor
     same: Tensor
-    segments: Tensor
     counts: Tensor | None
+    columns: Tensor
     mask: Tensor | None
 
 
@@ -56,20 +59,31 @@ class RelationMaker(nn.Layer):
 
     def forward(self, queries: Axis, keys: Axis, dtype: paddle.dtype) -> Relation:
         """queries, keys: the two axes, of T' and T slots. dtype: of the hidden states."""
-        shift = queries.stride // keys.stride
+        shift = 1 if queries is keys else queries.stride // keys.stride
         make = self._factors if self.config.attention_type == "factorized" else self._distances
         kinds, types = paddle.arange(SEGMENTS, dtype="int64"), queries.types.unsqueeze(-1)
         same = (types == kinds) | (types == ANY_SEGMENT) | (kinds == ANY_SEGMENT)  # [B, T', 3]
-        segments = keys.types.unsqueeze(1) == kinds.unsqueeze(-1)  # [B, 3, T]
-        counts = None
+        columns, counts = [(keys.types.unsqueeze(-1) == kinds).astype(dtype)], None  # [B, T, 3]
         if self.config.separate_cls:
-            after = paddle.arange(0, keys.length, dtype="int64") > 0
-            counts = (paddle.arange(0, queries.length, dtype="int64") > 0).unsqueeze(-1) & after
-            counts = counts.astype(dtype)  # [T', T]
+            counts = self._after(queries).astype(dtype)
+            first = (~self._after(keys)).astype(dtype) * paddle.ones_like(columns[0][:, :, :1])
+            columns = [columns[0] * (1 - first), first]
         mask = None if keys.visible is None else ((keys.visible - 1) * HIDDEN).unsqueeze([1, 2])
-        positions = make(queries, keys, shift, dtype)
-        same, segments = same.astype(dtype).unsqueeze(1), segments.astype(dtype).unsqueeze(1)
-        return Relation(positions, keys.length, shift, same, segments, counts, mask)
+        count = paddle.arange(0, queries.types.shape[0] * self.config.n_head * queries.length, dtype="int64")
+        return Relation(
+            make(queries, keys, shift, dtype),
+            None if queries is keys else keys.length,
+            shift * queries.length,
+            count * 2 + count // queries.length + 1,
+            same.astype(dtype).unsqueeze(1),
+            counts,
+            paddle.concat(columns, axis=-1).unsqueeze(1),
+            mask,
+        )
+
+    def _after(self, axis: Axis) -> Tensor:
+        """[T, 1], False at the first token."""
+        return (paddle.arange(0, axis.length, dtype="int64") > 0).unsqueeze(-1)
 
     def _start(self, axis: Axis) -> Length:
         """Position of slot 0. Slots are `stride` apart, and with separate_cls slot 1 stays at position 1."""
@@ -81,9 +95,8 @@ class RelationMaker(nn.Layer):
 
     def _distances(self, queries: Axis, keys: Axis, shift: Length, dtype: paddle.dtype) -> tuple[Tensor, ...]:
         """R of A.2.1: a vector for every distance of a query to a key, in the order that `shifted` needs."""
-        first = self._start(queries) - self._start(keys)
-        count = shift * queries.length + keys.length
-        steps = shift * queries.length - paddle.arange(0, count, dtype="int64")
+        first, unit = self._start(queries) - self._start(keys), shift * queries.length
+        steps = unit - paddle.arange(0, 2 * unit + shift, dtype="int64")
         sine, cosine = self._waves(steps * keys.stride + first, dtype)
         return (paddle.concat([self.dropout(sine), self.dropout(cosine)], axis=-1),)  # [M, D]
 
@@ -109,18 +122,19 @@ class RelationMaker(nn.Layer):
 def shifted(scores: Tensor, relation: Relation, queries: Length) -> Tensor:
     """From a score for each distance to a score for each key (the relative shift of Dai et al. 2019, appendix B).
 
-    Query i stands at distance number shift * (T' - i) + j to key j. Read as one line, every row of distances is
-    `shift` longer than a row that starts one query later, so cutting the line anew puts each distance in its place.
+    Query i stands at distance number U - shift * i + j to key j, where U = shift * T' is `relation.unit`. Read as
+    one line, the 2 U + shift scores of every query hold that at (2 i + 1) U + j: every other row of U numbers.
 
     Args:
-        scores: [B, H, T', M], of every query for every distance.
+        scores: [B, H, T', 2 U + shift], of every query for every distance.
         queries: T'.
 
     Returns:
         [B, H, T', T].
     """
-    line = scores.flatten(2)[:, :, relation.shift * queries :]  # [B, H, T' x (M - shift)]
-    return line.reshape([0, 0, queries, -1])[:, :, :, : relation.keys]
+    rows = paddle.gather(scores.reshape([-1, relation.unit]), relation.rows)
+    found = rows.reshape([-1, scores.shape[1], queries, relation.unit])
+    return found if relation.keys is None else found[:, :, :, : relation.keys]
 
 
 class RelativeAttention(nn.Layer):
@@ -147,20 +161,25 @@ class RelativeAttention(nn.Layer):
     def forward(self, queries: Tensor, keys: Tensor, relation: Relation) -> Tensor:
         """queries: [B, T', D]. keys: [B, T, D], also the values. Returns [B, T', D]."""
         query = self.query(queries) * self.size**-0.5  # [B, T', H x K]
-        scores = paddle.matmul(
-            self._biased(query, self.content_bias), self._split(self.key(keys)), transpose_y=True
+        positions = self._positions(query, relation, queries.shape[1])
+        beside, columns = self._beside(query, relation, positions), relation.columns
+        content = paddle.matmul(
+            paddle.concat([self._biased(query, self.content_bias), *beside], axis=-1),
+            paddle.concat([self._split(self.key(keys)), columns.expand([-1, self.heads, -1, -1])], axis=-1),
+            transpose_y=True,
         )
-        relative = self._positions(query, relation, queries.shape[1]) + self._segments(query, relation)
-        scores = scores + (relative if relation.counts is None else relative * relation.counts)  # [B, H, T', T]
-        if relation.mask is not None:
+        scores = content + positions  # [B, H, T', T]
+        if relation.mask is not None:  # last, as in the original: where all are hidden, rounding decides
             scores = scores + relation.mask
         weights = self.dropout(F.softmax(scores, axis=-1))
         context = paddle.matmul(weights, self._split(self.value(keys)))  # [B, H, T', K]
         return self.output(context.transpose([0, 2, 1, 3]).reshape([0, 0, self.heads * self.size]))
 
     def _positions(self, query: Tensor, relation: Relation, length: Length) -> Tensor:
-        """Scores of the distances, [B, H, T', T]."""
+        """Scores of the distances, [B, H, T', T]; 0 for a first query that does not count."""
         query = self._biased(query, self.position_bias)
+        if relation.counts is not None:
+            query = query * relation.counts
         if self.factorized:
             phi, pi, psi, omega = relation.positions
             rotated = paddle.matmul(query, self._by_head(self.position_kernel))  # [B, H, T', D]
@@ -171,14 +190,18 @@ class RelativeAttention(nn.Layer):
         scores = paddle.matmul(query, distances, transpose_y=True)  # [B, H, T', M]
         return shifted(scores, relation, length)
 
-    def _segments(self, query: Tensor, relation: Relation) -> Tensor:
-        """Scores of the segments, [B, H, T', T]: one product, as choosing for each pair is slow in oneDNN."""
+    def _beside(self, query: Tensor, relation: Relation, positions: Tensor) -> list[Tensor]:
+        """What joins the vectors of the queries, so that their product with the keys' is all but the positions.
+
+        A sum over all pairs would take as long as the product. [B, H, T', N] each, for `relation.columns`: the
+        scores of the segments, and less the position's score of the first token.
+        """
         query = self._biased(query, self.segment_bias)
         other, same = paddle.matmul(query, self._by_head(self.segments)).split(2, axis=-1)  # [B, H, T', 1] each
         by_segment = same * relation.same + other * (1 - relation.same)  # [B, H, T', 3]
-        # In one row per head and query: with four dimensions oneDNN misreads the short ones below nine tokens.
-        rows = by_segment.reshape([0, 1, -1, SEGMENTS])  # [B, 1, H x T', 3]
-        return paddle.matmul(rows, relation.segments).reshape([0, self.heads, -1, relation.keys])
+        if relation.counts is None:
+            return [by_segment]
+        return [by_segment * relation.counts, -positions[:, :, :, :1]]
 
     def _biased(self, query: Tensor, bias: Tensor) -> Tensor:
         """query: [B, T', H x K], scaled. bias: [H, K], not yet. Returns [B, H, T', K].
