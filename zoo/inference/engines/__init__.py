@@ -114,11 +114,9 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
     if lacks := missing(engine):
         return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_get(engine))
     settled = _precision(engine, precision)
-    reasons = [
-        why for engines, kinds, is_so, why in REFUSED if engine in engines and settled in kinds and is_so(model)
-    ]
-    for reason in (*reasons, *_refused_by_layers(model, engine, settled)):
-        return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
+    for engines, kinds, is_so, why in REFUSED:
+        if engine in engines and settled in kinds and is_so(model):
+            return UsageError(f"engine='{engine}' does not run this network: {why}.", "engine='auto'")
     if precision not in ("auto", *kind.precisions):
         able = [name for name in FASTEST if precision in ENGINES[name].precisions]
         return UsageError(
@@ -126,13 +124,6 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
             f"precision='{kind.precisions[0]}', or engine={' or '.join(map(repr, able))}.",
         )
     return None
-
-
-def _refused_by_layers(model: Model, engine: str, precision: str) -> list[str]:
-    """Why layers of a network do not compute in an engine and precision, as their classes say in `REFUSALS`."""
-    kinds = {type(layer) for layer in model.sublayers(include_self=True)}
-    said = (getattr(kind, "REFUSALS", {}).get((engine, precision)) for kind in kinds)
-    return [reason for reason in said if reason]
 
 
 def _check(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -66,7 +66,8 @@ class OpenVINO:
     Args:
         graph: folder with the two files.
         precision: "fp32"; "bf16" for matrix products in bfloat16; "int8" for a graph that was quantised, whose
-            other products are bfloat16 where the processor has it (float32 where there are sines, as in Funnel).
+            other products are bfloat16 where the processor has it. Float32 where there are sines, as in Funnel's
+            graphs of earlier versions.
     """
 
     name = "openvino"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import paddle
 from paddle import Tensor, nn
@@ -16,6 +15,7 @@ from zoo.models.funnel.pooling import Axis, Length
 
 SEGMENTS = 3  # 0, 1, and the first token's
 ANY_SEGMENT = 2  # the first token's: it belongs to every segment
+TABLE_RANGE = (512, 4096)  # longest text of a config that a table of positions is made for
 HIDDEN = 1e6  # taken from the score of a slot that may not be seen; the original's number
 
 
@@ -47,15 +47,20 @@ class Relation:
 
 
 class RelationMaker(nn.Layer):
-    """Makes relations. The sines and cosines get dropout, as in the original."""
+    """Makes relations. The sines and cosines get dropout, as in the original.
 
-    # A graph makes angles of positions, and has them to float32's last bit.
-    REFUSALS: ClassVar[dict[tuple[str, str], str]] = {("openvino", "bf16"): "bf16 would round Funnel's angles"}
+    A graph has a table of them, and none of the angles, which bfloat16 would round to those of other positions. It
+    reaches twice as far as the longest text of the config; with one that is longer still, a graph fails.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.dropout = nn.Dropout(config.hidden_dropout)
+        least, most = TABLE_RANGE
+        self.reach = 2 * min(max(config.max_position_embeddings, least), most)
+        places = paddle.arange(-self.reach, self.reach + 1, dtype="int64")
+        self.register_buffer("waves", paddle.concat(self._computed(places), axis=-1), persistable=False)
 
     def forward(self, queries: Axis, keys: Axis, dtype: paddle.dtype) -> Relation:
         """queries, keys: the two axes, of T' and T slots. dtype: of the hidden states."""
@@ -97,26 +102,38 @@ class RelationMaker(nn.Layer):
         """R of A.2.1: a vector for every distance of a query to a key, in the order that `shifted` needs."""
         first, unit = self._start(queries) - self._start(keys), shift * queries.length
         steps = unit - paddle.arange(0, 2 * unit + shift, dtype="int64")
-        sine, cosine = self._waves(steps * keys.stride + first, dtype)
+        sine, cosine = self._waves(steps * keys.stride + first, keys, dtype)
         return (paddle.concat([self.dropout(sine), self.dropout(cosine)], axis=-1),)  # [M, D]
 
     def _factors(self, queries: Axis, keys: Axis, shift: Length, dtype: paddle.dtype) -> tuple[Tensor, ...]:
         """phi, pi, psi and omega of A.2.2, signs and order as the original has them."""
-        sine, cosine = self._waves(self._places(queries), dtype)
+        sine, cosine = self._waves(self._places(queries), queries, dtype)
         phi, pi = self.dropout(sine), self.dropout(cosine)
-        sine, cosine = self._waves(self._places(keys), dtype)
+        sine, cosine = self._waves(self._places(keys), keys, dtype)
         pairs = ((phi, phi), (pi, pi), (cosine, sine), (-sine, cosine))
         return tuple(paddle.concat([*pair], axis=-1) for pair in pairs)
 
-    def _waves(self, places: Tensor, dtype: paddle.dtype) -> tuple[Tensor, Tensor]:
+    def _waves(self, places: Tensor, axis: Axis, dtype: paddle.dtype) -> tuple[Tensor, Tensor]:
+        """Sines and cosines of places [N] on an axis, or of distances there; [N, D/2] each.
+
+        Raises:
+            RuntimeError, or what an engine has: a graph's table ends before (OpenVINO's gather would give zeros).
+        """
+        far = (axis.length + 4) * axis.stride  # distances of 2 T' + 2 where T' is T / 2 + 1
+        if isinstance(far, int) and far > self.reach:
+            sine, cosine = self._computed(places)
+        else:
+            rows = self.waves[self.reach - far : self.reach + far + 1].reshape([2 * far + 1, self.config.d_model])
+            sine, cosine = rows.gather(places + far).split(2, axis=-1)
+        return sine.astype(dtype), cosine.astype(dtype)
+
+    def _computed(self, places: Tensor) -> tuple[Tensor, Tensor]:
         """places: [N] integers. Returns sines and cosines, [N, D/2] each (Vaswani et al. 2017, section 3.5)."""
         half = self.config.d_model // 2
         # Paddle's power, not numpy's: it rounds as torch's does, and at position 500 the last bit counts.
-        frequencies = 1 / (10000 ** (paddle.arange(0, half, dtype="int64").astype(dtype) / half))
-        # Angles of their own for each: Paddle Inference with oneDNN writes the sines over what they are made of.
-        angles = places.astype(dtype).unsqueeze(-1) * paddle.concat([frequencies, frequencies])
-        of_sine, of_cosine = angles.split(2, axis=-1)
-        return paddle.sin(of_sine), paddle.cos(of_cosine)
+        frequencies = 1 / (10000 ** (paddle.arange(0, half, dtype="int64").astype("float32") / half))
+        angles = places.astype("float32").unsqueeze(-1) * frequencies
+        return paddle.sin(angles), paddle.cos(angles)
 
 
 def shifted(scores: Tensor, relation: Relation, queries: Length) -> Tensor:
