@@ -3,7 +3,8 @@
 Random weights, sizes of funnel-transformer/small: three blocks of four layers, width 768, with the decoder
 (full) and without (base). XLM-R has the twelve layers of xlm-roberta-base, of the same width. Both have 30522 words
 here: rows that are not looked up cost memory and no time. Nothing is padded. Everything runs in one process with
-the same threads, in turn (`common.interleave`). Compiled is Paddle Inference with oneDNN.
+the same threads, in turn (`common.interleave`). A pipeline takes OpenVINO by itself. bfloat16 only where the
+processor has it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ import transformers
 from benchmarks import common
 from benchmarks.speed.flops import funnel_flops, xlmr_flops
 from zoo import env
-from zoo.inference.engines.paddle import PaddleInference
-from zoo.inference.static import to_static
+from zoo.inference.engines import module_of
 from zoo.models.common.base import Model
 from zoo.models.funnel.config import Config as FunnelConfig
 from zoo.models.funnel.model import build as build_funnel
@@ -32,6 +32,7 @@ from zoo.models.xlmr.model import build as build_xlmr
 
 COMMAND = "python -m benchmarks.speed.funnel"
 SHAPES = ((8, 128), (2, 512))
+ENGINES = ("openvino", "paddle")
 FUNNELS = {"Funnel full": "FunnelModel", "Funnel base": "FunnelBaseModel"}
 XLMR = {"vocab_size": 30522, "max_position_embeddings": 514, "type_vocab_size": 1}
 Run = Callable[[Mapping[str, np.ndarray]], object]
@@ -60,20 +61,25 @@ def sides(folder: Path) -> tuple[dict[str, Run], dict[str, Callable[[int, int], 
     runs: dict[str, Run] = {}
     flops: dict[str, Callable[[int, int], int]] = {}
     networks: dict[str, Model] = {}
+    precisions = ("fp32", "bf16") if env.computes_bf16() else ("fp32",)
     for name, architecture in FUNNELS.items():
         config = FunnelConfig.from_dict({"architectures": [architecture]})
         networks[name] = build_funnel(config).eval()
         flops[name] = lambda b, t, c=config, d=config.has_decoder: funnel_flops(c, b, t, d)
-        runs[f"{name}, torch fp32"] = torch_eager(architecture, torch.float32)
-        runs[f"{name}, torch bf16"] = torch_eager(architecture, torch.bfloat16)
+        for precision in precisions:
+            dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+            runs[f"{name}, torch {precision}"] = torch_eager(architecture, dtype)
     config = XLMRConfig.from_dict(XLMR)
     networks["XLM-R base"] = build_xlmr(config).eval()
     flops["XLM-R base"] = lambda b, t, c=config: xlmr_flops(c, b, t)
     for name, model in networks.items():
-        graph = to_static(model, folder / name.replace(" ", "-"))
         runs[f"{name}, zoo eager fp32"] = zoo_eager(model)
-        runs[f"{name}, zoo compiled fp32"] = PaddleInference(graph)
-        runs[f"{name}, zoo compiled bf16"] = PaddleInference(graph, "bf16")
+        for engine in ENGINES:
+            place = folder / f"{name.replace(' ', '-')}-{engine}"
+            place.mkdir()
+            graph = module_of(engine).write(model, place)
+            for precision in precisions:
+                runs[f"{name}, zoo {engine} {precision}"] = module_of(engine).open_graph(graph, precision)
     return runs, flops
 
 
