@@ -194,9 +194,7 @@ class RelativeAttention(nn.Layer):
 
     def _positions(self, query: Tensor, relation: Relation, length: Length) -> Tensor:
         """Scores of the distances, [B, H, T', T]; 0 for a first query that does not count."""
-        query = self._biased(query, self.position_bias)
-        if relation.counts is not None:
-            query = query * relation.counts
+        query = self._biased(query, self.position_bias, relation.counts)
         if self.factorized:
             phi, pi, psi, omega = relation.positions
             rotated = paddle.matmul(query, self._by_head(self.position_kernel))  # [B, H, T', D]
@@ -220,12 +218,13 @@ class RelativeAttention(nn.Layer):
             return [by_segment]
         return [by_segment * relation.counts, -positions[:, :, :, :1]]
 
-    def _biased(self, query: Tensor, bias: Tensor) -> Tensor:
-        """query: [B, T', H x K], scaled. bias: [H, K], not yet. Returns [B, H, T', K].
+    def _biased(self, query: Tensor, bias: Tensor, counts: Tensor | None = None) -> Tensor:
+        """query: [B, T', H x K], scaled. bias: [H, K], not yet. counts: of the relation. Returns [B, H, T', K].
 
-        The sum comes before the heads are split: oneDNN adds to a transposed tensor a hundred times more slowly.
+        The heads are split last: oneDNN adds to a transposed tensor a hundred times more slowly.
         """
-        return self._split(query + (bias * self.size**-0.5).flatten())
+        summed = query + (bias * self.size**-0.5).flatten()
+        return self._split(summed if counts is None else summed * counts)
 
     def _by_head(self, own: Tensor) -> Tensor:
         """[N, H, K] -> [1, H, K, N]; paddle's matmul has no gradient for three dimensions beside four."""
