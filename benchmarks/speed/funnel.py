@@ -10,9 +10,9 @@ processor has it.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -23,7 +23,7 @@ import transformers
 from benchmarks import common
 from benchmarks.speed.flops import funnel_flops, xlmr_flops
 from zoo import env
-from zoo.inference.engines import module_of
+from zoo.inference.engines import compile
 from zoo.models.common.base import Model
 from zoo.models.funnel.config import Config as FunnelConfig
 from zoo.models.funnel.model import build as build_funnel
@@ -56,7 +56,7 @@ def torch_eager(name: str, dtype: torch.dtype) -> Run:
     return run
 
 
-def sides(folder: Path) -> tuple[dict[str, Run], dict[str, Callable[[int, int], int]]]:
+def sides() -> tuple[dict[str, Run], dict[str, Callable[[int, int], int]]]:
     """Everything that is timed, by "network, engine", and the FLOPs by network."""
     runs: dict[str, Run] = {}
     flops: dict[str, Callable[[int, int], int]] = {}
@@ -75,11 +75,8 @@ def sides(folder: Path) -> tuple[dict[str, Run], dict[str, Callable[[int, int], 
     for name, model in networks.items():
         runs[f"{name}, zoo eager fp32"] = zoo_eager(model)
         for engine in ENGINES:
-            place = folder / f"{name.replace(' ', '-')}-{engine}"
-            place.mkdir()
-            graph = module_of(engine).write(model, place)
             for precision in precisions:
-                runs[f"{name}, zoo {engine} {precision}"] = module_of(engine).open_graph(graph, precision)
+                runs[f"{name}, zoo {engine} {precision}"] = compile(model, engine, precision)
     return runs, flops
 
 
@@ -87,7 +84,8 @@ def measure(rounds: int) -> list[dict[str, object]]:
     """A row for each network, engine and shape."""
     rows: list[dict[str, object]] = []
     with TemporaryDirectory() as folder:
-        runs, flops = sides(Path(folder))
+        os.environ["ZOO_HOME"] = folder
+        runs, flops = sides()
         for batch, length in SHAPES:
             ids = np.random.default_rng(length).integers(5, 30000, (batch, length))
             types = np.zeros_like(ids)
@@ -123,18 +121,20 @@ def measure(rounds: int) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Measures, prints ours beside torch's and XLM-R's, writes results/funnel_speed.*"""
+    """Measures, prints ours beside torch's and XLM-R's, writes results/funnel_speed.* with --save"""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/funnel_speed.*")
+    given = parser.parse_args()
     torch.set_num_threads(env.use_all_cores())
-    rows = measure(rounds)
+    rows = measure(given.rounds)
     at = {(r["network"], r["engine"], r["length"]): float(str(r["ms"])) for r in rows}
     for (network, engine, length), ms in at.items():
         reference = at.get((network, f"torch {engine[-4:]}", length))
         if engine.startswith("zoo") and reference:
             common.compare(f"{network}, {engine}, length {length}, reference torch", ms, reference, " ms")
-    print(f"wrote {common.write('funnel_speed', COMMAND, rows).relative_to(common.ROOT)}")
+    if given.save:
+        print(f"wrote {common.write('funnel_speed', COMMAND, rows).relative_to(common.ROOT)}")
 
 
 if __name__ == "__main__":
