@@ -205,11 +205,11 @@ def _eager(model: Model) -> Any:
 
 
 def open_graph(graph: Graph, choice: Choice, model: Any) -> Any:
-    """The engine of a graph on disk. Of the model no weight is used, and nothing at all where it does not generate.
+    """The engine of a graph on disk. Of the model no weight is used; where it does not generate the config alone.
 
     Raises:
         UsageError: a file of the graph is not there.
     """
     if graph.generates:
         return module_of(choice.engine, generates=True).open_graph(graph, choice.precision, model)
-    return module_of(choice.engine).open_graph(graph, choice.precision)
+    return module_of(choice.engine).open_graph(replace(graph, limits=model.config.limits), choice.precision)

@@ -76,14 +76,14 @@ class OpenVINO:
         import openvino
 
         self.precision = precision
-        self.inputs, self.outputs = graph.inputs, graph.outputs
+        self.inputs, self.outputs, self._limits = graph.inputs, graph.outputs, graph.limits
         self._graph = openvino.Core().read_model(graph.folder / f"{NAME}.xml")
         self._alone = self._requests(1)
         self._beside: CallPool[Any] | None = None
         self._guests, self._lock = 0, Lock()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        given = arrays(batch, self.inputs)
+        given = arrays(batch, self.inputs, self._limits)
         turns = self._beside if self._guests and self._beside else self._alone
         with turns() as request:
             found = request.infer(given, share_inputs=True)

@@ -15,7 +15,7 @@ from zoo.models.funnel.pooling import Axis, Length
 
 SEGMENTS = 3  # 0, 1, and the first token's
 ANY_SEGMENT = 2  # the first token's: it belongs to every segment
-TABLE_RANGE = (512, 4096)  # longest text of a config that a table of positions is made for
+SPARE_PLACES = 8  # of the coarsest axis, which a table reaches further than a text
 HIDDEN = 1e6  # taken from the score of a slot that may not be seen; the original's number
 
 
@@ -49,18 +49,19 @@ class Relation:
 class RelationMaker(nn.Layer):
     """Makes relations. The sines and cosines get dropout, as in the original.
 
-    A graph has a table of them, and none of the angles, which bfloat16 would round to those of other positions. It
-    reaches twice as far as the longest text of the config; with one that is longer still, a graph fails.
+    A graph has a table of them, and none of the angles, which bfloat16 would round to those of other positions.
     """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.dropout = nn.Dropout(config.hidden_dropout)
-        least, most = TABLE_RANGE
-        self.reach = 2 * min(max(config.max_position_embeddings, least), most)
+        width = config.limits.width
+        assert width is not None
+        self.reach = width + SPARE_PLACES * 2 ** (len(config.block_sizes) - 1)
         places = paddle.arange(-self.reach, self.reach + 1, dtype="int64")
-        self.register_buffer("waves", paddle.concat(self._computed(places), axis=-1), persistable=False)
+        table = paddle.concat(self._computed(places, paddle.float32), axis=-1)
+        self.register_buffer("waves", table, persistable=False)
 
     def forward(self, queries: Axis, keys: Axis, dtype: paddle.dtype) -> Relation:
         """queries, keys: the two axes, of T' and T slots. dtype: of the hidden states."""
@@ -114,25 +115,20 @@ class RelationMaker(nn.Layer):
         return tuple(paddle.concat([*pair], axis=-1) for pair in pairs)
 
     def _waves(self, places: Tensor, axis: Axis, dtype: paddle.dtype) -> tuple[Tensor, Tensor]:
-        """Sines and cosines of places [N] on an axis, or of distances there; [N, D/2] each.
-
-        Raises:
-            RuntimeError, or what an engine has: a graph's table ends before (OpenVINO's gather would give zeros).
-        """
+        """Sines and cosines of places [N] on an axis, or of distances there; [N, D/2] each."""
+        if paddle.in_dynamic_mode():
+            return self._computed(places, dtype)
         far = (axis.length + 4) * axis.stride  # distances of 2 T' + 2 where T' is T / 2 + 1
-        if isinstance(far, int) and far > self.reach:
-            sine, cosine = self._computed(places)
-        else:
-            rows = self.waves[self.reach - far : self.reach + far + 1].reshape([2 * far + 1, self.config.d_model])
-            sine, cosine = rows.gather(places + far).split(2, axis=-1)
+        rows = self.waves[self.reach - far : self.reach + far + 1]
+        sine, cosine = rows.gather(places + far).split(2, axis=-1)
         return sine.astype(dtype), cosine.astype(dtype)
 
-    def _computed(self, places: Tensor) -> tuple[Tensor, Tensor]:
+    def _computed(self, places: Tensor, dtype: paddle.dtype) -> tuple[Tensor, Tensor]:
         """places: [N] integers. Returns sines and cosines, [N, D/2] each (Vaswani et al. 2017, section 3.5)."""
         half = self.config.d_model // 2
         # Paddle's power, not numpy's: it rounds as torch's does, and at position 500 the last bit counts.
-        frequencies = 1 / (10000 ** (paddle.arange(0, half, dtype="int64").astype("float32") / half))
-        angles = places.astype("float32").unsqueeze(-1) * frequencies
+        frequencies = 1 / (10000 ** (paddle.arange(0, half, dtype="int64").astype(dtype) / half))
+        angles = places.astype(dtype).unsqueeze(-1) * frequencies
         return paddle.sin(angles), paddle.cos(angles)
 
 
