@@ -34,6 +34,22 @@ class Padding:
         return -(-max(longest + self.spare, self.least) // self.multiple) * self.multiple
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a network has rows for.
+
+    Attributes:
+        words, types: ids and token types are below them.
+        tokens: of a row, padding not counted; None for no limit.
+        width: of a row, padding counted; None for no limit.
+    """
+
+    words: int
+    types: int
+    tokens: int | None = None
+    width: int | None = None
+
+
 def padding_of(model: Any) -> Padding:
     """Gives how a network wants its batches padded, as its config says; `model` is whatever has the config."""
     return getattr(model.config, "padding", Padding())

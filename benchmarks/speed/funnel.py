@@ -3,15 +3,16 @@
 Random weights, sizes of funnel-transformer/small: three blocks of four layers, width 768, with the decoder
 (full) and without (base). XLM-R has the twelve layers of xlm-roberta-base, of the same width. Both have 30522 words
 here: rows that are not looked up cost memory and no time. Nothing is padded. Everything runs in one process with
-the same threads, in turn (`common.interleave`). Compiled is Paddle Inference with oneDNN.
+the same threads, in turn (`common.interleave`). A pipeline takes OpenVINO by itself. bfloat16 only where the
+processor has it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -22,8 +23,7 @@ import transformers
 from benchmarks import common
 from benchmarks.speed.flops import funnel_flops, xlmr_flops
 from zoo import env
-from zoo.inference.engines.paddle import PaddleInference
-from zoo.inference.static import to_static
+from zoo.inference.engines import compile
 from zoo.models.common.base import Model
 from zoo.models.funnel.config import Config as FunnelConfig
 from zoo.models.funnel.model import build as build_funnel
@@ -32,6 +32,7 @@ from zoo.models.xlmr.model import build as build_xlmr
 
 COMMAND = "python -m benchmarks.speed.funnel"
 SHAPES = ((8, 128), (2, 512))
+ENGINES = ("openvino", "paddle")
 FUNNELS = {"Funnel full": "FunnelModel", "Funnel base": "FunnelBaseModel"}
 XLMR = {"vocab_size": 30522, "max_position_embeddings": 514, "type_vocab_size": 1}
 Run = Callable[[Mapping[str, np.ndarray]], object]
@@ -55,25 +56,27 @@ def torch_eager(name: str, dtype: torch.dtype) -> Run:
     return run
 
 
-def sides(folder: Path) -> tuple[dict[str, Run], dict[str, Callable[[int, int], int]]]:
+def sides() -> tuple[dict[str, Run], dict[str, Callable[[int, int], int]]]:
     """Everything that is timed, by "network, engine", and the FLOPs by network."""
     runs: dict[str, Run] = {}
     flops: dict[str, Callable[[int, int], int]] = {}
     networks: dict[str, Model] = {}
+    precisions = ("fp32", "bf16") if env.computes_bf16() else ("fp32",)
     for name, architecture in FUNNELS.items():
         config = FunnelConfig.from_dict({"architectures": [architecture]})
         networks[name] = build_funnel(config).eval()
         flops[name] = lambda b, t, c=config, d=config.has_decoder: funnel_flops(c, b, t, d)
-        runs[f"{name}, torch fp32"] = torch_eager(architecture, torch.float32)
-        runs[f"{name}, torch bf16"] = torch_eager(architecture, torch.bfloat16)
+        for precision in precisions:
+            dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+            runs[f"{name}, torch {precision}"] = torch_eager(architecture, dtype)
     config = XLMRConfig.from_dict(XLMR)
     networks["XLM-R base"] = build_xlmr(config).eval()
     flops["XLM-R base"] = lambda b, t, c=config: xlmr_flops(c, b, t)
     for name, model in networks.items():
-        graph = to_static(model, folder / name.replace(" ", "-"))
         runs[f"{name}, zoo eager fp32"] = zoo_eager(model)
-        runs[f"{name}, zoo compiled fp32"] = PaddleInference(graph)
-        runs[f"{name}, zoo compiled bf16"] = PaddleInference(graph, "bf16")
+        for engine in ENGINES:
+            for precision in precisions:
+                runs[f"{name}, zoo {engine} {precision}"] = compile(model, engine, precision)
     return runs, flops
 
 
@@ -81,7 +84,8 @@ def measure(rounds: int) -> list[dict[str, object]]:
     """A row for each network, engine and shape."""
     rows: list[dict[str, object]] = []
     with TemporaryDirectory() as folder:
-        runs, flops = sides(Path(folder))
+        os.environ["ZOO_HOME"] = folder
+        runs, flops = sides()
         for batch, length in SHAPES:
             ids = np.random.default_rng(length).integers(5, 30000, (batch, length))
             types = np.zeros_like(ids)
@@ -117,18 +121,20 @@ def measure(rounds: int) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Measures, prints ours beside torch's and XLM-R's, writes results/funnel_speed.*"""
+    """Measures, prints ours beside torch's and XLM-R's, writes results/funnel_speed.* with --save"""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/funnel_speed.*")
+    given = parser.parse_args()
     torch.set_num_threads(env.use_all_cores())
-    rows = measure(rounds)
+    rows = measure(given.rounds)
     at = {(r["network"], r["engine"], r["length"]): float(str(r["ms"])) for r in rows}
     for (network, engine, length), ms in at.items():
         reference = at.get((network, f"torch {engine[-4:]}", length))
         if engine.startswith("zoo") and reference:
             common.compare(f"{network}, {engine}, length {length}, reference torch", ms, reference, " ms")
-    print(f"wrote {common.write('funnel_speed', COMMAND, rows).relative_to(common.ROOT)}")
+    if given.save:
+        print(f"wrote {common.write('funnel_speed', COMMAND, rows).relative_to(common.ROOT)}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from tests.tiny_models import CASES, batch, tiny
 from zoo import env
 from zoo.errors import InputError, UsageError
 from zoo.inference import engines, static
-from zoo.inference.engines import Engine, base, choose, module_of
+from zoo.inference.engines import Choice, Engine, base, choose, module_of
 from zoo.inference.engines.eager import Eager
 from zoo.inference.graph import Graph, inputs_of
 from zoo.inference.static import outputs_of
@@ -66,12 +66,42 @@ def test_odd_lengths_in_bf16(tmp_path: Path, family: str) -> None:
         assert np.abs(found - wanted).mean() < 0.05 * np.abs(wanted).mean(), length
 
 
-def test_funnel_in_bf16_is_not_for_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_funnel_in_bf16(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Sines come from a table: angles in bfloat16 would be those of other positions."""
+    module, model = module_of("openvino"), tiny("funnel", None)
+    graph = module.write(model, tmp_path)
+    operators = {op.get_type_name() for op in openvino.Core().read_model(tmp_path / "model.xml").get_ops()}
+    assert not operators & {"Sin", "Cos"}
+    compiled = engines.open_graph(graph, Choice("openvino", "bf16", ""), model)
+    for length in (5, 361, 1021, 1022, 1023, 1024):
+        given = batch(2, length)
+        found, wanted = compiled(given)["last_hidden_state"], Eager(model)(given)["last_hidden_state"]
+        assert np.abs(found - wanted).mean() < 0.05 * np.abs(wanted).mean(), length
+    with pytest.raises(InputError, match="has 1025 tokens; the model reads 1024"):  # the table ends there
+        compiled(batch(1, 1025))
     monkeypatch.setattr(env, "computes_bf16", lambda: True)
-    assert choose(tiny("funnel"), precision="fp32").engine == "openvino"
-    assert choose(tiny("funnel")).engine == "paddle"
-    with pytest.raises(UsageError, match="Funnel's angles"):
-        choose(tiny("funnel"), "openvino")
+    assert (choose(model).engine, choose(model).precision) == ("openvino", "bf16")
+
+
+@pytest.mark.parametrize("family", ["structbert", "xlmr"])
+@pytest.mark.parametrize("name", COMPILED)
+def test_what_a_network_has_no_rows_for(name: str, family: str, tmp_path: Path) -> None:
+    """OpenVINO's look-ups would give zeros."""
+    if engines.missing(name):
+        pytest.skip(f"{name} is not installed")
+    model = tiny(family, None)
+    graph = module_of(name).write(model, tmp_path)
+    compiled = engines.open_graph(graph, Choice(name, "fp32", ""), model)
+    longest = model.config.longest
+    assert longest == {"structbert": 140, "xlmr": 138}[family]
+    usual = batch(1, longest)
+    wanted = Eager(model)(usual)["last_hidden_state"]
+    np.testing.assert_allclose(compiled(usual)["last_hidden_state"], wanted, atol=1e-4)
+    with pytest.raises(InputError, match=f"has {longest + 1} tokens; the model reads {longest}"):
+        compiled(batch(1, longest + 1))
+    for wrong in (-1, model.config.vocab_size):
+        with pytest.raises(InputError, match=f"input_ids holds {wrong}"):
+            compiled({**usual, "input_ids": np.full_like(usual["input_ids"], wrong)})
 
 
 @pytest.fixture(scope="module")
@@ -210,14 +240,6 @@ def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(UsageError, match=r"needs no-such-package\.\npip install no-such-package"):
         choose(tiny(), "openvino")
     assert choose(tiny()).engine == "paddle"
-
-
-def test_angles_stay_float32(tmp_path: Path) -> None:
-    """In bfloat16 the sine of position 361 would be that of 360, also in what int8 leaves as it is."""
-    model, given = tiny("funnel", None), batch(2, 361)
-    compiled = module_of("openvino").open_graph(module_of("openvino").write(model, tmp_path), "int8")
-    wanted = Eager(model)(given)["last_hidden_state"]
-    np.testing.assert_allclose(compiled(given)["last_hidden_state"], wanted, atol=1e-4)
 
 
 def test_batches_side_by_side(graphs: dict[str, Graph], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ class CompiledSeq2Seq:
         known = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             known["token_type_ids"] = token_type_ids
-        memory = pairs_of(self._graphs.source(arrays(known, self._graphs.inputs)))
+        memory = pairs_of(self._graphs.source(arrays(known, self._graphs.inputs, self.model.config.limits)))
         seen = additive_mask(paddle.to_tensor(attention_mask), paddle.float32)
         return CachedSession(self._decode, memory, seen)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.batching import Limits
 from zoo.errors import UsageError
 
 GRAPH_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -24,11 +25,13 @@ class Graph:
         inputs: names, in their order.
         outputs: what the graph's outputs are called by us, in their order; see `zoo.inference.static.fields`.
             Of an encoder-decoder, whose two graphs are named source.* and step.*, inputs and outputs are empty.
+        limits: of what it may be given, where they are known: OpenVINO's look-ups give zeros beyond a table.
     """
 
     folder: Path
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    limits: Limits | None = None
 
     @property
     def generates(self) -> bool:

@@ -114,11 +114,9 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
     if lacks := missing(engine):
         return UsageError(f"engine='{engine}' needs {' and '.join(lacks)}.", to_get(engine))
     settled = _precision(engine, precision)
-    reasons = [
-        why for engines, kinds, is_so, why in REFUSED if engine in engines and settled in kinds and is_so(model)
-    ]
-    for reason in (*reasons, *_refused_by_layers(model, engine, settled)):
-        return UsageError(f"engine='{engine}' does not run this network: {reason}.", "engine='auto'")
+    for engines, kinds, is_so, why in REFUSED:
+        if engine in engines and settled in kinds and is_so(model):
+            return UsageError(f"engine='{engine}' does not run this network: {why}.", "engine='auto'")
     if precision not in ("auto", *kind.precisions):
         able = [name for name in FASTEST if precision in ENGINES[name].precisions]
         return UsageError(
@@ -126,13 +124,6 @@ def refusal(model: Model, engine: str, precision: str = "auto") -> UsageError | 
             f"precision='{kind.precisions[0]}', or engine={' or '.join(map(repr, able))}.",
         )
     return None
-
-
-def _refused_by_layers(model: Model, engine: str, precision: str) -> list[str]:
-    """Why layers of a network do not compute in an engine and precision, as their classes say in `REFUSALS`."""
-    kinds = {type(layer) for layer in model.sublayers(include_self=True)}
-    said = (getattr(kind, "REFUSALS", {}).get((engine, precision)) for kind in kinds)
-    return [reason for reason in said if reason]
 
 
 def _check(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -214,11 +205,11 @@ def _eager(model: Model) -> Any:
 
 
 def open_graph(graph: Graph, choice: Choice, model: Any) -> Any:
-    """The engine of a graph on disk. Of the model no weight is used, and nothing at all where it does not generate.
+    """The engine of a graph on disk. Of the model no weight is used; where it does not generate the config alone.
 
     Raises:
         UsageError: a file of the graph is not there.
     """
     if graph.generates:
         return module_of(choice.engine, generates=True).open_graph(graph, choice.precision, model)
-    return module_of(choice.engine).open_graph(graph, choice.precision)
+    return module_of(choice.engine).open_graph(replace(graph, limits=model.config.limits), choice.precision)

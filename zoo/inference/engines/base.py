@@ -14,9 +14,10 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from zoo.batching import Limits
 from zoo.errors import InputError
 
-IDS, TYPES = "input_ids", "token_type_ids"
+IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 CALLS_PER_TRIM = 50  # calls after which memory goes back
 MANY_BATCHES = 32  # batches that are worth compiling a second time for
 Thing = TypeVar("Thing")
@@ -45,7 +46,7 @@ class Engine(Protocol):
             batch: the arrays of `inputs`, integers [B, T] ([B, N, T] for multiple-choice); others are left aside.
 
         Raises:
-            InputError: an input is missing, or the shapes differ.
+            InputError: an input is missing, the shapes differ, or the network has no row for what they hold.
         """
         ...
 
@@ -64,11 +65,13 @@ def side_by_side(engine: Any, batches: int) -> AbstractContextManager[int]:
     return engine.side_by_side() if batches >= MANY_BATCHES and isinstance(engine, Streams) else nullcontext(1)
 
 
-def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
+def arrays(
+    batch: Mapping[str, np.ndarray], inputs: tuple[str, ...], limits: Limits | None = None
+) -> dict[str, np.ndarray]:
     """The inputs of a graph, int64 and contiguous. Token types that a batch lacks are 0, as in the network itself.
 
     Raises:
-        InputError: an input is missing, or the shapes differ.
+        InputError: an input is missing, the shapes differ, or the network has no row for what they hold.
     """
     if TYPES in inputs and TYPES not in batch and IDS in batch:
         batch = {**batch, TYPES: np.zeros_like(batch[IDS])}
@@ -78,7 +81,26 @@ def arrays(batch: Mapping[str, np.ndarray], inputs: tuple[str, ...]) -> dict[str
     if len({array.shape for array in found.values()}) > 1:
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in found.items())
         raise InputError(f"The inputs must have one shape; they have {shapes}.")
+    if limits is not None:
+        _check_limits(found, limits)
     return found
+
+
+def _check_limits(given: Mapping[str, np.ndarray], limits: Limits) -> None:
+    for name, rows in ((IDS, limits.words), (TYPES, limits.types)):
+        array = given.get(name)
+        if array is None or not array.size:
+            continue
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high >= rows:
+            raise InputError(f"{name} holds {low if low < 0 else high}; the model knows 0 to {rows - 1}.")
+    width = given[IDS].shape[-1]
+    too_wide = limits.width is not None and width > limits.width
+    if too_wide or (limits.tokens is not None and given[MASK][..., limits.tokens :].any()):
+        raise InputError(
+            f"A row has {width} tokens; the model reads {limits.width if too_wide else limits.tokens}.",
+            "Cut the text to the model's max_length.",
+        )
 
 
 class CallPool(Generic[Thing]):

@@ -45,7 +45,7 @@ class OnnxRuntime:
         import onnxruntime
 
         self.precision = precision
-        self.inputs, self.outputs = graph.inputs, graph.outputs
+        self.inputs, self.outputs, self._limits = graph.inputs, graph.outputs, graph.limits
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERROR_LEVEL
         options.intra_op_num_threads = env.threads()
@@ -54,7 +54,7 @@ class OnnxRuntime:
         self._turns = CallPool(session)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        given = arrays(batch, self.inputs)
+        given = arrays(batch, self.inputs, self._limits)
         with self._turns() as session:
             return dict(zip(self.outputs, session.run(None, given), strict=True))
 

@@ -66,7 +66,8 @@ class OpenVINO:
     Args:
         graph: folder with the two files.
         precision: "fp32"; "bf16" for matrix products in bfloat16; "int8" for a graph that was quantised, whose
-            other products are bfloat16 where the processor has it (float32 where there are sines, as in Funnel).
+            other products are bfloat16 where the processor has it. Float32 where there are sines, as in Funnel's
+            graphs of earlier versions.
     """
 
     name = "openvino"
@@ -75,14 +76,14 @@ class OpenVINO:
         import openvino
 
         self.precision = precision
-        self.inputs, self.outputs = graph.inputs, graph.outputs
+        self.inputs, self.outputs, self._limits = graph.inputs, graph.outputs, graph.limits
         self._graph = openvino.Core().read_model(graph.folder / f"{NAME}.xml")
         self._alone = self._requests(1)
         self._beside: CallPool[Any] | None = None
         self._guests, self._lock = 0, Lock()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        given = arrays(batch, self.inputs)
+        given = arrays(batch, self.inputs, self._limits)
         turns = self._beside if self._guests and self._beside else self._alone
         with turns() as request:
             found = request.infer(given, share_inputs=True)

@@ -43,12 +43,12 @@ class PaddleInference:
         self.precision = precision
         made = predictor(graph.folder / "model", precision)
         self.inputs = tuple(made.get_input_names())
-        self.outputs = graph.outputs
+        self.outputs, self._limits = graph.outputs, graph.limits
         self._names = tuple(made.get_output_names())
         self._turns = CallPool(made)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        given = arrays(batch, self.inputs)
+        given = arrays(batch, self.inputs, self._limits)
         with self._turns() as made:
             for name, array in given.items():
                 made.get_input_handle(name).copy_from_cpu(array)

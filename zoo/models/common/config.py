@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from zoo.batching import Limits
 from zoo.errors import ConfigError
 from zoo.files import Fields, JsonObject, quote
 
@@ -71,6 +72,16 @@ class ModelConfig:
     def token_types(self) -> int:
         """Gives the rows of the table of token types; 0 for a network without one."""
         return int(getattr(self, "type_vocab_size", 0))
+
+    @property
+    def longest(self) -> int:
+        """Gives the tokens of the longest row."""
+        return int(getattr(self, "max_position_embeddings"))  # noqa: B009
+
+    @property
+    def limits(self) -> Limits:
+        """Gives what the network has rows for. It checks that itself; a graph cannot."""
+        return Limits(self.vocab_size, max(self.token_types, 1), self.longest)
 
     def std(self, inputs: int, outputs: int) -> float:
         """Gives the standard deviation of the initial weight of a Linear."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any, ClassVar
 
-from zoo.batching import Padding
+from zoo.batching import Limits, Padding
 from zoo.errors import ConfigError
 from zoo.files import quote
 from zoo.models.common.config import (
@@ -23,6 +23,7 @@ from zoo.models.common.config import (
 
 KINDS = {"pooling_type": ("mean", "max"), "attention_type": ("relative_shift", "factorized")}
 FLAGS = ("separate_cls", "truncate_seq", "pool_q_only")
+TABLE_RANGE = (512, 4096)  # longest text of a config that a graph's table of positions is made for
 NO_DECODER = ("BaseModel", "ForSequenceClassification", "ForMultipleChoice")  # ends of upstream's class names
 
 
@@ -135,6 +136,15 @@ class Config(ModelConfig):
     def token_types(self) -> int:
         """Segments: 0, 1, and the first token's."""
         return 3
+
+    @property
+    def limits(self) -> Limits:
+        """What a graph has rows for: the network makes positions as it goes, a graph has a table of them.
+
+        It serves texts twice as long as the config's longest.
+        """
+        least, most = TABLE_RANGE
+        return Limits(self.vocab_size, self.token_types, width=2 * min(max(self.longest, least), most))
 
     @property
     def repeats(self) -> tuple[int, ...]:

@@ -75,10 +75,10 @@ class FunnelLayer(nn.Layer):
 class Decoder(nn.Layer):
     """Layers at full length, over the stretched end of the encoder and its first block (section 2, decoder)."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, geometry: RelationMaker) -> None:
         super().__init__()
         self.config = config
-        self.geometry = RelationMaker(config)
+        self.geometry = geometry
         self.layers = nn.LayerList([FunnelLayer(config) for _ in range(config.num_decoder_layers)])
 
     def forward(self, short: Tensor, full: Tensor, axis: Axis) -> list[Tensor]:
@@ -178,7 +178,7 @@ class Funnel(FunnelBase):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.decoder = Decoder(config)
+        self.decoder = Decoder(config, self.geometry)
 
     def forward(
         self,

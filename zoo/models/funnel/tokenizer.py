@@ -17,4 +17,4 @@ def load(folder: Path, config: Config) -> Tokenizer:
         CheckpointError: the folder has no tokenizer, or a damaged one.
     """
     tokenizer = load_tokenizer(folder, "wordpiece", layout=FUNNEL_LAYOUT, specials=FUNNEL_TOKENS)
-    return fitted(tokenizer, folder, config.max_position_embeddings)
+    return fitted(tokenizer, folder, config.longest)

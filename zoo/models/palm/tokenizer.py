@@ -39,5 +39,5 @@ def load(folder: Path, config: Config) -> Tokenizer:
         CheckpointError: the folder has no tokenizer, or a damaged one.
     """
     read = load_tokenizer(folder, "wordpiece")
-    rows = min(config.max_position_embeddings, read.max_length or config.max_position_embeddings)
+    rows = min(config.longest, read.max_length or config.longest)
     return PalmTokenizer(read.engine, read.layout, read.specials, rows, read.files)

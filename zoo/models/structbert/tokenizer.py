@@ -15,6 +15,4 @@ def load(folder: Path, config: Config) -> Tokenizer:
     Raises:
         CheckpointError: the folder has no tokenizer, or a damaged one.
     """
-    tokenizer = load_tokenizer(folder, "wordpiece")
-    rows = config.max_position_embeddings
-    return fitted(tokenizer, folder, rows)
+    return fitted(load_tokenizer(folder, "wordpiece"), folder, config.longest)

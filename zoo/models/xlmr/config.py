@@ -43,6 +43,11 @@ class Config(EncoderConfig):
         """RoBERTa has another vocabulary."""
         return {"vocab_size": 50265} if model_type == "roberta" else {}
 
+    @property
+    def longest(self) -> int:
+        """Gives the tokens of the longest row: positions count from behind the padding's."""
+        return self.max_position_embeddings - self.pad_token_id - 1
+
     @classmethod
     def of_fairseq(cls, args: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[str, Any]:
         """Gives what would be config.json of a fairseq file: sizes from its tensors, the rest from its options.

@@ -23,8 +23,7 @@ def load(folder: Path, config: Config) -> Tokenizer:
     tokenizer = load_tokenizer(folder, "sentencepiece")
     if (folder / DICTIONARY_FILE).is_file():
         _check_dictionary(folder / DICTIONARY_FILE, tokenizer.engine.tokens)
-    rows = config.max_position_embeddings - config.pad_token_id - 1
-    return fitted(tokenizer, folder, rows)
+    return fitted(tokenizer, folder, config.longest)
 
 
 def _check_dictionary(file: Path, tokens: list[str]) -> None:

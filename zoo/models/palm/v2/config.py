@@ -95,6 +95,11 @@ class Config(EncoderConfig):
             )
 
     @property
+    def longest(self) -> int:
+        """Tokens of the longest text; RoBERTa's positions count from behind the padding's."""
+        return self.max_position_embeddings - (self.padding + 1 if self.encoder == "roberta" else 0)
+
+    @property
     def padding(self) -> int:
         """Id of the padding, on both sides."""
         return 0 if self.pad_token_id is None else self.pad_token_id

@@ -39,5 +39,5 @@ def load(folder: Path, config: Config) -> Tokenizer:
     """
     roberta = config.encoder == "roberta"
     read = load_tokenizer(folder, "bytes" if roberta else "wordpiece")
-    rows = config.max_position_embeddings - (config.padding + 1 if roberta else 0)
-    return Palm2Tokenizer(read.engine, read.layout, read.specials, min(rows, read.max_length or rows), read.files)
+    rows = min(config.longest, read.max_length or config.longest)
+    return Palm2Tokenizer(read.engine, read.layout, read.specials, rows, read.files)
