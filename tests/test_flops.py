@@ -59,5 +59,5 @@ def test_by_hand() -> None:
     """One layer, one head, width 2, two tokens, one text."""
     config = funnel.Config.from_dict({"block_sizes": [1], "d_model": 2, "n_head": 1, "d_head": 2, "d_inner": 2})
     assert funnel_flops(config, 1, 2, False) == 2 * (
-        4 * 8 + 2 * 8 + 2 * 2 * (2 + 4 + 2) + 2 * 3 * 2 + 2 * 2 * 2 + 4 * 2 * 2
+        4 * 8 + 2 * 8 + 2 * 2 * (2 + 5 + 2) + 2 * 4 * 2 + 2 * 2 * 2 + 5 * 2 * 2
     )

@@ -29,11 +29,12 @@ def funnel_flops(config: FunnelConfig, batch: int, length: int, decoder: bool) -
 
 def _funnel_layer(config: FunnelConfig, batch: int, queries: int, keys: int) -> int:
     width, inner = config.n_head * config.d_head, config.d_inner
-    distances = (2 if queries != keys else 1) * queries + keys
+    shift = 2 if queries != keys else 1
+    distances = 2 * shift * queries + shift
     linears = 2 * queries * config.d_model * width + 2 * keys * config.d_model * width  # query, output; key, value
     feed_forward = 2 * queries * config.d_model * inner
     scores = queries * width * (keys + distances + 2)  # content, position, segment
-    segments = queries * config.n_head * SEGMENTS * keys
+    segments = queries * config.n_head * (SEGMENTS + 1) * keys  # and the first token's column
     context = queries * width * keys
     return 2 * (batch * (linears + feed_forward + scores + segments + context) + distances * config.d_model * width)
 

@@ -141,7 +141,7 @@ COMMANDS = (
     ),
     # What the doctor knows of engines without importing one.
     Row("zoo/inference/kinds.py"),
-    Row("zoo/inference/graph.py", parts="zoo.errors"),
+    Row("zoo/inference/graph.py", parts="zoo.batching zoo.errors"),
     Row("zoo/inference/choice.py", parts="zoo.env zoo.inference.kinds"),
     Row("zoo/inference/verdicts.py", parts="zoo.errors zoo.env zoo.files zoo.inference.kinds"),
     Row(
