@@ -86,6 +86,22 @@ def _steps(rows: list[dict[str, Any]], best: dict[str, float]) -> Iterator[tuple
         yield what, f"{took:.0f} ms a step", f"{least:.0f} ms ({kind})", f"{least / took:.0%}"
 
 
+def training_precisions() -> str:
+    """What a training product computes in, and how fast."""
+    if (found := measured("train_bf16")) is None:
+        return unmeasured("python -m benchmarks.speed.train_bf16 --save")
+    rows = [
+        (
+            row["kind"],
+            row["library"] + (", oneDNN on" if row["library"] == "paddle" and row["oneDNN"] else ""),
+            row["computes"] or "nothing",
+            f"{row['GFLOP/s']:.0f} GFLOP/s" if row["GFLOP/s"] else row["error"],
+        )
+        for row in found["rows"]
+    ]
+    return markdown(("asked for", "library", "computes in", "rate"), rows) + printed_by(found, "torch")
+
+
 def training() -> str:
     """Kernels of an update, by their share of its time."""
     if (found := measured("train_profile")) is None:

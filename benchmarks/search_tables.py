@@ -35,9 +35,9 @@ def embed() -> str:
     return markdown(header, [[row[name] for name in names] for row in found["rows"]]) + note + printed_by(found)
 
 
-def bulk() -> str:
+def bulk(name: str = "bulk") -> str:
     """Rows per second and memory of `zoo map` beside other ways."""
-    if (found := measured("bulk")) is None:
+    if (found := measured(name)) is None:
         return unmeasured("python -m benchmarks.speed.bulk --save")
     rows = [
         (row["side"], f"{row['seconds']:,.0f}", row["rows/s"], row["rows/s without start"], f"{row['peak MB']:,}")

@@ -132,7 +132,7 @@ def _answers() -> Iterator[Line]:
     searched = result("generation_speed")
     ours, theirs = (
         _row(searched, network="VECO 24+6", precision="fp32", batch=16, side=side)
-        for side in ("zoo compiled", "transformers")
+        for side in ("zoo openvino", "transformers")
     )
     yield (
         "Beam search of 5 at VECO's size, 16 texts, float32",

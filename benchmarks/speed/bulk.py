@@ -1,7 +1,8 @@
 """Rows per second and peak memory of `zoo map` over many short texts, beside other ways to embed them.
 
     python -m benchmarks.speed.bulk --rows 2000
-    python -m benchmarks.speed.bulk --rows 1000000 --save --peer-python OTHER --ray-python OTHER
+    python -m benchmarks.speed.bulk --rows 60000 --save --peer-python OTHER --ray-python OTHER
+    python -m benchmarks.speed.bulk --rows 1000000 --precision auto --side "zoo map" --save
 
 Sides: `zoo map`; a loop over `zoo.pipeline`; sentence-transformers' encode on two processes; `zoo map --ray` on two
 nodes of one processor each on this machine. A side whose package is missing is left out, with the reason. Memory is
@@ -32,6 +33,7 @@ from zoo.processes import descendants
 
 COMMAND = "python -m benchmarks.speed.bulk"
 MODEL = "all-MiniLM-L6-v2"
+PRECISION = "fp32"
 WORDS_OF_A_ROW = (4, 16)
 MB = 2**20
 SAMPLE_SECONDS = 0.5  # between two looks at the memory
@@ -211,13 +213,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--model", default=MODEL)
-    parser.add_argument("--precision", default="fp32", help="of the zoo's sides (fp32, as the others compute)")
+    parser.add_argument("--precision", default=PRECISION, help="of the zoo's sides (fp32, as the others compute)")
     parser.add_argument("--side", choices=SIDES, action="append", help="only this; may be repeated")
     parser.add_argument("--peer-python", default=sys.executable, help="an interpreter with sentence-transformers")
     parser.add_argument(
         "--ray-python", default=sys.executable, help="an interpreter with Ray and the zoo's packages"
     )
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/bulk.csv and .json")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/bulk.*, or bulk_PRECISION.*")
     given = parser.parse_args(argv)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as work:
@@ -240,7 +242,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(" ".join(f"{name}={value}" for name, value in row.items()), flush=True)
             rows.append(row)
     if given.save:
-        common.write("bulk", f"{COMMAND} --rows {given.rows} --save", rows, key="side" if given.side else "")
+        usual = given.precision == PRECISION
+        words = [*([] if usual else ["--precision", given.precision]), "--rows", str(given.rows), "--save"]
+        name = "bulk" if usual else f"bulk_{given.precision}"
+        common.write(name, " ".join([COMMAND, *words]), rows, key="side" if given.side else "")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def quantised(model: Any, pipe: Any, folder: Path) -> Any:
     work.mkdir()
     graph = module_of("openvino").write(model, work)
     given = [tuple(i) if isinstance(i, list) else i for i in json.loads((folder / CALIBRATION).read_text("utf-8"))]
-    features = pipe.encode([pipe.preprocess(item, **pipe.options) for item in given], **pipe.options)
+    features = pipe.features([pipe.preprocess(item, **pipe.options) for item in given], pipe.options)
     rows = [{name: features.batch([n])[name] for name in graph.inputs} for n in range(len(given))]
     found = quantise.climb(work / "model.xml", work, rows, lambda rung, place: 0.0, lambda value: True)
     assert found is not None
