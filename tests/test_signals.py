@@ -50,7 +50,8 @@ def stopped(code: str, number: int, times: int = 1) -> tuple[int, str, str, floa
     [
         "time.sleep(60)",
         "while True: pass",
-        "import subprocess; subprocess.run(['sleep', '60'])",
+        # Not our stdout: a signal inside Popen, before it knows its child, leaves the child with what it holds.
+        "import subprocess; subprocess.run(['sleep', '60'], stdout=-3, stderr=-3)",
         "import threading; threading.Lock().acquire(); threading.Event().wait()",
         "sum(0 for _ in iter(int, 1))",
     ],
