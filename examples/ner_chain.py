@@ -22,8 +22,8 @@ import paddle
 import zoo
 from zoo import tasks, terminal
 from zoo.errors import GuardError
-from zoo.export.run import ScoreCheck, export
-from zoo.export.score_check import Gate, read_gate
+from zoo.export.run import export
+from zoo.export.score_check import Gate, ScoreCheck, read_gate
 from zoo.finetune import FinetuneConfig, finetune
 from zoo.inference.deployed import deploy, read_settings
 from zoo.inference.engines.eager import Eager

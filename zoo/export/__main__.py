@@ -81,7 +81,8 @@ def _main(given: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="No ccache found")
     try:
         with _stdout_is_stderr():
-            from zoo.export.run import ScoreCheck, export
+            from zoo.export.run import export
+            from zoo.export.score_check import ScoreCheck
 
             languages = tuple(part.strip() for part in given.languages.split(",") if part.strip())
             guarding = ScoreCheck(

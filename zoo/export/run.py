@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +19,7 @@ from zoo import env, files, tasks
 from zoo.errors import GuardError, UsageError
 from zoo.export import quantise
 from zoo.export.report import Report
-from zoo.export.score_check import SCORE_BUDGETS, Gate, ScoreCost, read_gate
+from zoo.export.score_check import SCORE_BUDGETS, Gate, ScoreCheck, ScoreCost, read_gate
 from zoo.files import user_path
 from zoo.inference import output_check
 from zoo.inference.deployed import EXPORT_FILE, FORMAT, read_settings
@@ -39,24 +39,6 @@ ENGINE_OF_FORMAT = {"paddle": "paddle", "onnx": "onnxruntime", "openvino": "open
 INT8_FORMAT = "openvino"
 HEADS_WITHOUT_WEIGHTS = ("embedding", "generation")  # heads that need no weights of their own
 log = logging.getLogger("zoo")
-
-
-@dataclass(frozen=True)
-class ScoreCheck:
-    """The data of a gate; see `zoo.export.score_check.read_gate`.
-
-    Attributes:
-        data: folder or file; empty for no gate.
-        budget: points; None for each precision's own.
-        calibrate: file of rows for int8; empty for the train split of `data`.
-    """
-
-    data: str = ""
-    task: str = ""
-    split: str = "dev"
-    languages: tuple[str, ...] = ()
-    budget: float | None = None
-    calibrate: str = ""
 
 
 def export(

@@ -24,6 +24,24 @@ CALIBRATION_ROWS = 300  # rows
 
 
 @dataclass(frozen=True)
+class ScoreCheck:
+    """The data of a gate; see `read_gate`.
+
+    Attributes:
+        data: folder or file; empty for no gate.
+        budget: points; None for each precision's own.
+        calibrate: file of rows for int8; empty for the train split of `data`.
+    """
+
+    data: str = ""
+    task: str = ""
+    split: str = "dev"
+    languages: tuple[str, ...] = ()
+    budget: float | None = None
+    calibrate: str = ""
+
+
+@dataclass(frozen=True)
 class ScoreCost:
     """A line of the table: what an engine and precision give, and what they cost.
 
