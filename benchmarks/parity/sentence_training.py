@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -252,7 +251,9 @@ def update_of(pairs: int, mini_batch: int) -> None:
     settings = LoopSettings(updates=2, batch_size=pairs, lr=LR)
     train(model, groups, make_optimiser(model, OptimiserSettings(lr=LR)), settings,
           objective=objective(loss, "embeddings", 384))  # fmt: skip
-    print(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    # ru_maxrss would have the parent's, from before this program was there.
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(round(int(peak.split()[1]) / 1024))
 
 
 def memory() -> list[dict[str, Any]]:
