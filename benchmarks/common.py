@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
@@ -11,10 +12,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from zoo import env
@@ -33,17 +32,8 @@ def stamp() -> dict[str, object]:
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": env.cpu(),
         "cores": env.cores(),
-        "versions": env.versions() | installed(COMPARED),
+        "versions": env.versions(*COMPARED),
     }
-
-
-def installed(packages: Sequence[str]) -> dict[str, str]:
-    """Gives the versions of those packages that are installed."""
-    found = {}
-    for name in packages:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 @dataclass(frozen=True)
@@ -118,6 +108,14 @@ def compare(label: str, ours: float, reference: float, unit: str = "") -> str:
     line = f"{label}: ours {ours:.6g}{unit}, reference {reference:.6g}{unit}, ratio {ratio}"
     print(line, flush=True)
     return line
+
+
+def parser(command: str, about: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Gives the options that a benchmark of speed has: --rounds and --save."""
+    made = argparse.ArgumentParser(prog=command, description=(about or "").partition("\n")[0])
+    made.add_argument("--rounds", type=int, default=rounds)
+    made.add_argument("--save", action="store_true", help="write the results")
+    return made
 
 
 def write(name: str, command: str, rows: Sequence[Row], folder: Path = RESULTS, key: str = "") -> Path:

@@ -133,7 +133,8 @@ def generation_speed() -> str:
         "network", "precision", "side", "tokens/s", "transformers, tokens/s", "times transformers",
         "the same by CPU time", "threads, load",
     )  # fmt: skip
-    return markdown(header, rows) + printed_by(found, "torch", "transformers")
+    note = "\nRows of Paddle Inference: the same command with `--engines openvino paddle`.\n"
+    return markdown(header, rows) + note + printed_by(found, "torch", "transformers")
 
 
 def inference_speed() -> str:

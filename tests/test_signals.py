@@ -51,7 +51,7 @@ def stopped(code: str, number: int, times: int = 1) -> tuple[int, str, str, floa
         "time.sleep(60)",
         "while True: pass",
         # Not our stdout: a signal inside Popen, before it knows its child, leaves the child with what it holds.
-        "import subprocess; subprocess.run(['sleep', '60'], stdout=-3, stderr=-3)",
+        "from subprocess import DEVNULL as no, run; run(['sleep', '60'], stdout=no, stderr=no)",
         "import threading; threading.Lock().acquire(); threading.Event().wait()",
         "sum(0 for _ in iter(int, 1))",
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -70,12 +71,15 @@ def modelscope_endpoint() -> str:
     return (named if "://" in named else f"https://{named}").rstrip("/")
 
 
-def versions() -> dict[str, str]:
-    """Gives the versions of Python and of the packages that matter here, from their metadata; imports nothing."""
+def versions(*more: str) -> dict[str, str]:
+    """Gives the versions of Python, of the packages that matter here and of `more`, from their metadata.
+
+    Imports nothing; what is not installed is left out.
+    """
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": sys.version.split()[0]}
-    for name in REPORTED_PACKAGES:
+    for name in (*REPORTED_PACKAGES, *more):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -160,6 +164,9 @@ def memory() -> int:
 
 def peak_memory() -> int:
     """Gives the most bytes that this process has held at once, 0 where the system does not say."""
+    with suppress(OSError):  # Linux; its ru_maxrss begins with what the parent had
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
     try:
         import resource
     except ImportError:  # Windows

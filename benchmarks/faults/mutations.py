@@ -26,6 +26,7 @@ from types import FrameType
 
 from benchmarks.faults.files_of_strangers import READERS, write
 from benchmarks.faults.hostile_files import SCALARS, Hostile, hostile_files
+from zoo import env
 
 LONGEST, WAIT, MOST = 10.0, 60.0, 500 << 20  # seconds of work, seconds in all, bytes of memory, of one file
 SENTENCE = 2_000  # characters of a message
@@ -82,11 +83,6 @@ def workplace() -> Iterator[Path]:
         yield Path(folder)
 
 
-def peak() -> int:
-    """The most memory that this process ever took, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 @contextmanager
 def little_memory(room: int = 4 << 30) -> Iterator[None]:
     """Lets the process take some more memory than it has; what asks for more gets a MemoryError."""
@@ -104,7 +100,7 @@ def attempt(read: Callable[[Path], object], folder: Path) -> tuple[str, str]:
     """One of OUTCOMES, and why, of a folder in front of a reader."""
     from zoo.errors import ZooError
 
-    before, started = peak(), time.process_time()
+    before, started = env.peak_memory(), time.process_time()
     outcome, why = "ok", ""
     try:
         with little_memory(), alarm():
@@ -123,8 +119,8 @@ def attempt(read: Callable[[Path], object], folder: Path) -> tuple[str, str]:
         outcome, why = "traceback", f"{type(error).__name__}: {str(error)[:200]!a}"
     if time.process_time() - started > LONGEST:
         outcome = "slow"
-    elif peak() - before > MOST:
-        outcome, why = "big", f"{(peak() - before) >> 20} MB"
+    elif env.peak_memory() - before > MOST:
+        outcome, why = "big", f"{(env.peak_memory() - before) >> 20} MB"
     return outcome, why
 
 

@@ -37,6 +37,7 @@ from sentence_transformers.util import mine_hard_negatives
 
 from benchmarks import common
 from benchmarks.parity.losses import snapshot
+from zoo import env
 from zoo.finetune import finetune
 from zoo.finetune.batches import TrainBatches
 from zoo.finetune.events import Updated
@@ -251,9 +252,7 @@ def update_of(pairs: int, mini_batch: int) -> None:
     settings = LoopSettings(updates=2, batch_size=pairs, lr=LR)
     train(model, groups, make_optimiser(model, OptimiserSettings(lr=LR)), settings,
           objective=objective(loss, "embeddings", 384))  # fmt: skip
-    # ru_maxrss would have the parent's, from before this program was there.
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    print(round(int(peak.split()[1]) / 1024))
+    print(round(env.peak_memory() / 2**20))
 
 
 def memory() -> list[dict[str, Any]]:

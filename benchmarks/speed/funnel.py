@@ -9,7 +9,6 @@ processor has it.
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -122,10 +121,7 @@ def measure(rounds: int) -> list[dict[str, object]]:
 
 def main() -> None:
     """Measures, prints ours beside torch's and XLM-R's, writes results/funnel_speed.* with --save"""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/funnel_speed.*")
-    given = parser.parse_args()
+    given = common.parser(COMMAND, __doc__, 5).parse_args()
     torch.set_num_threads(env.use_all_cores())
     rows = measure(given.rounds)
     at = {(r["network"], r["engine"], r["length"]): float(str(r["ms"])) for r in rows}

@@ -6,7 +6,6 @@ with large squares; and how fast memory is read. docs/results/limits.md compares
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from functools import partial
 
@@ -79,10 +78,7 @@ def memory(rounds: int) -> dict[str, object]:
 
 def main() -> None:
     """Measures, prints, and with --save writes results/limits.*"""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/limits.*")
-    given = parser.parse_args()
+    given = common.parser(COMMAND, __doc__, 9).parse_args()
     torch.set_num_threads(env.use_all_cores())
     rows = [*products(given.rounds), memory(given.rounds)]
     for row in rows:

@@ -6,7 +6,6 @@ autocast, and with everything in bfloat16; paddle's also with oneDNN switched on
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 
 import paddle
@@ -72,10 +71,7 @@ def measured(library: str, kind: str, onednn: bool, rounds: int) -> dict[str, ob
 
 def main() -> None:
     """Measures, prints, and with --save writes results/train_bf16.*"""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--save", action="store_true", help="write benchmarks/results/train_bf16.*")
-    given = parser.parse_args()
+    given = common.parser(COMMAND, __doc__, 15).parse_args()
     torch.set_num_threads(env.use_all_cores())
     rows = []
     for kind in ("float32", "autocast", "all bfloat16"):

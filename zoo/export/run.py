@@ -158,19 +158,22 @@ def _write_first(
     Raises:
         GuardError, UsageError: what is wrong with the last one.
     """
-    for precision in candidates:
+
+    def written(precision: str) -> Graph:
         report.precision = precision
         if gate is not None:
             gate.budget = SCORE_BUDGETS[precision] if guarding.budget is None else guarding.budget
+        choice = Choice(report.engine, precision, "to be exported")
+        return _write(model, work, choice, report, gate, guarding.calibrate)
+
+    *faster, last = candidates
+    for precision in faster:
         try:
-            choice = Choice(report.engine, precision, "to be exported")
-            return _write(model, work, choice, report, gate, guarding.calibrate)
+            return written(precision)
         except (GuardError, UsageError) as error:
-            if precision == candidates[-1]:
-                raise
             cure = "" if isinstance(error, GuardError) else f" {error.hint}"
             log.warning("%s is left out: %s%s", precision, error.message, cure)
-    raise AssertionError("fp32 is always a candidate")
+    return written(last)
 
 
 def _write(model: Model, work: Path, choice: Choice, report: Report, gate: Gate | None, calibrate: str) -> Graph:

@@ -66,8 +66,7 @@ class OpenVINO:
     Args:
         graph: folder with the two files.
         precision: "fp32"; "bf16" for matrix products in bfloat16; "int8" for a graph that was quantised, whose
-            other products are bfloat16 where the processor has it. Float32 where there are sines, as in Funnel's
-            graphs of earlier versions.
+            other products are bfloat16 where the processor has it.
     """
 
     name = "openvino"
@@ -122,8 +121,7 @@ def compiled(graph: Any, precision: str, streams: int = 1) -> Any:
     """Compiles an `openvino.Model` for so many calls at a time; precision as in `OpenVINO`."""
     import openvino
 
-    waves = any(op.get_type_name() in ("Sin", "Cos") for op in graph.get_ops())
-    hint = PRECISION_HINTS[precision] if env.computes_bf16() and not waves else "f32"  # bf16 would round the angles
+    hint = PRECISION_HINTS[precision] if env.computes_bf16() else "f32"
     options = {
         "INFERENCE_PRECISION_HINT": hint,
         "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",

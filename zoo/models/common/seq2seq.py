@@ -89,7 +89,7 @@ class Seq2Seq(Model):
     @property
     def max_target_length(self) -> int:
         """Gives the number of tokens that the decoder has positions for, the start among them."""
-        return int(getattr(self.config, "max_position_embeddings"))  # noqa: B009
+        return self.config.longest
 
     def generate(
         self, input_ids: Ids, attention_mask: Ids | None = None, token_type_ids: Ids | None = None, **options: Any
