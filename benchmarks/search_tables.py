@@ -12,13 +12,14 @@ def search() -> str:
     many = next(name for name in found["rows"][0] if name.endswith("queries s"))
     header = ("way", "file, MB", "one query, ms", f"{many.removesuffix(' s')}, s", "peak, MB", "recall@10")
     rows = [
-        (row["way"], f"{row['MB']:,.0f}", row["one query ms"], row[many], f"{row['peak MB']:,}", row["recall@10"])
+        (row["way"], f"{row['MB']:,.0f}", row["one query ms"], row[many], row.get("peak MB", "?"), row["recall@10"])
         for row in found["rows"]
     ]
     first = found["rows"][0]
+    unknown = "" if "peak MB" in first else "\nThe peak of memory was not measured in this run.\n"
     made = ", ".join(f"{row['way']} {row['prepared_s']:,.0f} s" for row in found["rows"] if row["prepared_s"])
     note = f"\n{first['rows']:,} vectors of {first['width']} numbers. Made once: {made}.\n" if made else ""
-    return markdown(header, rows) + note + printed_by(found)
+    return markdown(header, rows) + unknown + note + printed_by(found)
 
 
 def embed() -> str:
