@@ -81,7 +81,7 @@ bench-all: bench  ## the benchmarks of conversion and inference; some take gigab
 	for name in speed.startup parity.tokenization speed.load parity.true_size parity.funnel_grid parity.funnel_compare \
 		speed.funnel_export speed.generation speed.inference speed.int8 speed.cold_start speed.shapes speed.workloads \
 		accuracy.ner_chain; do $(PY) -m benchmarks.$$name || exit 1; done
-	for name in speed.convert parity.trim speed.limits speed.funnel speed.train_bf16 speed.first_answer; do \
+	for name in speed.convert parity.trim speed.limits speed.profile speed.funnel speed.train_bf16 speed.first_answer; do \
 		$(PY) -m benchmarks.$$name --save || exit 1; done
 
 bench: $(VENV)/test  ## STS-B beside torch and the published score: writes benchmarks/results/ and docs/, then the pages' tables

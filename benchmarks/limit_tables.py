@@ -45,6 +45,19 @@ def passes() -> str:
     return markdown(HEADER, rows) + printed_by(found, "openvino")
 
 
+def profile() -> str:
+    """Forward passes by kind of operation."""
+    if (found := measured("profile")) is None:
+        return unmeasured("python -m benchmarks.speed.profile --save")
+    names = ("network", "batch", "length", "precision")
+    cases: dict[tuple[Any, ...], list[str]] = {}
+    for row in found["rows"]:
+        said = f"{row['kind']} ({row['computes']}) {row['share']:.1%}"
+        cases.setdefault(tuple(row[name] for name in names), []).append(said)
+    rows = [(f"{a}, {b} x {t}, {precision}", "; ".join(said)) for (a, b, t, precision), said in cases.items()]
+    return markdown(("what", "share of the time"), rows) + printed_by(found, "openvino")
+
+
 def texts() -> str:
     """Whole workloads, beside torch's products of their tokens alone."""
     if (found := measured("workloads")) is None:

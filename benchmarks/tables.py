@@ -185,6 +185,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "loss_parity": finetuning_tables.loss_parity,
     "limits": limit_tables.machine,
     "limits-passes": limit_tables.passes,
+    "limits-profile": limit_tables.profile,
     "limits-steps": limit_tables.steps,
     "limits-texts": limit_tables.texts,
     "limits-training": limit_tables.training,

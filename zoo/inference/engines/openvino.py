@@ -117,8 +117,8 @@ class OpenVINO:
 open_graph = OpenVINO
 
 
-def compiled(graph: Any, precision: str, streams: int = 1) -> Any:
-    """Compiles an `openvino.Model` for so many calls at a time; precision as in `OpenVINO`."""
+def compiled(graph: Any, precision: str, streams: int = 1, **more: object) -> Any:
+    """Compiles an `openvino.Model` for so many calls at a time; precision as in `OpenVINO`, `more` for OpenVINO."""
     import openvino
 
     hint = PRECISION_HINTS[precision] if env.computes_bf16() else "f32"
@@ -131,6 +131,7 @@ def compiled(graph: Any, precision: str, streams: int = 1) -> Any:
         # Pinned threads of several processes, each on a part of the cores, meet on the same ones.
         **({"ENABLE_CPU_PINNING": False} if env.threads() < env.cores() else {}),
         **({"SNIPPETS_MODE": "DISABLE"} if hint == "f32" else {}),
+        **more,
     }
     with _few_primitives():
         return openvino.Core().compile_model(graph, "CPU", options)
