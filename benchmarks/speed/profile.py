@@ -1,7 +1,7 @@
 """Where a forward pass goes in OpenVINO, by kind of operation: `python -m benchmarks.speed.profile [--save]`
 
-Random weights: XLM-R base and Funnel small at two shapes, and a BERT of MiniLM's size with short rows. The graph and
-its options are those that a pipeline takes; OpenVINO's own counters are switched on. A minute.
+Random weights: XLM-R base and Funnel small at two shapes, and a BERT of MiniLM's size with short rows. Graph and
+options are those that a pipeline takes; OpenVINO's own counters are switched on. A minute.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 import pytest
 
-from zoo.errors import UsageError
+from zoo.errors import InputError, UsageError
 from zoo.inference.decoder import CompiledSeq2Seq
 from zoo.inference.engines import missing, module_of
 from zoo.models.common.seq2seq import Seq2Seq
@@ -99,6 +99,21 @@ def test_one_call_after_another(pair: tuple[Seq2Seq, CompiledSeq2Seq]) -> None:
     again = pair[1].generate(**batch(), **given)
     np.testing.assert_array_equal(first.sequences, again.sequences)
     np.testing.assert_array_equal(first.scores, again.scores)
+
+
+def test_what_a_network_has_no_rows_for(pair: tuple[Seq2Seq, CompiledSeq2Seq]) -> None:
+    """As the network itself: sources that are too long, ids beyond the words, also where decoding starts."""
+    longest = pair[0].config.longest
+    usual, few = np.full((1, longest), 5), {**SPECIAL, "max_length": 4}
+    long, odd = np.full((1, longest + 1), 5), np.full((1, 4), 10**6)
+    for side in pair:
+        side.generate(usual, **few)
+        for source in (long, odd, -odd):
+            with pytest.raises(InputError):
+                side.generate(source, **few)
+        for start in (10**6, -1):
+            with pytest.raises((InputError, UsageError)):
+                side.generate(usual[:, :4], **{**few, "bos_token_id": start})
 
 
 @pytest.mark.parametrize("engine", ENGINES)

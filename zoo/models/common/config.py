@@ -42,6 +42,7 @@ class ModelConfig:
     """
 
     vocab_size: int
+    max_position_embeddings: int
     hidden_act: str
     initializer_range: float
     layer_norm_eps: float
@@ -76,7 +77,7 @@ class ModelConfig:
     @property
     def longest(self) -> int:
         """Gives the tokens of the longest row."""
-        return int(getattr(self, "max_position_embeddings"))  # noqa: B009
+        return self.max_position_embeddings
 
     @property
     def limits(self) -> Limits:
