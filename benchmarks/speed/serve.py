@@ -6,6 +6,9 @@
 Both servers are the public command on a port of this machine, with the same model and precision; one of them has
 --max-batch-requests 1. Each client sends a text of 4 to 16 words to /v1/embeddings, reads the answer (base64) and
 sends the next. The servers take turns, every other round in reverse order; a cell is the median of its rounds.
+
+What a server could reach at most is measured too: `zoo.pipeline` in a loop, with as many texts a call as there are
+clients ("no server"), and the first server's /health, which asks no model ("no model").
 """
 
 from __future__ import annotations
@@ -37,6 +40,22 @@ SIDES: Mapping[str, tuple[str, ...]] = {"batches": (), "one at a time": ("--max-
 CLIENTS = (1, 8, 64)
 TEXTS = 20_000
 START_SECONDS = 120
+HEALTH = b"GET /health HTTP/1.1\r\nHost: zoo\r\n\r\n"
+LOOP = """
+import sys, time
+import zoo
+model, file, precision, count, seconds = sys.argv[1:]
+embed = zoo.pipeline("embeddings", model, precision=precision)
+with open(file, encoding="utf-8") as lines:
+    rows = lines.read().splitlines()
+parts = [rows[n : n + int(count)] for n in range(0, len(rows) - int(count), int(count))]
+embed(parts[0])
+start, calls = time.perf_counter(), 0
+while (spent := time.perf_counter() - start) < float(seconds):
+    embed(parts[calls % len(parts)])
+    calls += 1
+print(calls * int(count) / spent)
+"""
 REQUEST = "POST /v1/embeddings HTTP/1.1\r\nHost: zoo\r\nContent-Type: application/json\r\n"
 ADDRESS = re.compile(r"http://(127\.0\.0\.1):(\d+) ")
 
@@ -170,6 +189,18 @@ def measure(servers: Mapping[str, Server], requests: Sequence[bytes], given: arg
     return rows
 
 
+def limits(server: Server, file: Path, given: argparse.Namespace) -> Iterator[dict]:
+    """Gives the rows of what needs no server, and of what needs no model."""
+    for clients in given.clients:
+        words = [given.model, str(file), given.precision, str(clients), str(given.seconds)]
+        done = [common.run_process([sys.executable, "-c", LOOP, *words]).output for _ in range(given.rounds)]
+        speed = statistics.median(float(text.split()[-1]) for text in done)
+        yield {"side": "no server", "clients": clients, "requests/s": round(speed, 1)}
+        loads = [load(server, [HEALTH], clients, given.seconds) for _ in range(given.rounds)]
+        speed = statistics.median(len(one.times) / one.seconds for one in loads)
+        yield {"side": "no model", "clients": clients, "requests/s": round(speed, 1)}
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Starts both servers, loads them in turn, prints the ratio at each number of clients."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -180,16 +211,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/serve.csv and .json")
     given = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as work:
+    name = Path(given.model).name
+    words = ("--name", name, "--precision", given.precision)
+    with (
+        tempfile.TemporaryDirectory() as work,
+        running(given.model, words) as one,
+        running(given.model, (*words, *SIDES["one at a time"])) as other,
+    ):
         file = Path(work, "texts.txt")
         texts(file, TEXTS)
-        name = Path(given.model).name
-        requests = requests_of(file.read_text("utf-8").splitlines(), name)
-    words = ("--name", name, "--precision", given.precision)
-    with running(given.model, words) as one, running(given.model, (*words, *SIDES["one at a time"])) as other:
         servers = dict(zip(SIDES, (one, other), strict=True))
         print(one.line, flush=True)
-        rows = measure(servers, requests, given)
+        rows = measure(servers, requests_of(file.read_text("utf-8").splitlines(), name), given)
+        for row in limits(one, file, given):
+            rows.append({"model": given.model, "precision": given.precision, **row})
+            print(" ".join(f"{name}={value}" for name, value in row.items()), flush=True)
     speed = {(row["side"], row["clients"]): row["requests/s"] for row in rows}
     for clients in given.clients:
         ours, alone = (speed[side, clients] for side in SIDES)
