@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
 SHARED = ROOT.parent / "shared"
 Row = Mapping[str, object]
+LOOK_SECONDS = 0.02  # between two looks at the memory of a process
 COMPARED = ("onnxruntime", "nncf", "ray", "pyarrow", "sentence-transformers", "peft")  # beside the core's
 
 
@@ -73,7 +75,7 @@ def interleave(
 
 @dataclass(frozen=True)
 class Process:
-    """What a command took: wall seconds, peak memory of the process in bytes, and what it printed."""
+    """What a command took: wall seconds, peak memory of the process in bytes (0 but on Linux), what it printed."""
 
     seconds: float
     peak: int
@@ -86,20 +88,21 @@ def run_process(command: Sequence[str], environ: Mapping[str, str] | None = None
     Raises:
         RuntimeError: it failed; the message ends with what it printed.
     """
-    start = time.perf_counter()
+    start, peak = time.perf_counter(), 0
     with tempfile.TemporaryFile() as printed:
         child = subprocess.Popen(
             command, stdout=printed, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, **(environ or {})}
         )
-        _, status, usage = os.wait4(child.pid, 0)
+        while child.poll() is None:
+            peak = max(peak, env.peak_memory(child.pid))
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(LOOK_SECONDS)
         seconds = time.perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
         printed.seek(0)
         output = printed.read().decode(errors="replace")
     if child.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{output[-2000:]}")
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return Process(seconds, usage.ru_maxrss * unit, output)
+    return Process(seconds, peak, output)
 
 
 def compare(label: str, ours: float, reference: float, unit: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The tables of search and of embedding many sentences or rows: one function each, see benchmarks/tables.py."""
+"""The tables of search, embedding many rows, and the server: one function each, see benchmarks/tables.py."""
 
 from __future__ import annotations
 
@@ -54,3 +54,25 @@ def bulk_kills() -> str:
         return unmeasured("python -m benchmarks.faults.bulk_kills --save")
     names = ("killed", "tried", "right", "lost", "twice", "wrong exit", "late")
     return markdown(names, [tuple(row[name] for name in names) for row in found["rows"]]) + printed_by(found)
+
+
+def serve() -> str:
+    """Requests per second of the server, in batches and one at a time, and what it could reach at most."""
+    if (found := measured("serve")) is None:
+        return unmeasured("python -m benchmarks.speed.serve --save")
+    alone = {row["clients"]: row["requests/s"] for row in found["rows"] if row["side"] == "one at a time"}
+    digits = {"p50 ms": 1, "p99 ms": 1, "requests per batch": 1, "failed": 0}
+    rows = [
+        (
+            row["clients"],
+            row["side"],
+            f"{row['requests/s']:,.0f}",
+            f"{row['requests/s'] / alone[row['clients']]:.2f}",
+            *(f"{row[name]:,.{places}f}" if name in row else "" for name, places in digits.items()),
+        )
+        for row in sorted(found["rows"], key=lambda row: row["clients"])
+    ]
+    header = (
+        "clients", "requests are answered", "requests/s", "ratio", "p50, ms", "p99, ms", "in a batch", "failed",
+    )  # fmt: skip
+    return markdown(header, rows) + printed_by(found)

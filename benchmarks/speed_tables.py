@@ -303,35 +303,3 @@ def ner_chain() -> str:
     stamp = found["stamp"]
     where = f"{stamp['date']}, {stamp['cpu']}, {stamp['cores']} cores"
     return markdown(header, rows) + f"\nPrinted by `{found['command']}` ({where}).\n"
-
-
-def serve() -> str:
-    """Requests per second of the server, in batches and one at a time."""
-    found = measured("serve")
-    if found is None:
-        return unmeasured("python -m benchmarks.speed.serve --save")
-    alone = {row["clients"]: row["requests/s"] for row in found["rows"] if row["side"] == "one at a time"}
-    rows = [
-        (
-            row["clients"],
-            row["side"],
-            f"{row['requests/s']:,.0f}",
-            f"{row['requests/s'] / alone[row['clients']]:.2f}",
-            f"{row['p50 ms']:,.1f}",
-            f"{row['p99 ms']:,.1f}",
-            f"{row['requests per batch']:.1f}",
-            row["failed"],
-        )
-        for row in found["rows"]
-    ]
-    header = (
-        "clients",
-        "requests are answered",
-        "requests/s",
-        "ratio",
-        "p50, ms",
-        "p99, ms",
-        "in a batch",
-        "failed",
-    )
-    return markdown(header, rows) + printed_by(found)

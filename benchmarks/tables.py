@@ -23,7 +23,7 @@ from benchmarks import (
     speed_tables,
     summary_tables,
 )
-from benchmarks.markdown import markdown, printed_by, result
+from benchmarks.markdown import markdown, printed_by, result, unmeasured
 
 PAGES = (
     "README.md",
@@ -165,6 +165,31 @@ def trim() -> str:
     return markdown(header, rows) + printed_by(found)
 
 
+def trim_costs() -> str:
+    """What a trimmed model takes, beside the whole one."""
+    found = result("trim")
+    measured = [row for row in found["rows"] if row.get("load_seconds_before")]
+    if not measured:
+        return unmeasured("python -m benchmarks.parity.trim --save")
+    columns = {
+        "load_seconds": ("loaded in, s", 1),
+        "load_mb": ("memory to load, MB", 0),
+        "update_seconds": ("an update of 8 rows, s", 2),
+        "finetune_mb": ("memory to finetune, MB", 0),
+    }
+    rows = [
+        (
+            row["model"],
+            *(
+                f"{row[f'{name}_before']:,.{digits}f} -> {row[f'{name}_after']:,.{digits}f}"
+                for name, (_, digits) in columns.items()
+            ),
+        )
+        for row in measured
+    ]
+    return markdown(("model", *(title for title, _ in columns.values())), rows) + printed_by(found)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "cold_start": speed_tables.cold_start,
     "embed": search_tables.embed,
@@ -192,7 +217,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "limits-training-precisions": limit_tables.training_precisions,
     "ner_chain": speed_tables.ner_chain,
     "score_parity": finetuning_tables.score_parity,
-    "serve": speed_tables.serve,
+    "serve": search_tables.serve,
     "search": search_tables.search,
     "sentence_training": finetuning_tables.sentence_training,
     "seeds": seeds.trials,
@@ -209,6 +234,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "train_speed": finetuning_tables.train_speed,
     "training_memory": finetuning_tables.training_memory,
     "trim": trim,
+    "trim-costs": trim_costs,
     "workloads": speed_tables.workloads,
     **claims_tables.TABLES,
     **summary_tables.FAMILY_TABLES,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import time
@@ -264,8 +263,3 @@ def together(subjects: Subjects, command: str, count: int, folder: Path) -> Tria
     elif leftovers(place):
         made.outcome, made.about = "left over", " ".join(leftovers(place))
     return made
-
-
-def peak_megabytes() -> float:
-    """The largest memory of any child so far."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

@@ -22,10 +22,10 @@ from typing import NamedTuple
 
 from benchmarks import common
 from benchmarks.speed.train_references import model_folder
-from zoo import terminal
+from zoo import env, terminal
 
 COMMAND = "python -m benchmarks.speed.training_memory"
-MB = 2**10  # of the kilobytes in /proc
+MB = 2**20
 TRAINING_ROWS, HELD_ROWS = 64, 2
 SPECIAL_TOKENS = 2
 
@@ -86,7 +86,7 @@ class Run:
                 logs = "".join(log.read_text("utf-8")[-1000:] for log in (self.folder / "log").glob("workerlog.*"))
                 raise SystemExit(f"{(self.folder / 'printed').read_text('utf-8')}\n{logs}\nThe command ended.")
             time.sleep(0.1)
-        peaks = [peak(process) for process in self._workers()]
+        peaks = [env.peak_memory(process) / MB for process in self._workers()]
         return {
             **self.cell._asdict(),
             "largest peak in MB": round(max(peaks)),
@@ -120,12 +120,6 @@ def children(parent: int) -> list[int]:
     """The processes that a process has started."""
     lists = Path(f"/proc/{parent}/task").glob("*/children")
     return sorted(int(word) for file in lists for word in file.read_text().split())
-
-
-def peak(process: int) -> float:
-    """The most memory that a process has had, in MB."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / MB
 
 
 def cells(given: argparse.Namespace) -> list[Cell]:
