@@ -72,7 +72,5 @@ def serve() -> str:
         )
         for row in sorted(found["rows"], key=lambda row: row["clients"])
     ]
-    header = (
-        "clients", "requests are answered", "requests/s", "ratio", "p50, ms", "p99, ms", "in a batch", "failed",
-    )  # fmt: skip
+    header = ("clients", "way", "requests/s", "ratio", "p50, ms", "p99, ms", "in a batch", "failed")
     return markdown(header, rows) + printed_by(found)

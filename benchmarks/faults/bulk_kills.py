@@ -141,7 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             rows.append({"killed": kind, "tried": given.kills, **counts, "rows of a job": ROWS})
             print(" ".join(f"{name}={value}" for name, value in rows[-1].items()), flush=True)
             if given.save:
-                common.write("bulk_kills", f"{COMMAND} --kills {given.kills} --save", rows, key="killed")
+                key = "killed" if given.kind else ""
+                common.write("bulk_kills", f"{COMMAND} --kills {given.kills} --save", rows, key=key)
     return int(any(row["right"] != row["tried"] for row in rows))
 
 

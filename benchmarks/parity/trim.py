@@ -193,7 +193,7 @@ def main() -> int:
             assert found["parameters_before"] == ALL_PARAMETERS, found["parameters_before"]
             assert found["parameters_after"] == ALL_PARAMETERS - PIECE_PARAMETERS * gone
     if args.save:
-        write("trim", f"{COMMAND} --save", rows)
+        write("trim", f"{COMMAND} --save", rows, key="model" if args.only else "")
     return 0
 
 

@@ -260,9 +260,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def save(given: argparse.Namespace, rows: Sequence[dict[str, object]]) -> None:
     """Writes what is measured so far: a side can take an hour."""
     usual = given.precision == PRECISION
-    words = [*([] if usual else ["--precision", given.precision]), "--rows", str(given.rows), "--save"]
+    words = [*([] if usual else ["--precision", given.precision]), "--rows", str(given.rows)]
+    words += [f'--side "{side}"' for side in given.side or ()]
     name = "bulk" if usual else f"bulk_{given.precision}"
-    common.write(name, " ".join([COMMAND, *words]), rows, key="side" if given.side else "")
+    common.write(name, " ".join([COMMAND, *words, "--save"]), rows, key="side" if given.side else "")
 
 
 if __name__ == "__main__":
