@@ -22,9 +22,9 @@ def search() -> str:
     return markdown(header, rows) + unknown + note + printed_by(found)
 
 
-def embed() -> str:
+def embed(name: str = "embed") -> str:
     """Sentences per second beside sentence-transformers."""
-    if (found := measured("embed")) is None:
+    if (found := measured(name)) is None:
         return unmeasured("python -m benchmarks.speed.embed --save")
     header = (
         "side", "sentences/s", "times sentence-transformers' default", "times its best backend",
@@ -32,7 +32,8 @@ def embed() -> str:
     )  # fmt: skip
     names = ("side", "sentences/s", "times default", "times best backend", "least cosine")
     first = found["rows"][0]
-    note = f"\n{first['rows']:,} sentences, medians of {first['rounds']} rounds in turn.\n"
+    rounds = f"medians of {first['rounds']} rounds in turn" if first["rounds"] > 1 else "one run of each"
+    note = f"\n{first['rows']:,} sentences, {rounds}.\n"
     return markdown(header, [[row[name] for name in names] for row in found["rows"]]) + note + printed_by(found)
 
 

@@ -193,6 +193,7 @@ def trim_costs() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "cold_start": speed_tables.cold_start,
     "embed": search_tables.embed,
+    "embed_part": partial(search_tables.embed, "embed_part"),
     "faults": fault_tables.faults,
     "first_answer": speed_tables.first_answer,
     "funnel_compare": speed_tables.funnel_compare,
