@@ -10,9 +10,9 @@ import platform
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -88,16 +88,23 @@ def run_process(command: Sequence[str], environ: Mapping[str, str] | None = None
     Raises:
         RuntimeError: it failed; the message ends with what it printed.
     """
-    start, peak = time.perf_counter(), 0
+    start, peak, over = time.perf_counter(), 0, threading.Event()
+
+    def look() -> None:
+        nonlocal peak
+        while not over.wait(LOOK_SECONDS):
+            peak = max(peak, env.peak_memory(child.pid))
+
     with tempfile.TemporaryFile() as printed:
         child = subprocess.Popen(
             command, stdout=printed, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, **(environ or {})}
         )
-        while child.poll() is None:
-            peak = max(peak, env.peak_memory(child.pid))
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(LOOK_SECONDS)
+        looking = threading.Thread(target=look, daemon=True)
+        looking.start()
+        child.wait()
         seconds = time.perf_counter() - start
+        over.set()
+        looking.join()
         printed.seek(0)
         output = printed.read().decode(errors="replace")
     if child.returncode:
