@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from benchmarks import common, speed_tables
+from benchmarks import common, search_tables
 from benchmarks.speed import serve
 
 METRICS = b"# HELP x\nzoo_batch_requests_sum 12.000000\nzoo_batch_requests_count 4\n"
@@ -54,13 +54,13 @@ def test_clients_send_texts_and_count_what_fails() -> None:
 
 def test_the_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(common, "RESULTS", tmp_path)
-    assert speed_tables.serve() == "Not measured yet: `python -m benchmarks.speed.serve --save`.\n"
+    assert search_tables.serve() == "Not measured yet: `python -m benchmarks.speed.serve --save`.\n"
     usual = {"clients": 8, "p50 ms": 4.2, "p99 ms": 9.96, "requests per batch": 3.14, "failed": 0}
     rows = [
         {"side": "batches", "requests/s": 1250.0, **usual},
         {"side": "one at a time", "requests/s": 500.0, **usual},
     ]
     common.write("serve", serve.COMMAND, rows, tmp_path)
-    table = speed_tables.serve()
+    table = search_tables.serve()
     assert "| 8 | batches | 1,250 | 2.50 | 4.2 | 10.0 | 3.1 | 0 |" in table
     assert "| 8 | one at a time | 500 | 1.00 |" in table and f"Printed by `{serve.COMMAND}`" in table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import pytest
 import zoo
 from zoo.__main__ import main
 from zoo.serve import __main__ as command
+from zoo.serve.server import _ignore_new
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ["a good film", "the worst film from Paris"]
@@ -134,6 +136,21 @@ class Load:
     def join(self) -> None:
         for thread in self.threads:
             thread.join(30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="filters of sockets are Linux's")
+def test_what_the_system_has_accepted_is_kept_and_nothing_new_comes() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        with socket.create_connection(listening.getsockname()) as early:
+            _ignore_new(listening)
+            with pytest.raises(TimeoutError):
+                socket.create_connection(listening.getsockname(), timeout=0.2)
+            early.sendall(b"a request")
+            taken, _ = listening.accept()
+            with taken:
+                assert taken.recv(100) == b"a request"
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:

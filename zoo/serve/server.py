@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import socket
+import struct
+import sys
 import threading
 import time
+from contextlib import suppress
 
 import uvicorn
 
@@ -17,6 +21,10 @@ from zoo.serve.limits import Limits
 
 CLOSE_SECONDS = 1.0  # that an idle connection has left when the server stops: a request may be on its way
 TICK_SECONDS = 0.02
+TURNS = 3  # of the event loop
+SO_ATTACH_FILTER = 26  # Linux's asm-generic/socket.h; Python does not name it
+# A filter of TCP segments (linux/filter.h: code, jumps, operand): drops one that has the flag SYN and not ACK.
+WITHOUT_SYN = ((0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 IDLE_SECONDS = 75  # that an idle connection is kept
 BACKLOG = 1024  # connections that wait to be accepted
 END_SECONDS = 5.0  # beyond the grace, until the process is ended from outside
@@ -54,6 +62,19 @@ def address_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _ignore_new(listening: socket.socket) -> None:
+    """Lets the system ignore who asks for a connection, so that none is accepted and then lost when we close.
+
+    Linux only; elsewhere a connection that comes within the last turn of the event loop is reset.
+    """
+    code = b"".join(struct.pack("HBBI", *step) for step in WITHOUT_SYN)
+    held = ctypes.create_string_buffer(code)
+    program = struct.pack("HP", len(WITHOUT_SYN), ctypes.addressof(held))
+    with suppress(OSError):  # a system that has no such filters
+        if sys.platform == "linux":
+            listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server, which stops without losing a request.
 
@@ -67,9 +88,14 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.gate.stopping = True
-        await asyncio.sleep(TICK_SECONDS)  # takes what the system has accepted
+        for sock in sockets or ():
+            _ignore_new(sock)
+        await asyncio.sleep(TICK_SECONDS)
+        for _ in range(TURNS):  # uvloop looks at its timers first: what the system has accepted is taken after them
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
+        await asyncio.sleep(TICK_SECONDS)  # the connections that were taken last are counted by now
         quiet = begin = time.monotonic()
         while self.server_state.connections and time.monotonic() < min(quiet + CLOSE_SECONDS, begin + self.grace):
             await asyncio.sleep(TICK_SECONDS)
