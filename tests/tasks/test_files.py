@@ -1,4 +1,4 @@
-"""Every file of tests/data is read to its end, with the number of rows that its table says; published ones too."""
+"""Every file of tests/data is read to its end, with the number of rows that its table says."""
 
 from __future__ import annotations
 
@@ -129,23 +129,6 @@ def peak_of(name: str, folder: Path) -> tuple[int, int]:
         return found, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-
-
-@pytest.mark.slow
-def test_published_files(shared: Path) -> None:
-    """Every file of the folder of published data, with the number of rows that its manifest says."""
-    manifest = json.loads((shared / "data/MANIFEST.json").read_text("utf-8"))
-    rows = {row["path"].removeprefix("data/"): int(row["rows"]) for row in manifest}
-    files = [path for path in rows if task_of(path) != ""]
-    assert [path for path in files if task_of(path) is None] == [] and len(files) > 300
-    for path in files:
-        if not path.startswith("tatoeba"):
-            assert count(path, shared / "data") == rows[path] - NO_MAJORITY.get(path, 0), path
-    found = list(pairs_of_tatoeba(shared / "data/tatoeba"))
-    assert len(found) == 112
-    assert all(rows[f"tatoeba/{a}"] == rows[f"tatoeba/{b}"] == pairs for a, b, pairs in found)
-    examples, peak = peak_of("xnli", shared / "data/xnli")
-    assert examples == 37350 and peak < 2e6  # bytes; the file holds 12 MB of text
 
 
 def test_naming_a_task_loads_no_library() -> None:

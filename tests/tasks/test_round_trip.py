@@ -43,30 +43,6 @@ CASES = [  # task, folder of tests/data, split, tokenizer, examples
     ("race", "RACE", "dev", "en", 3),
     ("snli", "", "dev", "en", 3),  # one row without a majority
 ]
-FEW = "clue/fewclue"
-PUBLISHED = [  # the same in the folder of published data
-    ("sst2", "glue", "dev", "en", 872),
-    ("cola", "glue", "dev", "en", 1043),
-    ("mrpc", "glue", "dev", "en", 408),
-    ("stsb", "glue", "dev", "en", 1500),
-    ("qqp", "glue/QQP/heldout.sample1k.tsv", "dev", "en", 1000),
-    ("mnli", "glue/MNLI/heldout.sample1k.tsv", "dev", "en", 1000),
-    ("qnli", "glue", "dev", "en", 5463),
-    ("rte", "glue", "dev", "en", 277),
-    ("wnli", "glue", "dev", "en", 71),
-    ("afqmc", "clue", "dev", "zh", 4316),
-    ("tnews", "clue/tnews/resplit.dev.json", "dev", "zh", 4928),
-    ("iflytek", f"{FEW}/iflytek/dev_few_all.json", "dev", "zh", 1373),
-    ("cluewsc", f"{FEW}/cluewsc/dev_few_all.json", "dev", "zh", 159),
-    ("csl", f"{FEW}/csl/dev_few_all.json", "dev", "zh", 160),
-    ("cmnli", "clue/cmnli/dev.derived.json", "dev", "zh", 12235),
-    ("ocnli", "clue", "dev", "zh", 2950),  # 50 rows without a majority
-    ("chnsenticorp", "chnsenticorp", "dev", "zh", 1200),
-    ("peoples-daily", "peoples_daily_ner", "dev", "zh", 2318),
-    ("cluener", "cluener2020", "dev", "zh", 1343),
-    ("msra", "msra_ner", "test", "zh", 3442),
-    ("squad", "squad/dev-v1.1.sample3.json", "dev", "en", 700),
-]
 
 
 def perfect(
@@ -93,14 +69,6 @@ def test_perfect(
     tokenizers: dict[str, Tokenizer], name: str, source: str, split: str, language: str, count: int
 ) -> None:
     check_perfect(DATA, tokenizers[language], name, source, split, count)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "source", "split", "language", "count"), PUBLISHED, ids=[c[0] for c in PUBLISHED])
-def test_perfect_on_published_data(
-    shared: Path, published: dict[str, Tokenizer], name: str, source: str, split: str, language: str, count: int
-) -> None:
-    check_perfect(shared / "data", published[language], name, source, split, count)
 
 
 LANGUAGES = [
@@ -143,14 +111,6 @@ def test_perfect_in_every_language(tokenizers: dict[str, Tokenizer], name: str, 
     check_languages(DATA, tokenizers["xx"], name, languages)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "languages"), LANGUAGES, ids=[c[0] for c in LANGUAGES])
-def test_perfect_in_every_language_of_published_data(
-    shared: Path, published: dict[str, Tokenizer], name: str, languages: tuple[str, ...]
-) -> None:
-    check_languages(shared / "data", published["xx"], name, languages)
-
-
 QA = [  # and how many answers no tokens hold whole; of a vocabulary that is trained nobody can say
     ("squad2", "squad", "train", "en", 3),
     ("xquad", "xquad/xquad.th.json", "dev", "xx", None),
@@ -167,28 +127,6 @@ def test_answers_that_no_tokens_hold_are_counted_and_missed(
     row = scores.rows["all"] if "all" in scores.rows else scores.rows["average"]
     assert len(examples) * (1 - row["exact"] / 100) == pytest.approx(features.lost.total())
     assert features.lost.total() < len(examples) / 2 if lost is None else features.lost.total() == lost
-
-
-PUBLISHED_QA = [
-    ("squad2", "squad/train-v2.0.head10.json", "train", "en"),
-    ("xquad", "xquad/xquad.th.json", "dev", "xx"),
-    ("xquad", "xquad/xquad.zh.json", "dev", "xx"),
-    ("cmrc2018", "clue/cmrc2018/cmrc2018_dev.json", "dev", "zh"),
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "source", "split", "language"), PUBLISHED_QA, ids=[c[1] for c in PUBLISHED_QA])
-def test_answers_of_published_data_that_no_tokens_hold(
-    shared: Path, published: dict[str, Tokenizer], name: str, source: str, split: str, language: str
-) -> None:
-    _, examples, features, scores = perfect(name, shared / "data" / source, split, published[language], 1000)
-    row = scores.rows["all"] if "all" in scores.rows else scores.rows["average"]
-    missed = len(examples) * (1 - row["exact"] / 100)
-    assert 0 < missed <= features.lost.total() + 1e-6  # where there are several golds another one may fit
-    if split == "train":
-        assert missed == pytest.approx(features.lost.total())
-    assert missed < 0.025 * len(examples)
 
 
 def test_a_cut_sentence_loses_exactly_its_last_entities(tokenizers: dict[str, Tokenizer]) -> None:
@@ -216,12 +154,6 @@ def test_every_character_of_the_test_set_is_scored(tokenizers: dict[str, Tokeniz
     sentences, characters, counted = check_every_character(DATA, tokenizers["zh"], 16)
     assert sentences == 10
     assert counted == characters - 1  # of a zero-width space no tokenizer makes anything
-
-
-@pytest.mark.slow
-def test_every_character_of_the_published_test_set_is_scored(shared: Path, published: dict[str, Tokenizer]) -> None:
-    found = check_every_character(shared / "data", published["zh"], 128)
-    assert found == (4636, 219197, 219197)
 
 
 def test_retrieval(tokenizers: dict[str, Tokenizer]) -> None:
@@ -266,11 +198,3 @@ def test_summaries_are_what_the_tokenizer_gives_back(
     tokenizers: dict[str, Tokenizer], name: str, source: str, split: str, language: str, least: float
 ) -> None:
     check_generated(DATA, tokenizers[language], name, source, split, least)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "source", "split", "language", "least"), GENERATED, ids=NAMES)
-def test_generated_text_of_published_data(
-    shared: Path, published: dict[str, Tokenizer], name: str, source: str, split: str, language: str, least: float
-) -> None:
-    check_generated(shared / "data", published[language], name, source, split, least)

@@ -1,9 +1,7 @@
-"""Tokenizers of useful size and lines of text; the published vocabularies for the slow tests."""
+"""Tokenizers of useful size and lines of text."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,18 +38,3 @@ def sample() -> list[str]:
     found = list(texts.sample())
     assert len(found) > 2000
     return found
-
-
-@pytest.fixture(scope="session")
-def published(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tokenizer]:
-    """The tokenizer of a published vocabulary, for slow tests: of a folder of shared/assets."""
-
-    def load(name: str) -> Tokenizer:
-        folder = tmp_path_factory.mktemp(name)
-        for file in (shared / "assets" / name).iterdir():
-            if file.name != "tokenizer.json":
-                target = "sentencepiece.bpe.model" if file.suffix == ".model" else file.name
-                shutil.copyfile(file, folder / target)
-        return load_tokenizer(folder)
-
-    return load

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import vocabularies
-from tests.texts import files, lines
 from tests.tokenization import reference
 from zoo.errors import CheckpointError
 from zoo.tokenization import Tokenizer, load_tokenizer
@@ -43,17 +42,6 @@ def test_equals_berts_rules_on_lines_of_many_kinds(
     model: str, sample: list[str], request: pytest.FixtureRequest
 ) -> None:
     assert differing(request.getfixturevalue(model), sample) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", ["bert-base-uncased", "bert-base-chinese"])
-def test_equals_berts_rules_on_whole_corpora(model: str, shared: Path, published: Published) -> None:
-    tokenizer, seen = published(model), 0
-    for file in files(shared / "data"):
-        texts = [line[:3000] for line in lines(file)[:20000]]
-        seen += len(texts)
-        assert differing(tokenizer, texts) == [], file
-    assert seen > 500_000
 
 
 def characters(step: int) -> list[str]:
@@ -142,14 +130,6 @@ def test_a_line_separator_is_a_token_of_the_chinese_vocabulary(chinese: Tokenize
     last = chinese.vocab_size - 1
     assert chinese.convert_ids_to_tokens([last]) == ["##😎"]
     assert chinese.convert_tokens_to_ids("\u2028") == last - 1
-
-
-@pytest.mark.slow
-def test_ids_of_the_published_chinese_vocabulary(published: Published) -> None:
-    chinese = published("bert-base-chinese")
-    assert chinese.vocab_size == 21128
-    assert chinese.convert_tokens_to_ids("\u2028") == 343
-    assert chinese.convert_ids_to_tokens([21127]) == ["##😎"]
 
 
 @pytest.mark.torch
