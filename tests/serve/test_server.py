@@ -20,7 +20,7 @@ import pytest
 import zoo
 from zoo.__main__ import main
 from zoo.serve import __main__ as command
-from zoo.serve.server import _ignore_new
+from zoo.serve.server import bind, ignore_new
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ["a good film", "the worst film from Paris"]
@@ -29,10 +29,10 @@ TEXTS = ["a good film", "the worst film from Paris"]
 class Running:
     """A server of the tiny model of sentences."""
 
-    def __init__(self, folder: Path, log: Path, *words: str) -> None:
+    def __init__(self, folder: Path, log: Path, *words: str, path: str = "") -> None:
         self.log = log
         started = [sys.executable, "-m", "zoo.serve", str(folder), "--engine", "eager", "--port", "0", *words]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "ZOO_API_KEY": "secret"}
+        env = {**os.environ, "PYTHONPATH": f"{path}{os.pathsep}{ROOT}", "ZOO_API_KEY": "secret"}
         with log.open("w") as said:
             self.process = subprocess.Popen(started, cwd=ROOT, env=env, stderr=said, stdout=said)
 
@@ -54,11 +54,16 @@ class Running:
         self.process.wait()
 
 
-@pytest.fixture
-def running(folders: dict[str, Path], tmp_path: Path) -> Iterator[Running]:
-    for package in ("uvicorn", "openai"):
+FAST = ("uvloop", "httptools")  # what uvicorn takes where it is there, as on Linux with the extra `serve`
+
+
+@pytest.fixture(params=[True, False], ids=["uvloop and httptools", "asyncio and h11"])
+def running(request: pytest.FixtureRequest, folders: dict[str, Path], tmp_path: Path) -> Iterator[Running]:
+    for package in ("uvicorn", "openai", *(FAST if request.param else ())):
         pytest.importorskip(package, reason=f"the test of the server's process needs {package}")
-    found = Running(folders["embedder"], tmp_path / "log")
+    for package in () if request.param else FAST:
+        (tmp_path / f"{package}.py").write_text("raise ImportError\n")
+    found = Running(folders["embedder"], tmp_path / "log", path="" if request.param else str(tmp_path))
     yield found
     found.end()
 
@@ -139,14 +144,14 @@ class Load:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="filters of sockets are Linux's")
-def test_what_the_system_has_accepted_is_kept_and_nothing_new_comes() -> None:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_what_the_system_has_accepted_is_kept_and_nothing_new_comes(host: str) -> None:
+    with bind(host, 0) as listening:
         listening.listen()
-        with socket.create_connection(listening.getsockname()) as early:
-            _ignore_new(listening)
+        with socket.create_connection(listening.getsockname()[:2]) as early:
+            ignore_new(listening)
             with pytest.raises(TimeoutError):
-                socket.create_connection(listening.getsockname(), timeout=0.2)
+                socket.create_connection(listening.getsockname()[:2], timeout=0.2)
             early.sendall(b"a request")
             taken, _ = listening.accept()
             with taken:

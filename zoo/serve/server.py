@@ -62,17 +62,17 @@ def address_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _ignore_new(listening: socket.socket) -> None:
+def ignore_new(listening: socket.socket) -> None:
     """Lets the system ignore who asks for a connection, so that none is accepted and then lost when we close.
 
     Linux only; elsewhere a connection that comes within the last turn of the event loop is reset.
     """
-    code = b"".join(struct.pack("HBBI", *step) for step in WITHOUT_SYN)
-    held = ctypes.create_string_buffer(code)
-    program = struct.pack("HP", len(WITHOUT_SYN), ctypes.addressof(held))
-    with suppress(OSError):  # a system that has no such filters
-        if sys.platform == "linux":
-            listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+    if sys.platform != "linux":
+        return
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in WITHOUT_SYN))
+    program = struct.pack("HP", len(WITHOUT_SYN), ctypes.addressof(code))
+    with suppress(OSError):  # a sandbox that has no such filters
+        listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 class _Server(uvicorn.Server):
@@ -89,13 +89,12 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.gate.stopping = True
         for sock in sockets or ():
-            _ignore_new(sock)
+            ignore_new(sock)
         await asyncio.sleep(TICK_SECONDS)
-        for _ in range(TURNS):  # uvloop looks at its timers first: what the system has accepted is taken after them
+        for _ in range(TURNS):  # a turn begins with timers, then takes what the system has accepted, then counts it
             await asyncio.sleep(0)
         for server in self.servers:
             server.close()
-        await asyncio.sleep(TICK_SECONDS)  # the connections that were taken last are counted by now
         quiet = begin = time.monotonic()
         while self.server_state.connections and time.monotonic() < min(quiet + CLOSE_SECONDS, begin + self.grace):
             await asyncio.sleep(TICK_SECONDS)
