@@ -12,7 +12,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -82,34 +83,43 @@ class Process:
     output: str
 
 
+@contextmanager
+def highest(look: Callable[[], int], every: float = LOOK_SECONDS) -> Iterator[list[int]]:
+    """Looks at a number again and again while the block runs; gives what it was, with 0 before the first look."""
+    found, over = [0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(every):
+            found.append(look())
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        watching.join()
+
+
 def run_process(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Process:
     """Runs a command to its end, in the checkout.
 
     Raises:
         RuntimeError: it failed; the message ends with what it printed.
     """
-    start, peak, over = time.perf_counter(), 0, threading.Event()
-
-    def look() -> None:
-        nonlocal peak
-        while not over.wait(LOOK_SECONDS):
-            peak = max(peak, env.peak_memory(child.pid))
-
+    start = time.perf_counter()
     with tempfile.TemporaryFile() as printed:
         child = subprocess.Popen(
             command, stdout=printed, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, **(environ or {})}
         )
-        looking = threading.Thread(target=look, daemon=True)
-        looking.start()
-        child.wait()
-        seconds = time.perf_counter() - start
-        over.set()
-        looking.join()
+        with highest(lambda: env.peak_memory(child.pid)) as peak:
+            child.wait()
+            seconds = time.perf_counter() - start
         printed.seek(0)
         output = printed.read().decode(errors="replace")
     if child.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{output[-2000:]}")
-    return Process(seconds, peak, output)
+    return Process(seconds, max(peak), output)
 
 
 def compare(label: str, ours: float, reference: float, unit: str = "") -> str:

@@ -20,7 +20,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -120,27 +119,18 @@ def measure(command: Sequence[str], environ: Mapping[str, str] | None = None) ->
     Raises:
         RuntimeError: it failed.
     """
-    start, peak, over = time.perf_counter(), 0, threading.Event()
-
-    def look() -> None:
-        nonlocal peak
-        while not over.wait(SAMPLE_SECONDS):
-            peak = max(peak, sum(map(_memory, descendants())))
-
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
     env = {**os.environ, "PYTHONPATH": str(common.ROOT), **(environ or {})}
-    done = subprocess.run(command, cwd=common.ROOT, env=env, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
-    over.set()
-    looking.join()
+    with common.highest(lambda: sum(map(_memory, descendants())), SAMPLE_SECONDS) as peak:
+        start = time.perf_counter()
+        done = subprocess.run(command, cwd=common.ROOT, env=env, capture_output=True, text=True, check=False)
+        seconds = time.perf_counter() - start
     if done.returncode:
         raise RuntimeError(
             f"{command[:4]} ended with {done.returncode}:\n{done.stdout[-500:]}{done.stderr[-1500:]}"
         )
     with suppress(ValueError, KeyError):
-        return Measured(seconds, json.loads(done.stdout)["seconds"], peak)
-    return Measured(seconds, 0.0, peak)
+        return Measured(seconds, json.loads(done.stdout)["seconds"], max(peak))
+    return Measured(seconds, 0.0, max(peak))
 
 
 def _memory(pid: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from benchmarks.faults.mutations import changed_bytes
 from tests.checkpoint.test_damage import FORMATS, Maker
+from zoo import env
 from zoo.checkpoint import open_checkpoint
 from zoo.checkpoint.reader import Checkpoint
 from zoo.errors import CheckpointError
@@ -60,14 +60,14 @@ def test_many_mutations(tmp_path: Path) -> None:
     from benchmarks.common import write
 
     cases, seed = int(os.environ.get("FUZZ_CASES", "5000")), int(os.environ.get("FUZZ_SEED", "2"))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = env.peak_memory()
     rows = []
     for name, make in FORMATS.items():
         results = fuzz(make, tmp_path, cases, seed)
         rows.append({"format": name, "mutations": cases, "refused": results["refused"], "read": results["read"]})
         rows[-1]["other"] = cases - results["refused"] - results["read"]
         assert rows[-1]["other"] == 0
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
+    grown = (env.peak_memory() - before) >> 20
     assert grown < 500, f"memory grew by {grown} MB"
     print(json.dumps(rows, indent=1))
     if cases >= 5000:
