@@ -52,10 +52,13 @@ def corpus(file: Path, texts: list[str]) -> Path:
     return file
 
 
-def trim(source: Path, out: Path, learned: list[str], held_out: list[str], capsys: Any) -> dict[str, Any]:
+def trim(
+    source: Path, out: Path, learned: list[str], held_out: list[str], capsys: Any, languages: str = ""
+) -> dict[str, Any]:
     """Runs the command; gives its figures."""
     files = (corpus(out.with_suffix(".txt"), learned), corpus(out.with_suffix(".held.txt"), held_out))
-    code = main([str(source), "--corpus", str(files[0]), "--held-out", str(files[1]), "--out", str(out), "--json"])
+    words = [str(source), "--corpus", str(files[0]), "--held-out", str(files[1]), "--out", str(out), "--json"]
+    code = main([*words, "--languages", languages] if languages else words)
     said = capsys.readouterr()
     assert code == 0, said.out + said.err
     found: dict[str, Any] = json.loads(said.out)

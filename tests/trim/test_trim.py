@@ -17,9 +17,11 @@ from tests.trim.small import MAKERS, corpus, model, states, tensors, trim
 from zoo.convert.__main__ import main as convert
 from zoo.convert.plan import current
 from zoo.models.common.base import Origin
+from zoo.tasks import find
 from zoo.tokenization import load_tokenizer
 from zoo.trim.__main__ import main
 from zoo.trim.pieces import PieceRules
+from zoo.trim.scripts import Scripts
 
 
 def test_what_is_not_kept_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,6 +36,39 @@ def test_what_is_not_kept_is_listed(tmp_path: Path, capsys: pytest.CaptureFixtur
     small = zoo.load(tmp_path / "small").tokenizer
     assert "".join(small.tokenize("elephant")).replace("##", "") == "elephant"
     assert done["held_out"]["unknown_after"] == 0
+
+
+def test_the_characters_of_languages_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = model(tmp_path / "whole", vocabularies.multilingual)
+    held_out = ["Привет, мир", "世界", "the cat"]
+    without = trim(source, tmp_path / "without", ["the cat"], held_out, capsys)
+    found = trim(source, tmp_path / "small", ["the cat"], held_out, capsys, "ru, zh")
+    assert without["languages"] == [] and without["held_out"]["unknown_after"] == 2
+    assert found["languages"] == ["ru", "zh"]
+    assert found["held_out"]["unknown_after"] == found["held_out"]["unknown_before"]
+    whole, small = (set(zoo.load(folder).tokenizer.engine.tokens) for folder in (source, tmp_path / "small"))
+    assert {token for token in whole if len(token) == 1 and "а" <= token <= "я"} <= small
+    assert not {"ก", "あ", "א"} & small and {"ก", "あ", "א"} & whole
+
+
+@pytest.mark.parametrize(
+    ("languages", "inside", "outside"),
+    [
+        (["en"], "aé ̈!€".replace(" ", ""), "жあ中1"),
+        (["ja"], "あアー語々、", "한ж"),
+        (["hi", "ko"], "क१ि한।", "ক中"),
+        ([], "", "a!中"),
+    ],
+)
+def test_characters_of_a_language(languages: list[str], inside: str, outside: str) -> None:
+    scripts = Scripts(languages)
+    assert [c for c in inside if not scripts.has(c)] == [] and [c for c in outside if scripts.has(c)] == []
+
+
+def test_the_languages_of_every_task_are_known() -> None:
+    codes = {code for name in ("xnli", "xquad", "mlqa", "pawsx", "panx", "udpos") for code in find(name).languages}
+    assert len(codes) > 30
+    Scripts(codes)
 
 
 def test_that_nothing_was_compared_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +160,7 @@ def test_a_difference_publishes_nothing(
     source = model(tmp_path / "whole", vocabularies.letters)
     file = corpus(tmp_path / "corpus.txt", ["abc"] * 10)
     monkeypatch.setattr(PieceRules, "needed", lambda self, texts, encoded=None: [np.array([1])] * len(texts))
-    monkeypatch.setattr(PieceRules, "spelling", lambda self, ids: set())
+    monkeypatch.setattr(PieceRules, "spelling", lambda self, ids, scripts: set())
     assert main([str(source), "--corpus", str(file), "--out", str(tmp_path / "small")]) == 3
     assert "Line 10 of" in capsys.readouterr().err and not (tmp_path / "small").exists()
 
@@ -189,6 +224,8 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert said in capsys.readouterr().err
         assert not out.exists()
     assert [path.name for path in stranger.iterdir()] == ["mine.txt"]
+    assert main([str(source), "--corpus", str(good), "--out", str(out), "--languages", "zh,klingon"]) == 2
+    assert "The language 'klingon' is not known here" in capsys.readouterr().err
 
 
 def test_rows_of_nobody_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,14 +13,15 @@ from zoo.files import user_path
 
 EPILOG = f"""\
 examples:
-  zoo trim BAAI/bge-m3 --corpus zh.txt en.txt --out bge-zh-en
+  zoo trim BAAI/bge-m3 --languages zh,en --corpus zh.txt en.txt --out bge-zh-en
   zoo trim all-MiniLM-L6-v2 --corpus mails.txt --held-out new-mails.txt --out minilm-mails
   zoo trim runs/reviews --corpus reviews.txt --out reviews-small
 A corpus is UTF-8 text, one text a line; give texts of every language that the model is to read. What stays: the
 pieces that the model's own tokenizer makes of them, all special tokens, and a piece for each single character of
-ASCII and of these pieces. Every 10th text (at most 10,000) is held out, or --held-out has others. Those of them
-whose pieces all stay must get the same ids, up to their new numbers, and bit-identical states. The others are
-listed in uncovered.jsonl of the new folder, and certificate.json says how many there are.
+ASCII, of these pieces and of the --languages, so that none of their words becomes unknown. Every 10th text (at
+most 10,000) is held out, or --held-out has others. Those of them whose pieces all stay must get the same ids, up to
+their new numbers, and bit-identical states. The others are listed in uncovered.jsonl of the new folder, and
+certificate.json says how many there are.
 
 A MODEL is what `zoo convert` takes: a name, a folder, a finished run. Models that write texts are not trimmed.
 
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     made = arguments.parser("trim", said, EPILOG)
     made.add_argument("model", metavar="MODEL", help="name or folder, see below")
     made.add_argument("--corpus", required=True, nargs="+", type=user_path, metavar="FILE", help="your texts")
+    made.add_argument("--languages", default="", metavar="zh,en", help="keep all their characters, and punctuation")
     made.add_argument(
         "--held-out", type=user_path, metavar="FILE", help="texts to compare on, instead of every 10th"
     )
@@ -58,7 +60,8 @@ def _main(given: argparse.Namespace) -> int:
 
     corpus = Corpus(given.corpus, given.held_out)
     with terminal.notes():
-        done = trim(given.model, corpus, given.out).trimming
+        languages = [code.strip() for code in given.languages.split(",") if code.strip()]
+        done = trim(given.model, corpus, given.out, languages).trimming
     if given.json:
         terminal.print_json(done)
     else:

@@ -26,6 +26,7 @@ from zoo.tokenization.lowering import LoweringEngine
 from zoo.tokenization.pieces import Pieces
 from zoo.tokenization.sentence import FIRST_TOKENS, MASK_TOKEN, SentencePiece
 from zoo.tokenization.wordpiece import DISPUTED_CHARACTERS, CharacterReplacer
+from zoo.trim.scripts import Scripts
 from zoo.trim.vocabulary import NORMAL_PIECE, is_unigram, pieces_of_model
 
 ASCII = [chr(code) for code in range(33, 127)]
@@ -85,14 +86,15 @@ class PieceRules:
         named = {*around, *self.tokenizer.specials.values(), *self.engine.special, *self._of_the_rules()}
         return {vocab[token] for token in named if token in vocab}
 
-    def spelling(self, ids: Iterable[int]) -> set[int]:
-        """Gives the pieces of one character for all characters of ASCII and of these pieces.
+    def spelling(self, ids: Iterable[int], scripts: Scripts) -> set[int]:
+        """Gives the pieces of one character for all characters of ASCII, of these pieces, and of scripts.
 
         With them a new word of known characters is never unknown.
         """
         tokens = self.engine.tokens
         wanted = {*ASCII, *(char for i in ids for char in tokens[i].removeprefix(self.prefix))}
-        return {i for i, token in enumerate(tokens) if (t := token.removeprefix(self.prefix)) in wanted and t}
+        single = ((i, token.removeprefix(self.prefix)) for i, token in enumerate(tokens))
+        return {i for i, text in single if text in wanted or (len(text) == 1 and scripts.has(text))}
 
     def _of_the_rules(self) -> Iterator[str]:
         """Gives tokens without which the rules would be other ones."""

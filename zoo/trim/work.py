@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from zoo.trim import network
 from zoo.trim.comparison import Comparison, Counts, open_encoder
 from zoo.trim.corpus import Corpus
 from zoo.trim.pieces import PieceRules
+from zoo.trim.scripts import Scripts
 from zoo.trim.vocabulary import Renaming, write_tokenizer
 
 log = logging.getLogger("zoo")
@@ -43,7 +45,9 @@ CHECKS = (
 )
 
 
-def trim(name: str, corpus: Corpus, target: Path, *, stream: Any = None) -> Certificate:
+def trim(
+    name: str, corpus: Corpus, target: Path, languages: Sequence[str] = (), *, stream: Any = None
+) -> Certificate:
     """Writes a model with the pieces that a corpus needs, after comparing it with the whole one.
 
     Args:
@@ -51,16 +55,19 @@ def trim(name: str, corpus: Corpus, target: Path, *, stream: Any = None) -> Cert
             the way.
         corpus: the texts whose pieces stay, and those to compare on.
         target: folder to publish; it appears whole or not at all.
+        languages: whose characters stay too, whether the corpus has them or not, with all punctuation.
         stream: where progress goes; stderr by default.
 
     Returns:
         The certificate in the folder.
 
     Raises:
+        UsageError: a language is not known.
         ZooError: what is wrong with the name, the files or the corpus.
         NotYetError: a model that writes texts, or a vocabulary whose pieces are merged from others.
         ParityError: a text whose pieces are all kept gets other numbers. Nothing is published then.
     """
+    scripts = Scripts(languages)
     _guard(target)
     with files.scratch(target) as scratch:
         folder = converted_folder(name)
@@ -76,7 +83,7 @@ def trim(name: str, corpus: Corpus, target: Path, *, stream: Any = None) -> Cert
             )
         whole = open_encoder(folder)
         rules = PieceRules(whole.tokenizer)
-        renaming = _kept(whole, rules, corpus, stream)
+        renaming = _kept(whole, rules, corpus, scripts, stream)
         with files.publish(target) as out, open_checkpoint(folder / WEIGHTS) as checkpoint:
             _write(source.model, checkpoint, renaming, out, stream)
             trimmed = open_encoder(out)
@@ -87,7 +94,7 @@ def trim(name: str, corpus: Corpus, target: Path, *, stream: Any = None) -> Cert
                 counts = Comparison(whole, trimmed, renaming, rules).run(corpus.held_out(), rest, progress.add)
             if not counts.kept:
                 log.warning("no held-out text keeps all its pieces: nothing was compared; give a larger corpus")
-            made = _certify(source, checkpoint, out, corpus, counts)
+            made = _certify(source, checkpoint, out, corpus, scripts, counts)
             made.write(out)
     return made
 
@@ -105,7 +112,7 @@ def _guard(target: Path) -> None:
         )
 
 
-def _kept(model: Model, rules: PieceRules, corpus: Corpus, stream: Any) -> Renaming:
+def _kept(model: Model, rules: PieceRules, corpus: Corpus, scripts: Scripts, stream: Any) -> Renaming:
     """Gives the ids that stay: what the texts need, single characters, special tokens.
 
     Raises:
@@ -124,7 +131,7 @@ def _kept(model: Model, rules: PieceRules, corpus: Corpus, stream: Any) -> Renam
     added = {token.content for token in read_settings(model.origin.folder).added}
     kept = {*np.flatnonzero(seen).tolist(), *rules.fixed(), *network.special_ids(config, len(tokens))}
     kept |= {vocab[token] for token in added if token in vocab}
-    kept |= rules.spelling(np.flatnonzero(seen).tolist())
+    kept |= rules.spelling(np.flatnonzero(seen).tolist(), scripts)
     if max(kept) >= rows:
         raise CheckpointError(
             f"The network has {rows:,} rows, and {quote(tokens[max(kept)])} has the id {max(kept)}.",
@@ -148,7 +155,9 @@ def _write(model: ModelFolder, checkpoint: Checkpoint, renaming: Renaming, out: 
             shutil.copyfile(model.path / name, out / name)
 
 
-def _certify(source: Converted, checkpoint: Checkpoint, out: Path, corpus: Corpus, counts: Counts) -> Certificate:
+def _certify(
+    source: Converted, checkpoint: Checkpoint, out: Path, corpus: Corpus, scripts: Scripts, counts: Counts
+) -> Certificate:
     """Gives the certificate of the trimmed folder."""
     known = Certificate.read(source.folder)
     with open_checkpoint(out / WEIGHTS) as written:
@@ -161,6 +170,7 @@ def _certify(source: Converted, checkpoint: Checkpoint, out: Path, corpus: Corpu
     trimming: dict[str, object] = {
         "pieces": sizes,
         **{name: {"before": before[name], "after": after[name]} for name in before},
+        "languages": list(scripts.languages),
         "corpus": [dataclasses.asdict(stamp(file)) for file in corpus.sources],
         "held_out": {"every": corpus.step, **dataclasses.asdict(counts)},
     }
