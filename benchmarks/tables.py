@@ -152,7 +152,6 @@ def trim() -> str:
             f"{row['parameters_before']:,} -> {row['parameters_after']:,}",
             f"{row['weights_before'] / 1e6:,.0f} -> {row['weights_after'] / 1e6:,.0f}",
             f"{row['kept_texts']:,} of {row['held_out_texts']:,}",
-            f"{row['ids_that_differ']} and {row['states_that_differ']}",
             f"{row['pieces_growth']:+.1%}",
             f"{row['texts_with_unknown_before']:,} -> {row['texts_with_unknown_after']:,}",
         )
@@ -160,7 +159,7 @@ def trim() -> str:
     ]
     header = (
         "model and corpus", "pieces", "parameters", "weights, MB", "held-out texts that keep their pieces",
-        "of them with other ids, with other states", "pieces of all texts", "texts with unknown tokens",
+        "pieces of all texts", "texts with unknown tokens",
     )  # fmt: skip
     return markdown(header, rows) + printed_by(found)
 
@@ -192,8 +191,8 @@ def trim_costs() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "cold_start": speed_tables.cold_start,
-    "embed": search_tables.embed,
-    "embed_part": partial(search_tables.embed, "embed_part"),
+    "embed-10000": partial(search_tables.embed, 10_000),
+    "embed-100000": partial(search_tables.embed, 100_000),
     "faults": fault_tables.faults,
     "first_answer": speed_tables.first_answer,
     "funnel_compare": speed_tables.funnel_compare,

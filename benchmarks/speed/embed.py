@@ -219,9 +219,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--side", choices=SIDES, action="append", help="only this; may be repeated")
     parser.add_argument("--peer-python", default=sys.executable, help="an interpreter with sentence-transformers")
     parser.add_argument("--guard", type=Path, default=STSB, help="the files of STS-B, for int8")
-    parser.add_argument(
-        "--save", action="store_true", help="write benchmarks/results/embed.*; with --side, embed_part.*"
-    )
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/embed_ROWS.csv and .json")
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as work:
         plan = Plan(given.model, given.guard.absolute(), given.peer_python, Path(work))
@@ -242,12 +240,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 print(f"round {number + 1}: {name}: {given.rows / took:,.0f} sentences/s", flush=True)
         rows = report(plan, given.rows, seconds, said)
     if given.save:
-        words = [
-            f"--rows {given.rows}",
-            f"--rounds {given.rounds}",
-            *(f'--side "{side}"' for side in given.side or ()),
-        ]
-        common.write("embed_part" if given.side else "embed", " ".join([COMMAND, *words, "--save"]), rows)
+        words = [f"--rows {given.rows}", f"--rounds {given.rounds}"]
+        words += [f'--side "{side}"' for side in given.side or ()]
+        command, key = " ".join([COMMAND, *words, "--save"]), "side" if given.side else ""
+        common.write(f"embed_{given.rows}", command, rows, key=key)
 
 
 def report(
