@@ -346,3 +346,19 @@ def test_a_note_is_without_what_a_terminal_obeys(capsys: pytest.CaptureFixture[s
     with terminal.notes():
         logging.getLogger("zoo").warning("%s is odd", "a\x1b[31m\u202e")
     assert capsys.readouterr().err == "note: a\\x1b[31m\\u202e is odd\n"
+
+
+@pytest.mark.parametrize("level", [None, "0"])
+def test_commands_keep_paddles_remarks_to_its_developers_away(level: str | None) -> None:
+    code = """
+from zoo import terminal
+def command():
+    import paddle
+    paddle.enable_static()
+    paddle.arange(3)
+terminal.run(command)
+"""
+    environ = {name: value for name, value in os.environ.items() if name != "GLOG_minloglevel"}
+    environ |= {"GLOG_minloglevel": level} if level else {}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ, check=True)
+    assert bool(re.search(r"^W\d{4} .*\.cc:\d+\]", done.stderr, re.M)) == (level is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # Control characters beyond ASCII, marks that turn the direction of writing, line ends of Unicode, half characters.
 UNSEEN = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
+PADDLE_ERRORS = "2"  # of glog's levels; read when paddle is imported
+
 STOPPED = """\
   130  stopped with Ctrl-C, 143 with SIGTERM: within ten seconds, and nothing half-written stays
 """  # the last line of every command's exit codes
@@ -34,7 +37,9 @@ def run(main: Callable[[], int | None], *, as_json: bool = False) -> int:
 
     A `ZooError` becomes one paragraph on stderr (with `as_json`, one object on stdout). Ctrl-C ends with 130,
     SIGTERM with 143, and a closed pipe quietly. Anything else is a mistake of ours and keeps its traceback.
+    Paddle's remarks to its own developers stay away; $GLOG_minloglevel has the last word.
     """
+    os.environ.setdefault("GLOG_minloglevel", PADDLE_ERRORS)
     with signals.owned() as outermost:
         try:
             code = _run(main, as_json)
